@@ -1,0 +1,31 @@
+# Everything runs from one virtual environment, made once and again when pyproject.toml changes.
+# Needs python3 >= 3.10 and a package registry; nothing else.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: help demo test lint
+help:
+	@echo "make demo   install, train two small models on built-in pictures, enlarge one, compare"
+	@echo "make test   install, run the tests"
+	@echo "make lint   install, ruff and mypy"
+
+$(STAMP): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "srae needs Python 3.10 or newer, this is " + sys.version.split()[0] + "; set PYTHON=python3.x")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'  # the first pip that knows --group
+	$(BIN)/python -m pip install --quiet --editable . --group test --group lint
+	touch $@
+
+demo: $(STAMP)
+	$(BIN)/python scripts/demo.py
+
+# One thread: two or more give other bits, and make small tensors slower.
+test: $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q
+
+lint: $(STAMP)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy

@@ -1,0 +1,184 @@
+"""Write and read checkpoints, safely; `load_model` gives a trained network back.
+
+One format, safetensors, for weights and optimizer state alike: tensors and
+plain text, nothing that can run.  The file carries a SHA-256 over all its bytes
+(with the digest's own place blanked), because neither torch nor safetensors
+notices a flipped bit in a weight.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from srae.config import Config
+from srae.errors import CheckpointError, ConfigError
+from srae.files import atomic_write
+from srae.models import build_model
+
+FORMAT = 1
+_BLANK = "0" * 64
+_DTYPES = {
+    torch.float32: "F32",
+    torch.float64: "F64",
+    torch.bfloat16: "BF16",
+    torch.float16: "F16",
+    torch.int64: "I64",
+    torch.int32: "I32",
+    torch.uint8: "U8",
+    torch.bool: "BOOL",
+}
+MAX_HEADER = 16 * 2**20
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A trained network and what it needs to be used rightly."""
+
+    model: nn.Module
+    config: Config
+    in_shape: tuple[int, int, int]
+    out_shape: tuple[int, int, int]
+    data_name: str
+    path: Path
+    meta: dict[str, Any]
+
+
+def save_checkpoint(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any], previous: Path | None) -> None:
+    """Replace `path` in one step; the file that was there becomes `previous`.
+
+    Args:
+        tensors: name -> tensor, any device.
+        meta: plain types only; must hold what reading needs.
+
+    Raises:
+        ResourceError: disk full or not writable; the old file is untouched.
+    """
+    with atomic_write(path) as file:
+        _write(file, tensors, {**meta, "format": FORMAT})
+        file.flush()
+        os.fsync(file.fileno())  # the old file moves only when the new one is on the disk
+        if previous is not None and path.exists():
+            os.replace(path, previous)
+
+
+def _write(file: BinaryIO, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
+    entries: dict[str, Any] = {"__metadata__": {"sha256": _BLANK, "srae": json.dumps(meta)}}
+    offset = 0
+    for name, tensor in tensors.items():
+        size = tensor.numel() * tensor.element_size()
+        entries[name] = {
+            "dtype": _DTYPES[tensor.dtype],
+            "shape": list(tensor.shape),
+            "data_offsets": [offset, offset + size],
+        }
+        offset += size
+    header = json.dumps(entries, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)
+    digest = hashlib.sha256()
+    for block in (len(header).to_bytes(8, "little"), header):
+        file.write(block)
+        digest.update(block)
+    for tensor in tensors.values():
+        raw = tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy() if tensor.numel() else b""
+        file.write(raw)
+        digest.update(raw)
+    file.seek(8 + header.index(_BLANK.encode()))
+    file.write(digest.hexdigest().encode())
+
+
+def read_meta(path: Path) -> dict[str, Any]:
+    """Check every byte of a checkpoint and return its meta data.
+
+    Raises:
+        CheckpointError: not a checkpoint of srae, damaged, or of a newer format.
+    """
+    try:
+        with open(path, "rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            if not 2 <= length <= min(MAX_HEADER, os.path.getsize(path)):
+                raise CheckpointError("not a checkpoint of srae", str(path), "srae reads its own .safetensors files")
+            header = file.read(length)
+            try:
+                text = json.loads(header)["__metadata__"]
+                meta, stored = json.loads(text["srae"]), text["sha256"]
+            except (ValueError, KeyError, TypeError, RecursionError):
+                raise CheckpointError(
+                    "not a checkpoint of srae, or damaged", str(path), "srae reads its own .safetensors files"
+                ) from None
+            digest = hashlib.sha256(length.to_bytes(8, "little"))
+            digest.update(header.replace(str(stored).encode(), _BLANK.encode(), 1))
+            while block := file.read(2**22):
+                digest.update(block)
+    except OSError as error:
+        raise CheckpointError(f"cannot read: {error.strerror}", str(path), "name a run folder or its file") from None
+    if digest.hexdigest() != stored:
+        raise CheckpointError("damaged: its SHA-256 does not match", str(path), "use another copy, or train again")
+    if meta.get("format") != FORMAT:
+        raise CheckpointError(f"format {meta.get('format')} is not known", str(path), "use a newer srae")
+    return dict(meta)
+
+
+def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors (on the CPU) and meta data; see `read_meta` for errors."""
+    meta = read_meta(path)
+    try:
+        return load_file(path), meta
+    except (SafetensorError, ValueError) as error:
+        raise CheckpointError(f"damaged: {error}", str(path), "use another copy, or train again") from None
+
+
+def load_model(source: str | Path) -> Loaded:
+    """The best weights of a run folder, or a checkpoint file; the model is on the CPU, in eval mode.
+
+    Raises:
+        CheckpointError: no such file, damaged, or its weights do not fit its config.
+    """
+    path = Path(source)
+    if path.is_dir():
+        found = [p for p in (path / "model.safetensors", path / "checkpoints" / "best.safetensors") if p.is_file()]
+        if not found:
+            raise CheckpointError("this run has no weights yet", str(path), "wait for its first epoch, or resume it")
+        path = found[0]
+    tensors, meta = read_checkpoint(path)
+    try:
+        config = Config.model_validate(meta["config"])
+        in_shape, out_shape = tuple(meta["in_shape"]), tuple(meta["out_shape"])
+        model = build_model(config.model.name, in_shape, out_shape, config.model.options)  # type: ignore[arg-type]
+    except (KeyError, ValueError, ConfigError) as error:
+        reason = str(error).splitlines()[0]
+        raise CheckpointError(f"config not understood: {reason}", str(path), "use the srae that wrote it") from None
+    weights = {name.removeprefix("model."): t for name, t in tensors.items() if name.startswith("model.")}
+    load_weights(model, weights, path)
+    return Loaded(model.eval(), config, in_shape, out_shape, meta["data"]["name"], path, meta)  # type: ignore[arg-type]
+
+
+def load_weights(model: nn.Module, weights: Mapping[str, Tensor], path: Path) -> None:
+    """Copy weights into a model; every one must be there and fit.
+
+    Raises:
+        CheckpointError: names the first missing, unknown or ill-shaped tensors.
+    """
+    own = model.state_dict()
+    wrong = [f"{name} is missing" for name in own.keys() - weights.keys()]
+    wrong += [f"{name} is not in this network" for name in weights.keys() - own.keys()]
+    wrong += [
+        f"{name} is {tuple(weights[name].shape)}, not {tuple(own[name].shape)}"
+        for name in own.keys() & weights.keys()
+        if own[name].shape != weights[name].shape
+    ]
+    if wrong:
+        raise CheckpointError(
+            "made by another network: " + "; ".join(sorted(wrong)[:3]), str(path), "use the config it was trained with"
+        )
+    model.load_state_dict(dict(weights))

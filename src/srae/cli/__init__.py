@@ -1,0 +1,126 @@
+"""The commands.  This module knows their names and imports nothing heavy.
+
+A verb is a module of this folder with `add_arguments(parser)`, `run(args)` and
+`EXAMPLES`; it is imported when it is called, and imports what it needs inside
+`run`.  Results go to stdout, talk to stderr.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import os
+import sys
+from typing import Any
+
+from srae.errors import SraeError
+
+VERBS = {
+    "train": "train the network of a YAML into a run folder",
+    "upscale": "enlarge or enhance pictures with a trained network",
+    "eval": "score a trained network on a folder of pictures",
+    "compare": "put runs side by side: metrics, cost, curves",
+    "runs": "list the run folders",
+    "data": "check a folder of pictures, or make pairs from one",
+    "doctor": "tell what would fail on this machine",
+    "schema": "list the keys of a YAML, or print its JSON Schema",
+}
+
+
+def say(text: str) -> None:
+    """One line for a person, on stderr."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on stdout."""
+    print(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """`srae VERB ...`; returns the exit code."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if not arguments or arguments[0] not in VERBS:
+        return _run_top(arguments)
+    return run_verb(arguments[0], arguments[1:], f"srae {arguments[0]}")
+
+
+def train_main() -> int:
+    """`srae-train ...`"""
+    return run_verb("train", sys.argv[1:], "srae-train")
+
+
+def upscale_main() -> int:
+    """`srae-upscale ...`"""
+    return run_verb("upscale", sys.argv[1:], "srae-upscale")
+
+
+def _run_top(arguments: list[str]) -> int:
+    verbs = "\n".join(f"  {name:<9} {sentence}" for name, sentence in VERBS.items())
+    parser = argparse.ArgumentParser(
+        prog="srae",
+        description="Train, compare and use super-resolution autoencoders.",
+        epilog=f"verbs:\n{verbs}\n\n`srae VERB --help` tells more.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="store_true", help="print the version")
+    parser.add_argument("verb", nargs="?", metavar="VERB", help="one of the verbs below")
+    args, _ = parser.parse_known_args(arguments)
+    if args.version:
+        import srae
+
+        print(srae.__version__)
+        return 0
+    if args.verb is None:
+        parser.print_help()
+        return 0
+    from difflib import get_close_matches
+
+    close = get_close_matches(args.verb, VERBS, n=1)
+    hint = f"did you mean {close[0]}?" if close else f"verbs: {', '.join(VERBS)}"
+    say(f"srae: no verb {args.verb!r}\n{hint}")
+    return 2
+
+
+def run_verb(verb: str, arguments: list[str], program: str) -> int:
+    """Parse and run one verb; an `SraeError` becomes its three lines and its exit code."""
+    module = importlib.import_module(f"srae.cli.{verb}")
+    parser = argparse.ArgumentParser(
+        prog=program,
+        description=(module.__doc__ or "").split("\n\n")[0],
+        epilog=f"examples:\n{module.EXAMPLES.rstrip()}",
+        formatter_class=_HelpFormatter,
+    )
+    module.add_arguments(parser)
+    try:
+        args = parser.parse_args(arguments)
+        code = int(module.run(args))
+        sys.stdout.flush()
+        return code
+    except SraeError as error:
+        _print_error(program, error)
+        return error.exit_code
+    except KeyboardInterrupt:
+        say(f"{program}: stopped")
+        return 130
+    except BrokenPipeError:
+        # The reader of our output went away (`srae runs | head`); nothing to say,
+        # and nothing to flush at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+
+
+class _HelpFormatter(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaultsHelpFormatter):
+    """Examples as written; defaults shown where there is one."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        shown = action.default not in (None, False, []) and action.option_strings
+        return super()._get_help_string(action) if shown else action.help
+
+
+def _print_error(program: str, error: SraeError) -> None:
+    say(f"{program}: {error.what}")
+    for line in (error.where, error.remedy):
+        if line:
+            say(line)

@@ -1,0 +1,73 @@
+"""Put runs side by side: what differs in their configs, what they reached, what they cost.
+
+Runs on different data or under different protocols are shown in tables of their own.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from srae.cli import print_json, say
+from srae.errors import ConfigError
+
+EXAMPLES = """
+  srae compare runs/cnn4_tanh runs/residual
+  srae compare cnn4_tanh residual identity -o comparison
+  srae compare runs/* --json
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("runs", metavar="RUN", nargs="+", help="run folders, or their names")
+    parser.add_argument("-o", "--output", metavar="DIR", help="also write table.csv, table.md and curves into this folder")
+    parser.add_argument("--runs-dir", metavar="DIR", default="runs", help="folder in which names are looked up")
+    parser.add_argument("--json", action="store_true", help="print the rows as JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from srae.compare import differing_keys, group_runs, text_table
+    from srae.runs import find_run, read_run
+
+    runs = [read_run(find_run(name, Path(args.runs_dir))) for name in args.runs]
+    groups = group_runs(runs)
+    if args.output:
+        write_comparison(groups, Path(args.output))
+        say(f"written to {args.output}")
+    if args.json:
+        print_json(
+            [{"data": g.data, "protocol": g.protocol, "identity": g.baseline, "rows": g.rows()} for g in groups]
+        )
+        return 0
+    if len(groups) > 1:
+        say("these runs differ in data or protocol: their figures do not belong in one table")
+    for group in groups:
+        print(f"data: {group.data}\nprotocol: {group.protocol}")
+        if group.baseline:
+            print(f"returning the input: mse {group.baseline['mse']:.6f}, {group.baseline['psnr']:.2f} dB")
+        print(f"\n{text_table(group.rows())}\n")
+    differences = differing_keys(runs)
+    if len(runs) > 1 and differences:
+        print("config differences:")
+        for key, values in differences.items():
+            print(f"  {key}: {', '.join(map(str, values))}")
+    return 0
+
+
+def write_comparison(groups: list, folder) -> None:  # type: ignore[no-untyped-def, type-arg]
+    """Per group a table as csv and md and the curves over each other; an existing folder is not touched."""
+    from srae.compare import csv_table, markdown_table
+    from srae.files import write_text
+    from srae.report.figures import draw_overlay
+
+    if folder.exists() and any(folder.iterdir()):
+        raise ConfigError("the output folder is not empty", str(folder), "name another one with -o")
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, group in enumerate(groups, 1):
+        suffix = "" if len(groups) == 1 else f"-{number}"
+        rows = group.rows()
+        write_text(folder / f"table{suffix}.csv", csv_table(rows))
+        heading = f"Data: {group.data}. Protocol: {group.protocol}.\n\n"
+        write_text(folder / f"table{suffix}.md", heading + markdown_table(rows))
+        draw_overlay(group.runs, folder / f"curves{suffix}")

@@ -1,0 +1,75 @@
+"""List the runs: what they trained, how far they came, and how well."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from srae.cli import print_json, say
+
+if TYPE_CHECKING:
+    from srae.runs import Run
+
+EXAMPLES = """
+  srae runs
+  srae runs --runs-dir results/runs
+  srae runs --json
+"""
+
+COLUMNS = ("name", "status", "task", "epochs", "val_mse", "val_psnr", "identity_psnr", "seconds", "data")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--runs-dir", metavar="DIR", type=Path, default=Path("runs"), help="folder of the runs")
+    parser.add_argument("--json", action="store_true", help="print one JSON list")
+
+
+def run(args: argparse.Namespace) -> int:
+    from srae.runs import list_runs, read_run
+
+    rows = [read_row(read_run(path)) for path in list_runs(args.runs_dir)]
+    if args.json:
+        print_json(rows)
+        return 0
+    if not rows:
+        say(f"no runs in {args.runs_dir}; `srae train --config cnn4_tanh` makes one")
+        return 0
+    print("\n".join(format_table([[_cell(row[column]) for column in COLUMNS] for row in rows])))
+    return 0
+
+
+def read_row(run: Run) -> dict[str, Any]:
+    """One line of the listing; of a run without a summary, what its last whole epoch says.
+
+    `val_mse` and `val_psnr` (dB) are the best epoch's, images in [0, 1]; `identity_psnr` is the input's own.
+    """
+    summary, config = run.summary or {}, run.config or {}
+    last = run.rows[-1] if run.rows else {}
+    val, data = summary.get("val") or {}, config.get("data") or {}
+    epochs = summary.get("epochs", last.get("epoch"))
+    return {
+        "name": run.name,
+        "status": run.status,
+        "task": summary.get("task", config.get("task")),
+        "epochs": None if epochs is None else int(epochs),
+        "val_mse": val.get("mse", last.get("val_mse")),
+        "val_psnr": val.get("psnr", last.get("val_psnr")),
+        "identity_psnr": (summary.get("identity") or {}).get("psnr"),
+        "seconds": summary.get("seconds", last.get("wall_seconds")),
+        "data": (summary.get("data") or {}).get("name", data.get("folder") or data.get("name")),
+        "path": str(run.path),
+    }
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return "-" if value is None else str(value)
+
+
+def format_table(rows: list[list[str]]) -> list[str]:
+    """Lines under a header, columns aligned."""
+    table = [list(COLUMNS), *rows]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]

@@ -1,0 +1,157 @@
+"""From a split to batches of floats, in an order that depends on nothing but seed and epoch.
+
+Crop, flips and quarter turn of a sample come from (seed, epoch, sample): all of
+an epoch's numbers are drawn at once by a counter-based generator, so a pass
+that starts at batch k yields what a full pass yields from batch k on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from srae.data.store import Split, Store
+from srae.images import to_float
+
+
+class Batch(NamedTuple):
+    """Floats in [0, 1], channels_last, on the device of the store."""
+
+    input: Tensor
+    """(B, C, h, w)"""
+    target: Tensor
+    """(B, C, H, W)"""
+    indices: list[int]
+    """Place of every picture in `Split.names`."""
+
+
+class _Draws(NamedTuple):
+    """One epoch's random numbers, one row per sample; a sample is one crop of one picture."""
+
+    order: np.ndarray
+    place: np.ndarray
+    """(samples, 2) in [0, 1): where between the first and the last possible crop, down and across."""
+    mirror: np.ndarray
+    quarters: np.ndarray
+
+
+_ORDER, _SAMPLES = 0, 1
+
+
+def _uniform(seed: int, epoch: int, stream: int, shape: tuple[int, ...]) -> np.ndarray:
+    # `random` takes exactly one step of the counter per value: row i is the
+    # same for every number of rows, and in every version of numpy.
+    bits = np.random.Philox(key=np.array([seed, epoch], np.uint64), counter=np.array([0, 0, 0, stream], np.uint64))
+    return np.random.Generator(bits).random(shape)
+
+
+def _draw(seed: int, epoch: int, samples: int, shuffle: bool, augment: Sequence[str]) -> _Draws:
+    order = np.arange(samples)
+    if shuffle:
+        order = np.argsort(_uniform(seed, epoch, _ORDER, (samples,)), kind="stable")
+    numbers = _uniform(seed, epoch, _SAMPLES, (samples, 4))
+    mirror = (numbers[:, 2] < 0.5) & ("flip" in augment)
+    quarters = (numbers[:, 3] * 4).astype(np.int64) * ("rotate" in augment)
+    return _Draws(order, numbers[:, :2], mirror, quarters)
+
+
+def count_batches(split: Split, *, batch_size: int, crops_per_picture: int = 1) -> int:
+    """Batches of one epoch, the last one perhaps smaller."""
+    return -(-len(split) * crops_per_picture // batch_size)
+
+
+def train_batches(
+    split: Split,
+    *,
+    batch_size: int,
+    seed: int,
+    epoch: int,
+    shuffle: bool = True,
+    crop: int | None = None,
+    crops_per_picture: int = 1,
+    augment: Sequence[str] = (),
+    start: int = 0,
+) -> Iterator[Batch]:
+    """One epoch of random crops (or whole pictures, which must then have one size).
+
+    Args:
+        crop: side in pixels of the target; a multiple of the scale, and no
+            larger than any picture. The input's crop is the aligned one.
+        augment: of "flip" (left-right) and "rotate" (quarter turns; whole
+            pictures that are not square only by 180 degrees).
+        start: batch to begin with.
+    """
+    samples = len(split) * crops_per_picture
+    draws = _draw(seed, epoch, samples, shuffle, augment)
+    for first in range(start * batch_size, samples, batch_size):
+        chosen = draws.order[first : first + batch_size]
+        indices = (chosen // crops_per_picture).tolist()
+        if crop is None:
+            sides = [_gather(split.input, indices), _gather(split.target, indices)]
+        else:
+            sides = _crop(split, indices, draws.place[chosen], crop)
+        mirror, quarters = draws.mirror[chosen], draws.quarters[chosen]
+        turned = [_to_batch(_turn(side, mirror, quarters)) for side in sides]
+        yield Batch(turned[0], turned[1], indices)
+
+
+def eval_batches(split: Split, batch_size: int) -> Iterator[Batch]:
+    """Whole pictures in their order; only neighbours of one size share a batch."""
+    first = 0
+    while first < len(split):
+        after = first + 1
+        sizes = split.input.size(first), split.target.size(first)
+        while after < min(first + batch_size, len(split)):
+            if (split.input.size(after), split.target.size(after)) != sizes:
+                break
+            after += 1
+        indices = list(range(first, after))
+        yield Batch(_to_batch(_gather(split.input, indices)), _to_batch(_gather(split.target, indices)), indices)
+        first = after
+
+
+def _gather(store: Store, indices: list[int]) -> Tensor:
+    """Whole pictures, uint8 (B, H, W, C)."""
+    if isinstance(store.pixels, list):
+        return torch.stack([store.pixels[index] for index in indices])
+    return store.pixels.index_select(0, torch.tensor(indices).to(store.device, non_blocking=True))
+
+
+def _crop(split: Split, indices: list[int], places: np.ndarray, crop: int) -> list[Tensor]:
+    """Aligned crops of both sides, uint8 (B, crop / scale, crop / scale, C) and (B, crop, crop, C)."""
+    low_crops, high_crops = [], []
+    for index, place in zip(indices, places, strict=True):
+        low_size, high_size = split.input.size(index), split.target.size(index)
+        scale = high_size[0] // low_size[0]
+        side = crop // scale
+        assert side * scale == crop and side <= min(low_size), (crop, scale, low_size)
+        top, left = (int(u * (length - side + 1)) for u, length in zip(place, low_size, strict=True))
+        low_crops.append(split.input.pixels[index][top : top + side, left : left + side])
+        top, left = top * scale, left * scale
+        high_crops.append(split.target.pixels[index][top : top + crop, left : left + crop])
+    return [torch.stack(low_crops), torch.stack(high_crops)]
+
+
+def _turn(side: Tensor, mirror: np.ndarray, quarters: np.ndarray) -> Tensor:
+    """Mirror and turn each picture of uint8 (B, H, W, C), in place; the mirror comes first."""
+    if side.shape[1] != side.shape[2]:
+        quarters = quarters & 2
+    # Every turn is a transposition followed by flips: three steps at most,
+    # however many pictures a batch has.
+    transposed = quarters % 2 == 1
+    columns = (quarters >= 2) ^ (mirror & ~transposed)
+    rows = ((quarters == 1) | (quarters == 2)) ^ (mirror & transposed)
+    for which, dims in ((transposed, None), (columns, (2,)), (rows, (1,))):
+        if which.any():
+            index = torch.from_numpy(np.flatnonzero(which)).to(side.device, non_blocking=True)
+            picked = side.index_select(0, index)
+            side.index_copy_(0, index, picked.transpose(1, 2) if dims is None else picked.flip(dims))
+    return side
+
+
+def _to_batch(side: Tensor) -> Tensor:
+    return to_float(side.permute(0, 3, 1, 2))  # (B, H, W, C) -> (B, C, H, W)

@@ -1,0 +1,99 @@
+"""What a data set is given (`Options`) and what it gives back (`Data`)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from srae.data.store import Split
+from srae.errors import DataError
+
+
+@dataclass(frozen=True)
+class Options:
+    """The keys of a config's ``data`` section, same names and defaults."""
+
+    folder: str | None = None
+    low: str | None = None
+    high: str | None = None
+    otherwise: Literal["demo"] | None = None
+    channels: Literal["L", "RGB", "RGBA"] = "RGB"
+    degrade: Mapping[str, Any] | None = None
+    """``{"kernel": ..., "scale": ...}``"""
+    enlarge: Literal["bilinear", "bicubic"] | None = None
+    crop: int | None = None
+    crops_per_picture: int = 1
+    augment: Sequence[str] = ()
+    test_from_val: float = 0.0
+    limit: int | None = None
+
+
+@dataclass(frozen=True)
+class Data:
+    """An opened data set."""
+
+    name: str
+    train: Split
+    val: Split
+    test: Split | None
+    in_shape: tuple[int, int, int]
+    """(C, h, w) of one training sample: of a crop when there are crops."""
+    out_shape: tuple[int, int, int]
+    """(C, H, W) of its target."""
+    fingerprint: str
+    """16 hex digits over splits, names, contents and degradation; equal data, equal fingerprint."""
+    notes: list[str] = field(default_factory=list)
+    """What the user should know before training, one line each."""
+
+
+def take_fingerprint(contents: Iterable[tuple[str, str, str]], settings: str) -> str:
+    """From (split, name, digest of low and high) of every pair, and how the low side was made."""
+    digest = hashlib.sha256(settings.encode())
+    for row in contents:
+        digest.update("\0".join(("", *row)).encode())
+    return digest.hexdigest()[:16]
+
+
+def describe_low_side(degrade: Mapping[str, Any] | None, enlarge: str | None) -> str:
+    """``bicubic x2``, ``bicubic x2, enlarged bilinear`` or the empty string."""
+    made = f"{degrade['kernel']} x{degrade['scale']}" if degrade else ""
+    return f"{made}, enlarged {enlarge}".removeprefix(", ") if enlarge else made
+
+
+def sample_shapes(train: Split, crop: int | None) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
+    """(C, h, w) and (C, H, W) of one training sample.
+
+    Raises:
+        DataError: sizes are mixed and there is no crop; the crop is no multiple
+            of the scale, or larger than a picture.
+    """
+    low, high = train.input.picture(0).shape, train.target.picture(0).shape
+    scale = high[1] // low[1]
+    shortest = min(min(train.target.size(index)) for index in range(len(train)))
+    largest_crop = shortest // scale * scale
+    if crop is None:
+        if train.input.shape is None or train.target.shape is None:
+            sizes = {train.target.size(index): train.names[index] for index in reversed(range(len(train)))}
+            examples = ", ".join(f"{name} {w}x{h}" for (h, w), name in list(sizes.items())[-1:-4:-1])
+            raise DataError(
+                f"train pictures have {len(sizes)} different sizes ({examples})",
+                "data.crop",
+                f"set data.crop, at most {largest_crop} for these pictures",
+            )
+        return (low[0], low[1], low[2]), (high[0], high[1], high[2])
+    if crop % scale:
+        raise DataError(
+            f"crop {crop} is not a multiple of the scale of these pairs, {scale}",
+            "data.crop",
+            f"for example {max(crop // scale, 1) * scale}",
+        )
+    if crop > largest_crop:
+        small = [train.names[index] for index in range(len(train)) if min(train.target.size(index)) < crop]
+        raise DataError(
+            f"crop {crop} is larger than {len(small)} of {len(train)} train pictures ({', '.join(small[:3])})",
+            "data.crop",
+            f"at most {largest_crop}, or remove the small pictures",
+        )
+    return (low[0], crop // scale, crop // scale), (high[0], crop, crop)

@@ -1,0 +1,103 @@
+"""Which low-resolution file belongs to which high-resolution file: by name alone."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from srae.images import natural_key
+
+
+class Problem(NamedTuple):
+    """One thing that is wrong with a folder."""
+
+    split: str
+    file: str
+    what: str
+    how_to_mend: str
+
+
+class Pair(NamedTuple):
+    name: str
+    """File name of the high side, with its class folder where there is one."""
+    low: Path | None
+    """None when the low side is made from the high side."""
+    high: Path
+
+
+class Entry(NamedTuple):
+    """A picture on disk."""
+
+    group: str
+    """Folder between the split and the file, or the empty string."""
+    path: Path
+
+
+def _stem(entry: Entry) -> str:
+    # File systems differ in how they spell an accented letter.
+    return unicodedata.normalize("NFC", f"{entry.group}/{entry.path.stem}" if entry.group else entry.path.stem)
+
+
+def _folded(entry: Entry) -> str:
+    return _stem(entry).casefold()
+
+
+def _without_scale(entry: Entry) -> str:
+    return re.sub(r"[ _.-]?x[2-8]$", "", _folded(entry))
+
+
+RULES: dict[str, Callable[[Entry], str]] = {
+    "name": _stem,
+    "name, ignoring case": _folded,
+    "name without scale suffix": _without_scale,
+}
+
+
+def _by_key(entries: list[Entry], key: Callable[[Entry], str]) -> dict[str, list[Entry]]:
+    groups: dict[str, list[Entry]] = {}
+    for entry in entries:
+        groups.setdefault(key(entry), []).append(entry)
+    return groups
+
+
+def match(
+    split: str, lows: list[Entry], highs: list[Entry], tell: Callable[[Path], str]
+) -> tuple[list[Pair], list[Problem], str]:
+    """Pairs in natural order, what has no partner or two, and the rule that matched most.
+
+    Args:
+        tell: path as the user should read it.
+    """
+    if {entry.group for entry in lows} != {entry.group for entry in highs}:
+        lows, highs = [[Entry("", entry.path) for entry in entries] for entries in (lows, highs)]
+
+    def matched(rule: str) -> int:
+        low, high = _by_key(lows, RULES[rule]), _by_key(highs, RULES[rule])
+        return sum(len(low[key]) == len(high[key]) == 1 for key in low.keys() & high.keys())
+
+    rule = max(RULES, key=matched)  # the first of equals: the strictest
+    low, high = _by_key(lows, RULES[rule]), _by_key(highs, RULES[rule])
+    pairs, problems = [], []
+    for key in low.keys() | high.keys():
+        both = low.get(key, []), high.get(key, [])
+        if len(both[0]) == len(both[1]) == 1:
+            pairs.append(Pair(name_of(both[1][0]), both[0][0].path, both[1][0].path))
+            continue
+        for own, other, side in ((both[0], both[1], "high"), (both[1], both[0], "low")):
+            if len(own) > 1:
+                others = ", ".join(entry.path.name for entry in own[1:])
+                what = f"same name as {others} (matched by {rule})"
+                problems.append(Problem(split, tell(own[0].path), what, "keep one of them"))
+            elif own and not other:
+                what = f"no counterpart on the {side} side (matched by {rule})"
+                problems.append(Problem(split, tell(own[0].path), what, "add the counterpart or remove the file"))
+    pairs.sort(key=lambda pair: natural_key(pair.name))
+    problems.sort(key=lambda problem: natural_key(problem.file))
+    return pairs, problems, rule
+
+
+def name_of(entry: Entry) -> str:
+    return f"{entry.group}/{entry.path.name}" if entry.group else entry.path.name

@@ -1,0 +1,43 @@
+"""Which pictures are train, val and test when the disk does not say."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import PurePath
+from typing import TypeVar
+
+import numpy as np
+
+from srae.data.matching import Pair
+
+Item = TypeVar("Item")
+
+
+def _place(pair: Pair) -> float:
+    """In [0, 1), from the name without suffix: the same on every machine and for any set of other files."""
+    name = PurePath(pair.name).with_suffix("").as_posix()
+    return int.from_bytes(hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest()[:6], "big") / 2**48
+
+
+def split_by_name(pairs: list[Pair], train: float = 0.8, val: float = 0.1) -> dict[str, list[Pair]]:
+    """About 80 % train, 10 % val, 10 % test; of two or more pictures at least one each for train and val."""
+    places = sorted((_place(pair), index) for index, pair in enumerate(pairs))
+    chosen = {i: "train" if place < train else "val" if place < train + val else "test" for place, i in places}
+    order = [index for _, index in places]
+    if len(pairs) >= 2:
+        if "train" not in chosen.values():
+            chosen[order[0]] = "train"
+        if "val" not in chosen.values():
+            # The picture nearest to val's share, without emptying train.
+            last = max(i for i, index in enumerate(order) if chosen[index] == "train")
+            chosen[order[last if last else 1]] = "val"
+    return {split: [p for i, p in enumerate(pairs) if chosen[i] == split] for split in ("train", "val", "test")}
+
+
+def set_aside(items: list[Item], share: float, seed: int) -> tuple[list[Item], list[Item]]:
+    """(kept, set aside): that share, rounded, by a seeded permutation; both in their old order, kept never empty."""
+    count = min(round(share * len(items)), len(items) - 1)
+    random = np.random.Generator(np.random.Philox(key=np.array([seed, 0], np.uint64)))
+    aside = set(np.argsort(random.random(len(items)), kind="stable")[: max(count, 0)].tolist())
+    kept = [item for index, item in enumerate(items) if index not in aside]
+    return kept, [items[index] for index in sorted(aside)]

@@ -1,0 +1,85 @@
+"""Where and how the arithmetic runs: device, precision, seeds, memory."""
+
+from __future__ import annotations
+
+import platform
+import resource
+import sys
+from typing import Any
+
+import torch
+
+from srae.errors import ResourceError
+
+
+def pick_device(name: str = "auto") -> torch.device:
+    """``auto`` takes CUDA when it works and falls back to the CPU.
+
+    Raises:
+        ResourceError: ``cuda`` was asked for and cannot be had.
+    """
+    if name == "cpu":
+        return torch.device("cpu")
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    if name == "auto":
+        return torch.device("cpu")
+    built = torch.version.cuda
+    why = f"this torch is built for CUDA {built}, but no GPU answers" if built else "this torch is built without CUDA"
+    raise ResourceError("no CUDA device", why, "use --device cpu, or --device auto to take what there is")
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether bfloat16 products are done by the hardware rather than emulated."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(getattr(torch.cpu, probe, bool)() for probe in probes)
+
+
+def pick_precision(name: str, device: torch.device) -> torch.dtype:
+    """``float32``, ``bfloat16``, or ``auto``: bfloat16 where the hardware has it."""
+    if name == "auto":
+        return torch.bfloat16 if has_bfloat16(device) else torch.float32
+    return {"float32": torch.float32, "bfloat16": torch.bfloat16}[name]
+
+
+def autocast(device: torch.device, dtype: torch.dtype) -> torch.autocast:
+    """Context in which the network computes in `dtype`; weights stay float32."""
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=dtype == torch.bfloat16)
+
+
+def seed_all(*numbers: int) -> None:
+    """Seed torch's generators from a tuple such as (seed, epoch, batch), in well under a millisecond."""
+    mixed = 0
+    for number in numbers:
+        mixed = (mixed * 0x9E3779B97F4A7C15 + number + 1) % 2**63
+    torch.manual_seed(mixed)
+
+
+def memory_peaks(device: torch.device) -> dict[str, float | None]:
+    """Peak memory of this process so far in MB (2**20 bytes); VRAM is null without CUDA."""
+    unit = 2**20 if sys.platform == "darwin" else 2**10  # getrusage counts bytes there, kilobytes elsewhere
+    peaks: dict[str, float | None] = {"vram_peak_mb": None, "vram_reserved_mb": None}
+    if device.type == "cuda":
+        peaks["vram_peak_mb"] = torch.cuda.max_memory_allocated(device) / 2**20
+        peaks["vram_reserved_mb"] = torch.cuda.max_memory_reserved(device) / 2**20
+    peaks["rss_peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+    return peaks
+
+
+def describe_machine(device: torch.device) -> dict[str, Any]:
+    """What a number depends on besides the code: versions, device, threads."""
+    from importlib.metadata import version
+
+    return {
+        "srae": version("srae"),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": version("numpy"),
+        "pillow": version("pillow"),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine(),
+        "device_type": device.type,
+        "cuda": torch.version.cuda if device.type == "cuda" else None,
+        "threads": torch.get_num_threads(),
+    }

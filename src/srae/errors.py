@@ -1,0 +1,74 @@
+"""The errors a user can cause, each with the exit code that scripts rely on.
+
+A message has three short lines: what is wrong, where (file:line:key, or file
+and split), and what to do about it.  Anything that is not an `SraeError` is a
+bug of srae and exits with 1.
+"""
+
+from __future__ import annotations
+
+
+class SraeError(Exception):
+    """Base of everything srae raises on purpose.
+
+    Args:
+        what: what is wrong, one line.
+        where: the place, e.g. ``configs/a.yaml:3: train.epochs``.
+        remedy: what the user can do now.
+    """
+
+    exit_code = 1
+
+    def __init__(self, what: str, where: str | None = None, remedy: str | None = None) -> None:
+        self.what, self.where, self.remedy = what, where, remedy
+        super().__init__("\n".join(line for line in (what, where, remedy) if line))
+
+
+class ConfigError(SraeError):
+    """Wrong command line or wrong YAML."""
+
+    exit_code = 2
+
+
+class DataError(SraeError):
+    """Pictures or folders that cannot be used as they are."""
+
+    exit_code = 3
+
+
+class PartialError(SraeError):
+    """Some of the files were done, some were not."""
+
+    exit_code = 4
+
+
+class ResourceError(SraeError):
+    """Disk, memory, device or permission is missing."""
+
+    exit_code = 5
+
+
+class DivergedError(SraeError):
+    """The loss became infinite or not a number."""
+
+    exit_code = 6
+
+
+class CheckpointError(SraeError):
+    """A checkpoint that is damaged, foreign, or of another network."""
+
+    exit_code = 7
+
+
+class RunBusyError(SraeError):
+    """Another process is writing into this run folder."""
+
+    exit_code = 8
+
+
+class Interrupted(SraeError):
+    """Stopped by a signal after a clean save; the exit code is 128 + the signal."""
+
+    def __init__(self, signal_number: int, what: str, where: str | None = None, remedy: str | None = None) -> None:
+        super().__init__(what, where, remedy)
+        self.exit_code = 128 + signal_number

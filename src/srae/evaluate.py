@@ -1,0 +1,78 @@
+"""Score a network on a split, picture by picture."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from srae.data import Data, Split, eval_batches
+from srae.device import autocast
+from srae.images import Picture, write_picture
+from srae.metrics import Protocol
+from srae.models import Shape, build_model
+from srae.tasks import Task
+from srae.upscale import forward_any_size, upscale
+
+BATCH_PIXELS = 2**22  # of input: 64 pictures of 256x256
+
+
+@torch.inference_mode()
+def evaluate(
+    model: nn.Module, split: Split, task: Task, protocol: Protocol, *, dtype: torch.dtype = torch.float32
+) -> dict[str, list[float]]:
+    """Metric name -> one value per sample of the split, in its order."""
+    model.eval()
+    values: dict[str, list[float]] = {name: [] for name in task.metrics}
+    for batch in eval_batches(split, _batch_size(split)):
+        output, target = _forward(model, batch.input, dtype), batch.target
+        if task.images:
+            output, target = protocol.prepare(output), protocol.prepare(target)
+        for name, metric in task.metrics.items():
+            values[name] += metric(output, target).tolist()
+    return values
+
+
+def means(values: dict[str, list[float]]) -> dict[str, float]:
+    """Means over samples; values that are not defined (NaN) are left out."""
+    defined = {name: [v for v in column if not math.isnan(v)] for name, column in values.items()}
+    return {name: math.fsum(column) / len(column) if column else math.nan for name, column in defined.items()}
+
+
+def baseline_model(in_shape: Shape, out_shape: Shape) -> nn.Module:
+    """Returns its input, enlarged bicubically where the sizes differ."""
+    return build_model("identity" if in_shape == out_shape else "bicubic", in_shape, out_shape, {})
+
+
+def baseline(data: Data, task: Task, protocol: Protocol) -> dict[str, float]:
+    """Mean val metrics of `baseline_model`; empty for classes."""
+    if not task.images:
+        return {}
+    return means(evaluate(baseline_model(data.in_shape, data.out_shape), data.val, task, protocol))
+
+
+@torch.inference_mode()
+def save_samples(model: nn.Module, split: Split, folder: Path, *, dtype: torch.dtype, count: int = 4) -> None:
+    """`<name>_low.png`, `_output.png`, `_high.png` of the first pictures of a split."""
+    model.eval()
+    for batch in list(eval_batches(split, 1))[:count]:
+        stem = Path(split.names[batch.indices[0]]).stem
+        output = _forward(model, batch.input, dtype).float().clamp(0, 1)
+        for side, image in (("low", batch.input), ("output", output), ("high", batch.target)):
+            picture = Picture(color=image[0, :3].cpu(), alpha=None, bits=8, icc=None, exif=None, dpi=None)
+            write_picture(folder / f"{stem}_{side}.png", picture, overwrite=True)
+
+
+def _forward(model: nn.Module, input: Tensor, dtype: torch.dtype) -> Tensor:
+    with autocast(input.device, dtype):
+        fixed = getattr(model, "fixed_size", None)
+        if fixed and tuple(input.shape[2:]) != tuple(fixed):
+            return torch.stack([upscale(model, image) for image in input])
+        return forward_any_size(model, input)
+
+
+def _batch_size(split: Split) -> int:
+    height, width = split.input.size(0)
+    return max(1, BATCH_PIXELS // (height * width))

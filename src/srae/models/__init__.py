@@ -1,0 +1,112 @@
+"""The networks by name.  To add one: its file, an import and an entry here, a YAML.
+
+A network is a torch module with keyword-only arguments `in_shape`, `out_shape`
+and its own options; their annotations are the schema of its YAML section.  It
+maps (B, *in_shape) to (B, *out_shape) and states
+
+- `scale`: output side / input side,
+- `multiple_of`: sides of its input must be multiples of this,
+- `receptive_radius`: input pixels around a pixel that can change its output,
+- `fixed_size`: (H, W) when it is bound to the size it was built for, else None.
+"""
+
+from __future__ import annotations
+
+import inspect
+import types
+import typing
+from typing import Any
+
+from torch import nn
+
+from srae.errors import ConfigError
+from srae.models.baselines import Bicubic, Identity
+from srae.models.conv_autoencoder import ConvAutoencoder
+from srae.models.residual import ResidualNetwork
+from srae.models.unet import UNet
+
+MODELS: dict[str, type[nn.Module]] = {
+    "identity": Identity,
+    "bicubic": Bicubic,
+    "conv_autoencoder": ConvAutoencoder,
+    "unet": UNet,
+    "residual": ResidualNetwork,
+}
+
+Shape = tuple[int, int, int]
+
+
+def build_model(name: str, in_shape: Shape, out_shape: Shape, options: dict[str, Any]) -> nn.Module:
+    """A network for samples of these shapes.
+
+    Raises:
+        ConfigError: unknown name or option, or shapes the network cannot have.
+    """
+    if problems := check_options(name, options):
+        raise ConfigError(f"model {name}: " + "; ".join(f"{key}: {text}" for key, text in problems))
+    try:
+        return MODELS[name](in_shape=in_shape, out_shape=out_shape, **options)
+    except ValueError as error:
+        raise ConfigError(f"model {name}: {error}", None, "change the model's options or the data's crop") from None
+
+
+def model_options(name: str) -> dict[str, inspect.Parameter]:
+    """The options of a network: the keyword-only arguments of its constructor, shapes left out.
+
+    Annotations are resolved to types.
+    """
+    signature = inspect.signature(MODELS[name], eval_str=True)
+    return {key: p for key, p in signature.parameters.items() if key not in ("in_shape", "out_shape")}
+
+
+def check_options(name: str, options: dict[str, Any]) -> list[tuple[str, str]]:
+    """What is wrong with them, as (option, message) pairs; an unknown name is reported under ``name``."""
+    from difflib import get_close_matches
+
+    def meant(word: str, known: typing.Iterable[str]) -> str:
+        close = get_close_matches(word, list(known), n=1)
+        return f"did you mean {close[0]}?" if close else f"known: {', '.join(known)}"
+
+    if name not in MODELS:
+        return [("name", f"no model {name!r}; {meant(name, MODELS)}")]
+    known = model_options(name)
+    problems = [(key, f"unknown option of {name}; {meant(key, known)}") for key in options if key not in known]
+    problems += [
+        (key, f"needs {describe_type(known[key].annotation)}, not {value!r}")
+        for key, value in options.items()
+        if key in known and not _fits(value, known[key].annotation)
+    ]
+    problems += [(key, "is missing") for key, p in known.items() if p.default is p.empty and key not in options]
+    return problems
+
+
+def _fits(value: Any, wanted: Any) -> bool:
+    origin, arguments = typing.get_origin(wanted), typing.get_args(wanted)
+    if origin in (typing.Union, types.UnionType):
+        return any(_fits(value, choice) for choice in arguments)
+    if origin is list:
+        return isinstance(value, list) and len(value) > 0 and all(_fits(item, arguments[0]) for item in value)
+    if origin is typing.Literal:
+        return value in arguments
+    if wanted is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if wanted is int:  # sizes, counts and sides: none of them may be negative
+        return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    return value is None if wanted is types.NoneType else isinstance(value, wanted)
+
+
+def describe_type(wanted: Any) -> str:
+    """An annotation in words: ``a whole number or a list of whole numbers``."""
+    origin, arguments = typing.get_origin(wanted), typing.get_args(wanted)
+    if origin in (typing.Union, types.UnionType):
+        return " or ".join(describe_type(choice) for choice in arguments)
+    if origin is list:
+        return f"a list of {describe_type(arguments[0]).removeprefix('a ')}s"
+    if origin is typing.Literal:
+        return "one of " + ", ".join(map(str, arguments))
+    names = {int: "a whole number", float: "a number", bool: "true or false", str: "text", types.NoneType: "null"}
+    return names.get(wanted, str(wanted))
+
+
+def count_parameters(model: nn.Module) -> int:
+    return sum(p.numel() for p in model.parameters())

@@ -1,0 +1,55 @@
+"""Models without parameters: what a network has to beat."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from srae.models.blocks import enlarge_bicubic
+
+
+class Identity(nn.Module):
+    """(B, C, H, W) -> the same tensor; for data whose two sides have one size."""
+
+    scale = multiple_of = 1
+    receptive_radius = 0
+    fixed_size = None
+
+    def __init__(self, *, in_shape: tuple[int, int, int], out_shape: tuple[int, int, int]) -> None:
+        super().__init__()
+        if in_shape != out_shape:
+            raise ValueError(f"input {in_shape} and target {out_shape} differ; use the model bicubic")
+
+    def forward(self, input: Tensor) -> Tensor:
+        return input
+
+
+class Bicubic(nn.Module):
+    """(B, C, h, w) -> (B, C, H, W) by bicubic interpolation (Keys 1981, a = -0.5).
+
+    Args:
+        in_shape: (C, h, w) of a sample.
+        out_shape: (C, H, W), an integer multiple of it.
+        shrink: first shrink by this factor and enlarge by as much more; undoes an
+            input that was enlarged by a poorer kernel.
+    """
+
+    fixed_size = None
+
+    def __init__(
+        self, *, in_shape: tuple[int, int, int], out_shape: tuple[int, int, int], shrink: int = 1
+    ) -> None:
+        super().__init__()
+        self.scale = out_shape[1] // in_shape[1]
+        if out_shape != (in_shape[0], in_shape[1] * self.scale, in_shape[2] * self.scale):
+            raise ValueError(f"target {out_shape} is no integer multiple of input {in_shape}")
+        if self.scale == shrink == 1:
+            raise ValueError("input and target have one size: bicubic needs `shrink`, or use the model identity")
+        self.shrink = self.multiple_of = shrink
+        self.receptive_radius = 4 * shrink
+
+    def forward(self, input: Tensor) -> Tensor:
+        if self.shrink > 1:
+            height, width = input.shape[2] // self.shrink, input.shape[3] // self.shrink
+            input = F.interpolate(input, (height, width), mode="bilinear", antialias=True)
+        return enlarge_bicubic(input, self.scale * self.shrink)

@@ -1,0 +1,138 @@
+"""Layers that several networks share, and the arithmetic of their sizes.
+
+Two of them matter for speed: a convolution whose kernel covers its whole input
+is a matrix product, and a 32x32 kernel on a larger picture is far cheaper as a
+product of Fourier transforms.  Both give the same function with the same
+parameters as torch's layer, to rounding.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+Activation = Literal["relu", "tanh", "sigmoid", "leaky_relu", "gelu", "none"]
+
+ACTIVATIONS: dict[str, type[nn.Module]] = {
+    "relu": nn.ReLU,
+    "tanh": nn.Tanh,
+    "sigmoid": nn.Sigmoid,
+    "leaky_relu": nn.LeakyReLU,
+    "gelu": nn.GELU,
+    "none": nn.Identity,
+}
+
+# Above this kernel side the Fourier path wins on CPU (docs/lab_log.md).
+FOURIER_KERNEL = 16
+
+T = TypeVar("T")
+
+
+def build_activation(name: str) -> nn.Module:
+    return ACTIVATIONS[name]()
+
+
+def per_layer(value: T | list[T], layers: int, option: str) -> list[T]:
+    """One value per layer from one value or a list.
+
+    Raises:
+        ValueError: the list has another length.
+    """
+    if not isinstance(value, list):
+        return [value] * layers
+    if len(value) != layers:
+        raise ValueError(f"{option} has {len(value)} entries for {layers} layers")
+    return value
+
+
+def conv_size(size: int, kernel: int, stride: int, padding: int) -> int:
+    """Side of a convolution's output."""
+    return (size + 2 * padding - kernel) // stride + 1
+
+
+def transposed_size(size: int, kernel: int, stride: int, padding: int) -> int:
+    """Side of a transposed convolution's output, without output padding."""
+    return (size - 1) * stride - 2 * padding + kernel
+
+
+def build_conv(inputs: int, outputs: int, kernel: int, stride: int, padding: int) -> nn.Conv2d:
+    """Conv2d, or the variant that is fast for large kernels at stride 1."""
+    kind = LargeConv2d if kernel >= FOURIER_KERNEL and stride == 1 else nn.Conv2d
+    return kind(inputs, outputs, kernel, stride, padding)
+
+
+def build_transposed_conv(
+    inputs: int, outputs: int, kernel: int, stride: int, padding: int, output_padding: int
+) -> nn.ConvTranspose2d:
+    """ConvTranspose2d, or the variant that is fast for large kernels at stride 1."""
+    kind = LargeConvTranspose2d if kernel >= FOURIER_KERNEL and stride == 1 else nn.ConvTranspose2d
+    return kind(inputs, outputs, kernel, stride, padding, output_padding)
+
+
+class LargeConv2d(nn.Conv2d):
+    """Conv2d with stride 1 whose kernel is large: same parameters, same result, less time."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        bias, padding = self.bias, int(self.padding[0])
+        if padding:
+            input = F.pad(input, [padding] * 4)
+        if input.shape[2:] == self.weight.shape[2:]:
+            return F.linear(input.flatten(1), self.weight.flatten(1), bias)[:, :, None, None]
+        height, width = input.shape[2:]
+        rows, columns = (s - k + 1 for s, k in zip((height, width), self.kernel_size, strict=True))
+        # Cross-correlation: the kernel's spectrum is conjugated, and the first
+        # rows x columns values of the circular result are free of wrap-around.
+        output = _spectral_product(input, self.weight.transpose(0, 1), (height, width), conjugate=True)
+        output = output[:, :, :rows, :columns]
+        return output if bias is None else output + bias[:, None, None]
+
+
+class LargeConvTranspose2d(nn.ConvTranspose2d):
+    """ConvTranspose2d with stride 1 whose kernel is large."""
+
+    def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
+        bias, padding = self.bias, int(self.padding[0])
+        if input.shape[2:] == (1, 1):
+            kernel = self.weight.shape[1:]
+            output = F.linear(input.flatten(1), self.weight.flatten(1).T).view(-1, *kernel)
+        else:
+            size = tuple(s + k - 1 for s, k in zip(input.shape[2:], self.kernel_size, strict=True))
+            output = _spectral_product(input, self.weight, (size[0], size[1]), conjugate=False)
+        if padding:
+            output = output[:, :, padding:-padding, padding:-padding]
+        return output if bias is None else output + bias[:, None, None]
+
+
+def _spectral_product(input: Tensor, weight: Tensor, size: tuple[int, int], *, conjugate: bool) -> Tensor:
+    """Circular convolution on a grid of `size`: (B, C, h, w) by (C, D, k, k) -> (B, D, *size)."""
+    with torch.autocast(input.device.type, enabled=False):  # there is no bfloat16 transform
+        spectrum = torch.fft.rfft2(input.float(), s=size)  # (B, C, H, W/2+1)
+        kernel = torch.fft.rfft2(weight.float(), s=size)
+        if conjugate:
+            kernel = kernel.conj()
+        grid = spectrum.shape[2:]
+        spectrum = spectrum.permute(2, 3, 0, 1).flatten(0, 1)  # -> (frequencies, B, C)
+        kernel = kernel.permute(2, 3, 0, 1).flatten(0, 1)  # -> (frequencies, C, D)
+        product = (spectrum @ kernel).unflatten(0, grid).permute(2, 3, 0, 1)
+        return torch.fft.irfft2(product, s=size)
+
+
+def enlarge_bicubic(input: Tensor, scale: int) -> Tensor:
+    """(B, C, h, w) -> (B, C, scale * h, scale * w) with Keys' kernel, a = -0.5, as MATLAB's imresize."""
+    # torch has a = -0.5 only with antialias=True, which changes nothing else when
+    # enlarging; it cuts the kernel at the border where imresize mirrors the picture.
+    border = 3
+    padded = _mirror(_mirror(input, border, 2), border, 3)
+    size = [padded.shape[2] * scale, padded.shape[3] * scale]
+    cut = border * scale
+    return F.interpolate(padded, size, mode="bicubic", antialias=True)[:, :, cut:-cut, cut:-cut]
+
+
+def _mirror(input: Tensor, border: int, dim: int) -> Tensor:
+    """Symmetric padding (the edge pixel is repeated), also for sides shorter than the border."""
+    size = input.shape[dim]
+    index = torch.arange(-border, size + border, device=input.device) % (2 * size)
+    return input.index_select(dim, torch.where(index < size, index, 2 * size - 1 - index))

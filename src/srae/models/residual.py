@@ -1,0 +1,72 @@
+"""A small residual network that starts as the identity (or as bicubic) and improves on it.
+
+The picture is folded to a coarser grid (pixel-unshuffle), goes through residual
+blocks and is unfolded again (sub-pixel convolution, Shi et al. 2016); the
+result is added to the input.  The last layer starts at zero, so training begins
+at the baseline that every autoencoder of the reports fails to reach.  Blocks
+without batch-norm as in Lim et al. 2017 (EDSR).
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from srae.models.blocks import enlarge_bicubic
+
+
+class ResidualNetwork(nn.Module):
+    """(B, C, h, w) in [0, 1] -> (B, C, scale * h, scale * w).
+
+    Args:
+        in_shape: (C, h, w) of a sample.
+        out_shape: (C, H, W), an integer multiple of it.
+        width: channels of the blocks.
+        blocks: number of residual blocks.
+        shrink: side of the pixel-unshuffle at the input; the blocks work on 1/shrink of the input's size.
+    """
+
+    fixed_size = None
+
+    def __init__(
+        self,
+        *,
+        in_shape: tuple[int, int, int],
+        out_shape: tuple[int, int, int],
+        width: int = 48,
+        blocks: int = 8,
+        shrink: int = 2,
+    ) -> None:
+        super().__init__()
+        self.scale = out_shape[1] // in_shape[1]
+        if out_shape != (in_shape[0], in_shape[1] * self.scale, in_shape[2] * self.scale):
+            raise ValueError(f"target {out_shape} is no integer multiple of input {in_shape}")
+        self.shrink = self.multiple_of = shrink
+        self.receptive_radius = shrink * (2 * blocks + 3)
+        unfold = shrink * self.scale
+        self.head = nn.Conv2d(in_shape[0] * shrink**2, width, 3, padding=1)
+        self.blocks = nn.ModuleList(ResidualBlock(width) for _ in range(blocks))
+        self.tail = nn.Conv2d(width, out_shape[0] * unfold**2, 3, padding=1)
+        nn.init.zeros_(self.tail.weight)
+        assert self.tail.bias is not None
+        nn.init.zeros_(self.tail.bias)
+
+    def forward(self, input: Tensor) -> Tensor:
+        x = self.head(F.pixel_unshuffle(input, self.shrink))  # (B, C, h, w) -> (B, width, h/shrink, w/shrink)
+        for block in self.blocks:
+            x = block(x)
+        residual = F.pixel_shuffle(self.tail(x), self.shrink * self.scale)
+        base = input if self.scale == 1 else enlarge_bicubic(input, self.scale)
+        return base + residual
+
+
+class ResidualBlock(nn.Module):
+    """x + conv(relu(conv(x)))."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(width, width, 3, padding=1)
+        self.second = nn.Conv2d(width, width, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.second(F.relu(self.first(x)))

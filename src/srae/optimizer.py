@@ -1,0 +1,41 @@
+"""The optimizers of a config, and the course of their learning rate."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import nn
+
+from srae.config import TrainConfig
+
+
+def build_optimizer(config: TrainConfig, model: nn.Module) -> torch.optim.Optimizer:
+    """Adam, AdamW, SGD or Adadelta; `fused` updates in one pass over memory, which is what Adam's time is."""
+    parameters, rate, decay = model.parameters(), config.learning_rate, config.weight_decay
+    if config.optimizer == "sgd":
+        return torch.optim.SGD(parameters, rate, momentum=config.momentum, weight_decay=decay, fused=True)
+    if config.optimizer == "adadelta":
+        epsilon = config.epsilon or 1e-7
+        return torch.optim.Adadelta(parameters, rate, rho=config.rho, eps=epsilon, weight_decay=decay)
+    kind = torch.optim.Adam if config.optimizer == "adam" else torch.optim.AdamW
+    betas, epsilon = (config.betas[0], config.betas[1]), config.epsilon or 1e-8
+    return kind(parameters, rate, betas=betas, eps=epsilon, weight_decay=decay, fused=True)
+
+
+def learning_rate_at(config: TrainConfig, step: int, steps_per_epoch: int) -> float:
+    """The rate of step `step` (from 0) under the config's schedule."""
+    warmup, total = config.warmup_epochs * steps_per_epoch, config.epochs * steps_per_epoch
+    if step < warmup:
+        return config.learning_rate * (step + 1) / warmup
+    if config.schedule == "cosine":
+        return config.learning_rate * 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(total - warmup, 1)))
+    if config.schedule == "step":
+        passed = sum(step >= epoch * steps_per_epoch for epoch in config.step_epochs)
+        return config.learning_rate * config.step_factor**passed
+    return config.learning_rate
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    for group in optimizer.param_groups:
+        group["lr"] = rate  # torch's own word

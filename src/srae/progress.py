@@ -1,0 +1,113 @@
+"""Where a training stands: saved with every checkpoint, restored by a resume."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from srae.checkpoint import load_weights, read_checkpoint, save_checkpoint
+from srae.errors import CheckpointError, DataError
+from srae.runs import RunWriter
+
+
+@dataclass
+class Progress:
+    """With the weights and the optimizer's state all that a resume needs."""
+
+    epoch: int = 0
+    """Finished epochs."""
+    batch: int = 0
+    """Batches done of the next one."""
+    step: int = 0
+    """Updates so far."""
+    loss_sum: float = 0.0
+    mse_sum: float = 0.0
+    samples: int = 0
+    epoch_seconds: float = 0.0
+    """Of the epoch that is under way, like the four above."""
+    wall_seconds: float = 0.0
+    """Of the finished epochs, over all resumes."""
+    best: float | None = None
+    best_epoch: int = 0
+
+    def end_epoch(self) -> None:
+        self.batch = self.samples = 0
+        self.loss_sum = self.mse_sum = self.epoch_seconds = 0.0
+
+
+def save_progress(
+    run: RunWriter,
+    progress: Progress,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer | None,
+    meta: Mapping[str, Any],
+    *,
+    best: bool,
+) -> None:
+    """Weights as `best` when they are, and everything a resume needs as `last`."""
+    meta = {**meta, "progress": asdict(progress)}
+    weights = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
+    if best:
+        save_checkpoint(run.checkpoints / "best.safetensors", weights, meta, None)
+    if optimizer is None:
+        return
+    state = {
+        f"optimizer.{index}.{name}": tensor
+        for index, tensors in optimizer.state_dict()["state"].items()
+        for name, tensor in tensors.items()
+        if tensor is not None
+    }
+    last, previous = run.checkpoints / "last.safetensors", run.checkpoints / "previous.safetensors"
+    save_checkpoint(last, weights | state, meta, previous)
+
+
+def restore_progress(
+    run: RunWriter,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer | None,
+    meta: Mapping[str, Any],
+    say: Callable[[str], None],
+) -> Progress:
+    """Load the newest whole checkpoint into model and optimizer; a fresh start when there is none yet.
+
+    Raises:
+        CheckpointError: there are checkpoints, and none is whole.
+        DataError: the run was started on other data.
+    """
+    found = [p for n in ("last", "previous") if (p := run.checkpoints / f"{n}.safetensors").exists()]
+    if not found or optimizer is None:
+        say("no checkpoint yet: starting from the first step")
+        run.keep_rows(0)
+        return Progress()
+    path, tensors, saved = _read_first_whole(found, run, say)
+    if saved["data"]["fingerprint"] != meta["data"]["fingerprint"]:
+        raise DataError("the data changed since this run was started", str(run.path), "restore it, or start a new run")
+    then, now = saved["machine"], meta["machine"]
+    different = [f"{key} {then.get(key)} -> {now[key]}" for key in now if then.get(key) != now[key]]
+    if different:
+        say(f"other conditions than before, so not equal to the bit: {', '.join(different)}")
+    load_weights(model, {key[6:]: t for key, t in tensors.items() if key.startswith("model.")}, path)
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, tensor in tensors.items():
+        if key.startswith("optimizer."):
+            _, index, name = key.split(".", 2)
+            state.setdefault(int(index), {})[name] = tensor
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+    progress = Progress(**saved["progress"])
+    run.keep_rows(progress.epoch)
+    run.reopen()
+    say(f"going on from {path.name}: epoch {progress.epoch + 1}, step {progress.step}")
+    return progress
+
+
+def _read_first_whole(found: list[Any], run: RunWriter, say: Callable[[str], None]) -> Any:
+    for path in found:
+        try:
+            return path, *read_checkpoint(path)
+        except CheckpointError as error:
+            say(f"{path.name}: {error.what}; trying the one before")
+    raise CheckpointError("no checkpoint of this run is whole", str(run.path), "start a new run")

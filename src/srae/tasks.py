@@ -1,0 +1,57 @@
+"""What differs between kinds of experiments: one row of a table each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from srae import metrics
+
+Metric = Callable[[Tensor, Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Task:
+    metrics: dict[str, Metric]
+    """Name -> (output, target) -> (B,); logged as val_<name>."""
+    best_by: str
+    """The metric that picks the best epoch."""
+    lower_is_better: bool = True
+    images: bool = True
+    """Outputs are images: a Protocol applies, and returning the input is a baseline."""
+
+
+_IMAGE_METRICS: dict[str, Metric] = {
+    "mse": metrics.mse,
+    "psnr": metrics.psnr,
+    "ssim": metrics.ssim,
+    "channel_argmax_accuracy": metrics.channel_argmax_accuracy,
+}
+
+TASKS: dict[str, Task] = {
+    "super_resolution": Task(_IMAGE_METRICS, best_by="mse"),
+    "reconstruction": Task(_IMAGE_METRICS, best_by="mse"),
+    "classification": Task(
+        {"cross_entropy": metrics.cross_entropy, "accuracy": metrics.accuracy},
+        best_by="accuracy",
+        lower_is_better=False,
+        images=False,
+    ),
+}
+
+
+def charbonnier(output: Tensor, target: Tensor) -> Tensor:
+    """sqrt(d^2 + 1e-6), mean over everything: a smooth L1 (Lai et al. 2017, LapSRN)."""
+    return torch.sqrt((output - target).square() + 1e-6).mean()
+
+
+LOSSES: dict[str, Metric] = {
+    "mse": F.mse_loss,
+    "l1": F.l1_loss,
+    "charbonnier": charbonnier,
+    "cross_entropy": F.cross_entropy,
+}

@@ -1,0 +1,374 @@
+"""Train one config into one run folder: the one loop, for every task, on CUDA or CPU.
+
+The only module that sees both data and models.  What it does at step t depends
+on (config, seed, t) alone - order, crops, augmentation and dropout are drawn
+from (seed, epoch, sample or batch) - so a resumed run equals an uninterrupted
+one to the bit on the same torch build, device type and number of threads.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from srae.checkpoint import load_weights, read_checkpoint
+from srae.config import Config
+from srae.data import Batch, Data, Split, count_batches, open_data, train_batches
+from srae.device import autocast, describe_machine, memory_peaks, pick_precision, seed_all
+from srae.errors import ConfigError, DivergedError, Interrupted
+from srae.evaluate import baseline, evaluate, means, save_samples
+from srae.metrics import Protocol
+from srae.models import build_model, count_parameters
+from srae.optimizer import build_optimizer, learning_rate_at, set_learning_rate
+from srae.progress import Progress, restore_progress, save_progress
+from srae.runs import RunWriter, read_rows
+from srae.signals import catch_signals
+from srae.tasks import LOSSES, TASKS, Task
+
+Say = Callable[[str], None]
+
+
+@dataclass
+class Session:
+    """The parts of one training."""
+
+    config: Config
+    task: Task
+    data: Data
+    device: torch.device
+    dtype: torch.dtype
+    protocol: Protocol
+    model: nn.Module
+    optimizer: torch.optim.Optimizer | None
+    """None for a model without parameters."""
+    steps_per_epoch: int
+
+
+def train(config: Config, run: RunWriter, device: torch.device, say: Say, *, resume: bool = False) -> dict[str, Any]:
+    """Train (or go on), score, and leave everything in the run folder; returns its summary.
+
+    Raises:
+        DivergedError: a loss or gradient is not finite; the last good checkpoint is kept.
+        Interrupted: SIGINT or SIGTERM, after a clean save.
+    """
+    data = open_data(seed=config.seed, **config.data.model_dump())
+    for note in data.notes:
+        say(note)
+    if not resume:
+        run.write_start(config, describe_machine(device))
+    data = data.to(device)
+    protocol = Protocol(channels=config.data.channels)
+    identity = baseline(data, TASKS[config.task], protocol)
+    expected = _time_step(config, data, device)  # on a throw-away model: weights and memory are as if never done
+    session = _prepare(config, data, device, protocol)
+    _announce(session, expected, identity, say)
+    progress = (
+        restore_progress(run, session.model, session.optimizer, _meta(session), say) if resume else Progress()
+    )
+    try:
+        if session.optimizer is not None:
+            _fit(session, progress, run, identity, say)
+        elif not (run.path / "metrics.csv").exists():
+            scores = means(evaluate(session.model, data.val, session.task, protocol))
+            run.append_row(_row(session, progress, scores, identity, 0.0))
+            save_progress(run, progress, session.model, None, _meta(session), best=True)
+    except (DivergedError, Interrupted) as stop:
+        status = "diverged" if isinstance(stop, DivergedError) else "stopped"
+        run.finish(_summary(session, progress, run, identity, {}, {}, status))
+        raise
+    return _finish(session, progress, run, identity)
+
+
+def _prepare(config: Config, data: Data, device: torch.device, protocol: Protocol) -> Session:
+    seed_all(config.seed)
+    model = build_model(config.model.name, data.in_shape, data.out_shape, config.model.options).to(device)
+    optimizer = build_optimizer(config.train, model) if count_parameters(model) else None
+    if model.fixed_size and data.val.input.shape != data.in_shape:
+        raise ConfigError(
+            f"model {config.model.name} is bound to {data.in_shape[1:]} pictures, but val has others",
+            "data.crop",
+            "leave the crop out, or use a model without a latent layer",
+        )
+    return Session(
+        config=config,
+        task=TASKS[config.task],
+        data=data,
+        device=device,
+        dtype=pick_precision(config.train.precision, device),
+        protocol=protocol,
+        model=model,
+        optimizer=optimizer,
+        steps_per_epoch=count_batches(
+            data.train, batch_size=config.train.batch_size, crops_per_picture=config.data.crops_per_picture
+        ),
+    )
+
+
+def _fit(s: Session, progress: Progress, run: RunWriter, identity: dict[str, float], say: Say) -> None:
+    """Epochs from where `progress` stands to the last."""
+    epochs, patience = s.config.train.epochs, s.config.train.patience
+    with catch_signals() as stop:
+        while progress.epoch < epochs and not _is_stale(progress, patience):
+            began, done_before = time.perf_counter(), progress.epoch_seconds
+            _run_epoch(s, progress, stop.wanted)
+            train_seconds = done_before + time.perf_counter() - began
+            if stop.wanted():
+                progress.epoch_seconds = train_seconds
+                save_progress(run, progress, s.model, s.optimizer, _meta(s), best=False)
+                raise Interrupted(
+                    stop.signal_number,
+                    f"stopped in epoch {progress.epoch + 1}, after step {progress.step}; everything is saved",
+                    str(run.path),
+                    f"go on with: srae-train --resume {run.path}",
+                )
+            _check_sums(s, progress)
+            scores = means(evaluate(s.model, s.data.val, s.task, s.protocol, dtype=s.dtype))
+            progress.epoch += 1
+            progress.epoch_seconds = done_before + time.perf_counter() - began
+            progress.wall_seconds += progress.epoch_seconds
+            improved = _improves(s.task, scores[s.task.best_by], progress.best)
+            if improved:
+                progress.best, progress.best_epoch = scores[s.task.best_by], progress.epoch
+            row = _row(s, progress, scores, identity, progress.samples / max(train_seconds, 1e-9))
+            run.append_row(row)
+            say(_epoch_line(row, epochs, identity))
+            progress.end_epoch()
+            last = progress.epoch == epochs or _is_stale(progress, patience)
+            if improved or last or progress.epoch % s.config.train.checkpoint_every == 0:
+                save_progress(run, progress, s.model, s.optimizer, _meta(s), best=improved)
+
+
+def _run_epoch(s: Session, progress: Progress, stopped: Callable[[], bool]) -> None:
+    """The steps of one epoch from `progress.batch` on; leaves early when stopped."""
+    config = s.config
+    loss_of, squared_error = LOSSES[config.train.loss], LOSSES["mse"]
+    sums = torch.tensor([progress.loss_sum, progress.mse_sum], dtype=torch.float64, device=s.device)
+    s.model.train()
+    assert s.optimizer is not None
+    batches = _batches(s, progress.epoch, progress.batch)
+    bar = tqdm(batches, f"epoch {progress.epoch + 1}", s.steps_per_epoch, False, initial=progress.batch, disable=None)
+    for batch in bar:
+        seed_all(config.seed, progress.epoch, progress.batch)  # dropout
+        set_learning_rate(s.optimizer, learning_rate_at(config.train, progress.step, s.steps_per_epoch))
+        loss, output = _step_gradients(s, batch.input, batch.target, loss_of)
+        with torch.no_grad():
+            is_mse = loss_of is squared_error or not s.task.images
+            error = loss if is_mse else squared_error(output.float(), batch.target)
+            sums += torch.stack((loss, error)).double() * len(batch.indices)
+        # On CUDA a look at the numbers would stall the queue: there the epoch's sums are checked.
+        if s.device.type == "cpu":
+            _check_step(s, progress, float(loss), batch.indices)
+        s.optimizer.step()
+        progress.samples += len(batch.indices)
+        progress.batch += 1
+        progress.step += 1
+        if stopped():
+            break
+    progress.loss_sum, progress.mse_sum = sums.tolist()
+
+
+def _batches(s: Session, epoch: int, start: int) -> Iterator[Batch]:
+    config, data = s.config.train, s.config.data
+    return train_batches(
+        s.data.train,
+        batch_size=config.batch_size,
+        seed=s.config.seed,
+        epoch=epoch,
+        shuffle=config.shuffle,
+        crop=data.crop,
+        crops_per_picture=data.crops_per_picture,
+        augment=data.augment,
+        start=start,
+    )
+
+
+def _step_gradients(s: Session, input: Tensor, target: Tensor, loss_of: Callable[..., Tensor]) -> tuple[Tensor, Tensor]:
+    assert s.optimizer is not None
+    s.optimizer.zero_grad(set_to_none=True)
+    with autocast(s.device, s.dtype):
+        output = s.model(input)
+    loss = loss_of(output.float(), target)
+    weight = s.config.train.loss_weight
+    (loss if weight == 1 else loss * weight).backward()
+    if s.config.train.clip_gradient:
+        nn.utils.clip_grad_norm_(s.model.parameters(), s.config.train.clip_gradient)
+    return loss.detach(), output.detach()
+
+
+def _check_step(s: Session, progress: Progress, loss: float, indices: list[int]) -> None:
+    norm = nn.utils.get_total_norm([p.grad for p in s.model.parameters() if p.grad is not None])
+    if math.isfinite(loss) and torch.isfinite(norm):
+        return
+    rate = learning_rate_at(s.config.train, progress.step, s.steps_per_epoch)
+    names = ", ".join(s.data.train.names[i] for i in indices[:4])
+    more = f" and {len(indices) - 4} more" if len(indices) > 4 else ""
+    raise DivergedError(
+        f"diverged: loss {loss:g}, gradient norm {float(norm):g}",
+        f"epoch {progress.epoch + 1}, step {progress.step + 1}, learning_rate {rate:g}, batch: {names}{more}",
+        "the last good checkpoint is kept; try a smaller learning_rate or train.clip_gradient=1",
+    )
+
+
+def _check_sums(s: Session, progress: Progress) -> None:
+    if not math.isfinite(progress.loss_sum):
+        raise DivergedError(
+            f"diverged: the mean loss of epoch {progress.epoch + 1} is not finite",
+            f"step {progress.step}",
+            "the last good checkpoint is kept; try a smaller learning_rate or train.clip_gradient=1",
+        )
+
+
+def _improves(task: Task, value: float, best: float | None) -> bool:
+    return best is None or (value < best if task.lower_is_better else value > best)
+
+
+def _is_stale(progress: Progress, patience: int | None) -> bool:
+    return patience is not None and progress.epoch - progress.best_epoch >= patience and progress.epoch > 0
+
+
+# ------------------------------------------------------------- before, after, around
+
+
+def _time_step(config: Config, data: Data, device: torch.device) -> float | None:
+    """Seconds of a step: the median of three on a throw-away copy; None without parameters."""
+    s = _prepare(config, data, device, Protocol())
+    if s.optimizer is None:
+        return None
+    times = []
+    for _, batch in zip(range(3), _batches(s, 0, 0), strict=False):
+        began = time.perf_counter()
+        _step_gradients(s, batch.input, batch.target, LOSSES[config.train.loss])
+        s.optimizer.step()
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+        times.append(time.perf_counter() - began)
+    return sorted(times)[len(times) // 2]
+
+
+def _announce(s: Session, step_seconds: float | None, identity: dict[str, float], say: Say) -> None:
+    data, model = s.data, s.model
+    test = f" / {len(data.test)} test" if data.test else ""
+    say(f"data      {data.name}: {len(data.train)} train / {len(data.val)} val{test}, fingerprint {data.fingerprint}")
+    shapes = f"{'x'.join(map(str, data.in_shape))} -> {'x'.join(map(str, data.out_shape))}"
+    radius = "whole picture" if model.fixed_size else f"{model.receptive_radius} px"
+    say(f"model     {s.config.model.name}: {count_parameters(model):,} parameters, {shapes}, receptive radius {radius}")
+    if step_seconds is not None:
+        steps = s.steps_per_epoch * s.config.train.epochs
+        precision = str(s.dtype).removeprefix("torch.")
+        say(
+            f"training  {s.config.train.epochs} epochs of {s.steps_per_epoch} steps on {s.device.type}, {precision}: "
+            f"about {describe_seconds(steps * step_seconds)} plus validation"
+        )
+    if identity:
+        say(f"baseline  returning the input: val mse {identity['mse']:.6f}, {identity['psnr']:.2f} dB ({s.protocol})")
+
+
+def describe_seconds(seconds: float) -> str:
+    """45 s, 12 min, 3.4 h."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _row(
+    s: Session, progress: Progress, scores: dict[str, float], identity: dict[str, float], rate: float
+) -> dict[str, Any]:
+    samples = progress.samples or None
+    return {
+        "epoch": progress.epoch,
+        "step": progress.step,
+        "train_mse": progress.mse_sum / samples if samples and s.task.images else None,
+        "train_loss": progress.loss_sum / samples if samples else None,
+        **{f"val_{name}": value for name, value in scores.items()},
+        "identity_mse": identity.get("mse"),
+        "learning_rate": learning_rate_at(s.config.train, max(progress.step - 1, 0), s.steps_per_epoch),
+        "epoch_seconds": progress.epoch_seconds,
+        "wall_seconds": progress.wall_seconds,
+        "images_per_second": rate or None,
+        **memory_peaks(s.device),
+    }
+
+
+def _epoch_line(row: dict[str, Any], epochs: int, identity: dict[str, float]) -> str:
+    place = f"epoch {row['epoch']:>{len(str(epochs))}}/{epochs}"
+    if "val_psnr" in row:
+        against = f" (input {identity['psnr']:.2f})" if identity else ""
+        score = f"train mse {row['train_mse']:.6f}  val mse {row['val_mse']:.6f}  {row['val_psnr']:.2f} dB{against}"
+    else:
+        loss = f"train loss {row['train_loss']:.4f}  val loss {row['val_cross_entropy']:.4f}"
+        score = f"{loss}  accuracy {row['val_accuracy']:.4f}"
+    return f"{place}  {score}  {row['images_per_second']:.1f} images/s  {row['wall_seconds']:.0f} s"
+
+
+def _meta(s: Session) -> dict[str, Any]:
+    """What a checkpoint says of itself."""
+    return {
+        "config": s.config.model_dump(mode="json"),
+        "in_shape": list(s.data.in_shape),
+        "out_shape": list(s.data.out_shape),
+        "data": {"name": s.data.name, "fingerprint": s.data.fingerprint},
+        "protocol": s.protocol.as_dict(),
+        "machine": describe_machine(s.device),
+    }
+
+
+def _finish(s: Session, progress: Progress, run: RunWriter, identity: dict[str, float]) -> dict[str, Any]:
+    """Score the best weights, picture by picture, and write what the run folder promises."""
+    best = run.checkpoints / "best.safetensors"
+    tensors, _ = read_checkpoint(best)
+    load_weights(s.model, {name.removeprefix("model."): t for name, t in tensors.items()}, best)
+    exported = run.path / "model.safetensors"
+    exported.unlink(missing_ok=True)
+    exported.hardlink_to(best)  # the same bytes under the name that people look for
+    rows, scored = [], {}
+    splits: dict[str, Split] = {"val": s.data.val} | ({"test": s.data.test} if s.data.test else {})
+    for name, split in splits.items():
+        values = evaluate(s.model, split, s.task, s.protocol, dtype=s.dtype)
+        scored[name] = means(values)
+        for i, picture in enumerate(split.names):
+            rows.append({"split": name, "name": picture, **{metric: v[i] for metric, v in values.items()}})
+    run.write_images(rows)
+    if s.task.images:
+        save_samples(s.model, s.data.val, run.samples, dtype=s.dtype)
+    summary = _summary(s, progress, run, identity, scored["val"], scored.get("test"), "done")
+    run.finish(summary)
+    return summary
+
+
+def _summary(
+    s: Session,
+    progress: Progress,
+    run: RunWriter,
+    identity: dict[str, float],
+    val: dict[str, float],
+    test: dict[str, float] | None,
+    status: str,
+) -> dict[str, Any]:
+    rows = read_rows(run.path)
+    best = next((row for row in rows if row["epoch"] == progress.best_epoch), {})
+    rates = sorted(rate for row in rows if (rate := row["images_per_second"]) is not None)
+    counts = {"train": len(s.data.train), "val": len(s.data.val), "test": len(s.data.test) if s.data.test else 0}
+    return {
+        "config": s.config.model_dump(mode="json"),
+        "task": s.config.task,
+        "data": {"name": s.data.name, "fingerprint": s.data.fingerprint, "counts": counts},
+        "protocol": s.protocol.as_dict(),
+        "parameters": count_parameters(s.model),
+        "train": {"mse": best.get("train_mse"), "loss": best.get("train_loss")},
+        "val": val or None,
+        "test": test or None,
+        "identity": identity or None,
+        "epochs": progress.epoch,
+        "seconds": progress.wall_seconds,
+        "images_per_second": rates[len(rates) // 2] if rates else None,
+        "best_epoch": progress.best_epoch,
+        "status": status,
+        **memory_peaks(s.device),
+    }

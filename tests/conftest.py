@@ -1,0 +1,76 @@
+"""What every test file may use: one torch thread, the command in a child process, small folders of pairs."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    """Two threads give other bits and make small tensors slower; tests without torch do not pay for it."""
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.get_num_threads() != 1:
+        torch.set_num_threads(1)
+
+
+def clean_environment(**changes: str) -> dict[str, str]:
+    """The environment of a user who has set nothing: no colours forced, no stray settings, one thread."""
+    kept = {key: os.environ[key] for key in ("PATH", "HOME", "LANG", "TMPDIR") if key in os.environ}
+    return {**kept, "OMP_NUM_THREADS": "1", **changes}
+
+
+@pytest.fixture
+def srae(tmp_path: Path) -> Run:
+    """``srae("runs", "--json")``: the command in a child process, in an empty folder unless `cwd` says otherwise."""
+
+    def run(
+        *arguments: str | Path, cwd: Path | None = None, env: dict[str, str] | None = None, timeout: float = 60
+    ) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "srae", *map(str, arguments)]
+        environment = clean_environment(**(env or {}))
+        return subprocess.run(
+            command, cwd=cwd or tmp_path, env=environment, capture_output=True, text=True, timeout=timeout
+        )
+
+    return run
+
+
+@pytest.fixture
+def pair_folder(tmp_path: Path) -> Callable[..., Path]:
+    """A maker of ``{train,val}/{low_res,high_res}/NAME.png`` with random pictures (never zeros: they hide mistakes)."""
+
+    def make(
+        *,
+        name: str = "pairs",
+        train: int = 4,
+        val: int = 2,
+        size: tuple[int, int] = (16, 16),
+        scale: int = 1,
+        mode: str = "RGB",
+        seed: int = 0,
+    ) -> Path:
+        import numpy as np
+        from PIL import Image
+
+        random = np.random.default_rng(seed)
+        folder = tmp_path / name
+        channels = {"L": 1, "RGB": 3, "RGBA": 4}[mode]
+        for split, count in (("train", train), ("val", val)):
+            for side, factor in (("low_res", 1), ("high_res", scale)):
+                (folder / split / side).mkdir(parents=True)
+                for i in range(count):
+                    shape = (size[0] * factor, size[1] * factor, channels)
+                    pixels = random.integers(0, 256, shape, dtype=np.uint8)
+                    picture = Image.fromarray(pixels[..., 0] if mode == "L" else pixels)
+                    picture.save(folder / split / side / f"{i}.png")
+        return folder
+
+    return make

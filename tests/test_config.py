@@ -1,0 +1,342 @@
+"""The YAML door: what is wrong is said, all at once, with its line; what is right comes back unchanged."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from srae import config as config_module
+from srae.config import Config, DataConfig, Degrade, ModelConfig, TrainConfig, dump_config, find_config, load_config
+from srae.config import parse_config as parse
+from srae.errors import ConfigError
+from srae.yaml_text import parse_yaml
+
+MODEL = "model: {name: identity}\n"
+
+
+def message(text: str, *overrides: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        parse(text, "a.yaml", overrides)
+    assert caught.value.exit_code == 2
+    assert caught.value.remedy
+    return str(caught.value)
+
+
+@dataclasses.dataclass
+class Wrong:
+    """A text and what its message must contain."""
+
+    text: str
+    said: tuple[str, ...]
+
+
+WRONG = {
+    # the document
+    "empty": Wrong("", ("a config is a mapping", "a.yaml")),
+    "only comments": Wrong("# nothing\n", ("a config is a mapping",)),
+    "a list": Wrong("- a\n- b\n", ("a config is a mapping",)),
+    "a word": Wrong("cnn4_tanh", ("a config is a mapping",)),
+    "tab indentation": Wrong("model:\n\tname: identity\n", ("not valid YAML", "'\\t'", "a.yaml:2", "spaces")),
+    "bracket left open": Wrong(MODEL + "train: {epochs: 3\n", ("not valid YAML", "a.yaml:3")),
+    "quote left open": Wrong(MODEL + "data: {folder: 'x}\n", ("not valid YAML", "a.yaml:3")),
+    "bad indentation": Wrong("model:\n  name: identity\n   x: 1\n", ("not valid YAML", "a.yaml:3")),
+    "nul character": Wrong(MODEL + "seed: \0\n", ("not valid YAML", "#x0000")),
+    "two documents": Wrong(MODEL + "---\n" + MODEL, ("not valid YAML", "a.yaml:2")),
+    "list as key": Wrong(MODEL + "? [a, b]\n: 1\n", ("cannot be a key", "a.yaml:2")),
+    "alias": Wrong("a: &x 1\nmodel: *x\n", ("anchors and aliases", "a.yaml:1")),
+    "python tag": Wrong("model: !!python/name:os.system\n", ("tag", "not accepted", "a.yaml:1")),
+    "standard tag": Wrong(MODEL + "seed: !!int '3'\n", ("tag", "a.yaml:2")),
+    "half a character": Wrong(MODEL + 'data: {folder: "\\ud800"}\n', ("a.yaml:2: data.folder", "Unicode")),
+    # keys
+    "typo at the top": Wrong(MODEL + "sede: 1\n", ("a.yaml:2: sede: unknown key; did you mean seed?",)),
+    "typo in train": Wrong(
+        MODEL + "train:\n  lerning_rate: 1\n", ("a.yaml:3: train.lerning_rate", "did you mean learning_rate?")
+    ),
+    "typo two levels down": Wrong(
+        MODEL + "data:\n  degrade:\n    scal: 2\n", ("a.yaml:4: data.degrade.scal", "did you mean scale?")
+    ),
+    "upper case": Wrong(MODEL + "train: {EPOCHS: 3}\n", ("train.EPOCHS", "did you mean epochs?")),
+    "nothing alike": Wrong(MODEL + "zzz: 1\n", ("a.yaml:2: zzz", "known keys: task, model, data, train, seed")),
+    "merge key": Wrong(MODEL + "<<: {seed: 1}\n", ("a.yaml:2: <<: unknown key",)),
+    "duplicate": Wrong(MODEL + "seed: 1\nseed: 2\n", ("a.yaml:2: seed: duplicate key (line 3 again)",)),
+    "duplicate section": Wrong(
+        MODEL + "train:\n  epochs: 1\ntrain:\n  epochs: 2\n", ("a.yaml:2: train: duplicate key (line 4 again)",)
+    ),
+    "no model": Wrong("seed: 1\n", ("model: is missing",)),
+    "model without a name": Wrong("model: {channels: [8]}\n", ("a.yaml:1: model.name: is missing",)),
+    "escape sequence as key": Wrong(MODEL + '"\\e[31m": 1\n', ("a.yaml:2: '\\x1b[31m'",)),
+    # types
+    "word for a number": Wrong(MODEL + "train: {epochs: many}\n", ("train.epochs: needs a whole number, not 'many'",)),
+    "fraction for a count": Wrong(MODEL + "train: {epochs: 2.5}\n", ("train.epochs: needs a whole number, not 2.5",)),
+    "true for a count": Wrong(MODEL + "train: {epochs: true}\n", ("train.epochs: needs a whole number, not true",)),
+    "quoted number": Wrong(MODEL + "train: {learning_rate: '1e-3'}\n", ("needs a number, not '1e-3'",)),
+    "on is text": Wrong(MODEL + "train: {shuffle: on}\n", ("train.shuffle: needs true or false, not 'on'",)),
+    "one for true": Wrong(MODEL + "train: {shuffle: 1}\n", ("train.shuffle: needs true or false, not 1",)),
+    "number for text": Wrong(MODEL + "data: {folder: 3}\n", ("data.folder: needs text, not 3",)),
+    "text for a list": Wrong(MODEL + "data: {augment: flip}\n", ("data.augment: needs a list", "not 'flip'")),
+    "wrong item": Wrong(MODEL + "train: {betas: [0.9, x]}\n", ("train.betas.1: needs a number, not 'x'",)),
+    "text for a section": Wrong("model: identity\n", ("a.yaml:1: model: needs keys of its own, not 'identity'",)),
+    "section left empty": Wrong(MODEL + "train:\n", ("a.yaml:2: train: needs keys of its own, not nothing",)),
+    # ranges and choices
+    "below": Wrong(MODEL + "train: {batch_size: 0}\n", ("train.batch_size: should be", "1, not 0")),
+    "negative seed": Wrong(MODEL + "seed: -1\n", ("a.yaml:2: seed", "not -1")),
+    "above": Wrong(MODEL + "data: {degrade: {scale: 9}}\n", ("data.degrade.scale", "not 9")),
+    "infinite": Wrong(MODEL + "train: {learning_rate: .inf}\n", ("train.learning_rate", "finite")),
+    "not a number": Wrong(MODEL + "train: {learning_rate: .nan}\n", ("train.learning_rate", "finite")),
+    "overflow": Wrong(MODEL + "train: {learning_rate: 1e999}\n", ("train.learning_rate", "finite")),
+    "five thousand digits": Wrong(MODEL + f"seed: {'9' * 5000}\n", ("a.yaml:2: seed", "whole number")),
+    "too few items": Wrong(MODEL + "train: {betas: [0.9]}\n", ("train.betas: needs 2 items, not [0.9]",)),
+    "unknown choice": Wrong(MODEL + "task: superresolution\n", ("task", "did you mean super_resolution?")),
+    "choice in lower case": Wrong(MODEL + "data: {channels: rgb}\n", ("'rgb' is not one of L, RGB", "mean RGB?")),
+    "unknown choice in a list": Wrong(
+        MODEL + "data: {augment: [flip, rotat]}\n", ("data.augment.1", "did you mean rotate?")
+    ),
+    # keys that depend on each other
+    "low without high": Wrong(MODEL + "data: {low: a}\n", ("a.yaml:2: data: low and high come together",)),
+    "crop off the grid": Wrong(MODEL + "data: {crop: 33, degrade: {scale: 2}}\n", ("multiple of degrade.scale",)),
+    "crops without a size": Wrong(MODEL + "data: {crops_per_picture: 4}\n", ("crops_per_picture needs crop",)),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_is_wrong_is_said_with_its_place(name: str) -> None:
+    told = message(WRONG[name].text)
+    for fragment in WRONG[name].said:
+        assert fragment in told
+    # All of it fits a terminal and cannot drive it.
+    assert all(line.isprintable() and len(line) <= 250 for line in told.split("\n"))
+
+
+def test_all_problems_are_reported_at_once_in_the_order_of_the_file() -> None:
+    text = (
+        "task: super\n"
+        "model: {name: 3}\n"
+        "data:\n"
+        "  folde: x\n"
+        "  channels: rgb\n"
+        "train:\n"
+        "  epochs: true\n"
+        "  batch_size: 0\n"
+        "seed: 1\n"
+        "seed: 2\n"
+    )
+    what, *where, remedy = message(text).split("\n")
+    assert what == "7 problems in the config"
+    places = [line.split(": ")[:2] for line in where]
+    assert places == [
+        ["a.yaml:1", "task"],
+        ["a.yaml:2", "model.name"],
+        ["a.yaml:4", "data.folde"],
+        ["a.yaml:5", "data.channels"],
+        ["a.yaml:7", "train.epochs"],
+        ["a.yaml:8", "train.batch_size"],
+        ["a.yaml:9", "seed"],
+    ]
+    assert "srae schema" in remedy
+
+
+def test_options_of_the_network_are_reported_together_with_the_rest() -> None:
+    def check(name: str, options: dict) -> list[tuple[str, str]]:
+        assert (name, options) == ("net", {"depth": 3})
+        return [("depth", "unknown option of net")]
+
+    with pytest.raises(ConfigError) as caught:
+        parse("model:\n  name: net\n  depth: 3\nseeed: 1\n", "a.yaml", check_options=check)
+    assert "a.yaml:3: model.depth: unknown option of net" in str(caught.value)
+    assert "a.yaml:4: seeed" in str(caught.value)
+
+
+def test_a_long_value_is_cut() -> None:
+    assert len(message(MODEL + f"train: {{epochs: {'x' * 50_000}}}\n")) < 400
+
+
+# ------------------------------------------------------------------ what is accepted
+
+
+def test_on_and_off_stay_strings_where_strings_are_meant() -> None:
+    config = parse(MODEL + "data: {folder: on}\n", "a.yaml")
+    assert config.data.folder == "on"
+
+
+def test_files_with_a_byte_order_mark_or_windows_lines_are_read(tmp_path: Path) -> None:
+    file = tmp_path / "a.yaml"
+    file.write_bytes(b"\xef\xbb\xbfmodel: {name: identity}\r\ntrain:\r\n  learning_rate: 1e-3\r\n")
+    assert load_config(file).train.learning_rate == 0.001
+
+
+def test_a_file_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "a.yaml"
+    file.write_bytes("model: {name: identity}  # señal\n".encode("latin-1"))
+    with pytest.raises(ConfigError) as caught:
+        load_config(file)
+    assert "UTF-8" in caught.value.what
+    assert caught.value.where == str(file)
+
+
+def test_a_config_cannot_be_changed() -> None:
+    config = parse(MODEL, "a.yaml")
+    with pytest.raises(ValueError, match="frozen"):
+        config.train.epochs = 3
+
+
+# ------------------------------------------------------------------ --set
+
+
+def test_overrides_win_over_the_file_and_make_missing_sections() -> None:
+    config = parse(
+        MODEL + "data: {degrade: null}\ntrain: {epochs: 1, batch_size: 3}\n",
+        "a.yaml",
+        ["train.epochs=7", "train.learning_rate=2e-4", "data.degrade.scale=4", "seed=5", "model.depth=[1, 2]"],
+    )
+    assert (config.train.epochs, config.train.batch_size, config.train.learning_rate) == (7, 3, 2e-4)
+    assert config.data.degrade == Degrade(scale=4)
+    assert config.seed == 5
+    assert config.model.options == {"depth": [1, 2]}
+
+
+def test_the_last_override_of_a_key_wins() -> None:
+    assert parse(MODEL, "a.yaml", ["seed=1", "seed=2"]).seed == 2
+
+
+def test_an_empty_value_is_null() -> None:
+    assert parse(MODEL + "data: {folder: x}\n", "a.yaml", ["data.folder="]).data.folder is None
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("train.epoch=5", "--set train.epoch=5: train.epoch: unknown key; did you mean epochs?"),
+        ("trian.epochs=5", "--set trian.epochs=5: trian: unknown key; did you mean train?"),
+        ("train.epochs=five", "--set train.epochs=five: train.epochs: needs a whole number, not 'five'"),
+        ("train.epochs", "--set needs KEY=VALUE, not 'train.epochs'"),
+        ("=5", "--set needs KEY=VALUE"),
+        ("train..epochs=5", "--set needs KEY=VALUE"),
+        ("seed.x=1", "seed has no keys of its own\n--set seed.x=1"),
+        ("train.epochs=[1", "not valid YAML"),
+        ("data={channels: L, channels: RGB}", "duplicate key"),
+        ("data={folder: 3}", "--set data={folder: 3}: data.folder: needs text, not 3"),
+        ("model.name=!!python/name:os.system", "tag"),
+    ],
+)
+def test_a_wrong_override_is_named_as_it_was_typed(override: str, said: str) -> None:
+    assert said in message(MODEL + "seed: 1\ndata: {folder: x}\n", override)
+
+
+def test_problems_of_file_and_overrides_come_together() -> None:
+    told = message(MODEL + "sede: 1\n", "train.epochs=x", "train.batch_size=0")
+    assert "3 problems" in told
+    assert all(part in told for part in ("a.yaml:2: sede", "--set train.epochs=x", "--set train.batch_size=0"))
+
+
+# ------------------------------------------------------------------ shipped configs by name
+
+
+@pytest.fixture
+def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "shipped"
+    for name in ("cnn4_tanh", "fashion/small", "classifiers/small", "published/edsr"):
+        file = folder / f"{name}.yaml"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(MODEL)
+    monkeypatch.setattr(config_module, "CONFIG_FOLDERS", (tmp_path / "none", folder))
+    return folder
+
+
+@pytest.mark.parametrize("name", ["cnn4_tanh", "cnn4_tanh.yaml", "published/edsr", "edsr"])
+def test_a_bare_name_means_the_shipped_file(name: str, shipped: Path) -> None:
+    found = find_config(name)
+    assert found.is_relative_to(shipped)
+    assert found.stem == Path(name).stem
+
+
+def test_a_file_wins_over_a_shipped_name(shipped: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "cnn4_tanh").write_text(MODEL)
+    assert not find_config("cnn4_tanh").is_relative_to(shipped)
+
+
+def test_the_packages_own_config_wins(shipped: Path, tmp_path: Path) -> None:
+    own = tmp_path / "none" / "cnn4_tanh.yaml"
+    own.parent.mkdir()
+    own.write_text(MODEL)
+    assert find_config("cnn4_tanh") == own
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("cnn4_than", "did you mean cnn4_tanh?"),
+        ("edsrr.yaml", "did you mean edsr?"),
+        ("zzzzzz", "shipped configs: classifiers/small, cnn4_tanh"),
+        ("small", "name one of classifiers/small, fashion/small"),
+        ("../shipped", "shipped configs"),
+        ("", "shipped configs"),
+    ],
+)
+def test_an_unknown_name_says_what_there_is(name: str, said: str, shipped: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        find_config(name)
+    assert said in str(caught.value.remedy)
+
+
+# ------------------------------------------------------------------ there and back
+
+# Text as a user may call a folder or an option, and as our own reader may mistake it for something else.
+TEXTS = st.one_of(
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=12),
+    st.from_regex(r"[-+]?[0-9]{0,3}\.?[0-9]{0,2}([eE][-+]?[0-9]{1,2})?", fullmatch=True),
+    st.sampled_from(
+        ["on", "off", "yes", "no", "null", "~", "true", "1e-3", "+.5", "08", "0x1F", "1_000", "- a", "a: b", "#x"]
+    ),
+)
+SHARES = st.floats(0, 0.99)
+POSITIVE = st.floats(1e-300, 1e300)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-(10**20), 10**20) | st.floats(allow_nan=False) | TEXTS,
+    lambda inner: st.lists(inner, max_size=3),
+    max_leaves=5,
+)
+CONFIGS = st.builds(
+    Config,
+    task=st.sampled_from(["super_resolution", "reconstruction", "classification"]),
+    model=st.builds(
+        lambda name, options: ModelConfig.model_validate({**options, "name": name}),
+        TEXTS,
+        st.dictionaries(TEXTS.filter(lambda key: key != "model_config"), VALUES, max_size=4),
+    ),
+    data=st.builds(
+        DataConfig,
+        folder=st.none() | TEXTS,
+        channels=st.sampled_from(["L", "RGB", "RGBA"]),
+        degrade=st.none() | st.builds(Degrade, scale=st.integers(2, 8)),
+        augment=st.lists(st.sampled_from(["flip", "rotate"]), max_size=2),
+        test_from_val=SHARES,
+        limit=st.none() | st.integers(1),
+    ),
+    train=st.builds(
+        TrainConfig,
+        epochs=st.integers(0),
+        learning_rate=POSITIVE,
+        betas=st.lists(SHARES, min_size=2, max_size=2),
+        epsilon=st.none() | POSITIVE,
+        step_epochs=st.lists(st.integers(-5, 5), max_size=3),
+        shuffle=st.booleans(),
+    ),
+    seed=st.integers(0, 2**31 - 1),
+)
+
+
+@given(CONFIGS)
+def test_a_dumped_config_reads_back_equal(config: Config) -> None:
+    assert parse(dump_config(config), "dumped.yaml") == config
+
+
+def test_a_dumped_config_writes_out_every_default() -> None:
+    value, _, _ = parse_yaml(dump_config(parse(MODEL, "a.yaml")), "dumped.yaml")
+    assert value["train"]["epochs"] == TrainConfig().epochs
+    assert list(value) == list(Config.model_fields)
+    assert list(value["train"]) == list(TrainConfig.model_fields)
