@@ -136,12 +136,16 @@ def test_networks_of_srae_take_any_size_in_tiles(name: str) -> None:
     for parameter in model.parameters():  # also those that start at zero
         nn.init.uniform_(parameter, -0.4, 0.4)
     geometry = read_geometry(model)
-    for height, width in ((1, 1), (1, 23), (97, 3), (50, 61), (before, before)):
+    calls: list[int] = []
+    model.register_forward_hook(lambda *_: calls.append(1))
+    many = 2 * geometry.margin + geometry.multiple_of + 50  # more than one of the smallest tiles
+    for height, width in ((1, 1), (1, 23), (97, 3), (50, 61), (before, before), (31, many), (many, many)):
         picture = _random(3, height, width)
         pieces = upscale(model, picture, tile=1)
         assert pieces.shape == (3, height * geometry.scale, width * geometry.scale)
         if geometry.fixed_size is None or (height, width) == geometry.fixed_size:
             assert (pieces - _whole(model, picture)).abs().max() <= 1e-4 * max(1, pieces.abs().max().item())
+    assert len(calls) > 12
 
 
 # ------------------------------------------------------------------------- memory

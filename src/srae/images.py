@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import IO, Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -28,11 +28,10 @@ from torch import Tensor
 from srae.errors import ConfigError, DataError, ResourceError
 from srae.files import atomic_write
 
-EXTENSIONS = frozenset((".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"))
+_FORMATS = {".png": "PNG", ".webp": "WEBP", ".bmp": "BMP"}
+_FORMATS |= dict.fromkeys((".jpg", ".jpeg"), "JPEG") | dict.fromkeys((".tif", ".tiff"), "TIFF")
+EXTENSIONS = frozenset(_FORMATS)
 MAX_PIXELS = 178_000_000
-
-_FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".bmp": "BMP"}
-_FORMATS |= {".tif": "TIFF", ".tiff": "TIFF"}
 _LONGEST_SIDE = {"JPEG": 65_535, "WEBP": 16_383}
 # 4:4:4 and 95 because the point of the output is its detail; WebP loses nothing.
 _SAVE_OPTIONS: dict[str, dict[str, Any]] = {
@@ -50,13 +49,11 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-# A TIFF keeps its layout (strips, sizes, compression) among the same tags; only these describe the picture.
-# Description, make, model, software, date, artist, copyright, EXIF and GPS folders.
+# A TIFF keeps its layout (strips, sizes, compression) among the same tags; only these describe the picture:
+# description, make, model, software, date, artist, copyright, EXIF and GPS folders.
 _TIFF_TAGS_KEPT = frozenset((270, 271, 272, 305, 306, 315, 33432, 34665, 34853))
 
 _MODES = ("1", "L", "LA", "RGB", "RGBA")
-
-Channels = Literal["L", "RGB", "RGBA"]
 
 
 @dataclass(frozen=True)
@@ -90,10 +87,10 @@ def to_uint8(picture: Tensor) -> Tensor:
     return (picture.clamp(0, 1) * 255).round_().to(torch.uint8)
 
 
-def natural_key(name: str) -> tuple[list[tuple[bool, int, str]], str]:
+def natural_key(name: str) -> tuple[list[str | int], str]:
     """Sort key that puts ``2.png`` before ``10.png``."""
-    parts = re.findall(r"[0-9]+|[^0-9]+", name.casefold())
-    return [(part[0] > "9", int(part) if part[0] in "0123456789" else -1, part) for part in parts], name
+    parts = re.split("([0-9]+)", name.casefold())  # text, digits, text, ...
+    return [int(part) if i % 2 else part for i, part in enumerate(parts)], name
 
 
 def find_images(folder: str | Path) -> tuple[list[Path], int]:
@@ -136,8 +133,7 @@ def _pillow_quiet() -> Iterator[None]:
             Image.MAX_IMAGE_PIXELS = limit
 
 
-@dataclass(frozen=True)
-class _Opened:
+class _Opened(NamedTuple):
     image: Image.Image
     icc: bytes | None
     exif: bytes | None
@@ -153,16 +149,14 @@ def _open(data: bytes | Path, name: str, max_pixels: int, frame: int | None) -> 
         raise
     except MemoryError:
         raise ResourceError("not enough memory for this picture", name, "use a smaller picture") from None
-    except OSError as error:
-        if error.errno:
-            raise DataError(f"cannot read picture: {error.strerror}", name) from None
-        raise _damaged(error, name) from None
     except Exception as error:
         # Pillow's decoders raise almost anything on damaged files (struct.error, KeyError, SyntaxError ...).
-        raise _damaged(error, name) from None
+        raise _unreadable(error, name) from None
 
 
-def _damaged(error: Exception, name: str) -> DataError:
+def _unreadable(error: Exception, name: str) -> DataError:
+    if isinstance(error, OSError) and error.errno:
+        return DataError(f"cannot read picture: {error.strerror}", name)
     if isinstance(error, UnidentifiedImageError):
         return DataError("not a picture srae can read", name, "PNG, JPEG, WebP, BMP and TIFF are accepted")
     reason = (str(error).splitlines() or [type(error).__name__])[0]
@@ -193,7 +187,7 @@ def _decode(file: IO[bytes], name: str, max_pixels: int, frame: int | None) -> _
         elif image.mode in ("P", "PA") or (image.has_transparency_data and image.mode in ("1", "L", "RGB")):
             grey = image.mode in ("1", "L")
             image = image.convert(("LA" if grey else "RGBA") if image.has_transparency_data else "RGB")
-    if image.mode not in _MODES and not _is_deep(image):
+    if image.mode not in _MODES and not image.mode.startswith("I"):
         raise DataError(f"colour mode {image.mode} is not supported", name, "save it as RGB or grey")
     return _Opened(image, icc or None, exif, dpi)
 
@@ -201,11 +195,8 @@ def _decode(file: IO[bytes], name: str, max_pixels: int, frame: int | None) -> _
 def _check_size(image: Image.Image, name: str, max_pixels: int) -> None:
     width, height = image.size
     if width * height > max_pixels:
-        raise DataError(
-            f"{width}x{height} is more than {max_pixels} pixels",
-            name,
-            f"if you trust the file: --max-pixels {width * height}",
-        )
+        remedy = f"if you trust the file: --max-pixels {width * height}"
+        raise DataError(f"{width}x{height} is more than {max_pixels} pixels", name, remedy)
 
 
 def _dpi(image: Image.Image) -> tuple[float, float] | None:
@@ -218,7 +209,7 @@ def _dpi(image: Image.Image) -> tuple[float, float] | None:
 
 def _upright(image: Image.Image) -> tuple[Image.Image, bytes | None]:
     """Turned as the EXIF orientation says, and the EXIF block without it; damaged EXIF is dropped, not an error."""
-    exif, method = None, None
+    exif = method = None
     try:
         tags = image.getexif()
         method = _UPRIGHT.get(tags.pop(_ORIENTATION, 1))
@@ -227,7 +218,7 @@ def _upright(image: Image.Image) -> tuple[Image.Image, bytes | None]:
                 del tags[tag]
         exif = tags.tobytes() if len(tags) else None
     except Exception:  # whatever is wrong with the block, the pixels are fine
-        exif = None
+        pass
     return image.transpose(method) if method is not None else image, exif
 
 
@@ -236,27 +227,24 @@ def _from_cmyk(image: Image.Image, icc: bytes | None) -> Image.Image:
     if icc:
         try:
             profile = ImageCms.ImageCmsProfile(io.BytesIO(icc))
-            converted = ImageCms.profileToProfile(image, profile, ImageCms.createProfile("sRGB"), outputMode="RGB")
-            if converted is not None:
-                return converted
+            screen = ImageCms.createProfile("sRGB")
+            return ImageCms.profileToProfile(image, profile, screen, outputMode="RGB") or image.convert("RGB")
         except (ImageCms.PyCMSError, OSError):
             pass
     return image.convert("RGB")
 
 
-def _is_deep(image: Image.Image) -> bool:
-    return image.mode == "I" or image.mode.startswith("I;16")
-
-
 def _deep_pixels(image: Image.Image, name: str) -> np.ndarray:
-    """uint16 (H, W)."""
+    """uint16 (H, W) of mode I or I;16."""
     pixels = np.asarray(image)
     if pixels.min() < 0 or pixels.max() > 65_535:
-        raise DataError("grey values beyond 16 bits", name, "save it as 8- or 16-bit grey")
+        raise DataError("grey values beyond 16 bits", name, "save it as 16-bit grey")
     return pixels.astype(np.uint16)
 
 
-def read_pixels(data: bytes | Path, channels: Channels, *, name: str = "", max_pixels: int = MAX_PIXELS) -> np.ndarray:
+def read_pixels(
+    data: bytes | Path, channels: Literal["L", "RGB", "RGBA"], *, name: str = "", max_pixels: int = MAX_PIXELS
+) -> np.ndarray:
     """Decode to exactly these channels: uint8 (H, W, C), C-contiguous.
 
     Grey from colour is BT.601 luma; missing alpha is 255; unwanted alpha is
@@ -267,7 +255,7 @@ def read_pixels(data: bytes | Path, channels: Channels, *, name: str = "", max_p
     """
     name = name or (str(data) if isinstance(data, Path) else "picture")
     image = _open(data, name, max_pixels, None).image
-    if _is_deep(image):
+    if image.mode.startswith("I"):
         pixels = _deep_pixels(image, name)
         image = Image.fromarray(((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8))
     if image.mode == "LA" and channels == "RGB":
@@ -284,18 +272,17 @@ def read_picture(path: str | Path, *, max_pixels: int = MAX_PIXELS, frame: int |
     """
     opened = _open(Path(path), str(path), max_pixels, frame)
     image = opened.image
-    if _is_deep(image):
+    if image.mode.startswith("I"):
         deep = _deep_pixels(image, str(path))
         color = torch.from_numpy(deep.astype(np.float32) / 65_535)[None]
         hidden = image.info.get("transparency")
         alpha = torch.from_numpy((deep != hidden).astype(np.float32))[None] if isinstance(hidden, int) else None
-        return Picture(color, alpha, 16, opened.icc, opened.exif, opened.dpi)
+        return Picture(color, alpha, 16, *opened[1:])
     pixels = torch.from_numpy(np.array(image.convert("L") if image.mode == "1" else image))
     planes = to_float(pixels[None] if pixels.ndim == 2 else pixels.permute(2, 0, 1).contiguous())  # (C, H, W)
     count = 1 if len(planes) < 3 else 3
-    return Picture(
-        planes[:count], planes[count:] if len(planes) > count else None, 8, opened.icc, opened.exif, opened.dpi
-    )
+    alpha = planes[count:] if len(planes) > count else None
+    return Picture(planes[:count], alpha, 8, *opened[1:])
 
 
 # ------------------------------------------------------------------------- writing

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
+
+import torch
 
 from srae.data.store import Split
 from srae.errors import DataError
@@ -47,6 +49,10 @@ class Data:
     notes: list[str] = field(default_factory=list)
     """What the user should know before training, one line each."""
 
+    def to(self, device: torch.device | str) -> Data:
+        test = self.test.to(device) if self.test else None
+        return replace(self, train=self.train.to(device), val=self.val.to(device), test=test)
+
 
 def take_fingerprint(contents: Iterable[tuple[str, str, str]], settings: str) -> str:
     """From (split, name, digest of low and high) of every pair, and how the low side was made."""
@@ -62,8 +68,13 @@ def describe_low_side(degrade: Mapping[str, Any] | None, enlarge: str | None) ->
     return f"{made}, enlarged {enlarge}".removeprefix(", ") if enlarge else made
 
 
-def sample_shapes(train: Split, crop: int | None) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
+def sample_shapes(
+    train: Split, crop: int | None, *, may_differ: bool = False
+) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
     """(C, h, w) and (C, H, W) of one training sample.
+
+    Args:
+        may_differ: mixed sizes without a crop are no error; those of the first picture are told.
 
     Raises:
         DataError: sizes are mixed and there is no crop; the crop is no multiple
@@ -74,7 +85,7 @@ def sample_shapes(train: Split, crop: int | None) -> tuple[tuple[int, int, int],
     shortest = min(min(train.target.size(index)) for index in range(len(train)))
     largest_crop = shortest // scale * scale
     if crop is None:
-        if train.input.shape is None or train.target.shape is None:
+        if not may_differ and (train.input.shape is None or train.target.shape is None):
             sizes = {train.target.size(index): train.names[index] for index in reversed(range(len(train)))}
             examples = ", ".join(f"{name} {w}x{h}" for (h, w), name in list(sizes.items())[-1:-4:-1])
             raise DataError(

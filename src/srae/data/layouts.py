@@ -123,8 +123,9 @@ def _sides_of(folder: Path, found: Found, high_only: bool) -> Sides:
         return {split: (sides.get("low"), sides.get("high")) for split, sides in inner.items()}
     sides = _subfolders_by(_side_of, folder, found)
     if "high" in sides and ("low" in sides or high_only):
-        found.layout = "side/split"
-        return _cross(sides.get("low"), sides["high"], found)
+        crossed = _cross(sides.get("low"), sides["high"], found)
+        found.layout = "side" if "" in crossed else "side/split"
+        return crossed
     found.layout = "high side alone"
     if high_only:
         return {split: (None, path) for split, path in splits.items()} or {"": (None, folder)}

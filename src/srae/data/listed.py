@@ -13,9 +13,7 @@ from srae.images import EXTENSIONS
 Meaning = Callable[[str], str | None]
 
 
-def read_list(
-    path: Path, split_of: Meaning, side_of: Meaning, problems: list[Problem]
-) -> Iterator[tuple[str, Pair]]:
+def read_list(path: Path, split_of: Meaning, side_of: Meaning, problems: list[Problem]) -> Iterator[tuple[str, Pair]]:
     """(split or "", pair) of every row, in the order of the file; what is wrong goes into `problems`.
 
     Paths are relative to the CSV.  A header may come first; it may also say
@@ -58,7 +56,9 @@ def _rows(path: Path) -> list[tuple[int, list[str]]]:
     delimiter = next((character for character in "\t;," if character in first), ",")
     reader = csv.reader(text.splitlines(), delimiter=delimiter)
     try:
-        rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if any(cell.strip() for cell in row)]
+        rows = [
+            (reader.line_num, [cell.strip() for cell in row]) for row in reader if any(cell.strip() for cell in row)
+        ]
     except csv.Error as error:
         raise DataError(f"not a CSV file: {error}", f"{path}:{reader.line_num}", remedy) from None
     for line, row in rows:

@@ -6,6 +6,7 @@ A picture is kept as (H, W, C): a batch gathered from the store and turned to
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +16,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Store:
-    """Use `stack_pictures` to make one.
+    """Use a `Shelf` to make one.
 
     `pixels` is one (N, H, W, C) tensor when all pictures have one size, else a
     list of (H, W, C).
@@ -68,13 +69,34 @@ class Split:
         return Split(self.input.to(device), self.target.to(device), self.names)
 
 
-def stack_pictures(pictures: list[np.ndarray]) -> Store:
-    """A store of uint8 (H, W, C) arrays; empties the list, so that nothing is held twice."""
-    if len({picture.shape for picture in pictures}) != 1:
-        store = Store([torch.from_numpy(np.ascontiguousarray(picture)) for picture in pictures])
-        pictures.clear()
-        return store
-    stacked = torch.empty((len(pictures), *pictures[0].shape), dtype=torch.uint8)
-    for index in reversed(range(len(pictures))):
-        stacked[index] = torch.from_numpy(np.ascontiguousarray(pictures.pop()))
-    return Store(stacked)
+class Shelf:
+    """Takes decoded pictures in any order, from any thread, and becomes a store.
+
+    Pictures of the first one's size go straight to their place in one block:
+    a list that is stacked at the end would hold everything twice.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._block: Tensor | None = None
+        self._others: dict[int, Tensor] = {}
+        self._allocating = threading.Lock()
+
+    def put(self, index: int, pixels: np.ndarray) -> None:
+        """uint8 (H, W, C)"""
+        picture = torch.from_numpy(np.require(pixels, requirements=("C", "W")))
+        with self._allocating:
+            if self._block is None:
+                # Pages that are never written cost nothing.
+                self._block = torch.empty((self._count, *picture.shape), dtype=torch.uint8)
+        if picture.shape == self._block.shape[1:]:
+            self._block[index] = picture
+        else:
+            self._others[index] = picture
+
+    def to_store(self) -> Store:
+        """Every place must have been filled."""
+        assert self._block is not None
+        if not self._others:
+            return Store(self._block)
+        return Store([self._others.get(index, self._block[index]) for index in range(self._count)])

@@ -108,16 +108,16 @@ class LargeConvTranspose2d(nn.ConvTranspose2d):
 
 def _spectral_product(input: Tensor, weight: Tensor, size: tuple[int, int], *, conjugate: bool) -> Tensor:
     """Circular convolution on a grid of `size`: (B, C, h, w) by (C, D, k, k) -> (B, D, *size)."""
-    with torch.autocast(input.device.type, enabled=False):  # there is no bfloat16 transform
-        spectrum = torch.fft.rfft2(input.float(), s=size)  # (B, C, H, W/2+1)
-        kernel = torch.fft.rfft2(weight.float(), s=size)
-        if conjugate:
-            kernel = kernel.conj()
-        grid = spectrum.shape[2:]
-        spectrum = spectrum.permute(2, 3, 0, 1).flatten(0, 1)  # -> (frequencies, B, C)
-        kernel = kernel.permute(2, 3, 0, 1).flatten(0, 1)  # -> (frequencies, C, D)
-        product = (spectrum @ kernel).unflatten(0, grid).permute(2, 3, 0, 1)
-        return torch.fft.irfft2(product, s=size)
+    wide = torch.promote_types(input.dtype, torch.float32)  # there is no bfloat16 transform
+    spectrum = torch.fft.rfft2(input.to(wide), s=size)  # (B, C, H, W/2+1)
+    kernel = torch.fft.rfft2(weight.to(wide), s=size)
+    if conjugate:
+        kernel = kernel.conj()
+    grid = spectrum.shape[2:]
+    spectrum = spectrum.permute(2, 3, 0, 1).flatten(0, 1)  # -> (frequencies, B, C)
+    kernel = kernel.permute(2, 3, 0, 1).flatten(0, 1)  # -> (frequencies, C, D)
+    product = (spectrum @ kernel).unflatten(0, grid).permute(2, 3, 0, 1)
+    return torch.fft.irfft2(product, s=size)
 
 
 def enlarge_bicubic(input: Tensor, scale: int) -> Tensor:

@@ -123,10 +123,10 @@ class ConvAutoencoder(nn.Module):
             self.decoder.append(layer)
         self.output_activation = build_activation(output_activation)
 
-        # A Linear fixes the size.  So does a field as wide as the picture: every
-        # pixel was trained with the border in sight and is lost without it.
-        bound = self.has_latent or 2 * self.receptive_radius >= min(in_shape[1:])
-        self.fixed_size = in_shape[1:] if bound else None
+        # A Linear fixes the size.  So does a kernel half as wide as its input: in
+        # training most of its window was beyond the border or at the same place.
+        wide = any(2 * k >= min(size) for k, size in zip(kernels, inputs, strict=True))
+        self.fixed_size = in_shape[1:] if latent or wide else None
 
     def forward(self, input: Tensor) -> Tensor:
         x = input * (self.high - self.low) + self.low

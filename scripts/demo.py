@@ -1,0 +1,59 @@
+"""The tour behind `make demo`: train two networks, enlarge a picture, compare.
+
+Every step is a command that you can type yourself; it is printed before it runs.
+All of it lands in a new folder `demo` (then `demo-2`, ...), on pictures that
+scikit-image ships: no download, no GPU, a few minutes on two cores.
+"""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+from srae.data.demo import demo_picture
+from srae.images import write_pixels
+
+BUILT_IN = ("--set", "data.name=demo", "--set", "data.folder=null")
+
+
+def main() -> int:
+    folder = _new_folder("demo")
+    picture = folder / "picture.png"
+    write_pixels(picture, demo_picture())
+    runs = ("--runs-dir", str(folder / "runs"))
+    _run("train", "--config", "cnn4_tanh", *BUILT_IN, *runs)
+    _run("train", "--config", "residual", *BUILT_IN, "--set", "train.epochs=40", *runs)
+    _run("train", "--config", "identity", *BUILT_IN, *runs)
+    enlarged = folder / "picture_x2.png"
+    _run("upscale", str(picture), "-o", str(enlarged), "--scale", "2", *runs)
+    comparison = folder / "comparison"
+    _run("compare", "cnn4_tanh", "residual", "identity", *runs, "-o", str(comparison))
+    print(
+        f"""
+Everything lies in {folder}/:
+  runs/cnn4_tanh/    a published autoencoder: curves.png, samples/, metrics.csv, summary.json
+  runs/residual/     a small network that starts as the identity
+  {picture.name} and {enlarged.name}: before and after
+  comparison/        the runs over each other: curves.png, table.md, table.csv"""
+    )
+    return 0
+
+
+def _new_folder(name: str) -> Path:
+    for number in range(1, 1000):
+        folder = Path(name if number == 1 else f"{name}-{number}")
+        if not folder.exists():
+            folder.mkdir()
+            return folder
+    raise SystemExit(f"a thousand folders are called {name}: remove some")
+
+
+def _run(*arguments: str) -> None:
+    print(f"\n$ srae {shlex.join(arguments)}", flush=True)
+    subprocess.run([sys.executable, "-m", "srae", *arguments], check=True)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

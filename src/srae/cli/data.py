@@ -1,0 +1,129 @@
+"""Check a folder of pictures, or make pairs from a folder of high-resolution ones.
+
+`check` lists everything that is wrong: split, file, what, and how to mend it.
+It ends with exit code 0 when training could start, else 3.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from srae.cli import print_json, say
+from srae.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from srae.data.check import Checked
+    from srae.data.matching import Problem
+
+EXAMPLES = """
+  srae data check data/isr855
+  srae data make-pairs photos data/photos-x2 --scale 2
+  srae data make-pairs photos data/photos --scale 2 --enlarge bilinear --split 0.9,0.1,0
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", metavar="check|make-pairs", required=True)
+    check = actions.add_parser("check", help="list all that is wrong with a folder of pairs")
+    check.add_argument("folder", metavar="FOLDER", help="folder, or CSV with the columns low, high and perhaps split")
+    check.add_argument("--json", action="store_true", help="print the findings as JSON")
+    make = actions.add_parser("make-pairs", help="shrink high-resolution pictures into {train,val,test}/{low,high}_res")
+    make.add_argument("high", metavar="HIGH_FOLDER", help="pictures, perhaps in train, val, test folders")
+    make.add_argument("out", metavar="OUT", help="new folder")
+    make.add_argument("--scale", metavar="N", type=int, default=2, choices=range(2, 9), help="2 to 8 (default: 2)")
+    make.add_argument(
+        "--kernel",
+        choices=("bicubic", "bilinear", "area", "lanczos", "nearest"),
+        default="bicubic",
+        help="how to shrink (default: bicubic); all but nearest antialiased",
+    )
+    make.add_argument("--enlarge", choices=("bilinear", "bicubic"), help="enlarge the low side back to the high size")
+    make.add_argument(
+        "--split", metavar="A,B,C", default="0.8,0.1,0.1", help="shares of train, val, test (default: 0.8,0.1,0.1)"
+    )
+    make.add_argument("--json", action="store_true", help="print the counts as JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    return _check(args) if args.action == "check" else _make_pairs(args)
+
+
+def _check(args: argparse.Namespace) -> int:
+    from dataclasses import asdict
+    from pathlib import Path
+
+    from srae.data.check import check_pairs
+
+    checked = check_pairs(Path(args.folder))
+    if args.json:
+        problems, warnings = ([p._asdict() for p in found] for found in (checked.problems, checked.warnings))
+        print_json({"folder": args.folder, **asdict(checked), "problems": problems, "warnings": warnings})
+    else:
+        sys.stdout.write("".join(f"{line}\n" for line in _describe(checked)))
+    return DataError.exit_code if checked.problems else 0
+
+
+def _describe(checked: Checked) -> list[str]:
+    matched = f", matched by {' and by '.join(checked.matched_by)}" if checked.matched_by else ""
+    scale = f", scale {checked.scale}" if checked.scale else ""
+    lines = [f"layout    {checked.layout}{matched}{scale}"]
+    for name, split in checked.splits.items():
+        sizes, modes = (_counts(found) for found in (split.sizes, split.modes))
+        lines.append(f"{name:<9} {split.pairs} pictures; sizes {sizes}; colour {modes}")
+    if checked.ignored:
+        lines.append(f"ignored   {checked.ignored} entries that are no pictures")
+    lines += [f"note      {note}" for note in checked.notes]
+    for title, found in (("warning", checked.warnings), ("problem", checked.problems)):
+        lines += [_line(title, problem) for problem in found]
+    counts = [
+        f"{len(found)} {word}" for word, found in (("problems", checked.problems), ("warnings", checked.warnings))
+    ]
+    lines.append(f"{'NOT usable' if checked.problems else 'usable'}: {', '.join(counts)}")
+    return lines
+
+
+def _counts(found: dict[str, int], shown: int = 3) -> str:
+    """The most frequent ones, most frequent first."""
+    if len(found) == 1:
+        return next(iter(found))
+    words = [f"{value} ({count})" for value, count in list(found.items())[:shown]]
+    return ", ".join(words + ([f"{len(found) - shown} others"] if len(found) > shown else [])) or "none"
+
+
+def _line(title: str, problem: Problem) -> str:
+    return f"{title:<9} {problem.split or 'all'}: {problem.file}: {problem.what}; {problem.how_to_mend}"
+
+
+def _make_pairs(args: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from srae.data.make import make_pairs
+
+    counts = make_pairs(
+        Path(args.high),
+        Path(args.out),
+        scale=args.scale,
+        kernel=args.kernel,
+        enlarge=args.enlarge,
+        shares=_parse_shares(args.split),
+    )
+    if args.json:
+        print_json({"folder": args.out, "pairs": counts})
+    else:
+        print(f"{args.out}: " + ", ".join(f"{count} {split}" for split, count in counts.items()))
+    say(f"train with: srae-train --config residual --data {args.out}")
+    return 0
+
+
+def _parse_shares(text: str) -> tuple[float, float, float]:
+    try:
+        train, val, test = (float(word) for word in text.split(","))
+    except ValueError:
+        raise ConfigError(
+            f"--split needs three numbers, not {text!r}", None, "for example --split 0.8,0.1,0.1"
+        ) from None
+    if not (0 < train < 1 and 0 < val < 1 and 0 <= test < 1 and abs(train + val + test - 1) < 1e-6):
+        raise ConfigError(f"--split {text} does not share out 1", None, "for example --split 0.8,0.1,0.1")
+    return train, val, test

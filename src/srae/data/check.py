@@ -1,0 +1,134 @@
+"""Everything that is wrong, or suspicious, with a folder of pairs."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from srae.data.contract import Options
+from srae.data.layouts import find_pairs
+from srae.data.matching import Problem
+from srae.data.pairs import choose_splits
+from srae.data.scan import Facts, Scanned, scale_of, scan, show
+from srae.errors import DataError
+from srae.images import read_picture
+
+
+@dataclass(frozen=True)
+class SplitSummary:
+    pairs: int
+    sizes: dict[str, int]
+    """``256x256`` (or ``128x128 -> 256x256``, low and high) -> how many."""
+    modes: dict[str, int]
+    """``RGB`` (or ``RGB -> RGBA``) -> how many."""
+
+
+@dataclass(frozen=True)
+class Checked:
+    layout: str
+    matched_by: list[str]
+    scale: int | None
+    """None when the low side is missing, or scales are mixed."""
+    splits: dict[str, SplitSummary]
+    problems: list[Problem]
+    """Training would refuse to start."""
+    warnings: list[Problem]
+    """Training would go on: duplicates, leaks between splits, mixed colour modes."""
+    ignored: int
+    notes: list[str]
+
+
+def check_pairs(folder: Path) -> Checked:
+    """Decode every picture of a folder (or CSV) of pairs, or of high-resolution pictures alone.
+
+    Raises:
+        DataError: the folder does not exist, or holds no pictures.
+    """
+    if not folder.exists():
+        raise DataError("data folder is missing", str(folder), "check the path")
+    try:
+        alone = find_pairs(folder).layout == "high side alone"
+    except DataError:
+        # Not pairs; pictures all the same?  Raises again when there are none.
+        alone = any(find_pairs(folder, high_only=True).splits.values())
+        if not alone:
+            raise
+    options = Options(folder=str(folder), degrade={"kernel": "bicubic", "scale": 2} if alone else None)
+    chosen = choose_splits(options, folder, None, None, seed=0)
+    scanned, unreadable = scan(chosen.splits, _look, folder)
+    notes = list(chosen.notes)
+    if alone:
+        notes.append("high side alone: needs data.degrade: {kernel: bicubic, scale: 2}, or `srae data make-pairs`")
+    items = [item for pairs in scanned.values() for item in pairs]
+    scales = {scale_of(item) for item in items if item.low}
+    return Checked(
+        layout=chosen.layout,
+        matched_by=chosen.rules,
+        scale=scales.pop() if len(scales) == 1 else None,
+        splits={split: _summarize(pairs) for split, pairs in scanned.items()},
+        problems=chosen.problems + unreadable,
+        warnings=_find_twins(scanned, folder) + _find_mixed_modes(scanned),
+        ignored=chosen.ignored,
+        notes=notes,
+    )
+
+
+def _look(path: Path) -> Facts:
+    picture = read_picture(path)
+    _, height, width = picture.color.shape
+    mode = ("RGB" if len(picture.color) == 3 else "L") + ("A" if picture.alpha is not None else "")
+    # Of the pixels: the same picture saved again, or as another format, is found too.
+    digest = hashlib.sha256(f"{mode[:1]} {height} {width} ".encode() + picture.color.numpy().tobytes()).hexdigest()
+    return Facts((height, width), digest, mode if picture.bits == 8 else f"{mode} {picture.bits} bit")
+
+
+def _summarize(items: list[Scanned]) -> SplitSummary:
+    def count(words: Iterable[tuple[str, str]]) -> dict[str, int]:
+        found = Counter(low if low == high else f"{low} -> {high}" for low, high in words)
+        return dict(found.most_common())
+
+    sides = [(item.low or item.high, item.high) for item in items]
+    return SplitSummary(
+        pairs=len(items),
+        sizes=count((_size(low), _size(high)) for low, high in sides),
+        modes=count((low.mode, high.mode) for low, high in sides),
+    )
+
+
+def _size(facts: Facts) -> str:
+    return f"{facts.size[1]}x{facts.size[0]}"
+
+
+def _find_twins(scanned: Mapping[str, list[Scanned]], root: Path) -> list[Problem]:
+    """High sides that occur twice, in one split or in two, and low sides that equal their high side."""
+    seen: dict[str, tuple[str, Path]] = {}
+    warnings = []
+    for split, items in scanned.items():
+        for item in items:
+            path = show(item.pair.high, root)
+            if item.low and item.low.digest == item.high.digest:
+                warnings.append(Problem(split, path, "low and high are the same picture", "check the low side"))
+            if item.high.digest not in seen:
+                seen[item.high.digest] = split, item.pair.high
+                continue
+            first_split, first = seen[item.high.digest]
+            if first_split == split:
+                what, remedy = f"same picture as {show(first, root)}", "remove one of them"
+            else:
+                what = f"leak: also in {first_split}, as {show(first, root)}"
+                remedy = f"remove it from {first_split}, or its {split} figure flatters"
+            warnings.append(Problem(split, path, what, remedy))
+    return warnings
+
+
+def _find_mixed_modes(scanned: Mapping[str, list[Scanned]]) -> list[Problem]:
+    modes = Counter(
+        facts.mode for items in scanned.values() for item in items for facts in (item.low, item.high) if facts
+    )
+    if len(modes) < 2:
+        return []
+    counts = ", ".join(f"{count} {mode}" for mode, count in modes.most_common())
+    return [Problem("", "all", f"mixed colour modes: {counts}", "data.channels says what they become; RGB drops alpha")]

@@ -1,0 +1,121 @@
+"""Built-in pictures: crops of photographs that scikit-image ships, degraded as data set P.
+
+Every picture lies in the wheel of scikit-image and is free by the statement of
+its documentation:
+
+- public domain: astronaut (NASA), rocket (SpaceX), hubble_deep_field (NASA)
+- CC0: coffee (Rachel Michetti), chelsea (Stefan van der Walt), camera (Lav
+  Varshney), retina (Mikael Haggstrom), brick and gravel (CC0Textures), grass
+  (linolafett)
+- no known copyright restrictions: coins (Brooklyn Museum), ihc (Center for
+  Microscopy and Molecular Imaging)
+
+A picture feeds one split only.  The low side is what data set P has: shrunk to
+128x128 after a slight Gaussian blur and enlarged back bilinearly (one level in
+ten pixels off the pictures of P itself, which were rounded in between).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from srae.data.contract import Data, Options, describe_low_side, sample_shapes, take_fingerprint
+from srae.data.degrade import enlarge, make_low, shrink
+from srae.data.store import Shelf, Split
+from srae.errors import ResourceError
+from srae.images import read_pixels, to_float, to_uint8
+
+SIDE = 256
+SPLITS: dict[str, dict[str, int]] = {
+    "train": {
+        "coffee.png": 128,
+        "ihc.png": 128,
+        "camera.png": 128,
+        "retina.jpg": 384,
+        "hubble_deep_field.jpg": 384,
+        "brick.png": 256,
+        "gravel.png": 256,
+        "grass.png": 256,
+        "coins.png": 128,
+    },
+    "val": {"astronaut.png": 128, "chelsea.png": 128},
+    "test": {"rocket.jpg": 128},
+}
+"""Split -> file -> distance between neighbouring crops, at most."""
+
+
+def open_demo(options: Options, *, seed: int, shapes_may_differ: bool = False, whole: bool = False) -> Data:
+    """The demo pictures; `seed` and the two flags change nothing here, splits and sizes being fixed.
+
+    Raises:
+        DataError: a crop that does not fit.
+        ResourceError: scikit-image was installed without its pictures.
+    """
+    splits: dict[str, Split] = {}
+    rows = []
+    for split, files in SPLITS.items():
+        named = [crop for file, stride in files.items() for crop in _cut(file, stride, options.channels)]
+        named = named[: options.limit]
+        lows, highs = Shelf(len(named)), Shelf(len(named))
+        for index, (name, pixels) in enumerate(named):
+            high = pixels
+            if options.degrade:
+                scale = options.degrade["scale"]
+                high = pixels[: SIDE // scale * scale, : SIDE // scale * scale]
+                lows.put(index, make_low(high, options.degrade["kernel"], scale, options.enlarge))
+            else:
+                lows.put(index, _as_data_set_p(high, options.enlarge))
+            highs.put(index, high)
+            rows.append((split, name, hashlib.sha256(pixels.tobytes()).hexdigest()))
+        splits[split] = Split(lows.to_store(), highs.to_store(), [name for name, _ in named])
+    in_shape, out_shape = sample_shapes(splits["train"], options.crop)
+    made = describe_low_side(options.degrade, options.enlarge) if options.degrade else options.enlarge or "bilinear"
+    return Data(
+        name="demo",
+        train=splits["train"],
+        val=splits["val"],
+        test=splits["test"],
+        in_shape=in_shape,
+        out_shape=out_shape,
+        fingerprint=take_fingerprint(rows, made),
+    )
+
+
+def demo_picture() -> np.ndarray:
+    """A photograph that no demo training has seen, uint8 (H, W, 3)."""
+    return _read("chelsea.png", "RGB")
+
+
+def _read(file: str, channels: str) -> np.ndarray:
+    # Not through skimage.data: its functions may reach for the network.
+    spec = find_spec("skimage")
+    if spec is None or spec.origin is None or not (path := Path(spec.origin).parent / "data" / file).is_file():
+        raise ResourceError(f"{file} of scikit-image is missing", "the demo pictures", "pip install scikit-image")
+    return read_pixels(path, channels, name=f"{file} of scikit-image")  # type: ignore[arg-type]
+
+
+def _starts(length: int, stride: int) -> list[int]:
+    """Evenly spread starts of crops that cover the length."""
+    count = -(-(length - SIDE) // stride) + 1
+    return [round(place) for place in np.linspace(0, length - SIDE, count)]
+
+
+def _cut(file: str, stride: int, channels: str) -> list[tuple[str, np.ndarray]]:
+    """(name, uint8 (256, 256, C)) of the crops of one picture."""
+    pixels = _read(file, channels)
+    starts = [(top, left) for top in _starts(pixels.shape[0], stride) for left in _starts(pixels.shape[1], stride)]
+    stem = Path(file).stem
+    return [(f"{stem}-{i}.png", pixels[y : y + SIDE, x : x + SIDE]) for i, (y, x) in enumerate(starts)]
+
+
+def _as_data_set_p(high: np.ndarray, enlarge_kernel: str | None) -> np.ndarray:
+    """Same-size low side of uint8 (256, 256, C)."""
+    picture = to_float(torch.from_numpy(high.copy()).permute(2, 0, 1))
+    small = shrink(picture, 2, "gaussian", "mirror")
+    low = to_uint8(enlarge(small, 2, enlarge_kernel or "bilinear", "mirror"))  # type: ignore[arg-type]
+    return low.permute(1, 2, 0).contiguous().numpy()  # (C, H, W) -> (H, W, C)

@@ -1,0 +1,119 @@
+"""From a folder of high-resolution pictures to a folder of pairs on disk."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path, PurePath
+from typing import Literal
+
+import numpy as np
+import torch
+
+from srae.data.degrade import Kernel, make_low
+from srae.data.layouts import SPLITS, find_pairs
+from srae.data.matching import Pair, Problem
+from srae.data.pairs import raise_problems
+from srae.data.scan import show
+from srae.data.splits import split_by_name
+from srae.errors import ConfigError, DataError, ResourceError
+from srae.images import Picture, read_picture, to_float, to_uint8, write_picture
+
+
+def make_pairs(
+    high: Path,
+    out: Path,
+    *,
+    scale: int,
+    kernel: Kernel = "bicubic",
+    enlarge: Literal["bilinear", "bicubic"] | None = None,
+    shares: tuple[float, float, float] = (0.8, 0.1, 0.1),
+) -> dict[str, int]:
+    """Write ``OUT/{train,val,test}/{low_res,high_res}/NAME.png``; all of it or nothing.
+
+    Args:
+        high: folder of pictures; its split folders are kept, else split by file name.
+        enlarge: the low side is enlarged back to the size of the high side.
+
+    Returns:
+        Pairs per split.
+
+    Raises:
+        ConfigError: `out` holds something.
+        DataError: everything that is wrong with the pictures; nothing is written then.
+    """
+    if not high.is_dir():
+        raise DataError("folder is missing", str(high), "check the path")
+    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
+        raise ConfigError("output folder is not empty", str(out), "name a new folder; nothing is ever overwritten")
+    splits = _choose(high, shares)
+    partial = out.absolute().with_name(f".{out.absolute().name}.tmp.{os.getpid()}")
+    jobs = [(split, pair) for split, pairs in splits.items() for pair in pairs]
+
+    def write(job: tuple[str, Pair]) -> list[Problem]:
+        split, pair = job
+        try:
+            _write_pair(pair, partial / split, scale, kernel, enlarge)
+        except DataError as error:
+            return [Problem(split, show(pair.high, high), error.what, error.remedy or "replace or remove the file")]
+        return []
+
+    try:
+        for split, pairs in splits.items():
+            for side in ("low_res", "high_res") if pairs else ():
+                (partial / split / side).mkdir(parents=True)
+        with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+            problems = [problem for found in pool.map(write, jobs) for problem in found]
+        if problems:
+            raise_problems(problems, high)
+        os.replace(partial, out)
+    except OSError as error:
+        raise ResourceError(
+            f"cannot write: {error.strerror}", str(out), "check the folder and its permissions"
+        ) from None
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return {split: len(pairs) for split, pairs in splits.items() if pairs}
+
+
+def file_name(pair: Pair) -> str:
+    """Of both sides of a pair; class folders become part of the name."""
+    return PurePath(pair.name).with_suffix(".png").as_posix().replace("/", "-")
+
+
+def _choose(high: Path, shares: tuple[float, float, float]) -> dict[str, list[Pair]]:
+    splits = find_pairs(high, high_only=True).splits
+    if "" in splits:
+        splits = split_by_name(splits[""], shares[0], shares[1])
+    for split in ("train", "val"):
+        if not splits.get(split):
+            raise DataError(f"no pictures for {split}", str(high), "at least one for train and one for val are needed")
+    problems = []
+    for split, pairs in splits.items():
+        taken: dict[str, Pair] = {}
+        for pair in pairs:
+            first = taken.setdefault(file_name(pair).casefold(), pair)
+            if first is not pair:
+                what = f"would get the name of {first.name}, {file_name(pair)}"
+                problems.append(Problem(split, pair.name, what, "rename one of them"))
+    if problems:
+        raise_problems(problems, high)
+    return {split: splits[split] for split in SPLITS if split in splits}
+
+
+def _write_pair(pair: Pair, folder: Path, scale: int, kernel: Kernel, enlarge: Kernel | None) -> None:
+    picture = read_picture(pair.high)
+    planes = picture.color if picture.alpha is None else torch.cat((picture.color, picture.alpha))
+    height, width = (length // scale * scale for length in planes.shape[1:])
+    if not height or not width:
+        raise DataError(f"too small to be shrunk by {scale}", str(pair.high), "remove the file")
+    high = to_uint8(planes[:, :height, :width]).permute(1, 2, 0).contiguous().numpy()  # (C, H, W) -> (H, W, C)
+    for side, pixels in (("high_res", high), ("low_res", make_low(high, kernel, scale, enlarge))):
+        write_picture(folder / side / file_name(pair), _to_picture(pixels))
+
+
+def _to_picture(pixels: np.ndarray) -> Picture:
+    planes = to_float(torch.from_numpy(pixels).permute(2, 0, 1))  # (H, W, C) -> (C, H, W)
+    count = 1 if len(planes) < 3 else 3
+    return Picture(planes[:count], planes[count:] if len(planes) > count else None)

@@ -1,0 +1,189 @@
+"""Pairs of pictures on disk, in any of the layouts of `layouts`, opened for training.
+
+Whatever is wrong with them is collected and raised once, before training.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from srae.data.contract import Data, Options, describe_low_side, sample_shapes, take_fingerprint
+from srae.data.degrade import make_low
+from srae.data.demo import open_demo
+from srae.data.layouts import SPLITS, find_pairs
+from srae.data.matching import Pair, Problem
+from srae.data.scan import Facts, Reader, Scanned, scan, show
+from srae.data.splits import set_aside, split_by_name
+from srae.data.store import Shelf, Split
+from srae.errors import DataError
+from srae.images import read_pixels
+
+PROBLEMS_SHOWN = 20
+
+
+def open_pairs(options: Options, *, seed: int, shapes_may_differ: bool = False, whole: bool = False) -> Data:
+    """Read the pairs that `options` names; see `open_data`.
+
+    Raises:
+        DataError: folder missing, or everything that is wrong with its pictures.
+    """
+    folder, low, high = (Path(p).expanduser() if p else None for p in (options.folder, options.low, options.high))
+    given = [path for path in ((folder,) if folder else (low, high)) if path]
+    if not given:
+        raise DataError("no folder given", "data.folder", "name one, or give --data FOLDER")
+    missing = next((path for path in given if not path.exists()), None)
+    if missing and options.otherwise == "demo":
+        demo = open_demo(options, seed=seed, shapes_may_differ=shapes_may_differ, whole=whole)
+        demo.notes.insert(0, f"{missing} is not there: training on the built-in demo pictures")
+        return demo
+    if missing:
+        remedy = "put the pictures there, give --data FOLDER, or set data.otherwise: demo"
+        raise DataError("data folder is missing", str(missing), remedy)
+    source = folder or Path(f"{low} and {high}")
+
+    chosen = choose_splits(options, folder, low, high, seed, whole=whole)
+    shelves = _Shelves(chosen.splits, options)
+    scanned, problems = scan(chosen.splits, _reader(options.channels), folder, shelves.put)
+    problems = chosen.problems + problems
+    if options.degrade:
+        problems += _too_small(scanned, options.degrade["scale"], folder)
+    if problems:
+        raise_problems(problems, source)
+
+    rows = [
+        (split, item.pair.name, f"{item.low.digest if item.low else ''}/{item.high.digest}")
+        for split, items in scanned.items()
+        for item in items
+    ]
+    splits = {
+        split: Split(shelves.low[split].to_store(), shelves.high[split].to_store(), [item.pair.name for item in items])
+        for split, items in scanned.items()
+        if items
+    }
+    val = splits.get("val") or next(iter(splits.values()))
+    train = splits.get("train", val)
+    in_shape, out_shape = sample_shapes(train, options.crop, may_differ=shapes_may_differ)
+    return Data(
+        name=source.stem if source.is_file() else source.resolve().name,
+        train=train,
+        val=val,
+        test=splits.get("test"),
+        in_shape=in_shape,
+        out_shape=out_shape,
+        fingerprint=take_fingerprint(rows, describe_low_side(options.degrade, options.enlarge)),
+        notes=chosen.notes + _leaks(scanned),
+    )
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Which pairs are in which split, before any is read."""
+
+    layout: str
+    rules: list[str]
+    splits: dict[str, list[Pair]]
+    problems: list[Problem]
+    ignored: int
+    notes: list[str]
+
+
+def choose_splits(
+    options: Options, folder: Path | None, low: Path | None, high: Path | None, seed: int, *, whole: bool = False
+) -> Chosen:
+    """Find the pairs and settle the splits: those on disk, else by name; then test_from_val; then limit.
+
+    Args:
+        whole: to score, not to train: without a split on disk everything is
+            val, and a split may be missing.
+    """
+    found = find_pairs(folder, low, high, high_only=bool(options.degrade))
+    splits, notes = found.splits, []
+    if "" in splits and whole:
+        splits = {"val": splits[""]}
+    elif "" in splits:
+        splits = split_by_name(splits[""])
+        counts = "/".join(str(len(splits[split])) for split in SPLITS)
+        notes.append(f"no split on disk: {counts} train/val/test by file name")
+    if options.test_from_val and splits.get("test"):
+        notes.append("data.test_from_val is ignored: there is a test split of its own")
+    elif options.test_from_val and splits.get("val"):
+        kept, aside = set_aside(splits["val"], options.test_from_val, seed)
+        splits = splits | {"val": kept, "test": aside}
+    problems = list(found.problems)
+    for split in () if whole and any(splits.values()) else ("train", "val"):
+        if not splits.get(split) and not any(problem.split == split for problem in problems):
+            remedy = "add pictures, or leave out the split folders: srae then splits by file name"
+            problems.append(Problem(split, split, "no pictures", remedy))
+    splits = {split: splits[split][: options.limit] for split in SPLITS if split in splits}
+    return Chosen(found.layout, found.rules, splits, problems, found.ignored, notes)
+
+
+def raise_problems(problems: list[Problem], source: Path) -> None:
+    """Raises: DataError that shows the first 20 and counts them all."""
+    if len(problems) == 1:
+        problem = problems[0]
+        raise DataError(problem.what, f"{source}: {problem.split or 'all'}: {problem.file}", problem.how_to_mend)
+    lines = [f"{p.split or 'all'}: {p.file}: {p.what}" for p in problems[:PROBLEMS_SHOWN]]
+    if len(problems) > PROBLEMS_SHOWN:
+        lines.append(f"... and {len(problems) - PROBLEMS_SHOWN} more")
+    remedy = f"`srae data check {source}` lists all, with how to mend them"
+    raise DataError(f"{len(problems)} problems in {source}", "\n".join(lines), remedy)
+
+
+def _reader(channels: Literal["L", "RGB", "RGBA"]) -> Reader:
+    def read(path: Path) -> Facts:
+        # The bytes that are hashed are the bytes that are decoded.
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise DataError(f"cannot read: {error.strerror}", str(path)) from None
+        pixels = read_pixels(data, channels, name=str(path))
+        return Facts((pixels.shape[0], pixels.shape[1]), hashlib.sha256(data).hexdigest(), pixels=pixels)
+
+    return read
+
+
+def _too_small(scanned: Mapping[str, list[Scanned]], scale: int, root: Path | None) -> list[Problem]:
+    return [
+        Problem(split, show(item.pair.high, root), f"too small to be shrunk by {scale}", "remove the file")
+        for split, items in scanned.items()
+        for item in items
+        if min(item.high.size) < scale
+    ]
+
+
+def _leaks(scanned: Mapping[str, list[Scanned]]) -> list[str]:
+    train = {item.high.digest for item in scanned.get("train", [])}
+    counts = {split: sum(item.high.digest in train for item in scanned.get(split, [])) for split in ("val", "test")}
+    return [
+        f"{count} {split} pictures are also train pictures: {split} figures flatter (`srae data check` names them)"
+        for split, count in counts.items()
+        if count
+    ]
+
+
+class _Shelves:
+    """Low and high side of every split while they are read; makes the low side where there is none."""
+
+    def __init__(self, splits: Mapping[str, list[Pair]], options: Options) -> None:
+        self.low = {split: Shelf(len(pairs)) for split, pairs in splits.items()}
+        self.high = {split: Shelf(len(pairs)) for split, pairs in splits.items()}
+        self._degrade, self._enlarge = options.degrade, options.enlarge
+
+    def put(self, split: str, index: int, low: np.ndarray | None, high: np.ndarray) -> None:
+        if self._degrade:
+            scale = self._degrade["scale"]
+            height, width = (length // scale * scale for length in high.shape[:2])
+            if not height or not width:
+                return  # told by `_too_small`
+            high = high[:height, :width]
+            low = make_low(high, self._degrade["kernel"], scale, self._enlarge)
+        assert low is not None
+        self.low[split].put(index, low)
+        self.high[split].put(index, high)

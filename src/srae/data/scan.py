@@ -1,0 +1,129 @@
+"""Read every file of some pairs once, in a few threads, and list what is wrong with them."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from srae.data.matching import Pair, Problem
+from srae.errors import DataError
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What one file was found to be."""
+
+    size: tuple[int, int]
+    """Height and width."""
+    digest: str
+    """SHA-256 of the content; of bytes or of pixels, as the reader likes."""
+    mode: str = ""
+    pixels: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Scanned:
+    pair: Pair
+    low: Facts | None
+    """None when the low side is made from the high side."""
+    high: Facts
+
+
+Reader = Callable[[Path], Facts]
+Keep = Callable[[str, int, np.ndarray | None, np.ndarray], None]
+
+
+def scan(
+    splits: Mapping[str, list[Pair]], read: Reader, root: Path | None, keep: Keep | None = None
+) -> tuple[dict[str, list[Scanned]], list[Problem]]:
+    """Every pair that can be read, and a problem for every file that cannot, or has a wrong size.
+
+    Args:
+        read: raises DataError for a file that is no picture.
+        root: files are named relative to it.
+        keep: gets (split, place in the split, pixels of low, pixels of high),
+            in a thread; nobody else holds on to the pixels.
+    """
+    jobs = [(split, index, pair) for split, pairs in splits.items() for index, pair in enumerate(pairs)]
+
+    def look(job: tuple[str, int, Pair]) -> Scanned | list[Problem]:
+        split, index, pair = job
+        facts: list[Facts] = []
+        problems: list[Problem] = []
+        for path in (pair.low, pair.high):
+            if path is None:
+                continue
+            try:
+                facts.append(read(path))
+            except DataError as error:
+                remedy = error.remedy or "replace or remove the file"
+                problems.append(Problem(split, show(path, root), error.what, remedy))
+        if problems:
+            return problems
+        low, high = facts[0] if pair.low else None, facts[-1]
+        if keep and high.pixels is not None:
+            keep(split, index, low.pixels if low else None, high.pixels)
+        return Scanned(pair, low and replace(low, pixels=None), replace(high, pixels=None))
+
+    scanned: dict[str, list[Scanned]] = {split: [] for split in splits}
+    problems: list[Problem] = []
+    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+        for (split, _, _), result in zip(jobs, pool.map(look, jobs), strict=True):
+            if isinstance(result, Scanned):
+                scanned[split].append(result)
+            else:
+                problems += result
+    return scanned, problems + _judge_sizes(scanned, root)
+
+
+def show(path: Path, root: Path | None) -> str:
+    """The path as the user should read it."""
+    return path.relative_to(root).as_posix() if root and path.is_relative_to(root) else str(path)
+
+
+def scale_of(item: Scanned) -> int | None:
+    """How many times larger the high side is, or None when that is not one whole number."""
+    assert item.low is not None
+    (height, width), (high_height, high_width) = item.low.size, item.high.size
+    scale = high_height // height
+    return scale if scale and (height * scale, width * scale) == (high_height, high_width) else None
+
+
+def _judge_sizes(scanned: Mapping[str, list[Scanned]], root: Path | None) -> list[Problem]:
+    pairs = [(split, item) for split, items in scanned.items() for item in items if item.low is not None]
+    scales = Counter(scale for _, item in pairs if (scale := scale_of(item)))
+    common = scales.most_common(1)[0][0] if scales else None
+    problems = []
+    for split, items in scanned.items():
+        larger = [item for item in items if item.low and item.low.size > item.high.size and not scale_of(item)]
+        if len(larger) > 1 and len(larger) == len(items):
+            low_path = larger[0].pair.low
+            assert low_path is not None
+            what = f"the low side is larger than the high side in all {len(items)} pairs: folders swapped"
+            problems.append(Problem(split, show(low_path.parent, root), what, "swap the names of the two folders"))
+            continue
+        for item in items:
+            if item.low is None:
+                continue
+            scale = scale_of(item)
+            sizes = f"low {_size(item.low)}, high {_size(item.high)}"
+            where = show(item.pair.high, root)
+            if item in larger:
+                problems.append(Problem(split, where, f"low is larger than high: {sizes}", "swap the two files"))
+            elif scale is None:
+                what = f"sizes do not differ by one whole factor: {sizes}"
+                problems.append(Problem(split, where, what, "crop or resize one of the two"))
+            elif scale != common:
+                what = f"scale {scale} ({sizes}), but {scales[common or 0]} of {len(pairs)} pairs have {common}"
+                problems.append(Problem(split, where, what, "keep one scale in a folder"))
+    return problems
+
+
+def _size(facts: Facts) -> str:
+    return f"{facts.size[1]}x{facts.size[0]}"

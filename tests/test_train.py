@@ -1,0 +1,303 @@
+"""The loop: what it leaves behind, that it learns, and that stopping it changes nothing."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from conftest import clean_environment
+from srae.checkpoint import load_model, read_checkpoint
+from srae.config import Config, TrainConfig, parse_config
+from srae.errors import ConfigError, DataError, DivergedError, Interrupted, RunBusyError
+from srae.optimizer import learning_rate_at
+from srae.runs import COLUMNS, RunWriter, claim_run, read_run
+from srae.train import train
+
+CPU = torch.device("cpu")
+CLOCKS = {"epoch_seconds", "wall_seconds", "images_per_second", "rss_peak_mb", "vram_peak_mb", "vram_reserved_mb"}
+# Everything that draws random numbers: shuffling, crops, flips, turns, dropout; and batch-norm's running means.
+TOY = """
+model: {{name: conv_autoencoder, channels: [4, 6], batch_norm: true, dropout: 0.2, plain_output: true}}
+data: {{folder: {folder}, crop: 16, crops_per_picture: 2, augment: [flip, rotate]}}
+train: {{epochs: 3, batch_size: 3, learning_rate: 0.01, schedule: cosine, warmup_epochs: 0.5}}
+seed: 3
+"""
+
+
+def toy(folder: Path, *overrides: str) -> Config:
+    return parse_config(TOY.format(folder=folder), "toy", overrides)
+
+
+def run_toy(config: Config, runs: Path, name: str = "toy", say: Callable[[str], None] = lambda _: None) -> Path:
+    writer = claim_run(runs, name)
+    try:
+        train(config, writer, CPU, say)
+    finally:
+        writer.close()
+    return writer.path
+
+
+def resume_toy(config: Config, path: Path, say: Callable[[str], None] = lambda _: None) -> None:
+    writer = RunWriter(path)
+    try:
+        train(config, writer, CPU, say, resume=True)
+    finally:
+        writer.close()
+
+
+def without_clocks(path: Path) -> list[dict[str, str]]:
+    with open(path / "metrics.csv") as file:
+        return [{k: v for k, v in row.items() if k not in CLOCKS} for row in csv.DictReader(file)]
+
+
+def assert_same_run(a: Path, b: Path) -> None:
+    """Weights, optimizer state and all figures but the clocks, to the bit."""
+    assert without_clocks(a) == without_clocks(b)
+    for name in ("last", "best"):
+        (tensors, meta), (others, other_meta) = (read_checkpoint(p / "checkpoints" / f"{name}.safetensors") for p in (a, b))
+        assert tensors.keys() == others.keys()
+        assert all(torch.equal(tensors[key], others[key]) for key in tensors), name
+        for key in ("step", "epoch", "batch", "best", "best_epoch", "loss_sum", "samples"):
+            assert meta["progress"][key] == other_meta["progress"][key], key
+
+
+@pytest.fixture
+def folder(pair_folder: Callable[..., Path]) -> Path:
+    return pair_folder(train=5, val=3, size=(24, 24))
+
+
+def test_the_run_folder_holds_what_it_promises(folder: Path, tmp_path: Path) -> None:
+    path = run_toy(toy(folder, "data.test_from_val=0.34"), tmp_path / "runs")
+    for name in ("config.yaml", "environment.json", "metrics.csv", "images.csv", "summary.json", "log.txt", "DONE"):
+        if name != "log.txt":  # written by the command
+            assert (path / name).is_file(), name
+    rows = list(csv.DictReader((path / "metrics.csv").read_text().splitlines()))
+    assert tuple(rows[0]) == COLUMNS
+    assert [row["epoch"] for row in rows] == ["1", "2", "3"]
+    assert [row["step"] for row in rows] == ["4", "8", "12"]  # 5 pictures x 2 crops in batches of 3
+    summary = json.loads((path / "summary.json").read_text())
+    assert summary["status"] == "done"
+    assert summary["data"]["counts"] == {"train": 5, "val": 2, "test": 1}
+    assert summary["epochs"] == 3
+    assert summary["identity"]["mse"] == pytest.approx(float(rows[0]["identity_mse"]))
+    images = list(csv.DictReader((path / "images.csv").read_text().splitlines()))
+    assert [row["split"] for row in images] == ["val", "val", "test"]
+    val = [float(row["mse"]) for row in images if row["split"] == "val"]
+    assert sum(val) / len(val) == pytest.approx(summary["val"]["mse"])
+    assert summary["val"]["mse"] == pytest.approx(min(float(row["val_mse"]) for row in rows))
+    assert len(list((path / "samples").glob("*_output.png"))) == 2
+    assert (path / "model.safetensors").read_bytes() == (path / "checkpoints" / "best.safetensors").read_bytes()
+    assert load_model(path).config == toy(folder, "data.test_from_val=0.34")
+
+
+def test_equal_seeds_give_equal_runs_and_other_seeds_others(folder: Path, tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    first, second = run_toy(toy(folder), runs), run_toy(toy(folder), runs)
+    assert (first.name, second.name) == ("toy", "toy-2")
+    assert_same_run(first, second)
+    assert without_clocks(first) != without_clocks(run_toy(toy(folder, "seed=4"), runs))
+
+
+@pytest.mark.parametrize("stop_after", [1, 2])
+def test_a_run_stopped_within_an_epoch_goes_on_exactly(folder: Path, tmp_path: Path, stop_after: int) -> None:
+    whole = run_toy(toy(folder), tmp_path / "runs", "whole")
+
+    def stop(text: str) -> None:
+        if text.startswith(f"epoch {stop_after}/"):
+            os.kill(os.getpid(), signal.SIGTERM)  # granted after the first step of the next epoch
+
+    writer = claim_run(tmp_path / "runs", "stopped")
+    with pytest.raises(Interrupted, match="everything is saved") as caught:
+        train(toy(folder), writer, CPU, stop)
+    writer.close()
+    assert caught.value.exit_code == 143
+    stopped = read_run(writer.path)
+    assert (stopped.status, len(stopped.rows)) == ("stopped", stop_after)
+    assert read_checkpoint(writer.path / "checkpoints" / "last.safetensors")[1]["progress"]["batch"] == 1
+    resume_toy(toy(folder), writer.path)
+    assert_same_run(whole, writer.path)
+
+
+def test_rows_of_an_epoch_without_checkpoint_are_written_again(folder: Path, tmp_path: Path) -> None:
+    whole = run_toy(toy(folder), tmp_path / "runs", "whole")
+    path = run_toy(toy(folder, "train.epochs=2"), tmp_path / "runs", "short")
+    with open(path / "metrics.csv", "a") as file:
+        file.write("3,12,0.5")  # killed in the middle of the third row
+    resume_toy(toy(folder), path)
+    assert [row["epoch"] for row in without_clocks(path)] == ["1", "2", "3"]
+    assert len(without_clocks(whole)) == 3
+    assert read_run(path).status == "done"
+
+
+def test_a_damaged_checkpoint_falls_back_to_the_one_before(folder: Path, tmp_path: Path) -> None:
+    whole = run_toy(toy(folder), tmp_path / "runs", "whole")
+    path = run_toy(toy(folder), tmp_path / "runs", "damaged")
+    last = path / "checkpoints" / "last.safetensors"
+    broken = bytearray(last.read_bytes())
+    broken[-5] ^= 1
+    last.write_bytes(broken)
+    said: list[str] = []
+    resume_toy(toy(folder), path, said.append)
+    assert any("SHA-256 does not match" in line for line in said)
+    assert_same_run(whole, path)
+
+
+def test_kill_9_of_the_real_command_and_resume(folder: Path, tmp_path: Path) -> None:
+    config = tmp_path / "toy.yaml"
+    config.write_text(TOY.format(folder=folder).replace("epochs: 3", "epochs: 15"))
+    command = [sys.executable, "-m", "srae", "train"]
+    environment, runs = clean_environment(), ("--runs-dir", str(tmp_path / "runs"))
+    start = [*command, "--config", str(config), *runs]
+    subprocess.run([*start, "--name", "whole"], env=environment, check=True, capture_output=True)
+    victim = subprocess.Popen([*start, "--name", "killed"], env=environment, stderr=subprocess.PIPE, text=True)
+    assert victim.stderr is not None
+    for line in victim.stderr:
+        if line.startswith("epoch  3/"):
+            victim.kill()
+            break
+    victim.wait()
+    victim.stderr.close()
+    killed = tmp_path / "runs" / "killed"
+    assert read_run(killed).status == "killed"
+    done = subprocess.run([*command, "--resume", "killed", *runs], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert_same_run(tmp_path / "runs" / "whole", killed)
+
+
+def test_a_busy_run_is_refused_naming_its_process(folder: Path, tmp_path: Path) -> None:
+    path = run_toy(toy(folder, "train.epochs=1"), tmp_path / "runs")
+    owner = subprocess.Popen(
+        [sys.executable, "-c", f"import sys; from srae.runs import RunWriter; from pathlib import Path; "
+         f"w = RunWriter(Path({str(path)!r})); print('held', flush=True); sys.stdin.read()"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert owner.stdout is not None and owner.stdin is not None
+    assert owner.stdout.readline() == "held\n"
+    with pytest.raises(RunBusyError, match=f"process {owner.pid} "):
+        RunWriter(path)
+    assert read_run(path).status == "running"
+    owner.kill()
+    owner.wait()
+    owner.stdin.close()
+    owner.stdout.close()
+    RunWriter(path).close()  # the lock died with its owner
+
+
+def test_a_loss_that_is_not_finite_stops_before_the_step(folder: Path, tmp_path: Path) -> None:
+    writer = claim_run(tmp_path / "runs", "toy")
+    config = toy(folder, "train.optimizer=sgd", "train.learning_rate=1e30", "train.schedule=constant")
+    with pytest.raises(DivergedError, match=r"epoch \d, step \d+, learning_rate .*, batch: .*\.png") as caught:
+        train(config, writer, CPU, lambda _: None)
+    writer.close()
+    assert caught.value.exit_code == 6
+    assert read_run(writer.path).status == "diverged"
+    assert not (writer.path / "DONE").exists()
+
+
+def test_a_model_without_parameters_is_only_scored(folder: Path, tmp_path: Path) -> None:
+    config = parse_config(f"model: {{name: identity}}\ndata: {{folder: {folder}}}", "toy")
+    path = run_toy(config, tmp_path / "runs")
+    summary = json.loads((path / "summary.json").read_text())
+    assert (summary["parameters"], summary["epochs"], summary["status"]) == (0, 0, "done")
+    assert summary["val"] == pytest.approx(summary["identity"])
+
+
+def test_a_small_network_learns_a_simple_relation(tmp_path: Path, pair_folder: Callable[..., Path]) -> None:
+    import numpy as np
+    from PIL import Image
+
+    folder = pair_folder(train=8, val=2, size=(16, 16))
+    for high in folder.glob("*/high_res/*.png"):  # the target has half the input's contrast
+        low = np.asarray(Image.open(high.parent.parent / "low_res" / high.name))
+        Image.fromarray((low // 2).astype(np.uint8)).save(high)
+    config = parse_config(
+        f"model: {{name: residual, width: 24, blocks: 1}}\ndata: {{folder: {folder}}}\n"
+        "train: {epochs: 60, batch_size: 4, learning_rate: 0.01}",
+        "toy",
+    )
+    rows = read_run(run_toy(config, tmp_path / "runs")).rows
+    assert rows[-1]["val_mse"] < 0.05 * rows[0]["identity_mse"]  # type: ignore[operator]
+
+
+def test_early_stopping_and_patience(folder: Path, tmp_path: Path) -> None:
+    config = toy(folder, "train.epochs=50", "train.patience=2", "train.learning_rate=1e-12")
+    run = read_run(run_toy(config, tmp_path / "runs"))
+    assert run.summary is not None
+    assert len(run.rows) < 50
+    assert len(run.rows) == run.summary["best_epoch"] + 2
+
+
+def test_bfloat16_stays_close_to_float32(folder: Path, tmp_path: Path) -> None:
+    rows = [
+        read_run(run_toy(toy(folder, f"train.precision={p}"), tmp_path / "runs", p)).rows for p in ("float32", "bfloat16")
+    ]
+    assert rows[0][-1]["val_mse"] != rows[1][-1]["val_mse"]
+    assert rows[1][-1]["val_mse"] == pytest.approx(rows[0][-1]["val_mse"], rel=0.1)
+
+
+def test_a_bound_network_refuses_pictures_of_another_size(folder: Path, tmp_path: Path) -> None:
+    writer = claim_run(tmp_path / "runs", "toy")
+    config = parse_config(
+        f"model: {{name: conv_autoencoder, channels: [4], latent: 3}}\ndata: {{folder: {folder}, crop: 16}}", "toy"
+    )
+    with pytest.raises(ConfigError, match="is bound to"):
+        train(config, writer, CPU, lambda _: None)
+    writer.close()
+
+
+def test_resume_on_changed_data_is_refused(folder: Path, tmp_path: Path) -> None:
+    path = run_toy(toy(folder), tmp_path / "runs")
+    (folder / "train" / "low_res" / "0.png").write_bytes((folder / "train" / "low_res" / "1.png").read_bytes())
+    with pytest.raises(DataError, match="data changed"):
+        resume_toy(toy(folder), path)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "expected"),
+    [
+        ({}, [1, 1, 1, 1, 1, 1, 1, 1]),
+        ({"warmup_epochs": 2.0}, [0.25, 0.5, 0.75, 1, 1, 1, 1, 1]),
+        ({"schedule": "step", "step_epochs": [1, 3]}, [1, 1, 0.5, 0.5, 0.5, 0.5, 0.25, 0.25]),
+        ({"schedule": "cosine"}, [1, 0.962, 0.854, 0.691, 0.5, 0.309, 0.146, 0.038]),
+    ],
+)
+def test_learning_rate_schedules(schedule: dict, expected: list[float]) -> None:
+    config = TrainConfig(epochs=4, learning_rate=1.0, **schedule)
+    assert [learning_rate_at(config, step, 2) for step in range(8)] == pytest.approx(expected, abs=1e-3)
+
+
+def test_twenty_claims_get_twenty_folders(tmp_path: Path) -> None:
+    writers = [claim_run(tmp_path, "a") for _ in range(20)]
+    assert len({writer.path for writer in writers}) == 20
+    for writer in writers:
+        writer.close()
+
+
+@pytest.mark.parametrize("name", ["../../x", "a/b", "", ".hidden", "a" * 81, "a b", "-\n"])
+def test_hostile_run_names_are_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ConfigError, match="cannot name a run"):
+        claim_run(tmp_path / "runs", name)
+    assert not (tmp_path / "runs").exists() or not any((tmp_path / "runs").iterdir())
+
+
+def test_a_second_interrupt_is_a_stop_at_once() -> None:
+    from srae.signals import catch_signals
+
+    with pytest.raises(KeyboardInterrupt), catch_signals() as request:
+        os.kill(os.getpid(), signal.SIGINT)
+        deadline = time.monotonic() + 5
+        while not request.wanted() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert request.signal_number == signal.SIGINT
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(1)
