@@ -52,7 +52,15 @@ def test_every_dtype_and_the_empty_tensor_survive(tmp_path: Path) -> None:
     path = tmp_path / "a.safetensors"
     tensors = {
         str(dtype): torch.arange(7).to(dtype)
-        for dtype in (torch.float32, torch.float64, torch.bfloat16, torch.float16, torch.int64, torch.int32, torch.uint8)
+        for dtype in (
+            torch.float32,
+            torch.float64,
+            torch.bfloat16,
+            torch.float16,
+            torch.int64,
+            torch.int32,
+            torch.uint8,
+        )
     } | {"bool": torch.tensor([True, False]), "scalar": torch.tensor(3.5), "empty": torch.zeros(0, 2)}
     tensors["strided"] = torch.rand(2, 3, 4, 4).to(memory_format=torch.channels_last)
     save_checkpoint(path, tensors, {"text": 'quotes " and \u00e9'}, None)

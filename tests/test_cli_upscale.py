@@ -25,7 +25,7 @@ def _save_run(path: Path, name: str = "bicubic", scale: int = 2, psnr: float = 3
     """A finished run, as far as upscaling looks at it."""
     config = parse_config(f"model: {{name: {name}}}\ndata: {{folder: somewhere}}", "test")
     shapes = {"in_shape": (3, 8, 8), "out_shape": (3, 8 * scale, 8 * scale)}
-    model = build_model(name, shapes["in_shape"], shapes["out_shape"], {})  # type: ignore[arg-type]
+    model = build_model(name, shapes["in_shape"], shapes["out_shape"], {})
     tensors = {f"model.{key}": value for key, value in model.state_dict().items()}
     path.mkdir(parents=True)
     meta = {"config": config.model_dump(mode="json"), **shapes, "data": {"name": "test"}}

@@ -29,7 +29,7 @@ def _noise(height: int, width: int, channels: int = 3, seed: int = 0) -> np.ndar
 
 def _bytes(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
     file = io.BytesIO()
-    image.save(file, format=kind, **options)  # type: ignore[arg-type]
+    image.save(file, format=kind, **options)
     return file.getvalue()
 
 

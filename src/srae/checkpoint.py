@@ -90,7 +90,7 @@ def _write(file: BinaryIO, tensors: Mapping[str, Tensor], meta: Mapping[str, Any
         file.write(block)
         digest.update(block)
     for tensor in tensors.values():
-        raw = tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy() if tensor.numel() else b""
+        raw = tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data
         file.write(raw)
         digest.update(raw)
     file.seek(8 + header.index(_BLANK.encode()))
@@ -154,13 +154,13 @@ def load_model(source: str | Path) -> Loaded:
     try:
         config = Config.model_validate(meta["config"])
         in_shape, out_shape = tuple(meta["in_shape"]), tuple(meta["out_shape"])
-        model = build_model(config.model.name, in_shape, out_shape, config.model.options)  # type: ignore[arg-type]
+        model = build_model(config.model.name, in_shape, out_shape, config.model.options)
     except (KeyError, ValueError, ConfigError) as error:
         reason = str(error).splitlines()[0]
         raise CheckpointError(f"config not understood: {reason}", str(path), "use the srae that wrote it") from None
     weights = {name.removeprefix("model."): t for name, t in tensors.items() if name.startswith("model.")}
     load_weights(model, weights, path)
-    return Loaded(model.eval(), config, in_shape, out_shape, meta["data"]["name"], path, meta)  # type: ignore[arg-type]
+    return Loaded(model.eval(), config, in_shape, out_shape, meta["data"]["name"], path, meta)
 
 
 def load_weights(model: nn.Module, weights: Mapping[str, Tensor], path: Path) -> None:

@@ -113,7 +113,8 @@ def differing_keys(runs: Sequence[Run]) -> dict[str, list[Any]]:
     """Dotted config keys whose values differ -> the value of each run."""
     flat = [dict(_flatten(run.config or {})) for run in runs]
     keys = dict.fromkeys(key for config in flat for key in config)
-    return {key: values for key in keys if len({repr(v) for v in (values := [c.get(key) for c in flat])}) > 1}
+    values = {key: [config.get(key) for config in flat] for key in keys}
+    return {key: found for key, found in values.items() if len({repr(value) for value in found}) > 1}
 
 
 def _flatten(config: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:
@@ -145,7 +146,9 @@ def text_table(rows: Sequence[Mapping[str, Any]]) -> str:
     widths = [max(len(line[i]) for line in cells) for i in range(len(columns))]
     right = [column in _FORMATS for column in columns]
     return "\n".join(
-        "  ".join(cell.rjust(w) if r else cell.ljust(w) for cell, w, r in zip(line, widths, right, strict=True)).rstrip()
+        "  ".join(
+            cell.rjust(w) if r else cell.ljust(w) for cell, w, r in zip(line, widths, right, strict=True)
+        ).rstrip()
         for line in cells
     )
 

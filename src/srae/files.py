@@ -26,11 +26,9 @@ def atomic_write(path: Path, *, overwrite: bool = True) -> Iterator[BinaryIO]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        if overwrite:
-            os.replace(temporary, path)
-        else:
-            os.link(temporary, path)
-            temporary.unlink()
+        if not overwrite:
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL))  # of two writers only one gets the name
+        os.replace(temporary, path)
         sync_folder(path.parent)
     except FileExistsError:
         raise

@@ -19,9 +19,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from srae.config import Config, dump_config, parse_config, parse_yaml
+from srae.config import Config, dump_config, parse_config
 from srae.errors import ConfigError, DataError, ResourceError, RunBusyError, SraeError
 from srae.files import resource_error, sweep_orphans, write_text
+from srae.yaml_text import parse_yaml
 
 VERSION = 1
 COLUMNS = (

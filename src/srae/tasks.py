@@ -24,6 +24,9 @@ class Task:
     images: bool = True
     """Outputs are images: a Protocol applies, and returning the input is a baseline."""
 
+    def is_better(self, value: float, best: float | None) -> bool:
+        return best is None or (value < best if self.lower_is_better else value > best)
+
 
 _IMAGE_METRICS: dict[str, Metric] = {
     "mse": metrics.mse,

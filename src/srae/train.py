@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -26,6 +26,7 @@ from srae.errors import ConfigError, DivergedError, Interrupted
 from srae.evaluate import baseline, evaluate, means, save_samples
 from srae.metrics import Protocol
 from srae.models import build_model, count_parameters
+from srae.narrate import describe_seconds, epoch_line
 from srae.optimizer import build_optimizer, learning_rate_at, set_learning_rate
 from srae.progress import Progress, restore_progress, save_progress
 from srae.runs import RunWriter, read_rows
@@ -49,47 +50,53 @@ class Session:
     optimizer: torch.optim.Optimizer | None
     """None for a model without parameters."""
     steps_per_epoch: int
+    identity: dict[str, float] = field(default_factory=dict)
+    """Val metrics of returning the input."""
+    step_seconds: float | None = None
 
 
-def train(config: Config, run: RunWriter, device: torch.device, say: Say, *, resume: bool = False) -> dict[str, Any]:
+def prepare(config: Config, device: torch.device) -> Session:
+    """Open the data, time a step, build the network: all that can go wrong before a run folder is made.
+
+    Raises:
+        ConfigError, DataError: what is wrong with the options, shapes or pictures.
+    """
+    data = open_data(seed=config.seed, **config.data.model_dump()).to(device)
+    step_seconds = _time_step(_build(config, data, device))  # thrown away: later weights and memory do not know of it
+    session = _build(config, data, device)
+    session.step_seconds = step_seconds
+    session.identity = baseline(data, session.task, session.protocol)
+    return session
+
+
+def train(session: Session, run: RunWriter, say: Say, *, resume: bool = False) -> dict[str, Any]:
     """Train (or go on), score, and leave everything in the run folder; returns its summary.
 
     Raises:
         DivergedError: a loss or gradient is not finite; the last good checkpoint is kept.
         Interrupted: SIGINT or SIGTERM, after a clean save.
     """
-    data = open_data(seed=config.seed, **config.data.model_dump())
-    for note in data.notes:
-        say(note)
+    s = session
     if not resume:
-        run.write_start(config, describe_machine(device))
-    data = data.to(device)
-    protocol = Protocol(channels=config.data.channels)
-    identity = baseline(data, TASKS[config.task], protocol)
-    expected = _time_step(config, data, device)  # on a throw-away model: weights and memory are as if never done
-    session = _prepare(config, data, device, protocol)
-    _announce(session, expected, identity, say)
-    progress = (
-        restore_progress(run, session.model, session.optimizer, _meta(session), say) if resume else Progress()
-    )
+        run.write_start(s.config, describe_machine(s.device))
+    _announce(s, say)
+    progress = restore_progress(run, s.model, s.optimizer, _meta(s), say) if resume else Progress()
     try:
-        if session.optimizer is not None:
-            _fit(session, progress, run, identity, say)
+        if s.optimizer is not None:
+            _fit(s, progress, run, say)
         elif not (run.path / "metrics.csv").exists():
-            scores = means(evaluate(session.model, data.val, session.task, protocol))
-            run.append_row(_row(session, progress, scores, identity, 0.0))
-            save_progress(run, progress, session.model, None, _meta(session), best=True)
+            run.append_row(_row(s, progress, means(evaluate(s.model, s.data.val, s.task, s.protocol)), 0.0))
+            save_progress(run, progress, s.model, None, _meta(s), best=True)
     except (DivergedError, Interrupted) as stop:
         status = "diverged" if isinstance(stop, DivergedError) else "stopped"
-        run.finish(_summary(session, progress, run, identity, {}, {}, status))
+        run.finish(_summary(s, progress, run, {}, status))
         raise
-    return _finish(session, progress, run, identity)
+    return _finish(s, progress, run)
 
 
-def _prepare(config: Config, data: Data, device: torch.device, protocol: Protocol) -> Session:
+def _build(config: Config, data: Data, device: torch.device) -> Session:
     seed_all(config.seed)
     model = build_model(config.model.name, data.in_shape, data.out_shape, config.model.options).to(device)
-    optimizer = build_optimizer(config.train, model) if count_parameters(model) else None
     if model.fixed_size and data.val.input.shape != data.in_shape:
         raise ConfigError(
             f"model {config.model.name} is bound to {data.in_shape[1:]} pictures, but val has others",
@@ -102,16 +109,16 @@ def _prepare(config: Config, data: Data, device: torch.device, protocol: Protoco
         data=data,
         device=device,
         dtype=pick_precision(config.train.precision, device),
-        protocol=protocol,
+        protocol=Protocol(channels=config.data.channels),
         model=model,
-        optimizer=optimizer,
+        optimizer=build_optimizer(config.train, model) if count_parameters(model) else None,
         steps_per_epoch=count_batches(
             data.train, batch_size=config.train.batch_size, crops_per_picture=config.data.crops_per_picture
         ),
     )
 
 
-def _fit(s: Session, progress: Progress, run: RunWriter, identity: dict[str, float], say: Say) -> None:
+def _fit(s: Session, progress: Progress, run: RunWriter, say: Say) -> None:
     """Epochs from where `progress` stands to the last."""
     epochs, patience = s.config.train.epochs, s.config.train.patience
     with catch_signals() as stop:
@@ -128,17 +135,18 @@ def _fit(s: Session, progress: Progress, run: RunWriter, identity: dict[str, flo
                     str(run.path),
                     f"go on with: srae-train --resume {run.path}",
                 )
-            _check_sums(s, progress)
+            if not math.isfinite(progress.loss_sum):
+                raise _diverged(s, progress, "the mean loss is not finite", "seen at the end of the epoch")
             scores = means(evaluate(s.model, s.data.val, s.task, s.protocol, dtype=s.dtype))
             progress.epoch += 1
             progress.epoch_seconds = done_before + time.perf_counter() - began
             progress.wall_seconds += progress.epoch_seconds
-            improved = _improves(s.task, scores[s.task.best_by], progress.best)
+            improved = s.task.is_better(scores[s.task.best_by], progress.best)
             if improved:
                 progress.best, progress.best_epoch = scores[s.task.best_by], progress.epoch
-            row = _row(s, progress, scores, identity, progress.samples / max(train_seconds, 1e-9))
+            row = _row(s, progress, scores, progress.samples / max(train_seconds, 1e-9))
             run.append_row(row)
-            say(_epoch_line(row, epochs, identity))
+            say(epoch_line(row, epochs, s.identity))
             progress.end_epoch()
             last = progress.epoch == epochs or _is_stale(progress, patience)
             if improved or last or progress.epoch % s.config.train.checkpoint_every == 0:
@@ -204,29 +212,19 @@ def _step_gradients(s: Session, input: Tensor, target: Tensor, loss_of: Callable
 
 def _check_step(s: Session, progress: Progress, loss: float, indices: list[int]) -> None:
     norm = nn.utils.get_total_norm([p.grad for p in s.model.parameters() if p.grad is not None])
-    if math.isfinite(loss) and torch.isfinite(norm):
-        return
+    if not (math.isfinite(loss) and torch.isfinite(norm)):
+        names = ", ".join(s.data.train.names[i] for i in indices[:4])
+        more = f" and {len(indices) - 4} more" if len(indices) > 4 else ""
+        raise _diverged(s, progress, f"loss {loss:g}, gradient norm {float(norm):g}", f"batch: {names}{more}")
+
+
+def _diverged(s: Session, progress: Progress, what: str, where: str) -> DivergedError:
     rate = learning_rate_at(s.config.train, progress.step, s.steps_per_epoch)
-    names = ", ".join(s.data.train.names[i] for i in indices[:4])
-    more = f" and {len(indices) - 4} more" if len(indices) > 4 else ""
-    raise DivergedError(
-        f"diverged: loss {loss:g}, gradient norm {float(norm):g}",
-        f"epoch {progress.epoch + 1}, step {progress.step + 1}, learning_rate {rate:g}, batch: {names}{more}",
+    return DivergedError(
+        f"diverged: {what}",
+        f"epoch {progress.epoch + 1}, step {progress.step + 1}, learning_rate {rate:g}, {where}",
         "the last good checkpoint is kept; try a smaller learning_rate or train.clip_gradient=1",
     )
-
-
-def _check_sums(s: Session, progress: Progress) -> None:
-    if not math.isfinite(progress.loss_sum):
-        raise DivergedError(
-            f"diverged: the mean loss of epoch {progress.epoch + 1} is not finite",
-            f"step {progress.step}",
-            "the last good checkpoint is kept; try a smaller learning_rate or train.clip_gradient=1",
-        )
-
-
-def _improves(task: Task, value: float, best: float | None) -> bool:
-    return best is None or (value < best if task.lower_is_better else value > best)
 
 
 def _is_stale(progress: Progress, patience: int | None) -> bool:
@@ -236,50 +234,43 @@ def _is_stale(progress: Progress, patience: int | None) -> bool:
 # ------------------------------------------------------------- before, after, around
 
 
-def _time_step(config: Config, data: Data, device: torch.device) -> float | None:
-    """Seconds of a step: the median of three on a throw-away copy; None without parameters."""
-    s = _prepare(config, data, device, Protocol())
+def _time_step(s: Session) -> float | None:
+    """Seconds of a step, the median of three; None without parameters.  Changes the session."""
     if s.optimizer is None:
         return None
     times = []
     for _, batch in zip(range(3), _batches(s, 0, 0), strict=False):
         began = time.perf_counter()
-        _step_gradients(s, batch.input, batch.target, LOSSES[config.train.loss])
+        _step_gradients(s, batch.input, batch.target, LOSSES[s.config.train.loss])
         s.optimizer.step()
-        if device.type == "cuda":
+        if s.device.type == "cuda":
             torch.cuda.synchronize()
         times.append(time.perf_counter() - began)
     return sorted(times)[len(times) // 2]
 
 
-def _announce(s: Session, step_seconds: float | None, identity: dict[str, float], say: Say) -> None:
+def _announce(s: Session, say: Say) -> None:
+    for note in s.data.notes:
+        say(note)
     data, model = s.data, s.model
     test = f" / {len(data.test)} test" if data.test else ""
     say(f"data      {data.name}: {len(data.train)} train / {len(data.val)} val{test}, fingerprint {data.fingerprint}")
     shapes = f"{'x'.join(map(str, data.in_shape))} -> {'x'.join(map(str, data.out_shape))}"
     radius = "whole picture" if model.fixed_size else f"{model.receptive_radius} px"
     say(f"model     {s.config.model.name}: {count_parameters(model):,} parameters, {shapes}, receptive radius {radius}")
-    if step_seconds is not None:
+    if s.step_seconds is not None:
         steps = s.steps_per_epoch * s.config.train.epochs
         precision = str(s.dtype).removeprefix("torch.")
         say(
             f"training  {s.config.train.epochs} epochs of {s.steps_per_epoch} steps on {s.device.type}, {precision}: "
-            f"about {describe_seconds(steps * step_seconds)} plus validation"
+            f"about {describe_seconds(steps * s.step_seconds)} plus validation"
         )
-    if identity:
-        say(f"baseline  returning the input: val mse {identity['mse']:.6f}, {identity['psnr']:.2f} dB ({s.protocol})")
+    if s.identity:
+        mse, psnr = s.identity["mse"], s.identity["psnr"]
+        say(f"baseline  returning the input: val mse {mse:.6f}, {psnr:.2f} dB ({s.protocol})")
 
 
-def describe_seconds(seconds: float) -> str:
-    """45 s, 12 min, 3.4 h."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
-
-
-def _row(
-    s: Session, progress: Progress, scores: dict[str, float], identity: dict[str, float], rate: float
-) -> dict[str, Any]:
+def _row(s: Session, progress: Progress, scores: dict[str, float], rate: float) -> dict[str, Any]:
     samples = progress.samples or None
     return {
         "epoch": progress.epoch,
@@ -287,24 +278,13 @@ def _row(
         "train_mse": progress.mse_sum / samples if samples and s.task.images else None,
         "train_loss": progress.loss_sum / samples if samples else None,
         **{f"val_{name}": value for name, value in scores.items()},
-        "identity_mse": identity.get("mse"),
+        "identity_mse": s.identity.get("mse"),
         "learning_rate": learning_rate_at(s.config.train, max(progress.step - 1, 0), s.steps_per_epoch),
         "epoch_seconds": progress.epoch_seconds,
         "wall_seconds": progress.wall_seconds,
         "images_per_second": rate or None,
         **memory_peaks(s.device),
     }
-
-
-def _epoch_line(row: dict[str, Any], epochs: int, identity: dict[str, float]) -> str:
-    place = f"epoch {row['epoch']:>{len(str(epochs))}}/{epochs}"
-    if "val_psnr" in row:
-        against = f" (input {identity['psnr']:.2f})" if identity else ""
-        score = f"train mse {row['train_mse']:.6f}  val mse {row['val_mse']:.6f}  {row['val_psnr']:.2f} dB{against}"
-    else:
-        loss = f"train loss {row['train_loss']:.4f}  val loss {row['val_cross_entropy']:.4f}"
-        score = f"{loss}  accuracy {row['val_accuracy']:.4f}"
-    return f"{place}  {score}  {row['images_per_second']:.1f} images/s  {row['wall_seconds']:.0f} s"
 
 
 def _meta(s: Session) -> dict[str, Any]:
@@ -319,7 +299,7 @@ def _meta(s: Session) -> dict[str, Any]:
     }
 
 
-def _finish(s: Session, progress: Progress, run: RunWriter, identity: dict[str, float]) -> dict[str, Any]:
+def _finish(s: Session, progress: Progress, run: RunWriter) -> dict[str, Any]:
     """Score the best weights, picture by picture, and write what the run folder promises."""
     best = run.checkpoints / "best.safetensors"
     tensors, _ = read_checkpoint(best)
@@ -337,19 +317,13 @@ def _finish(s: Session, progress: Progress, run: RunWriter, identity: dict[str, 
     run.write_images(rows)
     if s.task.images:
         save_samples(s.model, s.data.val, run.samples, dtype=s.dtype)
-    summary = _summary(s, progress, run, identity, scored["val"], scored.get("test"), "done")
+    summary = _summary(s, progress, run, scored, "done")
     run.finish(summary)
     return summary
 
 
 def _summary(
-    s: Session,
-    progress: Progress,
-    run: RunWriter,
-    identity: dict[str, float],
-    val: dict[str, float],
-    test: dict[str, float] | None,
-    status: str,
+    s: Session, progress: Progress, run: RunWriter, scored: dict[str, dict[str, float]], status: str
 ) -> dict[str, Any]:
     rows = read_rows(run.path)
     best = next((row for row in rows if row["epoch"] == progress.best_epoch), {})
@@ -362,9 +336,9 @@ def _summary(
         "protocol": s.protocol.as_dict(),
         "parameters": count_parameters(s.model),
         "train": {"mse": best.get("train_mse"), "loss": best.get("train_loss")},
-        "val": val or None,
-        "test": test or None,
-        "identity": identity or None,
+        "val": scored.get("val"),
+        "test": scored.get("test"),
+        "identity": s.identity or None,
         "epochs": progress.epoch,
         "seconds": progress.wall_seconds,
         "images_per_second": rates[len(rates) // 2] if rates else None,

@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -130,28 +131,43 @@ def _spare_memory(run: Callable[[int], Tensor], size: int, floor: int, multiple:
 # -------------------------------------------------------------------------- tiles
 
 
-def _spans(size: int, tile: int, margin: int) -> list[tuple[int, int, int]]:
-    """Tiles of one dimension: where each starts, and from where to where its result is kept."""
+class _Span(NamedTuple):
+    """A tile along one dimension: where it lies, and from where to where its result is kept."""
+
+    start: int
+    stop: int
+    first: int
+    last: int
+
+
+def _spans(size: int, tile: int, geometry: Geometry) -> list[_Span]:
+    """Tiles of one length, at most `tile`, that share a dimension evenly."""
     if size <= tile:
-        return [(0, 0, size)]
-    starts = [*range(0, size - tile, tile - 2 * margin), size - tile]
-    edges = [0, *(start + margin for start in starts[1:]), size]
-    return list(zip(starts, edges, edges[1:], strict=False))
+        return [_Span(0, size, 0, size)]
+    overlap = 2 * geometry.margin
+    count = math.ceil((size - overlap) / (tile - overlap))
+    step = _round_up(math.ceil((size - overlap) / count), geometry.multiple_of)
+    starts = [*range(0, size - overlap - step, step), size - overlap - step]
+    edges = [0, *(start + geometry.margin for start in starts[1:]), size]
+    return [
+        _Span(start, start + step + overlap, first, last)
+        for start, first, last in zip(starts, edges, edges[1:], strict=False)
+    ]
 
 
 def _run_tiles(model: nn.Module, geometry: Geometry, input: Tensor, device: torch.device, tile: int) -> Tensor:
     """(C, h, w), sides multiples of `multiple_of` -> (C, H, W)."""
     output, scale = torch.empty(0), geometry.scale
     height, width = input.shape[1:]
-    for top, upper, lower in _spans(height, tile, geometry.margin):
-        for left, first, last in _spans(width, tile, geometry.margin):
-            piece = input[None, :, top : top + tile, left : left + tile].to(device)
+    for y in _spans(height, tile, geometry):
+        for x in _spans(width, tile, geometry):
+            piece = input[None, :, y.start : y.stop, x.start : x.stop].to(device)
             result = model(piece)[0]
             if not output.numel():
                 output = torch.empty(len(result), height * scale, width * scale)
-            rows, columns = _scaled(upper - top, lower - top, scale), _scaled(first - left, last - left, scale)
-            kept = result[:, rows, columns]
-            output[:, _scaled(upper, lower, scale), _scaled(first, last, scale)] = kept
+            rows = _scaled(y.first - y.start, y.last - y.start, scale)
+            columns = _scaled(x.first - x.start, x.last - x.start, scale)
+            output[:, _scaled(y.first, y.last, scale), _scaled(x.first, x.last, scale)] = result[:, rows, columns]
     return output
 
 

@@ -12,6 +12,8 @@ import importlib
 import json
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from srae.errors import SraeError
@@ -56,9 +58,23 @@ def upscale_main() -> int:
     return run_verb("upscale", sys.argv[1:], "srae-upscale")
 
 
+@contextmanager
+def _closed_pipe_is_no_error() -> Iterator[None]:
+    """The reader of our output may go away (`srae runs | head`): nothing to say, nothing to flush at exit."""
+    try:
+        try:
+            yield
+        finally:  # also on argparse's own exit from --help
+            sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(141) from None
+
+
+@_closed_pipe_is_no_error()
 def _run_top(arguments: list[str]) -> int:
     verbs = "\n".join(f"  {name:<9} {sentence}" for name, sentence in VERBS.items())
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="srae",
         description="Train, compare and use super-resolution autoencoders.",
         epilog=f"verbs:\n{verbs}\n\n`srae VERB --help` tells more.",
@@ -83,10 +99,11 @@ def _run_top(arguments: list[str]) -> int:
     return 2
 
 
+@_closed_pipe_is_no_error()
 def run_verb(verb: str, arguments: list[str], program: str) -> int:
     """Parse and run one verb; an `SraeError` becomes its three lines and its exit code."""
     module = importlib.import_module(f"srae.cli.{verb}")
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog=program,
         description=(module.__doc__ or "").split("\n\n")[0],
         epilog=f"examples:\n{module.EXAMPLES.rstrip()}",
@@ -95,20 +112,24 @@ def run_verb(verb: str, arguments: list[str], program: str) -> int:
     module.add_arguments(parser)
     try:
         args = parser.parse_args(arguments)
-        code = int(module.run(args))
-        sys.stdout.flush()
-        return code
+        return int(module.run(args))
     except SraeError as error:
         _print_error(program, error)
         return error.exit_code
     except KeyboardInterrupt:
         say(f"{program}: stopped")
         return 130
-    except BrokenPipeError:
-        # The reader of our output went away (`srae runs | head`); nothing to say,
-        # and nothing to flush at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
+
+
+class _Parser(argparse.ArgumentParser):
+    """Its help starts with what the verb does, then says how to call it."""
+
+    def format_help(self) -> str:
+        what, self.description = self.description, None
+        try:
+            return f"{what}\n\n{super().format_help()}" if what else super().format_help()
+        finally:
+            self.description = what
 
 
 class _HelpFormatter(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaultsHelpFormatter):

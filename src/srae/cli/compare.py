@@ -19,7 +19,9 @@ EXAMPLES = """
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("runs", metavar="RUN", nargs="+", help="run folders, or their names")
-    parser.add_argument("-o", "--output", metavar="DIR", help="also write table.csv, table.md and curves into this folder")
+    parser.add_argument(
+        "-o", "--output", metavar="DIR", help="also write table.csv, table.md and curves into this folder"
+    )
     parser.add_argument("--runs-dir", metavar="DIR", default="runs", help="folder in which names are looked up")
     parser.add_argument("--json", action="store_true", help="print the rows as JSON")
 
@@ -36,9 +38,7 @@ def run(args: argparse.Namespace) -> int:
         write_comparison(groups, Path(args.output))
         say(f"written to {args.output}")
     if args.json:
-        print_json(
-            [{"data": g.data, "protocol": g.protocol, "identity": g.baseline, "rows": g.rows()} for g in groups]
-        )
+        print_json([{"data": g.data, "protocol": g.protocol, "identity": g.baseline, "rows": g.rows()} for g in groups])
         return 0
     if len(groups) > 1:
         say("these runs differ in data or protocol: their figures do not belong in one table")
@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def write_comparison(groups: list, folder) -> None:  # type: ignore[no-untyped-def, type-arg]
+def write_comparison(groups: list, folder) -> None:  # type: ignore[no-untyped-def]
     """Per group a table as csv and md and the curves over each other; an existing folder is not touched."""
     from srae.compare import csv_table, markdown_table
     from srae.files import write_text

@@ -113,7 +113,7 @@ def _make_pairs(args: argparse.Namespace) -> int:
         print_json({"folder": args.out, "pairs": counts})
     else:
         print(f"{args.out}: " + ", ".join(f"{count} {split}" for split, count in counts.items()))
-    say(f"train with: srae-train --config residual --data {args.out}")
+    say(f"train on them with: srae-train --config NAME --data {args.out}")
     return 0
 
 

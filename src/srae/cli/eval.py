@@ -7,9 +7,14 @@ protocols do not belong in one table.
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from srae.cli import print_json, say
 from srae.errors import ConfigError
+
+if TYPE_CHECKING:
+    from srae.config import DataConfig
 
 EXAMPLES = """
   srae eval --model runs/residual
@@ -22,45 +27,43 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", metavar="NAME|RUN|FILE", required=True, help="run folder, its name, or a checkpoint")
     parser.add_argument("--data", metavar="FOLDER", help="pictures; by default those that the run was trained on")
     parser.add_argument("--split", choices=("val", "test", "train"), default="val", help="pictures to score")
-    parser.add_argument("--scale", metavar="N", type=int, help="make the low side from a folder of high-resolution pictures")
+    parser.add_argument(
+        "--scale", metavar="N", type=int, help="make the low side from a folder of high-resolution pictures"
+    )
     parser.add_argument(
         "--protocol",
         choices=("rgb", "y"),
         default="rgb",
         help="rgb: all pixels; y: luma, `scale` pixels cut off each border",
     )
-    parser.add_argument("-o", "--output", metavar="CSV", help="per-image figures (default: images-DATA-PROTOCOL.csv in the run)")
+    parser.add_argument(
+        "-o", "--output", metavar="CSV", help="per-image figures (default: images-DATA-PROTOCOL.csv in the run)"
+    )
     parser.add_argument("--runs-dir", metavar="DIR", default="runs", help="folder in which names are looked up")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to compute")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
 
 
 def run(args: argparse.Namespace) -> int:
-    from pathlib import Path
-
     from srae.checkpoint import load_model
     from srae.data import open_data
     from srae.device import pick_device
     from srae.evaluate import baseline_model, evaluate, means
+    from srae.files import atomic_write
     from srae.metrics import Protocol
     from srae.runs import csv_text, resolve_model
     from srae.tasks import TASKS
 
     device = pick_device(args.device)
     loaded = load_model(resolve_model(args.model, Path(args.runs_dir)))
-    options = loaded.config.data.model_dump()
-    options |= {"crop": None, "crops_per_picture": 1, "augment": [], "limit": None}
-    if args.data:
-        options |= {"folder": args.data, "low": None, "high": None, "otherwise": None, "test_from_val": 0.0}
-    if args.scale:
-        options["degrade"] = {"kernel": "bicubic", **(options["degrade"] or {}), "scale": args.scale}
-    data = open_data(seed=loaded.config.seed, **options, shapes_may_differ=True).to(device)
+    data = open_data(seed=loaded.config.seed, whole=True, **_data_options(args, loaded.config.data)).to(device)
     for note in data.notes:
         say(note)
     split = getattr(data, args.split)
     if split is None:
         raise ConfigError(f"{data.name} has no {args.split} pictures", None, "choose another --split")
-    scale = split.target.size(0)[0] // split.input.size(0)[0]
+    in_shape, out_shape = tuple(split.input.picture(0).shape), tuple(split.target.picture(0).shape)
+    scale = out_shape[1] // in_shape[1]
     if scale != loaded.model.scale:
         raise ConfigError(
             f"the model enlarges by {loaded.model.scale}, these pairs by {scale}", str(loaded.path), "see --scale"
@@ -68,38 +71,48 @@ def run(args: argparse.Namespace) -> int:
     protocol = Protocol(channels="Y", border=scale) if args.protocol == "y" else Protocol(channels="RGB")
     task = TASKS[loaded.config.task]
     scores = evaluate(loaded.model.to(device), split, task, protocol)
-    against = evaluate(baseline_model(data.in_shape, data.out_shape), split, task, protocol)
+    identity_scores = evaluate(baseline_model(in_shape, out_shape), split, task, protocol)
+    measured, identity = means(scores), means(identity_scores)
     rows = [
-        {"split": args.split, "name": name, **{k: v[i] for k, v in scores.items()}, "identity_mse": against["mse"][i]}
+        {
+            "split": args.split,
+            "name": name,
+            **{metric: values[i] for metric, values in scores.items()},
+            "identity_mse": identity_scores["mse"][i],
+        }
         for i, name in enumerate(split.names)
     ]
-    result = {
-        "model": str(loaded.path),
-        "data": {"name": data.name, "fingerprint": data.fingerprint, "split": args.split, "count": len(split)},
-        "protocol": protocol.as_dict(),
-        **means(scores),
-        "identity": means(against),
-    }
     output = _output_path(args, loaded.path, f"{data.name}-{args.split}-{args.protocol}")
-    with open(output, "x", encoding="utf-8") as file:
-        file.write(csv_text(rows, list(rows[0]), header=True))
+    with atomic_write(output, overwrite=False) as file:
+        file.write(csv_text(rows, list(rows[0]), header=True).encode())
     say(f"per-image figures: {output}")
     if args.json:
-        print_json({**result, "images": str(output)})
+        about = {"name": data.name, "fingerprint": data.fingerprint, "split": args.split, "count": len(split)}
+        found = {"model": str(loaded.path), "data": about, "protocol": protocol.as_dict(), **measured}
+        print_json({**found, "identity": identity, "images": str(output)})
         return 0
     print(f"data      {data.name}, {args.split}: {len(split)} pictures, fingerprint {data.fingerprint}")
     print(f"protocol  {protocol}")
-    for label, values in (("model", result), ("input", result["identity"])):
+    for label, values in (("model", measured), ("input", identity)):
         print(f"{label:<9} mse {values['mse']:.6f}  psnr {values['psnr']:.2f} dB  ssim {values['ssim']:.4f}")
-    if result["psnr"] < result["identity"]["psnr"]:
+    if measured["psnr"] < identity["psnr"]:
         print("          WORSE than returning the input unchanged")
     return 0
 
 
-def _output_path(args: argparse.Namespace, model, label: str):  # type: ignore[no-untyped-def]
-    """A path that does not exist yet."""
-    from pathlib import Path
+def _data_options(args: argparse.Namespace, trained_on: DataConfig) -> dict[str, Any]:
+    """The run's own data options, whole pictures, with the command line's changes."""
+    options = trained_on.model_dump(exclude={"crop", "crops_per_picture", "augment", "limit"})
+    if args.data:
+        options |= {"folder": args.data, "low": None, "high": None, "otherwise": None, "test_from_val": 0.0}
+        options |= {"name": "pairs", "degrade": None}
+    if args.scale:
+        options["degrade"] = {"kernel": "bicubic", "scale": args.scale}
+    return options
 
+
+def _output_path(args: argparse.Namespace, model: Path, label: str) -> Path:
+    """A path that does not exist yet."""
     if args.output:
         if Path(args.output).exists():
             raise ConfigError("the output exists", args.output, "name another file with -o")

@@ -7,6 +7,7 @@ curves and sample strips; it is never overwritten.
 from __future__ import annotations
 
 import argparse
+import json
 
 from srae.cli import print_json, say
 from srae.errors import ConfigError, SraeError
@@ -43,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError("name one of --config and --resume", None, "for example: srae-train --config cnn4_tanh")
     overrides = list(args.set)
     if args.data:
-        overrides += [f"data.folder={args.data!r}", "data.otherwise=null"]
+        overrides += [f"data.folder={json.dumps(args.data, ensure_ascii=False)}", "data.otherwise=null"]
     runs_dir = Path(args.runs_dir)
     if args.resume:
         if args.data or args.name or any(o.split("=")[0] not in CHANGEABLE for o in overrides):
@@ -60,12 +61,15 @@ def run(args: argparse.Namespace) -> int:
     # torch is imported from here on: what is wrong with the command line is told before
     from srae.device import pick_device
     from srae.models import check_options
+    from srae.narrate import result_lines
     from srae.report.figures import draw_run
-    from srae.train import train
+    from srae.train import prepare, train
 
     device = pick_device(args.device)
     if not args.resume:
         config = load_config(file, overrides, check_options=check_options)
+    session = prepare(config, device)
+    if not args.resume:  # only now: a run that cannot start leaves no folder
         writer = claim_run(runs_dir, name)
 
     def tell(text: str) -> None:
@@ -74,9 +78,9 @@ def run(args: argparse.Namespace) -> int:
 
     try:
         tell(f"run       {writer.path}")
-        summary = train(config, writer, device, tell, resume=bool(args.resume))
+        summary = train(session, writer, tell, resume=bool(args.resume))
         draw_run(writer.path)
-        tell(describe_result(summary, str(writer.path)))
+        tell(result_lines(summary, str(writer.path)))
     except SraeError as error:
         writer.log(str(error))
         raise
@@ -85,26 +89,3 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print_json({**summary, "run": str(writer.path)})
     return 0
-
-
-def describe_result(summary: dict, path: str) -> str:  # type: ignore[type-arg]
-    """The last lines: what came out, what it cost, where it lies, what to type next."""
-    lines = []
-    val, identity = summary["val"], summary["identity"]
-    if identity:
-        gain = val["psnr"] - identity["psnr"]
-        verdict = f"{gain:+.2f} dB against returning the input"
-        if gain < 0:
-            verdict = f"WORSE than returning the input unchanged, by {-gain:.2f} dB"
-        lines.append(f"result    val mse {val['mse']:.6f}, {val['psnr']:.2f} dB, ssim {val['ssim']:.4f}: {verdict}")
-    else:
-        lines.append("result    " + ", ".join(f"val {name} {value:.4f}" for name, value in val.items()))
-    memory = f"{summary['rss_peak_mb']:.0f} MB RAM"
-    if summary["vram_peak_mb"]:
-        memory += f", {summary['vram_peak_mb']:.0f} MB VRAM"
-    if summary["images_per_second"]:
-        lines.append(f"cost      {summary['seconds']:.0f} s, {summary['images_per_second']:.1f} images/s, {memory}")
-    lines.append(f"look at   {path}/curves.png and {path}/samples/")
-    if identity and summary["parameters"]:
-        lines.append(f"next      srae-upscale img.png --model {path}")
-    return "\n".join(lines)

@@ -48,9 +48,10 @@ def per_layer(value: T | list[T], layers: int, option: str) -> list[T]:
     return value
 
 
-def conv_size(size: int, kernel: int, stride: int, padding: int) -> int:
-    """Side of a convolution's output."""
-    return (size + 2 * padding - kernel) // stride + 1
+def conv_size(size: tuple[int, int], kernel: int, stride: int, padding: int) -> tuple[int, int]:
+    """Height and width of a convolution's output."""
+    height, width = ((side + 2 * padding - kernel) // stride + 1 for side in size)
+    return height, width
 
 
 def transposed_size(size: int, kernel: int, stride: int, padding: int) -> int:

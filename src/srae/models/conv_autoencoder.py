@@ -75,7 +75,7 @@ class ConvAutoencoder(nn.Module):
         depth = len(channels)
         kernels, strides = per_layer(kernel, depth, "kernel"), per_layer(stride, depth, "stride")
         paddings, pools = per_layer(padding, depth, "padding"), per_layer(pool, depth, "pool")
-        acts = per_layer(decoder_activations or activation, depth, "decoder_activations")
+        acts: list[Activation] = per_layer(decoder_activations or activation, depth, "decoder_activations")
         self.low, self.high = value_range or (0.0, 1.0)
         self.skips = skips
 
@@ -89,9 +89,9 @@ class ConvAutoencoder(nn.Module):
             self.encoder.append(_layer(conv, activation, batch_norm, dropout))
             self.pools.append(nn.MaxPool2d(pools[i]) if pools[i] > 1 else nn.Identity())
             inputs.append(height_width)
-            height_width = tuple(conv_size(s, kernels[i], strides[i], paddings[i]) for s in height_width)
+            height_width = conv_size(height_width, kernels[i], strides[i], paddings[i])
             before_pool.append(height_width)
-            height_width = tuple(s // pools[i] for s in height_width)
+            height_width = (height_width[0] // pools[i], height_width[1] // pools[i])
             if min(height_width) < 1:
                 raise ValueError(f"layer {i + 1} has nothing left of a {in_shape[1]}x{in_shape[2]} input")
             self.receptive_radius += 2 * kernels[i] * self.multiple_of  # there and back

@@ -16,6 +16,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import imread
+from matplotlib.ticker import MaxNLocator
 
 from srae.runs import Run, read_run
 
@@ -78,17 +79,23 @@ def draw_strip(sample: Path) -> None:
     """`<sample>_low.png | _output.png | _high.png` side by side, PSNR under each -> `<sample>_strip.png`."""
     sides = {side: imread(f"{sample}_{side}.png")[..., :3] for side in ("low", "output", "high")}
     height, width = sides["high"].shape[:2]
-    figure = Figure(figsize=(3 * width / 100 + 0.4, height / 100 + 0.6), dpi=100, layout="constrained")
+    zoom = max(1, 512 // max(height, width))  # whole pixels: nothing is resampled
+    gap, foot, dots = 8, 44, 100
+    total = (3 * width * zoom + 2 * gap, height * zoom + foot)
+    figure = Figure(figsize=(total[0] / dots, total[1] / dots), dpi=dots)
     titles = {"low": "input", "output": "output", "high": "target"}
-    for axes, (side, pixels) in zip(figure.subplots(1, 3), sides.items(), strict=True):
+    for i, (side, pixels) in enumerate(sides.items()):
         if pixels.shape != sides["high"].shape:  # a smaller input is shown as large pixels
             pixels = np.kron(pixels, np.ones((height // pixels.shape[0], width // pixels.shape[1], 1)))
-        axes.imshow(pixels, interpolation="none")
+        left = i * (width * zoom + gap) / total[0]
+        axes = figure.add_axes((left, foot / total[1], width * zoom / total[0], height * zoom / total[1]))
+        axes.imshow(pixels, interpolation="nearest")
         axes.set_axis_off()
         error = float(np.mean((pixels.astype(float) - sides["high"]) ** 2))
-        quality = f"\n{-10 * math.log10(error):.2f} dB" if error else ""
-        axes.set_title(titles[side] + quality, y=0, va="top", pad=-6, fontsize=10)
-    save_figure(figure, Path(f"{sample}_strip"), formats=("png",))
+        quality = f"  {-10 * math.log10(error):.2f} dB" if error else ""
+        center = left + width * zoom / total[0] / 2
+        figure.text(center, foot / 2 / total[1], titles[side] + quality, ha="center", va="center", fontsize=13)
+    save_figure(figure, Path(f"{sample}_strip"), formats=("png",), dots=dots)
 
 
 def new_figure(width: float = 6.4, height: float = 4.2) -> tuple[Figure, Axes]:
@@ -96,11 +103,11 @@ def new_figure(width: float = 6.4, height: float = 4.2) -> tuple[Figure, Axes]:
     return figure, figure.subplots()
 
 
-def save_figure(figure: Figure, stem: Path, formats: Sequence[str] = ("png", "svg")) -> None:
+def save_figure(figure: Figure, stem: Path, formats: Sequence[str] = ("png", "svg"), dots: int = 150) -> None:
     """Write `stem.png`, `stem.svg`, ... without a date in them."""
     for name in formats:
         metadata: dict[str, Any] = {"Date": None} if name == "svg" else {"Software": None}
-        figure.savefig(stem.with_name(f"{stem.name}.{name}"), dpi=150 if name == "png" else 72, metadata=metadata)
+        figure.savefig(stem.with_name(f"{stem.name}.{name}"), dpi=dots, metadata=metadata)
 
 
 def draw_baseline(axes: Axes, runs: Sequence[Run]) -> None:
@@ -127,5 +134,5 @@ def _plot(axes: Axes, run: Run, column: str, color: str, style: str, marker: str
 
 def _finish_axes(axes: Axes) -> None:
     axes.set_yscale("log")
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend()

@@ -1,0 +1,78 @@
+"""Figures and tables of docs/results/reports_a_b.md, from the run folders of reports A and B.
+
+    python scripts/results_ab.py runs docs/results
+
+Draws measured curves over the published ones (report A in its own unit, values
+in [-1, 1]) and prints the tables as Markdown.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from srae.report.figures import BASELINE, COLORS, save_figure
+from srae.runs import Run, read_run
+
+SIDES = (("train_mse", "train", COLORS[0], "o"), ("val_mse", "val", COLORS[1], "s"))
+
+
+def main(runs_dir: Path, output: Path) -> None:
+    published = json.loads(resources.files("srae").joinpath("published.json").read_text())
+    for report in ("report_a", "report_b"):
+        source = published[report]
+        runs = {name: read_run(runs_dir / name) for name in source["curves"] if (runs_dir / name).is_dir()}
+        draw(source, runs, output / f"{report}_curves")
+        print(f"\n## {report}\n\n{table(source, runs)}")
+
+
+def draw(source: dict[str, Any], runs: dict[str, Run], stem: Path) -> None:
+    """One panel a variant: our curves as lines, published points as open markers."""
+    columns = 2
+    rows = -(-len(runs) // columns)
+    figure = Figure(figsize=(5.2 * columns, 3.4 * rows), layout="constrained")
+    for i, (name, run) in enumerate(runs.items()):
+        axes = figure.add_subplot(rows, columns, i + 1)
+        points, factor = source["curves"][name], source["divide_by"]
+        for column, label, color, marker in SIDES:
+            ours = [(row["epoch"], row[column] * factor) for row in run.rows if row[column] is not None]
+            axes.plot(*zip(*ours, strict=True), "-", color=color, label=f"{label}, srae")
+            if column in points:
+                axes.plot(
+                    points["epoch"], points[column], marker, color=color, fillstyle="none", label=f"{label}, published"
+                )
+        identity = (run.rows[0]["identity_mse"] or 0) * factor
+        axes.axhline(identity, color=BASELINE, linestyle=":", label=f"returning the input, {identity:.4f}")
+        axes.set(
+            title=name, xlabel="epoch", yscale="log", ylabel="MSE, values in " + ("[-1, 1]", "[0, 1]")[factor == 1]
+        )
+        axes.legend(fontsize=8)
+    save_figure(figure, stem)
+
+
+def table(source: dict[str, Any], runs: dict[str, Run]) -> str:
+    """Published / measured at the published epochs."""
+    factor = source["divide_by"]
+    lines = [
+        "| variant | epoch | train published | train srae | val published | val srae |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, run in runs.items():
+        points, measured = source["curves"][name], {row["epoch"]: row for row in run.rows}
+        for i, epoch in enumerate(points["epoch"]):
+            cells = [name, str(epoch)]
+            for column, *_ in SIDES:
+                cells.append(f"{points[column][i]:.4f}" if column in points else "-")
+                value = measured.get(epoch, {}).get(column)
+                cells.append(f"{value * factor:.4f}" if value is not None else "-")
+            lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))

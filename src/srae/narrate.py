@@ -1,0 +1,47 @@
+"""What a training says to the person who watches: before, after each epoch, at the end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def describe_seconds(seconds: float) -> str:
+    """45 s, 12 min, 3.4 h."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def epoch_line(row: dict[str, Any], epochs: int, identity: dict[str, float]) -> str:
+    """One row of metrics.csv in words."""
+    place = f"epoch {row['epoch']:>{len(str(epochs))}}/{epochs}"
+    if "val_psnr" in row:
+        against = f" (input {identity['psnr']:.2f})" if identity else ""
+        score = f"train mse {row['train_mse']:.6f}  val mse {row['val_mse']:.6f}  {row['val_psnr']:.2f} dB{against}"
+    else:
+        loss = f"train loss {row['train_loss']:.4f}  val loss {row['val_cross_entropy']:.4f}"
+        score = f"{loss}  accuracy {row['val_accuracy']:.4f}"
+    return f"{place}  {score}  {row['images_per_second']:.1f} images/s  {row['wall_seconds']:.0f} s"
+
+
+def result_lines(summary: dict[str, Any], path: str) -> str:
+    """What came out, what it cost, where it lies, what to type next."""
+    lines = []
+    val, identity = summary["val"], summary["identity"]
+    if identity:
+        gain = val["psnr"] - identity["psnr"]
+        verdict = f"{gain:+.2f} dB against returning the input"
+        if gain < 0:
+            verdict = f"WORSE than returning the input unchanged, by {-gain:.2f} dB"
+        lines.append(f"result    val mse {val['mse']:.6f}, {val['psnr']:.2f} dB, ssim {val['ssim']:.4f}: {verdict}")
+    else:
+        lines.append("result    " + ", ".join(f"val {name} {value:.4f}" for name, value in val.items()))
+    memory = f"{summary['rss_peak_mb']:.0f} MB RAM"
+    if summary["vram_peak_mb"]:
+        memory += f", {summary['vram_peak_mb']:.0f} MB VRAM"
+    if summary["images_per_second"]:
+        lines.append(f"cost      {summary['seconds']:.0f} s, {summary['images_per_second']:.1f} images/s, {memory}")
+    lines.append(f"look at   {path}/curves.png and {path}/samples/")
+    if identity and summary["parameters"]:
+        lines.append(f"next      srae-upscale img.png --model {path}")
+    return "\n".join(lines)

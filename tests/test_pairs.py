@@ -1,0 +1,425 @@
+"""Pairs on disk: every layout, every rule of matching, every way to be wrong."""
+
+from __future__ import annotations
+
+import shutil
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from srae.data import Data, open_data
+from srae.data.degrade import make_low
+from srae.data.layouts import find_pairs
+from srae.data.matching import Pair
+from srae.data.splits import set_aside, split_by_name
+from srae.errors import DataError
+
+SIDE = (8, 8)
+
+
+def _picture(path: Path, size: tuple[int, int] = SIDE, mode: str = "RGB", seed: int | None = None) -> Path:
+    """A random picture; of the same seed, the same one."""
+    random = np.random.default_rng(zlib.crc32(path.as_posix().encode()) if seed is None else seed)
+    channels = {"L": 1, "RGB": 3, "RGBA": 4}[mode]
+    pixels = random.integers(0, 256, (*size, channels), dtype=np.uint8)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels[..., 0] if mode == "L" else pixels).save(path)
+    return path
+
+
+def _fill(pattern: str, low: str, high: str, names: tuple[str, ...] = ("1.png", "2.png", "10.png")) -> None:
+    """`pattern` holds {side} and {name}."""
+    for name in names:
+        _picture(Path(pattern.format(side=low, name=name)), (4, 4))
+        _picture(Path(pattern.format(side=high, name=name)))
+
+
+def _open(folder: Path, **options: Any) -> Data:
+    return open_data("pairs", seed=options.pop("seed", 0), folder=str(folder), **options)
+
+
+def _refusal(folder: Path, **options: Any) -> str:
+    with pytest.raises(DataError) as caught:
+        _open(folder, **options)
+    assert caught.value.exit_code == 3 and caught.value.where and caught.value.remedy
+    return str(caught.value)
+
+
+# ------------------------------------------------------------------------ layouts
+
+
+@pytest.mark.parametrize("val", ["val", "valid", "validation", "Val"])
+@pytest.mark.parametrize(
+    "sides", [("low_res", "high_res"), ("low", "high"), ("lr", "hr"), ("LR", "HR"), ("input", "target")]
+)
+def test_split_then_side(tmp_path: Path, val: str, sides: tuple[str, str]) -> None:
+    for split, names in (("train", ("1.png", "2.png", "10.png")), (val, ("7.png",)), ("test", ("8.png", "9.png"))):
+        _fill(f"{tmp_path}/{split}/{{side}}/{{name}}", *sides, names)
+    data = _open(tmp_path)
+    assert data.train.names == ["1.png", "2.png", "10.png"] and data.val.names == ["7.png"]
+    assert data.test is not None and data.test.names == ["8.png", "9.png"]
+    assert data.in_shape == (3, 4, 4) and data.out_shape == (3, 8, 8) and data.notes == []
+
+
+@pytest.mark.parametrize("sides", [("dataset_low", "dataset_high"), ("low_res", "high_res")])
+@pytest.mark.parametrize("inner", ["", "anything/"])
+def test_side_then_split(tmp_path: Path, sides: tuple[str, str], inner: str) -> None:
+    for split in ("train", "valid"):
+        _fill(f"{tmp_path}/{{side}}/{split}/{inner}{{name}}", *sides)
+    data = _open(tmp_path)
+    assert len(data.train) == len(data.val) == 3 and data.test is None
+
+
+def test_folders_between_split_and_file_may_be_called_differently(tmp_path: Path) -> None:
+    for side, group, size in (("dataset_low", "small", (4, 4)), ("dataset_high", "large", SIDE)):
+        for split in ("train", "val"):
+            _picture(tmp_path / side / split / group / "1.png", size)
+    assert _open(tmp_path).train.names == ["1.png"]
+
+
+def test_equal_names_in_different_class_folders_are_different_pictures(tmp_path: Path) -> None:
+    for split in ("train", "val"):
+        for group in ("cat", "dog"):
+            _fill(f"{tmp_path}/{{side}}/{split}/{group}/{{name}}", "low", "high", ("1.png",))
+    assert _open(tmp_path).train.names == ["cat/1.png", "dog/1.png"]
+
+
+def test_two_folders_given_one_by_one(tmp_path: Path) -> None:
+    names = tuple(f"{i}.png" for i in range(12))
+    _fill(f"{tmp_path}/{{side}}/{{name}}", "coarse", "fine", names)
+    data = open_data("pairs", seed=0, low=str(tmp_path / "coarse"), high=str(tmp_path / "fine"))
+    assert data.test is not None
+    assert sorted(data.train.names + data.val.names + data.test.names) == sorted(names)
+    assert "no split on disk" in data.notes[0]
+
+
+@pytest.mark.parametrize("header", ["", "low,high,split\n", "a;b;c\n"])
+def test_list_with_split(tmp_path: Path, header: str) -> None:
+    _fill(f"{tmp_path}/x/{{side}} y/{{name}}", "some", "other")
+    comma = ";" if ";" in header else ","
+    rows = zip(("1.png", "2.png", "10.png"), ("train", "validation", "train"), strict=True)
+    text = header + "".join(comma.join((f"x/some y/{name}", f"x/other y/{name}", s)) + "\n" for name, s in rows)
+    (tmp_path / "pairs.csv").write_text("\ufeff" + text, encoding="utf-8")
+    data = _open(tmp_path / "pairs.csv")
+    assert data.train.names == ["x/other y/1.png", "x/other y/10.png"] and data.val.names == ["x/other y/2.png"]
+    assert data.out_shape == (3, 8, 8) and data.name == "pairs"
+
+
+def test_list_without_split_and_with_the_high_side_first(tmp_path: Path) -> None:
+    _fill(f"{tmp_path}/{{side}}/{{name}}", "a", "b")
+    (tmp_path / "p.csv").write_text("high,low\n" + "".join(f"b/{n}.png,a/{n}.png\n" for n in (1, 2, 10)))
+    data = _open(tmp_path / "p.csv")
+    assert data.in_shape == (3, 4, 4) and len(data.train) + len(data.val) >= 2
+
+
+def test_a_list_tells_all_its_faults_with_their_lines(tmp_path: Path) -> None:
+    _fill(f"{tmp_path}/{{side}}/{{name}}", "a", "b")
+    rows = ["a/1.png,b/1.png,train", "a/2.png,b/9.png,val", "a/2.png,b/2.png,dev", "a/1.png,b/1.png,val"]
+    (tmp_path / "p.csv").write_text("\n".join(rows))
+    message = _refusal(tmp_path / "p.csv")
+    for part in ("p.csv:2: b/9.png does not exist", "p.csv:3: unknown split 'dev'", "p.csv:4: the same pair as line 1"):
+        assert part in message
+    (tmp_path / "p.csv").write_text("a/1.png\n")
+    assert "1 columns" in _refusal(tmp_path / "p.csv")
+    (tmp_path / "p.csv").write_bytes(b"\xff\xfe\x00")
+    assert "not a text file" in _refusal(tmp_path / "p.csv")
+
+
+@pytest.mark.parametrize("folders", [("",), ("train/", "val/")])
+def test_high_side_alone_with_degradation(tmp_path: Path, folders: tuple[str, ...]) -> None:
+    for folder in folders:
+        for i in range(12):
+            _picture(tmp_path / f"{folder}{i}.png", (9, 12))
+    degrade = {"kernel": "bicubic", "scale": 2}
+    data = _open(tmp_path, degrade=degrade)
+    assert data.in_shape == (3, 4, 6) and data.out_shape == (3, 8, 12)  # cropped to a multiple of 2
+    high = data.train.target.picture(3).permute(1, 2, 0).numpy()
+    assert np.array_equal(data.train.input.picture(3).permute(1, 2, 0).numpy(), make_low(high, "bicubic", 2))
+    same = _open(tmp_path, degrade=degrade, enlarge="bilinear")
+    assert same.in_shape == same.out_shape == (3, 8, 12)
+    area = _open(tmp_path, degrade={"kernel": "area", "scale": 2})
+    assert len({data.fingerprint, same.fingerprint, area.fingerprint}) == 3
+
+
+def test_with_degradation_an_existing_low_side_is_not_read(pair_folder: Callable[..., Path]) -> None:
+    folder = pair_folder(size=(8, 8))
+    (folder / "train" / "low_res" / "0.png").write_bytes(b"broken")
+    assert _open(folder, degrade={"kernel": "area", "scale": 4}).in_shape == (3, 2, 2)
+    assert "not a picture" in _refusal(folder)
+
+
+def test_pictures_alone_without_degradation_are_explained(tmp_path: Path) -> None:
+    _picture(tmp_path / "1.png")
+    message = _refusal(tmp_path)
+    assert "no pairs" in message and "data.degrade" in message
+
+
+# ------------------------------------------------------------------------ matching
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "rule"),
+    [
+        ("0001.png", "0001.jpg", "name"),
+        ("Cat.PNG", "cat.png", "name, ignoring case"),
+        ("0001x2.png", "0001.png", "name without scale suffix"),
+        ("a_X4.png", "A.png", "name without scale suffix"),
+        ("caf\u00e9.png", "cafe\u0301.png", "name"),
+        ("it's 2 \U0001f600.png", "it's 2 \U0001f600.png", "name"),
+        ("-rf.png", "-rf.png", "name"),
+    ],
+)
+def test_names_are_matched(tmp_path: Path, low: str, high: str, rule: str) -> None:
+    for split in ("train", "val"):
+        _picture(tmp_path / split / "low" / low, (4, 4))
+        _picture(tmp_path / split / "high" / high)
+    found = find_pairs(tmp_path)
+    assert found.rules == [rule] and found.problems == []
+    assert _open(tmp_path).train.names == [high]
+
+
+def test_names_that_differ_only_in_case_are_kept_apart(tmp_path: Path) -> None:
+    for split in ("train", "val"):
+        _fill(f"{tmp_path}/{split}/{{side}}/{{name}}", "low", "high", ("a.png", "A.png"))
+    assert sorted(_open(tmp_path).train.names) == ["A.png", "a.png"]
+
+
+def test_missing_and_doubled_counterparts_are_named_with_the_rule(pair_folder: Callable[..., Path]) -> None:
+    folder = pair_folder(train=3, val=2)
+    (folder / "train" / "high_res" / "1.png").unlink()
+    (folder / "val" / "low_res" / "1.png").unlink()
+    shutil.copy(folder / "train" / "low_res" / "2.png", folder / "train" / "low_res" / "2.bmp")
+    message = _refusal(folder)
+    assert "3 problems" in message
+    assert "train: train/low_res/1.png: no counterpart on the high side (matched by name)" in message
+    assert "val: val/high_res/1.png: no counterpart on the low side" in message
+    assert "2.bmp" in message and "2.png" in message and "same name" in message
+
+
+# ------------------------------------------------------------------ what can be wrong
+
+
+def test_a_missing_folder(tmp_path: Path) -> None:
+    message = _refusal(tmp_path / "gone")
+    assert message.startswith("data folder is missing") and "gone" in message
+    with pytest.raises(DataError, match="no folder given"):
+        open_data("pairs", seed=0)
+
+
+def test_otherwise_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    data = open_data("pairs", seed=0, folder="data/isr855", otherwise="demo", limit=1)
+    assert data.name == "demo"
+    assert data.notes == ["data/isr855 is not there: training on the built-in demo pictures"]
+    for split in ("train", "val"):
+        _fill(f"data/isr855/{split}/{{side}}/{{name}}", "low", "high")
+    assert open_data("pairs", seed=0, folder="data/isr855", otherwise="demo").name == "isr855"
+
+
+def test_sizes_that_do_not_fit(pair_folder: Callable[..., Path]) -> None:
+    folder = pair_folder(train=4, val=2, scale=2)
+    _picture(folder / "train" / "high_res" / "1.png", (32, 33))
+    _picture(folder / "train" / "high_res" / "2.png", (48, 48))
+    _picture(folder / "val" / "high_res" / "0.png", (8, 8))
+    message = _refusal(folder)
+    assert "3 problems" in message
+    assert "train/high_res/1.png: sizes do not differ by one whole factor: low 16x16, high 33x32" in message
+    assert "train/high_res/2.png: scale 3" in message and "val/high_res/0.png: low is larger" in message
+
+
+def test_swapped_folders_are_one_problem_per_split(pair_folder: Callable[..., Path]) -> None:
+    folder = pair_folder(scale=2)
+    for split in ("train", "val"):
+        (folder / split / "low_res").rename(folder / split / "x")
+        (folder / split / "high_res").rename(folder / split / "low_res")
+        (folder / split / "x").rename(folder / split / "high_res")
+    message = _refusal(folder)
+    assert "2 problems" in message and "train: train/low_res: the low side is larger" in message
+    assert "in all 4 pairs: folders swapped" in message
+
+
+def test_unreadable_pictures_are_all_named_and_others_ignored(pair_folder: Callable[..., Path]) -> None:
+    folder = pair_folder(train=6, val=2)
+    broken = folder / "train" / "low_res"
+    data = (broken / "0.png").read_bytes()
+    (broken / "0.png").write_bytes(data[: len(data) // 2])
+    (broken / "1.png").write_bytes(b"")
+    (broken / "2.png").write_text("text")
+    (broken / "3.png").unlink()
+    (broken / "3.png").symlink_to("nowhere.png")
+    (broken / ".DS_Store").write_text("x")
+    (broken / "notes.txt").write_text("x")
+    (broken / "folder.png").mkdir()
+    message = _refusal(folder)
+    assert message.startswith("4 problems")
+    assert all(f"train/low_res/{i}.png" in message for i in range(4)) and "4.png" not in message
+    assert find_pairs(folder).ignored == 3
+
+
+def test_only_the_first_20_problems_are_shown(pair_folder: Callable[..., Path]) -> None:
+    folder = pair_folder(train=30, size=(4, 4))
+    for path in (folder / "train" / "low_res").iterdir():
+        path.write_bytes(b"x")
+    message = _refusal(folder)
+    assert message.startswith("30 problems") and message.count("train/low_res/") == 20 and "and 10 more" in message
+
+
+@pytest.mark.parametrize("empty", ["train", "val"])
+def test_an_empty_split(pair_folder: Callable[..., Path], empty: str) -> None:
+    folder = pair_folder()
+    for side in ("low_res", "high_res"):
+        shutil.rmtree(folder / empty / side)
+        (folder / empty / side).mkdir()
+    assert f"no pictures\n{folder}: {empty}" in _refusal(folder)
+    shutil.rmtree(folder / empty)
+    assert f"no pictures\n{folder}: {empty}" in _refusal(folder)
+
+
+def test_an_empty_folder(tmp_path: Path) -> None:
+    assert "no pictures" in _refusal(tmp_path)
+
+
+def test_a_side_that_is_missing_in_one_split(pair_folder: Callable[..., Path]) -> None:
+    folder = pair_folder()
+    shutil.rmtree(folder / "val" / "low_res")
+    assert "no folder beside it for the low side" in _refusal(folder)
+
+
+def test_two_folders_for_one_split(pair_folder: Callable[..., Path]) -> None:
+    folder = pair_folder()
+    shutil.copytree(folder / "val", folder / "valid")
+    assert "means the same as val" in _refusal(folder)
+
+
+# ---------------------------------------------------------------- shapes and crops
+
+
+def test_mixed_sizes_need_a_crop(pair_folder: Callable[..., Path]) -> None:
+    folder = pair_folder(scale=2)
+    _picture(folder / "train" / "low_res" / "3.png", (10, 20))
+    _picture(folder / "train" / "high_res" / "3.png", (20, 40))
+    message = _refusal(folder)
+    assert "2 different sizes" in message and "data.crop" in message and "at most 20" in message
+    data = _open(folder, crop=20)
+    assert data.in_shape == (3, 10, 10) and data.out_shape == (3, 20, 20)
+    assert data.train.target.shape is None
+    assert _open(folder, shapes_may_differ=True).in_shape == (3, 16, 16)
+    assert "larger than 1 of 4 train pictures (3.png)" in _refusal(folder, crop=24)
+    assert "not a multiple of the scale of these pairs, 2" in _refusal(folder, crop=15)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA"])
+@pytest.mark.parametrize("channels", ["L", "RGB", "RGBA"])
+def test_channels(pair_folder: Callable[..., Path], mode: str, channels: str) -> None:
+    data = _open(pair_folder(mode=mode), channels=channels)
+    assert data.in_shape == data.out_shape == (len(channels), 16, 16)
+
+
+def test_rgb_of_rgba_drops_alpha_and_changes_no_colour(pair_folder: Callable[..., Path]) -> None:
+    folder = pair_folder(mode="RGBA")
+    pixels = np.asarray(Image.open(folder / "train" / "low_res" / "0.png"))
+    assert np.array_equal(_open(folder).train.input.picture(0).permute(1, 2, 0).numpy(), pixels[:, :, :3])
+
+
+# ------------------------------------------------------------------------- splits
+
+
+def _pairs(count: int, prefix: str = "") -> list[Pair]:
+    return [Pair(f"{prefix}{i}.png", None, Path(f"{i}.png")) for i in range(count)]
+
+
+def test_split_by_name_has_the_right_shares_and_does_not_depend_on_other_files() -> None:
+    pairs = _pairs(1000)
+    splits = split_by_name(pairs)
+    counts = {split: len(chosen) for split, chosen in splits.items()}
+    assert 770 < counts["train"] < 830 and 80 < counts["val"] < 120 and sum(counts.values()) == 1000
+    fewer = split_by_name(pairs[:700])
+    assert all(set(fewer[split]) <= set(splits[split]) for split in splits)
+    renamed = [pair._replace(name=pair.name.replace(".png", ".jpg")) for pair in pairs]
+    assert [len(chosen) for chosen in split_by_name(renamed).values()] == list(counts.values())
+
+
+@pytest.mark.parametrize("count", [2, 3, 5])
+def test_train_and_val_of_few_pictures_are_never_empty(count: int) -> None:
+    for prefix in map(str, range(60)):
+        splits = split_by_name(_pairs(count, prefix))
+        assert splits["train"] and splits["val"] and sum(map(len, splits.values())) == count
+
+
+def test_setting_aside_is_seeded_rounded_and_leaves_something() -> None:
+    kept, aside = set_aside(list(range(170)), 0.3, 0)
+    assert (len(kept), len(aside)) == (119, 51) and sorted(kept + aside) == list(range(170))
+    assert kept == sorted(kept) and aside == sorted(aside) and aside != list(range(119, 170))
+    assert set_aside(list(range(170)), 0.3, 0) == (kept, aside) != set_aside(list(range(170)), 0.3, 1)
+    assert set_aside([1, 2], 0.99, 0)[0] and set_aside([1], 0.99, 0) == ([1], [])
+
+
+def test_test_from_val(pair_folder: Callable[..., Path]) -> None:
+    folder = pair_folder(train=2, val=10, size=(4, 4))
+    data = _open(folder, test_from_val=0.3)
+    assert data.test is not None and (len(data.val), len(data.test)) == (7, 3)
+    assert not set(data.val.names) & set(data.test.names)
+    assert _open(folder, test_from_val=0.3).val.names == data.val.names
+    shutil.copytree(folder / "train", folder / "test")
+    own = _open(folder, test_from_val=0.3)
+    assert own.test is not None and (len(own.val), len(own.test)) == (10, 2) and "ignored" in own.notes[0]
+
+
+def test_limit_takes_the_first_of_each_split_and_reads_no_other(pair_folder: Callable[..., Path]) -> None:
+    folder = pair_folder(train=12, val=3, size=(4, 4))
+    (folder / "train" / "low_res" / "11.png").write_bytes(b"broken")
+    data = _open(folder, limit=2)
+    assert data.train.names == data.val.names == ["0.png", "1.png"]
+
+
+def test_to_score_a_folder_is_taken_whole(tmp_path: Path, pair_folder: Callable[..., Path]) -> None:
+    for i in range(5):
+        _picture(tmp_path / "set5" / f"{i}.png", (8 + 2 * i, 8))
+    degrade = {"kernel": "bicubic", "scale": 2}
+    data = _open(tmp_path / "set5", degrade=degrade, whole=True, shapes_may_differ=True)
+    assert len(data.val) == 5 and data.test is None
+    folder = pair_folder()
+    shutil.rmtree(folder / "train")
+    assert len(_open(folder, whole=True).val) == 2
+
+
+# -------------------------------------------------------------- fingerprint and notes
+
+
+def test_fingerprint_follows_contents_names_and_splits_only(pair_folder: Callable[..., Path]) -> None:
+    folder = pair_folder(train=4, val=3)
+    first = _open(folder).fingerprint
+    assert len(first) == 16 and int(first, 16) >= 0
+    moved = folder.rename(folder.with_name("elsewhere"))
+    for options in ({}, {"channels": "L"}, {"crop": 8, "crops_per_picture": 3}, {"augment": ["flip"]}, {"seed": 4}):
+        assert _open(moved, **options).fingerprint == first
+    others = [_open(moved, limit=2).fingerprint, _open(moved, test_from_val=0.4).fingerprint]
+    _picture(moved / "val" / "low_res" / "2.png", (16, 16), seed=77)
+    others.append(_open(moved).fingerprint)
+    for side in ("low_res", "high_res"):
+        (moved / "train" / side / "3.png").rename(moved / "train" / side / "33.png")
+    others.append(_open(moved).fingerprint)
+    assert len({first, *others}) == 5
+
+
+def test_a_train_picture_in_val_is_told(pair_folder: Callable[..., Path]) -> None:
+    folder = pair_folder()
+    assert _open(folder).notes == []
+    shutil.copy(folder / "train" / "high_res" / "3.png", folder / "val" / "high_res" / "1.png")
+    assert "1 val pictures are also train pictures" in _open(folder).notes[0]
+
+
+def test_pixels_arrive_unchanged(pair_folder: Callable[..., Path]) -> None:
+    folder = pair_folder(train=11, size=(5, 7), scale=3)
+    data = _open(folder)
+    assert data.train.names[2:4] == ["2.png", "3.png"]
+    for index, name in enumerate(data.train.names):
+        for store, side in ((data.train.input, "low_res"), (data.train.target, "high_res")):
+            pixels = torch.from_numpy(np.array(Image.open(folder / "train" / side / name)))
+            assert torch.equal(store.picture(index), pixels.permute(2, 0, 1))
