@@ -12,8 +12,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import torch
+
 from srae.data.demo import demo_picture
-from srae.images import write_pixels
+from srae.images import Picture, to_float, write_picture
 
 BUILT_IN = ("--set", "data.name=demo", "--set", "data.folder=null")
 
@@ -21,7 +23,7 @@ BUILT_IN = ("--set", "data.name=demo", "--set", "data.folder=null")
 def main() -> int:
     folder = _new_folder("demo")
     picture = folder / "picture.png"
-    write_pixels(picture, demo_picture())
+    write_picture(picture, Picture(to_float(torch.from_numpy(demo_picture()).permute(2, 0, 1))))
     runs = ("--runs-dir", str(folder / "runs"))
     _run("train", "--config", "cnn4_tanh", *BUILT_IN, *runs)
     _run("train", "--config", "residual", *BUILT_IN, "--set", "train.epochs=40", *runs)

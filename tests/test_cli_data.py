@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -88,6 +89,19 @@ def test_pictures_alone_are_usable_with_a_word_of_advice(tmp_path: Path, capsys:
     assert "high side alone" in out and "data.degrade" in out
 
 
+def test_file_names_that_are_no_text_do_not_stop_it(
+    pair_folder: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = pair_folder()
+    for side in ("low_res", "high_res"):
+        (folder / "val" / side / "1.png").rename(folder / "val" / side / os.fsdecode(b"\xff.png"))
+    assert open_data("pairs", folder=str(folder)).val.names == ["0.png", "\\xff.png"]
+    (folder / "val" / "low_res" / os.fsdecode(b"\xff.png")).unlink()
+    for flags in ((), ("--json",)):
+        assert _run("check", folder, *flags) == 3
+        assert "xff.png" in capsys.readouterr().out.encode("utf-8").decode()
+
+
 @pytest.mark.parametrize("kind", ["missing", "empty", "list"])
 def test_what_is_no_data_is_refused(tmp_path: Path, kind: str) -> None:
     folder = tmp_path / kind
@@ -110,9 +124,9 @@ def test_made_pairs_pass_the_check_and_equal_training_with_degradation(
     assert _run("check", out) == 0
     sizes = "10x12" if enlarge else "5x6 -> 10x12"
     assert f"sizes {sizes}; colour {mode}" in capsys.readouterr().out
-    made = open_data("pairs", seed=0, folder=str(out), channels=mode)
+    made = open_data("pairs", folder=str(out), channels=mode)
     same = open_data(
-        "pairs", seed=0, folder=str(photos), channels=mode, degrade={"kernel": "area", "scale": 2}, enlarge=enlarge
+        "pairs", folder=str(photos), channels=mode, degrade={"kernel": "area", "scale": 2}, enlarge=enlarge
     )
     assert made.train.names == same.train.names and made.val.names == same.val.names
     for one, other in ((made.train, same.train), (made.val, same.val)):

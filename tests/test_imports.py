@@ -43,6 +43,8 @@ FLOORS = {
     "optimizer": {"config", "errors"},
     "progress": {"checkpoint", "runs", "errors"},
     "evaluate": {"data.*", "models.*", "upscale", "tasks", "metrics", "images", "device", "errors"},
+    "narrate": set(),
+    "session": {"config", "data.*", "device", "metrics", "models.*", "narrate", "optimizer", "progress", "tasks"},
     "train": {"*", "!cli.*", "!report.*", "!compare", "!study", "!stats"},
     "upscale": {"checkpoint", "images", "device", "errors", "files", "data.degrade"},
     "stats": {"errors"},

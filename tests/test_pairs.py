@@ -41,7 +41,7 @@ def _fill(pattern: str, low: str, high: str, names: tuple[str, ...] = ("1.png", 
 
 
 def _open(folder: Path, **options: Any) -> Data:
-    return open_data("pairs", seed=options.pop("seed", 0), folder=str(folder), **options)
+    return open_data("pairs", folder=str(folder), **options)
 
 
 def _refusal(folder: Path, **options: Any) -> str:
@@ -93,7 +93,7 @@ def test_equal_names_in_different_class_folders_are_different_pictures(tmp_path:
 def test_two_folders_given_one_by_one(tmp_path: Path) -> None:
     names = tuple(f"{i}.png" for i in range(12))
     _fill(f"{tmp_path}/{{side}}/{{name}}", "coarse", "fine", names)
-    data = open_data("pairs", seed=0, low=str(tmp_path / "coarse"), high=str(tmp_path / "fine"))
+    data = open_data("pairs", low=str(tmp_path / "coarse"), high=str(tmp_path / "fine"))
     assert data.test is not None
     assert sorted(data.train.names + data.val.names + data.test.names) == sorted(names)
     assert "no split on disk" in data.notes[0]
@@ -209,17 +209,17 @@ def test_a_missing_folder(tmp_path: Path) -> None:
     message = _refusal(tmp_path / "gone")
     assert message.startswith("data folder is missing") and "gone" in message
     with pytest.raises(DataError, match="no folder given"):
-        open_data("pairs", seed=0)
+        open_data("pairs")
 
 
 def test_otherwise_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    data = open_data("pairs", seed=0, folder="data/isr855", otherwise="demo", limit=1)
+    data = open_data("pairs", folder="data/isr855", otherwise="demo", limit=1)
     assert data.name == "demo"
     assert data.notes == ["data/isr855 is not there: training on the built-in demo pictures"]
     for split in ("train", "val"):
         _fill(f"data/isr855/{split}/{{side}}/{{name}}", "low", "high")
-    assert open_data("pairs", seed=0, folder="data/isr855", otherwise="demo").name == "isr855"
+    assert open_data("pairs", folder="data/isr855", otherwise="demo").name == "isr855"
 
 
 def test_sizes_that_do_not_fit(pair_folder: Callable[..., Path]) -> None:
@@ -309,7 +309,7 @@ def test_mixed_sizes_need_a_crop(pair_folder: Callable[..., Path]) -> None:
     data = _open(folder, crop=20)
     assert data.in_shape == (3, 10, 10) and data.out_shape == (3, 20, 20)
     assert data.train.target.shape is None
-    assert _open(folder, shapes_may_differ=True).in_shape == (3, 16, 16)
+    assert _open(folder, whole=True).in_shape == (3, 16, 16)
     assert "larger than 1 of 4 train pictures (3.png)" in _refusal(folder, crop=24)
     assert "not a multiple of the scale of these pairs, 2" in _refusal(folder, crop=15)
 
@@ -352,12 +352,13 @@ def test_train_and_val_of_few_pictures_are_never_empty(count: int) -> None:
         assert splits["train"] and splits["val"] and sum(map(len, splits.values())) == count
 
 
-def test_setting_aside_is_seeded_rounded_and_leaves_something() -> None:
-    kept, aside = set_aside(list(range(170)), 0.3, 0)
+def test_setting_aside_is_fixed_rounded_and_leaves_something() -> None:
+    kept, aside = set_aside(list(range(170)), 0.3)
     assert (len(kept), len(aside)) == (119, 51) and sorted(kept + aside) == list(range(170))
     assert kept == sorted(kept) and aside == sorted(aside) and aside != list(range(119, 170))
-    assert set_aside(list(range(170)), 0.3, 0) == (kept, aside) != set_aside(list(range(170)), 0.3, 1)
-    assert set_aside([1, 2], 0.99, 0)[0] and set_aside([1], 0.99, 0) == ([1], [])
+    assert set_aside(list(range(170)), 0.3) == (kept, aside)
+    assert aside != list(range(51))
+    assert set_aside([1, 2], 0.99)[0] and set_aside([1], 0.99) == ([1], [])
 
 
 def test_test_from_val(pair_folder: Callable[..., Path]) -> None:
@@ -382,7 +383,7 @@ def test_to_score_a_folder_is_taken_whole(tmp_path: Path, pair_folder: Callable[
     for i in range(5):
         _picture(tmp_path / "set5" / f"{i}.png", (8 + 2 * i, 8))
     degrade = {"kernel": "bicubic", "scale": 2}
-    data = _open(tmp_path / "set5", degrade=degrade, whole=True, shapes_may_differ=True)
+    data = _open(tmp_path / "set5", degrade=degrade, whole=True)
     assert len(data.val) == 5 and data.test is None
     folder = pair_folder()
     shutil.rmtree(folder / "train")
@@ -397,7 +398,7 @@ def test_fingerprint_follows_contents_names_and_splits_only(pair_folder: Callabl
     first = _open(folder).fingerprint
     assert len(first) == 16 and int(first, 16) >= 0
     moved = folder.rename(folder.with_name("elsewhere"))
-    for options in ({}, {"channels": "L"}, {"crop": 8, "crops_per_picture": 3}, {"augment": ["flip"]}, {"seed": 4}):
+    for options in ({}, {"channels": "L"}, {"crop": 8, "crops_per_picture": 3}, {"augment": ["flip"]}):
         assert _open(moved, **options).fingerprint == first
     others = [_open(moved, limit=2).fingerprint, _open(moved, test_from_val=0.4).fingerprint]
     _picture(moved / "val" / "low_res" / "2.png", (16, 16), seed=77)

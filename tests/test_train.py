@@ -257,6 +257,12 @@ def test_a_bound_network_refuses_pictures_of_another_size(folder: Path, tmp_path
         prepare(config, CPU)
 
 
+def test_a_last_batch_of_one_sample_is_refused_where_batch_norm_needs_two(folder: Path) -> None:
+    prepare(toy(folder, "train.batch_size=4"), CPU)  # 10 crops: 4, 4, 2
+    with pytest.raises(ConfigError, match="batch-norm needs two"):
+        prepare(toy(folder, "train.batch_size=9"), CPU)
+
+
 def test_resume_on_changed_data_is_refused(folder: Path, tmp_path: Path) -> None:
     path = run_toy(toy(folder), tmp_path / "runs")
     (folder / "train" / "low_res" / "0.png").write_bytes((folder / "train" / "low_res" / "1.png").read_bytes())

@@ -75,7 +75,7 @@ class DataConfig(Section):
     augment: list[Literal["flip", "rotate"]] = []
     """Random flips and quarter turns of training pictures."""
     test_from_val: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Share of the val split that a seeded permutation sets aside as test."""
+    """Share of the val split that a fixed permutation sets aside as test."""
     limit: Annotated[int, Field(ge=1)] | None = None
     """Use only the first N pictures of each split."""
 
@@ -142,7 +142,7 @@ class Config(Section):
     data: DataConfig = DataConfig()
     train: TrainConfig = TrainConfig()
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
-    """Draws weights, order, crops, augmentation and splits."""
+    """Draws weights, order, crops, augmentation and dropout."""
 
 
 def find_config(name: str) -> Path:

@@ -61,8 +61,7 @@ def save_samples(model: nn.Module, split: Split, folder: Path, *, dtype: torch.d
         stem = Path(split.names[batch.indices[0]]).stem
         output = _forward(model, batch.input, dtype).float().clamp(0, 1)
         for side, image in (("low", batch.input), ("output", output), ("high", batch.target)):
-            picture = Picture(color=image[0, :3].cpu(), alpha=None, bits=8, icc=None, exif=None, dpi=None)
-            write_picture(folder / f"{stem}_{side}.png", picture, overwrite=True)
+            write_picture(folder / f"{stem}_{side}.png", Picture(image[0, :3].cpu()), overwrite=True)
 
 
 def _forward(model: nn.Module, input: Tensor, dtype: torch.dtype) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -26,9 +27,10 @@ def atomic_write(path: Path, *, overwrite: bool = True) -> Iterator[BinaryIO]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        if not overwrite:
-            os.close(os.open(path, os.O_CREAT | os.O_EXCL))  # of two writers only one gets the name
-        os.replace(temporary, path)
+        if overwrite:
+            os.replace(temporary, path)
+        else:
+            _claim(temporary, path)
         sync_folder(path.parent)
     except FileExistsError:
         raise
@@ -37,6 +39,27 @@ def atomic_write(path: Path, *, overwrite: bool = True) -> Iterator[BinaryIO]:
     finally:
         with suppress(OSError):
             temporary.unlink()
+
+
+def _claim(temporary: Path, path: Path) -> None:
+    """Give a finished file a name that is free; of two writers only one gets it."""
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL))
+        os.replace(temporary, path)
+
+
+def copy_file(source: Path, path: Path) -> None:
+    """The same bytes under a second name, without taking their space twice where the file system can."""
+    path.unlink(missing_ok=True)
+    try:
+        os.link(source, path)
+    except OSError:
+        with atomic_write(path) as file, open(source, "rb") as old:
+            shutil.copyfileobj(old, file)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -21,38 +20,21 @@ from tqdm import tqdm
 from srae.checkpoint import load_weights, read_checkpoint
 from srae.config import Config
 from srae.data import Batch, Data, Split, count_batches, open_data, train_batches
-from srae.device import autocast, describe_machine, memory_peaks, pick_precision, seed_all
+from srae.device import autocast, describe_machine, pick_precision, seed_all
 from srae.errors import ConfigError, DivergedError, Interrupted
 from srae.evaluate import baseline, evaluate, means, save_samples
+from srae.files import copy_file
 from srae.metrics import Protocol
 from srae.models import build_model, count_parameters
-from srae.narrate import describe_seconds, epoch_line
+from srae.narrate import epoch_line
 from srae.optimizer import build_optimizer, learning_rate_at, set_learning_rate
 from srae.progress import Progress, restore_progress, save_progress
 from srae.runs import RunWriter, read_rows
+from srae.session import Session, make_meta, make_row, make_summary, start_lines
 from srae.signals import catch_signals
-from srae.tasks import LOSSES, TASKS, Task
+from srae.tasks import LOSSES, TASKS
 
 Say = Callable[[str], None]
-
-
-@dataclass
-class Session:
-    """The parts of one training."""
-
-    config: Config
-    task: Task
-    data: Data
-    device: torch.device
-    dtype: torch.dtype
-    protocol: Protocol
-    model: nn.Module
-    optimizer: torch.optim.Optimizer | None
-    """None for a model without parameters."""
-    steps_per_epoch: int
-    identity: dict[str, float] = field(default_factory=dict)
-    """Val metrics of returning the input."""
-    step_seconds: float | None = None
 
 
 def prepare(config: Config, device: torch.device) -> Session:
@@ -61,7 +43,7 @@ def prepare(config: Config, device: torch.device) -> Session:
     Raises:
         ConfigError, DataError: what is wrong with the options, shapes or pictures.
     """
-    data = open_data(seed=config.seed, **config.data.model_dump()).to(device)
+    data = open_data(**config.data.model_dump()).to(device)
     step_seconds = _time_step(_build(config, data, device))  # thrown away: later weights and memory do not know of it
     session = _build(config, data, device)
     session.step_seconds = step_seconds
@@ -79,17 +61,18 @@ def train(session: Session, run: RunWriter, say: Say, *, resume: bool = False) -
     s = session
     if not resume:
         run.write_start(s.config, describe_machine(s.device))
-    _announce(s, say)
-    progress = restore_progress(run, s.model, s.optimizer, _meta(s), say) if resume else Progress()
+    for line in [*s.data.notes, *start_lines(s)]:
+        say(line)
+    progress = restore_progress(run, s.model, s.optimizer, make_meta(s), say) if resume else Progress()
     try:
         if s.optimizer is not None:
             _fit(s, progress, run, say)
         elif not (run.path / "metrics.csv").exists():
-            run.append_row(_row(s, progress, means(evaluate(s.model, s.data.val, s.task, s.protocol)), 0.0))
-            save_progress(run, progress, s.model, None, _meta(s), best=True)
+            run.append_row(make_row(s, progress, means(evaluate(s.model, s.data.val, s.task, s.protocol)), 0.0))
+            save_progress(run, progress, s.model, None, make_meta(s), best=True)
     except (DivergedError, Interrupted) as stop:
         status = "diverged" if isinstance(stop, DivergedError) else "stopped"
-        run.finish(_summary(s, progress, run, {}, status))
+        run.finish(make_summary(s, progress, read_rows(run.path), {}, status))
         raise
     return _finish(s, progress, run)
 
@@ -102,6 +85,12 @@ def _build(config: Config, data: Data, device: torch.device) -> Session:
             f"model {config.model.name} is bound to {data.in_shape[1:]} pictures, but val has others",
             "data.crop",
             "leave the crop out, or use a model without a latent layer",
+        )
+    if _has_batch_norm(model) and (len(data.train) * config.data.crops_per_picture) % config.train.batch_size == 1:
+        raise ConfigError(
+            "the last batch of an epoch has one sample; batch-norm needs two",
+            "train.batch_size",
+            "choose another batch size",
         )
     return Session(
         config=config,
@@ -118,6 +107,10 @@ def _build(config: Config, data: Data, device: torch.device) -> Session:
     )
 
 
+def _has_batch_norm(model: nn.Module) -> bool:
+    return any(isinstance(module, nn.BatchNorm2d) for module in model.modules())
+
+
 def _fit(s: Session, progress: Progress, run: RunWriter, say: Say) -> None:
     """Epochs from where `progress` stands to the last."""
     epochs, patience = s.config.train.epochs, s.config.train.patience
@@ -128,7 +121,7 @@ def _fit(s: Session, progress: Progress, run: RunWriter, say: Say) -> None:
             train_seconds = done_before + time.perf_counter() - began
             if stop.wanted():
                 progress.epoch_seconds = train_seconds
-                save_progress(run, progress, s.model, s.optimizer, _meta(s), best=False)
+                save_progress(run, progress, s.model, s.optimizer, make_meta(s), best=False)
                 raise Interrupted(
                     stop.signal_number,
                     f"stopped in epoch {progress.epoch + 1}, after step {progress.step}; everything is saved",
@@ -144,13 +137,13 @@ def _fit(s: Session, progress: Progress, run: RunWriter, say: Say) -> None:
             improved = s.task.is_better(scores[s.task.best_by], progress.best)
             if improved:
                 progress.best, progress.best_epoch = scores[s.task.best_by], progress.epoch
-            row = _row(s, progress, scores, progress.samples / max(train_seconds, 1e-9))
+            row = make_row(s, progress, scores, progress.samples / max(train_seconds, 1e-9))
             run.append_row(row)
             say(epoch_line(row, epochs, s.identity))
             progress.end_epoch()
             last = progress.epoch == epochs or _is_stale(progress, patience)
             if improved or last or progress.epoch % s.config.train.checkpoint_every == 0:
-                save_progress(run, progress, s.model, s.optimizer, _meta(s), best=improved)
+                save_progress(run, progress, s.model, s.optimizer, make_meta(s), best=improved)
 
 
 def _run_epoch(s: Session, progress: Progress, stopped: Callable[[], bool]) -> None:
@@ -231,9 +224,6 @@ def _is_stale(progress: Progress, patience: int | None) -> bool:
     return patience is not None and progress.epoch - progress.best_epoch >= patience and progress.epoch > 0
 
 
-# ------------------------------------------------------------- before, after, around
-
-
 def _time_step(s: Session) -> float | None:
     """Seconds of a step, the median of three; None without parameters.  Changes the session."""
     if s.optimizer is None:
@@ -249,64 +239,12 @@ def _time_step(s: Session) -> float | None:
     return sorted(times)[len(times) // 2]
 
 
-def _announce(s: Session, say: Say) -> None:
-    for note in s.data.notes:
-        say(note)
-    data, model = s.data, s.model
-    test = f" / {len(data.test)} test" if data.test else ""
-    say(f"data      {data.name}: {len(data.train)} train / {len(data.val)} val{test}, fingerprint {data.fingerprint}")
-    shapes = f"{'x'.join(map(str, data.in_shape))} -> {'x'.join(map(str, data.out_shape))}"
-    radius = "whole picture" if model.fixed_size else f"{model.receptive_radius} px"
-    say(f"model     {s.config.model.name}: {count_parameters(model):,} parameters, {shapes}, receptive radius {radius}")
-    if s.step_seconds is not None:
-        steps = s.steps_per_epoch * s.config.train.epochs
-        precision = str(s.dtype).removeprefix("torch.")
-        say(
-            f"training  {s.config.train.epochs} epochs of {s.steps_per_epoch} steps on {s.device.type}, {precision}: "
-            f"about {describe_seconds(steps * s.step_seconds)} plus validation"
-        )
-    if s.identity:
-        mse, psnr = s.identity["mse"], s.identity["psnr"]
-        say(f"baseline  returning the input: val mse {mse:.6f}, {psnr:.2f} dB ({s.protocol})")
-
-
-def _row(s: Session, progress: Progress, scores: dict[str, float], rate: float) -> dict[str, Any]:
-    samples = progress.samples or None
-    return {
-        "epoch": progress.epoch,
-        "step": progress.step,
-        "train_mse": progress.mse_sum / samples if samples and s.task.images else None,
-        "train_loss": progress.loss_sum / samples if samples else None,
-        **{f"val_{name}": value for name, value in scores.items()},
-        "identity_mse": s.identity.get("mse"),
-        "learning_rate": learning_rate_at(s.config.train, max(progress.step - 1, 0), s.steps_per_epoch),
-        "epoch_seconds": progress.epoch_seconds,
-        "wall_seconds": progress.wall_seconds,
-        "images_per_second": rate or None,
-        **memory_peaks(s.device),
-    }
-
-
-def _meta(s: Session) -> dict[str, Any]:
-    """What a checkpoint says of itself."""
-    return {
-        "config": s.config.model_dump(mode="json"),
-        "in_shape": list(s.data.in_shape),
-        "out_shape": list(s.data.out_shape),
-        "data": {"name": s.data.name, "fingerprint": s.data.fingerprint},
-        "protocol": s.protocol.as_dict(),
-        "machine": describe_machine(s.device),
-    }
-
-
 def _finish(s: Session, progress: Progress, run: RunWriter) -> dict[str, Any]:
     """Score the best weights, picture by picture, and write what the run folder promises."""
     best = run.checkpoints / "best.safetensors"
     tensors, _ = read_checkpoint(best)
     load_weights(s.model, {name.removeprefix("model."): t for name, t in tensors.items()}, best)
-    exported = run.path / "model.safetensors"
-    exported.unlink(missing_ok=True)
-    exported.hardlink_to(best)  # the same bytes under the name that people look for
+    copy_file(best, run.path / "model.safetensors")  # the name that people look for
     rows, scored = [], {}
     splits: dict[str, Split] = {"val": s.data.val} | ({"test": s.data.test} if s.data.test else {})
     for name, split in splits.items():
@@ -317,32 +255,6 @@ def _finish(s: Session, progress: Progress, run: RunWriter) -> dict[str, Any]:
     run.write_images(rows)
     if s.task.images:
         save_samples(s.model, s.data.val, run.samples, dtype=s.dtype)
-    summary = _summary(s, progress, run, scored, "done")
+    summary = make_summary(s, progress, read_rows(run.path), scored, "done")
     run.finish(summary)
     return summary
-
-
-def _summary(
-    s: Session, progress: Progress, run: RunWriter, scored: dict[str, dict[str, float]], status: str
-) -> dict[str, Any]:
-    rows = read_rows(run.path)
-    best = next((row for row in rows if row["epoch"] == progress.best_epoch), {})
-    rates = sorted(rate for row in rows if (rate := row["images_per_second"]) is not None)
-    counts = {"train": len(s.data.train), "val": len(s.data.val), "test": len(s.data.test) if s.data.test else 0}
-    return {
-        "config": s.config.model_dump(mode="json"),
-        "task": s.config.task,
-        "data": {"name": s.data.name, "fingerprint": s.data.fingerprint, "counts": counts},
-        "protocol": s.protocol.as_dict(),
-        "parameters": count_parameters(s.model),
-        "train": {"mse": best.get("train_mse"), "loss": best.get("train_loss")},
-        "val": scored.get("val"),
-        "test": scored.get("test"),
-        "identity": s.identity or None,
-        "epochs": progress.epoch,
-        "seconds": progress.wall_seconds,
-        "images_per_second": rates[len(rates) // 2] if rates else None,
-        "best_epoch": progress.best_epoch,
-        "status": status,
-        **memory_peaks(s.device),
-    }

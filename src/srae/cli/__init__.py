@@ -103,10 +103,11 @@ def _run_top(arguments: list[str]) -> int:
 def run_verb(verb: str, arguments: list[str], program: str) -> int:
     """Parse and run one verb; an `SraeError` becomes its three lines and its exit code."""
     module = importlib.import_module(f"srae.cli.{verb}")
+    examples = module.EXAMPLES.strip("\n")
     parser = _Parser(
         prog=program,
         description=(module.__doc__ or "").split("\n\n")[0],
-        epilog=f"examples:\n{module.EXAMPLES.rstrip()}",
+        epilog=f"examples:\n{examples}",
         formatter_class=_HelpFormatter,
     )
     module.add_arguments(parser)

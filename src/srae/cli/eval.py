@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
 
     device = pick_device(args.device)
     loaded = load_model(resolve_model(args.model, Path(args.runs_dir)))
-    data = open_data(seed=loaded.config.seed, whole=True, **_data_options(args, loaded.config.data)).to(device)
+    data = open_data(whole=True, **_data_options(args, loaded.config.data)).to(device)
     for note in data.notes:
         say(note)
     split = getattr(data, args.split)

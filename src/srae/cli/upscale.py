@@ -121,14 +121,13 @@ def run(args: argparse.Namespace) -> int:
 
 def _pick_model(args: argparse.Namespace) -> Path:
     """The file or run that --model names, else the best finished run."""
-    from srae.runs import find_best_run, find_run
+    from srae.runs import find_best_run, resolve_model
 
     if args.model is None:
         path, reason = find_best_run(args.runs_dir)
         say(f"model {path} ({reason})")
         return path
-    file = Path(args.model)
-    return file if file.is_file() else find_run(args.model, args.runs_dir)
+    return resolve_model(args.model, args.runs_dir)
 
 
 def _list_sources(inputs: Iterable[str], scale: int) -> list[Path]:

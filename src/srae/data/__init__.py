@@ -27,18 +27,16 @@ __all__ = [
 DATASETS: dict[str, Callable[..., Data]] = {"pairs": open_pairs, "demo": open_demo}
 
 
-def open_data(name: str, *, seed: int, shapes_may_differ: bool = False, whole: bool = False, **options: Any) -> Data:
+def open_data(name: str, *, whole: bool = False, **options: Any) -> Data:
     """Open a data set.
 
     Args:
         name: key of `DATASETS`.
-        seed: draws the test pictures of ``test_from_val``.
-        shapes_may_differ: training pictures of mixed sizes are no error.
         whole: to score, not to train: a folder without split on disk is val as
-            a whole, and a split may be missing (train is then val).
+            a whole, a split may be missing (train is then val), and sizes may differ.
         options: fields of `Options`.
 
     Raises:
         DataError: everything that is wrong with the pictures.
     """
-    return DATASETS[name](Options(**options), seed=seed, shapes_may_differ=shapes_may_differ, whole=whole)
+    return DATASETS[name](Options(**options), whole=whole)

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from srae.data.contract import Options
 from srae.data.layouts import find_pairs
-from srae.data.matching import Problem
+from srae.data.matching import Problem, show
 from srae.data.pairs import choose_splits
-from srae.data.scan import Facts, Scanned, scale_of, scan, show
+from srae.data.scan import Facts, Scanned, scale_of, scan
 from srae.errors import DataError
 from srae.images import read_picture
 
@@ -57,7 +57,7 @@ def check_pairs(folder: Path) -> Checked:
         if not alone:
             raise
     options = Options(folder=str(folder), degrade={"kernel": "bicubic", "scale": 2} if alone else None)
-    chosen = choose_splits(options, folder, None, None, seed=0)
+    chosen = choose_splits(options, folder, None, None)
     scanned, unreadable = scan(chosen.splits, _look, folder)
     notes = list(chosen.notes)
     if alone:

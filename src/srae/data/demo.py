@@ -50,8 +50,8 @@ SPLITS: dict[str, dict[str, int]] = {
 """Split -> file -> distance between neighbouring crops, at most."""
 
 
-def open_demo(options: Options, *, seed: int, shapes_may_differ: bool = False, whole: bool = False) -> Data:
-    """The demo pictures; `seed` and the two flags change nothing here, splits and sizes being fixed.
+def open_demo(options: Options, *, whole: bool = False) -> Data:
+    """The demo pictures; `whole` changes nothing here, splits and sizes being fixed.
 
     Raises:
         DataError: a crop that does not fit.

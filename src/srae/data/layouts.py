@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from srae.data.listed import read_list
-from srae.data.matching import Entry, Pair, Problem, match, name_of
+from srae.data.matching import Entry, Pair, Problem, match, name_of, show
 from srae.errors import DataError
 from srae.images import find_images
 
@@ -70,19 +70,15 @@ def find_pairs(
             present = low_folder or high_folder
             assert present is not None
             found.problems.append(
-                Problem(split, _tell(present, folder), f"no folder beside it for the {side} side", "add it")
+                Problem(split, show(present, folder), f"no folder beside it for the {side} side", "add it")
             )
         else:
-            pairs, problems, rule = match(split, lows, highs, lambda path: _tell(path, folder))
+            pairs, problems, rule = match(split, lows, highs, folder)
             found.splits[split] = pairs
             found.problems += problems
             if pairs and rule not in found.rules:
                 found.rules.append(rule)
     return found
-
-
-def _tell(path: Path, folder: Path | None) -> str:
-    return path.relative_to(folder).as_posix() if folder and path.is_relative_to(folder) else str(path)
 
 
 def _subfolders(folder: Path) -> list[Path]:

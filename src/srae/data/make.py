@@ -13,9 +13,8 @@ import torch
 
 from srae.data.degrade import Kernel, make_low
 from srae.data.layouts import SPLITS, find_pairs
-from srae.data.matching import Pair, Problem
+from srae.data.matching import Pair, Problem, show
 from srae.data.pairs import raise_problems
-from srae.data.scan import show
 from srae.data.splits import split_by_name
 from srae.errors import ConfigError, DataError, ResourceError
 from srae.images import Picture, read_picture, to_float, to_uint8, write_picture

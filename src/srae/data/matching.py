@@ -64,12 +64,12 @@ def _by_key(entries: list[Entry], key: Callable[[Entry], str]) -> dict[str, list
 
 
 def match(
-    split: str, lows: list[Entry], highs: list[Entry], tell: Callable[[Path], str]
+    split: str, lows: list[Entry], highs: list[Entry], root: Path | None
 ) -> tuple[list[Pair], list[Problem], str]:
     """Pairs in natural order, what has no partner or two, and the rule that matched most.
 
     Args:
-        tell: path as the user should read it.
+        root: files are named relative to it.
     """
     if {entry.group for entry in lows} != {entry.group for entry in highs}:
         lows, highs = [[Entry("", entry.path) for entry in entries] for entries in (lows, highs)]
@@ -90,14 +90,24 @@ def match(
             if len(own) > 1:
                 others = ", ".join(entry.path.name for entry in own[1:])
                 what = f"same name as {others} (matched by {rule})"
-                problems.append(Problem(split, tell(own[0].path), what, "keep one of them"))
+                problems.append(Problem(split, show(own[0].path, root), what, "keep one of them"))
             elif own and not other:
                 what = f"no counterpart on the {side} side (matched by {rule})"
-                problems.append(Problem(split, tell(own[0].path), what, "add the counterpart or remove the file"))
+                problems.append(Problem(split, show(own[0].path, root), what, "add the counterpart or remove the file"))
     pairs.sort(key=lambda pair: natural_key(pair.name))
     problems.sort(key=lambda problem: natural_key(problem.file))
     return pairs, problems, rule
 
 
 def name_of(entry: Entry) -> str:
-    return f"{entry.group}/{entry.path.name}" if entry.group else entry.path.name
+    return printable(f"{entry.group}/{entry.path.name}" if entry.group else entry.path.name)
+
+
+def show(path: Path, root: Path | None) -> str:
+    """The path as the user should read it: inside `root` relative to it."""
+    return printable(path.relative_to(root).as_posix() if root and path.is_relative_to(root) else str(path))
+
+
+def printable(name: str) -> str:
+    """Bytes of a file name that are no UTF-8 as backslash escapes: every terminal, CSV and JSON takes them."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

@@ -17,8 +17,8 @@ from srae.data.contract import Data, Options, describe_low_side, sample_shapes, 
 from srae.data.degrade import make_low
 from srae.data.demo import open_demo
 from srae.data.layouts import SPLITS, find_pairs
-from srae.data.matching import Pair, Problem
-from srae.data.scan import Facts, Reader, Scanned, scan, show
+from srae.data.matching import Pair, Problem, show
+from srae.data.scan import Facts, Reader, Scanned, scan
 from srae.data.splits import set_aside, split_by_name
 from srae.data.store import Shelf, Split
 from srae.errors import DataError
@@ -27,7 +27,7 @@ from srae.images import read_pixels
 PROBLEMS_SHOWN = 20
 
 
-def open_pairs(options: Options, *, seed: int, shapes_may_differ: bool = False, whole: bool = False) -> Data:
+def open_pairs(options: Options, *, whole: bool = False) -> Data:
     """Read the pairs that `options` names; see `open_data`.
 
     Raises:
@@ -39,7 +39,7 @@ def open_pairs(options: Options, *, seed: int, shapes_may_differ: bool = False, 
         raise DataError("no folder given", "data.folder", "name one, or give --data FOLDER")
     missing = next((path for path in given if not path.exists()), None)
     if missing and options.otherwise == "demo":
-        demo = open_demo(options, seed=seed, shapes_may_differ=shapes_may_differ, whole=whole)
+        demo = open_demo(options, whole=whole)
         demo.notes.insert(0, f"{missing} is not there: training on the built-in demo pictures")
         return demo
     if missing:
@@ -47,7 +47,7 @@ def open_pairs(options: Options, *, seed: int, shapes_may_differ: bool = False, 
         raise DataError("data folder is missing", str(missing), remedy)
     source = folder or Path(f"{low} and {high}")
 
-    chosen = choose_splits(options, folder, low, high, seed, whole=whole)
+    chosen = choose_splits(options, folder, low, high, whole=whole)
     shelves = _Shelves(chosen.splits, options)
     scanned, problems = scan(chosen.splits, _reader(options.channels), folder, shelves.put)
     problems = chosen.problems + problems
@@ -68,7 +68,7 @@ def open_pairs(options: Options, *, seed: int, shapes_may_differ: bool = False, 
     }
     val = splits.get("val") or next(iter(splits.values()))
     train = splits.get("train", val)
-    in_shape, out_shape = sample_shapes(train, options.crop, may_differ=shapes_may_differ)
+    in_shape, out_shape = sample_shapes(train, options.crop, may_differ=whole)
     return Data(
         name=source.stem if source.is_file() else source.resolve().name,
         train=train,
@@ -94,7 +94,7 @@ class Chosen:
 
 
 def choose_splits(
-    options: Options, folder: Path | None, low: Path | None, high: Path | None, seed: int, *, whole: bool = False
+    options: Options, folder: Path | None, low: Path | None, high: Path | None, *, whole: bool = False
 ) -> Chosen:
     """Find the pairs and settle the splits: those on disk, else by name; then test_from_val; then limit.
 
@@ -113,7 +113,7 @@ def choose_splits(
     if options.test_from_val and splits.get("test"):
         notes.append("data.test_from_val is ignored: there is a test split of its own")
     elif options.test_from_val and splits.get("val"):
-        kept, aside = set_aside(splits["val"], options.test_from_val, seed)
+        kept, aside = set_aside(splits["val"], options.test_from_val)
         splits = splits | {"val": kept, "test": aside}
     problems = list(found.problems)
     for split in () if whole and any(splits.values()) else ("train", "val"):

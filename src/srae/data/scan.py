@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from srae.data.matching import Pair, Problem
+from srae.data.matching import Pair, Problem, show
 from srae.errors import DataError
 
 
@@ -80,11 +80,6 @@ def scan(
             else:
                 problems += result
     return scanned, problems + _judge_sizes(scanned, root)
-
-
-def show(path: Path, root: Path | None) -> str:
-    """The path as the user should read it."""
-    return path.relative_to(root).as_posix() if root and path.is_relative_to(root) else str(path)
 
 
 def scale_of(item: Scanned) -> int | None:

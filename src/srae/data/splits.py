@@ -11,6 +11,7 @@ import numpy as np
 from srae.data.matching import Pair
 
 Item = TypeVar("Item")
+_PERMUTATION = 0
 
 
 def _place(pair: Pair) -> float:
@@ -34,10 +35,13 @@ def split_by_name(pairs: list[Pair], train: float = 0.8, val: float = 0.1) -> di
     return {split: [p for i, p in enumerate(pairs) if chosen[i] == split] for split in ("train", "val", "test")}
 
 
-def set_aside(items: list[Item], share: float, seed: int) -> tuple[list[Item], list[Item]]:
-    """(kept, set aside): that share, rounded, by a seeded permutation; both in their old order, kept never empty."""
+def set_aside(items: list[Item], share: float) -> tuple[list[Item], list[Item]]:
+    """(kept, set aside): that share, rounded, by a fixed permutation; both in their old order, kept never empty.
+
+    The experiment's seed has no part in it: runs of several seeds must be scored on the same pictures.
+    """
     count = min(round(share * len(items)), len(items) - 1)
-    random = np.random.Generator(np.random.Philox(key=np.array([seed, 0], np.uint64)))
+    random = np.random.Generator(np.random.Philox(key=_PERMUTATION))
     aside = set(np.argsort(random.random(len(items)), kind="stable")[: max(count, 0)].tolist())
     kept = [item for index, item in enumerate(items) if index not in aside]
     return kept, [items[index] for index in sorted(aside)]

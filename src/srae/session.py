@@ -1,0 +1,120 @@
+"""The parts of one training, and what is recorded of them: in words, rows, checkpoints, summary."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import nn
+
+from srae.config import Config
+from srae.data import Data
+from srae.device import describe_machine, memory_peaks
+from srae.metrics import Protocol
+from srae.models import count_parameters
+from srae.narrate import describe_seconds
+from srae.optimizer import learning_rate_at
+from srae.progress import Progress
+from srae.tasks import Task
+
+
+@dataclass
+class Session:
+    """The parts of one training."""
+
+    config: Config
+    task: Task
+    data: Data
+    device: torch.device
+    dtype: torch.dtype
+    protocol: Protocol
+    model: nn.Module
+    optimizer: torch.optim.Optimizer | None
+    """None for a model without parameters."""
+    steps_per_epoch: int
+    identity: dict[str, float] = field(default_factory=dict)
+    """Val metrics of returning the input."""
+    step_seconds: float | None = None
+
+
+def start_lines(s: Session) -> list[str]:
+    """What is about to be trained on what, how long it will take, and what it has to beat."""
+    data, model, epochs = s.data, s.model, s.config.train.epochs
+    test = f" / {len(data.test)} test" if data.test else ""
+    shapes = f"{'x'.join(map(str, data.in_shape))} -> {'x'.join(map(str, data.out_shape))}"
+    radius = "whole picture" if model.fixed_size else f"{model.receptive_radius} px"
+    lines = [
+        f"data      {data.name}: {len(data.train)} train / {len(data.val)} val{test}, fingerprint {data.fingerprint}",
+        f"model     {s.config.model.name}: {count_parameters(model):,} parameters, {shapes}, receptive radius {radius}",
+    ]
+    if s.step_seconds is not None:
+        expected = describe_seconds(s.steps_per_epoch * epochs * s.step_seconds)
+        where = f"{s.device.type}, {str(s.dtype).removeprefix('torch.')}"
+        lines.append(
+            f"training  {epochs} epochs of {s.steps_per_epoch} steps on {where}: about {expected} plus validation"
+        )
+    if s.identity:
+        mse, psnr = s.identity["mse"], s.identity["psnr"]
+        lines.append(f"baseline  returning the input: val mse {mse:.6f}, {psnr:.2f} dB ({s.protocol})")
+    return lines
+
+
+def make_row(s: Session, progress: Progress, scores: dict[str, float], rate: float) -> dict[str, Any]:
+    """One row of metrics.csv."""
+    samples = progress.samples or None
+    return {
+        "epoch": progress.epoch,
+        "step": progress.step,
+        "train_mse": progress.mse_sum / samples if samples and s.task.images else None,
+        "train_loss": progress.loss_sum / samples if samples else None,
+        **{f"val_{name}": value for name, value in scores.items()},
+        "identity_mse": s.identity.get("mse"),
+        "learning_rate": learning_rate_at(s.config.train, max(progress.step - 1, 0), s.steps_per_epoch),
+        "epoch_seconds": progress.epoch_seconds,
+        "wall_seconds": progress.wall_seconds,
+        "images_per_second": rate or None,
+        **memory_peaks(s.device),
+    }
+
+
+def make_meta(s: Session) -> dict[str, Any]:
+    """What a checkpoint says of itself."""
+    return {
+        "config": s.config.model_dump(mode="json"),
+        "in_shape": list(s.data.in_shape),
+        "out_shape": list(s.data.out_shape),
+        "data": {"name": s.data.name, "fingerprint": s.data.fingerprint},
+        "protocol": s.protocol.as_dict(),
+        "machine": describe_machine(s.device),
+    }
+
+
+def make_summary(
+    s: Session,
+    progress: Progress,
+    rows: list[dict[str, float | None]],
+    scored: dict[str, dict[str, float]],
+    status: str,
+) -> dict[str, Any]:
+    """summary.json: means of the best weights, what it cost, under which protocol."""
+    best = next((row for row in rows if row["epoch"] == progress.best_epoch), {})
+    rates = sorted(rate for row in rows if (rate := row["images_per_second"]) is not None)
+    counts = {"train": len(s.data.train), "val": len(s.data.val), "test": len(s.data.test) if s.data.test else 0}
+    return {
+        "config": s.config.model_dump(mode="json"),
+        "task": s.config.task,
+        "data": {"name": s.data.name, "fingerprint": s.data.fingerprint, "counts": counts},
+        "protocol": s.protocol.as_dict(),
+        "parameters": count_parameters(s.model),
+        "train": {"mse": best.get("train_mse"), "loss": best.get("train_loss")},
+        "val": scored.get("val"),
+        "test": scored.get("test"),
+        "identity": s.identity or None,
+        "epochs": progress.epoch,
+        "seconds": progress.wall_seconds,
+        "images_per_second": rates[len(rates) // 2] if rates else None,
+        "best_epoch": progress.best_epoch,
+        "status": status,
+        **memory_peaks(s.device),
+    }
