@@ -257,10 +257,12 @@ def test_a_bound_network_refuses_pictures_of_another_size(folder: Path, tmp_path
         prepare(config, CPU)
 
 
-def test_a_last_batch_of_one_sample_is_refused_where_batch_norm_needs_two(folder: Path) -> None:
-    prepare(toy(folder, "train.batch_size=4"), CPU)  # 10 crops: 4, 4, 2
-    with pytest.raises(ConfigError, match="batch-norm needs two"):
-        prepare(toy(folder, "train.batch_size=9"), CPU)
+def test_a_last_batch_of_one_sample_is_refused_where_batch_norm_needs_more(folder: Path) -> None:
+    text = "model: {{name: conv_autoencoder, channels: [4, 6, 6, 6, 6], batch_norm: true}}\ndata: {{folder: {0}}}"
+    config = parse_config(text.format(folder), "toy", ["train.batch_size=3"])
+    prepare(config, CPU)  # 5 pictures: 3 and 2
+    with pytest.raises(ConfigError, match="batch-norm needs more"):
+        prepare(parse_config(text.format(folder), "toy", ["train.batch_size=4"]), CPU)
 
 
 def test_resume_on_changed_data_is_refused(folder: Path, tmp_path: Path) -> None:

@@ -44,7 +44,10 @@ def prepare(config: Config, device: torch.device) -> Session:
         ConfigError, DataError: what is wrong with the options, shapes or pictures.
     """
     data = open_data(**config.data.model_dump()).to(device)
-    step_seconds = _time_step(_build(config, data, device))  # thrown away: later weights and memory do not know of it
+    trial = _build(config, data, device)  # thrown away: later weights and memory do not know of it
+    _try_last_batch(trial)
+    step_seconds = _time_step(trial)
+    del trial
     session = _build(config, data, device)
     session.step_seconds = step_seconds
     session.identity = baseline(data, session.task, session.protocol)
@@ -86,12 +89,6 @@ def _build(config: Config, data: Data, device: torch.device) -> Session:
             "data.crop",
             "leave the crop out, or use a model without a latent layer",
         )
-    if _has_batch_norm(model) and (len(data.train) * config.data.crops_per_picture) % config.train.batch_size == 1:
-        raise ConfigError(
-            "the last batch of an epoch has one sample; batch-norm needs two",
-            "train.batch_size",
-            "choose another batch size",
-        )
     return Session(
         config=config,
         task=TASKS[config.task],
@@ -105,10 +102,6 @@ def _build(config: Config, data: Data, device: torch.device) -> Session:
             data.train, batch_size=config.train.batch_size, crops_per_picture=config.data.crops_per_picture
         ),
     )
-
-
-def _has_batch_norm(model: nn.Module) -> bool:
-    return any(isinstance(module, nn.BatchNorm2d) for module in model.modules())
 
 
 def _fit(s: Session, progress: Progress, run: RunWriter, say: Say) -> None:
@@ -222,6 +215,21 @@ def _diverged(s: Session, progress: Progress, what: str, where: str) -> Diverged
 
 def _is_stale(progress: Progress, patience: int | None) -> bool:
     return patience is not None and progress.epoch - progress.best_epoch >= patience and progress.epoch > 0
+
+
+def _try_last_batch(s: Session) -> None:
+    """Batch-norm cannot learn from a single value per channel: better said now than at the end of an epoch."""
+    if len(s.data.train) * s.config.data.crops_per_picture % s.config.train.batch_size != 1:
+        return
+    try:
+        with torch.no_grad():
+            s.model.train()(torch.zeros(1, *s.data.in_shape, device=s.device))
+    except ValueError:
+        raise ConfigError(
+            "the last batch of an epoch has one sample, and batch-norm needs more",
+            "train.batch_size",
+            "choose another batch size",
+        ) from None
 
 
 def _time_step(s: Session) -> float | None:
