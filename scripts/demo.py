@@ -26,7 +26,17 @@ def main() -> int:
     write_picture(picture, Picture(to_float(torch.from_numpy(demo_picture()).permute(2, 0, 1))))
     runs = ("--runs-dir", str(folder / "runs"))
     _run("train", "--config", "cnn4_tanh", *BUILT_IN, *runs)
-    _run("train", "--config", "residual", *BUILT_IN, "--set", "train.epochs=40", *runs)
+    _run(
+        "train",
+        "--config",
+        "residual",
+        *BUILT_IN,
+        "--set",
+        "train.epochs=20",
+        "--set",
+        "data.crops_per_picture=4",
+        *runs,
+    )
     _run("train", "--config", "identity", *BUILT_IN, *runs)
     enlarged = folder / "picture_x2.png"
     _run("upscale", str(picture), "-o", str(enlarged), "--scale", "2", *runs)

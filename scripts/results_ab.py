@@ -3,11 +3,15 @@
     python scripts/results_ab.py runs docs/results
 
 Draws measured curves over the published ones (report A in its own unit, values
-in [-1, 1]) and prints the tables as Markdown.
+in [-1, 1]) and prints the tables as Markdown.  The last table holds every run
+that was scored under one protocol on the whole val folder:
+
+    srae eval --model RUN --data data/isr855
 """
 
 from __future__ import annotations
 
+import csv
 import json
 import sys
 from importlib import resources
@@ -19,6 +23,7 @@ from matplotlib.figure import Figure
 from srae.report.figures import BASELINE, COLORS, save_figure
 from srae.runs import Run, read_run
 
+SCORES = "images-isr855-val-rgb.csv"
 SIDES = (("train_mse", "train", COLORS[0], "o"), ("val_mse", "val", COLORS[1], "s"))
 
 
@@ -29,6 +34,7 @@ def main(runs_dir: Path, output: Path) -> None:
         runs = {name: read_run(runs_dir / name) for name in source["curves"] if (runs_dir / name).is_dir()}
         draw(source, runs, output / f"{report}_curves")
         print(f"\n## {report}\n\n{table(source, runs)}")
+    print(f"\n## one protocol\n\n{scored_table(runs_dir)}")
 
 
 def draw(source: dict[str, Any], runs: dict[str, Run], stem: Path) -> None:
@@ -71,6 +77,37 @@ def table(source: dict[str, Any], runs: dict[str, Run]) -> str:
                 value = measured.get(epoch, {}).get(column)
                 cells.append(f"{value * factor:.4f}" if value is not None else "-")
             lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def scored_table(runs_dir: Path) -> str:
+    """Runs that `srae eval` has scored, best first."""
+    scored = []
+    for file in runs_dir.glob(f"*/{SCORES}"):
+        with open(file, newline="") as lines:
+            rows = list(csv.DictReader(lines))
+        mse, psnr, ssim = (sum(float(row[key]) for row in rows) / len(rows) for key in ("mse", "psnr", "ssim"))
+        scored.append((psnr, mse, ssim, read_run(file.parent)))
+    lines = [
+        "| run | parameters | epochs | precision | MSE | PSNR (dB) | SSIM | training s | images/s | RAM (MB) |",
+        "|---|---:|---:|---|---:|---:|---:|---:|---:|---:|",
+    ]
+    for psnr, mse, ssim, run in sorted(scored, key=lambda row: -row[0]):
+        summary = run.summary or {}
+        learned = summary["parameters"] > 0
+        cells = [
+            run.name,
+            f"{summary['parameters']:,}",
+            str(summary["epochs"]),
+            summary["config"]["train"]["precision"] if learned else "-",
+            f"{mse:.6f}",
+            f"{psnr:.2f}",
+            f"{ssim:.4f}",
+            f"{summary['seconds']:.0f}" if learned else "-",
+            f"{summary['images_per_second']:.1f}" if learned else "-",
+            f"{summary['rss_peak_mb']:.0f}",
+        ]
+        lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 

@@ -39,6 +39,10 @@ def test_from_training_to_comparison(srae: Run, trained: Path) -> None:
     assert promised <= {p.name for p in run.iterdir()}
     assert len(list((run / "samples").glob("*_strip.png"))) == 2
 
+    environment = json.loads((run / "environment.json").read_text())
+    assert environment["threads"] == 1
+    assert environment["command"].endswith("train --config small.yaml --device cpu --json")
+
     again = srae("train", "--config", "small.yaml", "--device", "cpu", "--set", "model.width=5")
     assert again.returncode == 0
     assert (trained / "runs" / "small-2").is_dir()

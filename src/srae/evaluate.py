@@ -68,7 +68,7 @@ def _forward(model: nn.Module, input: Tensor, dtype: torch.dtype) -> Tensor:
     with autocast(input.device, dtype):
         fixed = getattr(model, "fixed_size", None)
         if fixed and tuple(input.shape[2:]) != tuple(fixed):
-            return torch.stack([upscale(model, image) for image in input])
+            return torch.stack([upscale(model, image, device=input.device) for image in input]).to(input.device)
         return forward_any_size(model, input)
 
 
