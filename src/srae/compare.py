@@ -55,7 +55,7 @@ class Group:
     """Name and fingerprint of the data set."""
     protocol: str
     baseline: dict[str, float] | None
-    """Metrics of returning the input."""
+    """Metrics of the baseline."""
     runs: list[Run]
 
     def rows(self) -> list[dict[str, Any]]:

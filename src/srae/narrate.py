@@ -30,9 +30,10 @@ def result_lines(summary: dict[str, Any], path: str) -> str:
     val, identity = summary["val"], summary["identity"]
     if identity:
         gain = val["psnr"] - identity["psnr"]
-        verdict = f"{gain:+.2f} dB against returning the input"
+        baseline = summary["protocol"]["baseline"]
+        verdict = f"{gain:+.2f} dB against {baseline}"
         if gain < 0:
-            verdict = f"WORSE than returning the input unchanged, by {-gain:.2f} dB"
+            verdict = f"WORSE than {baseline}, by {-gain:.2f} dB"
         lines.append(f"result    val mse {val['mse']:.6f}, {val['psnr']:.2f} dB, ssim {val['ssim']:.4f}: {verdict}")
     else:
         lines.append("result    " + ", ".join(f"val {name} {value:.4f}" for name, value in val.items()))

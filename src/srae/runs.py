@@ -262,6 +262,12 @@ def read_rows(path: Path) -> list[dict[str, float | None]]:
     return [{key: float(value) if value else None for key, value in row.items()} for row in csv.DictReader(whole)]
 
 
+def baseline_of(run: Run) -> str:
+    """What a run's `identity` figures measure, in words."""
+    protocol = (run.summary or {}).get("protocol") or {}
+    return str(protocol.get("baseline", "returning the input"))
+
+
 def read_images(path: Path) -> list[dict[str, str]]:
     """images.csv as text, or nothing."""
     try:

@@ -34,8 +34,13 @@ class Session:
     """None for a model without parameters."""
     steps_per_epoch: int
     identity: dict[str, float] = field(default_factory=dict)
-    """Val metrics of returning the input."""
+    """Val metrics of the baseline."""
     step_seconds: float | None = None
+
+    @property
+    def baseline(self) -> str:
+        """What `identity` measures, in words."""
+        return "returning the input" if self.data.in_shape == self.data.out_shape else "bicubic interpolation"
 
 
 def start_lines(s: Session) -> list[str]:
@@ -56,7 +61,7 @@ def start_lines(s: Session) -> list[str]:
         )
     if s.identity:
         mse, psnr = s.identity["mse"], s.identity["psnr"]
-        lines.append(f"baseline  returning the input: val mse {mse:.6f}, {psnr:.2f} dB ({s.protocol})")
+        lines.append(f"baseline  {s.baseline}: val mse {mse:.6f}, {psnr:.2f} dB ({s.protocol})")
     return lines
 
 
@@ -105,7 +110,7 @@ def make_summary(
         "config": s.config.model_dump(mode="json"),
         "task": s.config.task,
         "data": {"name": s.data.name, "fingerprint": s.data.fingerprint, "counts": counts},
-        "protocol": s.protocol.as_dict(),
+        "protocol": {**s.protocol.as_dict(), "baseline": s.baseline},
         "parameters": count_parameters(s.model),
         "train": {"mse": best.get("train_mse"), "loss": best.get("train_loss")},
         "val": scored.get("val"),

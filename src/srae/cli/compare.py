@@ -30,7 +30,7 @@ def run(args: argparse.Namespace) -> int:
     from pathlib import Path
 
     from srae.compare import differing_keys, group_runs, text_table
-    from srae.runs import find_run, read_run
+    from srae.runs import baseline_of, find_run, read_run
 
     runs = [read_run(find_run(name, Path(args.runs_dir))) for name in args.runs]
     groups = group_runs(runs)
@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
     for group in groups:
         print(f"data: {group.data}\nprotocol: {group.protocol}")
         if group.baseline:
-            print(f"returning the input: mse {group.baseline['mse']:.6f}, {group.baseline['psnr']:.2f} dB")
+            print(f"{baseline_of(group.runs[0])}: mse {group.baseline['mse']:.6f}, {group.baseline['psnr']:.2f} dB")
         print(f"\n{text_table(group.rows())}\n")
     differences = differing_keys(runs)
     if len(runs) > 1 and differences:

@@ -68,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError(
             f"the model enlarges by {loaded.model.scale}, these pairs by {scale}", str(loaded.path), "see --scale"
         )
-    protocol = Protocol(channels="Y", border=scale) if args.protocol == "y" else Protocol(channels="RGB")
+    protocol = Protocol(channels="Y", border=args.scale or scale) if args.protocol == "y" else Protocol(channels="RGB")
     task = TASKS[loaded.config.task]
     scores = evaluate(loaded.model.to(device), split, task, protocol)
     identity_scores = evaluate(baseline_model(in_shape, out_shape), split, task, protocol)
@@ -96,7 +96,7 @@ def run(args: argparse.Namespace) -> int:
     for label, values in (("model", measured), ("input", identity)):
         print(f"{label:<9} mse {values['mse']:.6f}  psnr {values['psnr']:.2f} dB  ssim {values['ssim']:.4f}")
     if measured["psnr"] < identity["psnr"]:
-        print("          WORSE than returning the input unchanged")
+        print(f"          WORSE than {'returning the input' if scale == 1 else 'bicubic interpolation'}")
     return 0
 
 

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 from matplotlib.ticker import MaxNLocator
 
-from srae.runs import Run, read_run
+from srae.runs import Run, baseline_of, read_run
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8c6d1f")
 MARKERS = "osD^vP*X"
@@ -111,10 +111,11 @@ def save_figure(figure: Figure, stem: Path, formats: Sequence[str] = ("png", "sv
 
 
 def draw_baseline(axes: Axes, runs: Sequence[Run]) -> None:
-    """A line at the error of returning the input, where the runs have one."""
-    values = {row["identity_mse"] for run in runs for row in run.rows[:1] if row.get("identity_mse") is not None}
-    for value in sorted(v for v in values if v is not None):
-        axes.axhline(value, color=BASELINE, linestyle=":", linewidth=1.4, label=f"returning the input ({value:.5f})")
+    """A line at the error of the baseline, where the runs have one."""
+    values = {row["identity_mse"]: baseline_of(run) for run in runs for row in run.rows[:1]}
+    for value, name in values.items():
+        if value is not None:
+            axes.axhline(value, color=BASELINE, linestyle=":", linewidth=1.4, label=f"{name} ({value:.5f})")
 
 
 def _error_of(run: Run) -> tuple[str, str]:
