@@ -45,8 +45,8 @@ class ModelConfig(BaseModel):
 
 
 class Degrade(Section):
-    kernel: Literal["bicubic", "bilinear", "area", "lanczos", "nearest"] = "bicubic"
-    """How high-resolution pictures are shrunk; all but nearest antialiased as MATLAB's imresize."""
+    kernel: Literal["bicubic", "bilinear", "area", "lanczos", "nearest", "gaussian"] = "bicubic"
+    """How high-resolution pictures are shrunk: as MATLAB's imresize, antialiased; gaussian: as data set P."""
     scale: Annotated[int, Field(ge=2, le=8)] = 2
     """Shrinking factor."""
 

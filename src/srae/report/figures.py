@@ -136,4 +136,5 @@ def _plot(axes: Axes, run: Run, column: str, color: str, style: str, marker: str
 def _finish_axes(axes: Axes) -> None:
     axes.set_yscale("log")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.legend()
+    if axes.get_legend_handles_labels()[0]:  # a run that has just begun has nothing to show
+        axes.legend()
