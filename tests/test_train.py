@@ -19,6 +19,7 @@ from conftest import clean_environment
 from srae.checkpoint import load_model, read_checkpoint
 from srae.config import Config, TrainConfig, parse_config
 from srae.errors import ConfigError, DataError, DivergedError, Interrupted, RunBusyError
+from srae.narrate import result_lines
 from srae.optimizer import learning_rate_at
 from srae.runs import COLUMNS, RunWriter, claim_run, read_run
 from srae.signals import catch_signals
@@ -230,6 +231,29 @@ def test_a_small_network_learns_a_simple_relation(tmp_path: Path, pair_folder: C
     )
     rows = read_run(run_toy(config, tmp_path / "runs")).rows
     assert rows[-1]["val_mse"] < 0.2 * rows[0]["identity_mse"]  # type: ignore[operator]
+
+
+def test_a_dead_network_is_called_dead_in_words(folder: Path, tmp_path: Path) -> None:
+    text = (
+        f"model: {{name: conv_autoencoder, channels: [4], activation: relu, output_activation: tanh,"
+        f" value_range: [-1, 1]}}\ndata: {{folder: {folder}}}\ntrain: {{epochs: 1, learning_rate: 1e-9}}"
+    )
+    summary = prepare_and_train(parse_config(text, "toy"), tmp_path, dead=False)
+    assert summary["output"]["min"] >= 0.5
+    assert "nothing darker than 0.5" in result_lines(summary, "runs/toy")
+    summary = prepare_and_train(parse_config(text, "toy"), tmp_path, dead=True)
+    assert "learned nothing" in result_lines(summary, "runs/toy")
+
+
+def prepare_and_train(config: Config, tmp_path: Path, *, dead: bool) -> dict:
+    session = prepare(config, CPU)
+    if dead:  # every relu of the output is off
+        torch.nn.init.constant_(session.model.decoder[-1][0].bias, -100.0)
+    writer = claim_run(tmp_path / "runs", "toy")
+    try:
+        return train(session, writer, lambda _: None)
+    finally:
+        writer.close()
 
 
 def test_early_stopping_and_patience(folder: Path, tmp_path: Path) -> None:

@@ -64,6 +64,28 @@ def save_samples(model: nn.Module, split: Split, folder: Path, *, dtype: torch.d
             write_picture(folder / f"{stem}_{side}.png", Picture(image[0, :3].cpu()), overwrite=True)
 
 
+@torch.inference_mode()
+def describe_outputs(model: nn.Module, split: Split, *, dtype: torch.dtype, count: int = 16) -> dict[str, float]:
+    """Range of the colours in the outputs of the first pictures, and how much the outputs differ.
+
+    Returns:
+        `min` and `max`, in [0, 1] of the pictures; `target_min`, `target_max`; `spread`, the largest
+        difference between two outputs at one place: 0 when the network gives one picture for every input.
+    """
+    model.eval()
+    batches = [batch for _, batch in zip(range(count), eval_batches(split, 1), strict=False)]
+    outputs = [_forward(model, batch.input, dtype)[0, :3].float().cpu() for batch in batches]
+    targets = [batch.target[0, :3].cpu() for batch in batches]
+    spread = max((float((o - outputs[0]).abs().max()) for o in outputs[1:] if o.shape == outputs[0].shape), default=1.0)
+    return {
+        "min": min(float(o.min()) for o in outputs),
+        "max": max(float(o.max()) for o in outputs),
+        "target_min": min(float(t.min()) for t in targets),
+        "target_max": max(float(t.max()) for t in targets),
+        "spread": spread,
+    }
+
+
 def _forward(model: nn.Module, input: Tensor, dtype: torch.dtype) -> Tensor:
     with autocast(input.device, dtype):
         fixed = getattr(model, "fixed_size", None)

@@ -24,6 +24,20 @@ def epoch_line(row: dict[str, Any], epochs: int, identity: dict[str, float]) -> 
     return f"{place}  {score}  {row['images_per_second']:.1f} images/s  {row['wall_seconds']:.0f} s"
 
 
+def output_sentences(output: dict[str, float] | None) -> list[str]:
+    """What is wrong with what a network puts out, whatever its error: dead, or out of reach of dark or light."""
+    if not output:
+        return []
+    if output["spread"] < 1 / 255:
+        return ["learned nothing: whatever the input, the same picture comes out"]
+    sentences = []
+    if output["min"] > output["target_min"] + 0.1:
+        sentences.append(f"nothing darker than {output['min']:.2f} comes out (0 is black, 1 white)")
+    if output["max"] < output["target_max"] - 0.1:
+        sentences.append(f"nothing lighter than {output['max']:.2f} comes out (0 is black, 1 white)")
+    return sentences
+
+
 def result_lines(summary: dict[str, Any], path: str) -> str:
     """What came out, what it cost, where it lies, what to type next."""
     lines = []
@@ -35,6 +49,7 @@ def result_lines(summary: dict[str, Any], path: str) -> str:
         if gain < 0:
             verdict = f"WORSE than {baseline}, by {-gain:.2f} dB"
         lines.append(f"result    val mse {val['mse']:.6f}, {val['psnr']:.2f} dB, ssim {val['ssim']:.4f}: {verdict}")
+        lines += [f"          {sentence}" for sentence in output_sentences(summary.get("output"))]
     else:
         lines.append("result    " + ", ".join(f"val {name} {value:.4f}" for name, value in val.items()))
     memory = f"{summary['rss_peak_mb']:.0f} MB RAM"

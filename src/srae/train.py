@@ -22,7 +22,7 @@ from srae.config import Config
 from srae.data import Batch, Data, Split, count_batches, open_data, train_batches
 from srae.device import autocast, describe_machine, pick_precision, seed_all
 from srae.errors import ConfigError, DivergedError, Interrupted
-from srae.evaluate import baseline, evaluate, means, save_samples
+from srae.evaluate import baseline, describe_outputs, evaluate, means, save_samples
 from srae.files import copy_file
 from srae.metrics import Protocol
 from srae.models import build_model, count_parameters
@@ -264,5 +264,7 @@ def _finish(s: Session, progress: Progress, run: RunWriter) -> dict[str, Any]:
     if s.task.images:
         save_samples(s.model, s.data.val, run.samples, dtype=s.dtype)
     summary = make_summary(s, progress, read_rows(run.path), scored, "done")
+    if s.task.images:
+        summary["output"] = describe_outputs(s.model, s.data.val, dtype=s.dtype)
     run.finish(summary)
     return summary
