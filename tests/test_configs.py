@@ -12,7 +12,7 @@ from srae.models import build_model, check_options
 from srae.runs import check_name
 
 FOLDER = next(folder for folder in CONFIG_FOLDERS if folder.is_dir())
-CONFIGS = sorted(FOLDER.rglob("*.yaml"))
+CONFIGS = sorted(path for path in FOLDER.rglob("*.yaml") if path.parent.name != "studies")
 
 
 def test_there_are_configs() -> None:

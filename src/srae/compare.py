@@ -1,24 +1,29 @@
 """Runs -> rows of a table.  No torch.
 
 Numbers stand in one table only when they were measured on the same data under
-the same protocol: rows come in groups of equal (fingerprint, protocol).
+the same protocol: rows come in groups of equal (fingerprint, protocol).  Runs
+that differ in their seed alone are one row: mean and 95 % interval over seeds.
+A single run has its interval over images; the two are never pooled.
 """
 
 from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from srae.runs import Run
+from srae.runs import Run, read_images
+from srae.stats import Interval, interval_over_images, interval_over_seeds
 
 COLUMNS = (
     "run",
     "status",
     "model",
     "parameters",
+    "seeds",
     "epochs",
     "train_mse",
     "val_mse",
@@ -30,9 +35,17 @@ COLUMNS = (
     "images_per_second",
     "rss_peak_mb",
     "vram_peak_mb",
+    "interval_over",
+    "val_mse_half_width",
+    "val_psnr_half_width",
+    "val_ssim_half_width",
 )
+"""The last ones are for files; a person reads them as `mean ± half width`."""
+WITH_INTERVAL = ("val_mse", "val_psnr", "val_ssim")
+_AVERAGED = ("epochs", "train_mse", *WITH_INTERVAL, "gain_db", "test_psnr", "seconds", "images_per_second")
 _FORMATS = {
     "parameters": ",.0f",
+    "seeds": ".0f",
     "epochs": ".0f",
     "train_mse": ".6f",
     "val_mse": ".6f",
@@ -59,7 +72,13 @@ class Group:
     runs: list[Run]
 
     def rows(self) -> list[dict[str, Any]]:
-        return [row_of(run) for run in self.runs]
+        """One row per experiment: runs that differ in their seed alone are one."""
+        experiments: dict[str, list[Run]] = {}
+        for run in self.runs:
+            # a run whose config cannot be read stands for itself
+            config = {**run.config, "seed": None} if run.config else {"path": str(run.path)}
+            experiments.setdefault(repr(config), []).append(run)
+        return [row_of(runs[0]) if len(runs) == 1 else merge_seeds(runs) for runs in experiments.values()]
 
 
 def group_runs(runs: Iterable[Run]) -> list[Group]:
@@ -85,16 +104,23 @@ def describe_protocol(protocol: Mapping[str, Any] | None) -> str:
 
 
 def row_of(run: Run) -> dict[str, Any]:
-    """One run as a row of `COLUMNS`; what is not known (yet) is None."""
+    """One run as a row of `COLUMNS`, intervals over val images; what is not known (yet) is None."""
     summary, last = run.summary or {}, run.rows[-1] if run.rows else {}
     val, identity = summary.get("val") or {}, summary.get("identity") or {}
     train, test = summary.get("train") or {}, summary.get("test") or {}
     psnr = val.get("psnr", last.get("val_psnr"))
-    return {
+    images = [row for row in read_images(run.path) if row.get("split") == "val"]
+    over_images = {
+        column: interval_over_images([float(image[metric]) for image in images])
+        for column in WITH_INTERVAL
+        if (metric := column.removeprefix("val_")) and len(images) > 1 and all(image.get(metric) for image in images)
+    }
+    row = {
         "run": run.name,
         "status": run.status,
         "model": ((run.config or {}).get("model") or {}).get("name"),
         "parameters": summary.get("parameters"),
+        "seeds": None,
         "epochs": summary.get("epochs", last.get("epoch")),
         "train_mse": train.get("mse", last.get("train_mse")),
         "val_mse": val.get("mse", last.get("val_mse")),
@@ -107,6 +133,39 @@ def row_of(run: Run) -> dict[str, Any]:
         "rss_peak_mb": summary.get("rss_peak_mb", last.get("rss_peak_mb")),
         "vram_peak_mb": summary.get("vram_peak_mb", last.get("vram_peak_mb")),
     }
+    return _with_intervals(row, over_images, f"{len(images)} images")
+
+
+def merge_seeds(runs: Sequence[Run]) -> dict[str, Any]:
+    """Runs of several seeds as one row: means, intervals over seeds."""
+    rows = [row_of(run) for run in runs]
+    merged = {**rows[0], "run": _common_name([run.name for run in runs]), "seeds": len(runs)}
+    merged["status"] = rows[0]["status"] if len({row["status"] for row in rows}) == 1 else "mixed"
+    for column in _AVERAGED:
+        values = [row[column] for row in rows]
+        merged[column] = None if None in values else sum(values) / len(values)
+    over_seeds = {
+        column: interval_over_seeds([row[column] for row in rows])
+        for column in WITH_INTERVAL
+        if merged[column] is not None
+    }
+    return _with_intervals(merged, over_seeds, f"{len(runs)} seeds")
+
+
+def _with_intervals(row: dict[str, Any], intervals: Mapping[str, Interval], over: str) -> dict[str, Any]:
+    halves = {column: interval.half_width for column, interval in intervals.items()}
+    known = any(half is not None for half in halves.values())
+    return {
+        **row,
+        "interval_over": over if known else None,
+        **{f"{column}_half_width": halves.get(column) for column in WITH_INTERVAL},
+    }
+
+
+def _common_name(names: Sequence[str]) -> str:
+    """What a study's runs are called but for the seed: ``cnn4_relu-s0``, ``cnn4_relu-s1`` -> ``cnn4_relu``."""
+    stems = {re.sub(r"-s\d+$|-\d+$", "", name) for name in names}
+    return stems.pop() if len(stems) == 1 else names[0]
 
 
 def differing_keys(runs: Sequence[Run]) -> dict[str, list[Any]]:
@@ -128,21 +187,25 @@ def _flatten(config: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str,
 # -------------------------------------------------------------------------- as text
 
 
-def format_cell(column: str, value: Any) -> str:
+def format_cell(column: str, row: Mapping[str, Any]) -> str:
+    """A value for a person: ``12.15 ± 0.03`` where there is an interval."""
+    value, half = row[column], row.get(f"{column}_half_width")
     if value is None:
         return "-"
-    return format(value, _FORMATS[column]) if column in _FORMATS else str(value)
+    text = format(value, _FORMATS[column]) if column in _FORMATS else str(value)
+    return text if half is None else f"{text} ± {format(half, _FORMATS[column])}"
 
 
 def known_columns(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Columns in which some row has a value."""
-    return [column for column in COLUMNS if any(row[column] is not None for row in rows)]
+    """Columns for a person in which some row has a value."""
+    shown = [column for column in COLUMNS if not column.endswith("_half_width")]
+    return [column for column in shown if any(row[column] is not None for row in rows)]
 
 
 def text_table(rows: Sequence[Mapping[str, Any]]) -> str:
     """Aligned columns for a terminal; numbers to the right."""
     columns = known_columns(rows)
-    cells = [columns, *([format_cell(c, row[c]) for c in columns] for row in rows)]
+    cells = [columns, *([format_cell(c, row) for c in columns] for row in rows)]
     widths = [max(len(line[i]) for line in cells) for i in range(len(columns))]
     right = [column in _FORMATS for column in columns]
     return "\n".join(
@@ -157,7 +220,7 @@ def markdown_table(rows: Sequence[Mapping[str, Any]]) -> str:
     columns = known_columns(rows)
     lines = ["| " + " | ".join(columns) + " |"]
     lines.append("|" + "|".join(" ---: " if c in _FORMATS else " --- " for c in columns) + "|")
-    lines += ["| " + " | ".join(format_cell(c, row[c]) for c in columns) + " |" for row in rows]
+    lines += ["| " + " | ".join(format_cell(c, row) for c in columns) + " |" for row in rows]
     return "\n".join(lines) + "\n"
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -29,6 +29,9 @@ class Section(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
     )
+
+
+SectionType = TypeVar("SectionType", bound=Section)
 
 
 class ModelConfig(BaseModel):
@@ -190,41 +193,61 @@ def load_config(
         ConfigError: lists every problem with file, line and key.
     """
     file = find_config(str(path))
+    return parse_config(read_text(file), str(file), overrides, check_options=check_options)
+
+
+def read_text(file: Path) -> str:
+    """The text of a YAML.
+
+    Raises:
+        ConfigError: not there, too large, or not UTF-8.
+    """
     try:
         with file.open("rb") as stream:
             data = stream.read(MAX_BYTES + 1)
         check_size(len(data), str(file))
-        text = data.decode("utf-8-sig")
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise ConfigError("not a text file in UTF-8", str(file), "save it as UTF-8") from None
     except OSError as error:
         raise ConfigError(f"cannot read: {error.strerror}", str(file)) from None
-    return parse_config(text, str(file), overrides, check_options=check_options)
 
 
 def parse_config(
     text: str, source: str, overrides: Sequence[str] = (), *, check_options: CheckOptions | None = None
 ) -> Config:
     """As `load_config`, from text; `source` names it in messages."""
+    return parse_section(Config, text, source, overrides, check_options=check_options)
+
+
+def parse_section(
+    kind: type[SectionType],
+    text: str,
+    source: str,
+    overrides: Sequence[str] = (),
+    *,
+    check_options: CheckOptions | None = None,
+) -> SectionType:
+    """A YAML as any section; `parse_config` is this for a whole experiment."""
     value, lines, problems = parse_yaml(text, source)
     if not isinstance(value, dict):
         raise ConfigError("a config is a mapping of keys", source, "start from a file in configs/")
     sources: dict[Key, str] = {}
     for override in overrides:
         _apply(value, override, sources)
-    config: Config | None = None
+    section: SectionType | None = None
     try:
-        config = Config.model_validate(value)
+        section = kind.model_validate(value)
     except ValidationError as error:
-        problems += [(tuple(e["loc"]), _explain(tuple(e["loc"]), dict(e))) for e in error.errors()]
+        problems += [(tuple(e["loc"]), _explain(kind, tuple(e["loc"]), dict(e))) for e in error.errors()]
     model = value.get("model")
     if check_options and isinstance(model, dict) and isinstance(model.get("name"), str):
         options = {key: option for key, option in model.items() if key != "name"}
         problems += [(("model", key), text) for key, text in check_options(model["name"], options)]
     if problems:
         _raise(problems, source, lines, sources)
-    assert config is not None
-    return config
+    assert section is not None
+    return section
 
 
 def _apply(value: dict[str, Any], override: str, sources: dict[Key, str]) -> None:
@@ -257,10 +280,10 @@ _PLAIN = {
 }
 
 
-def _explain(key: Key, error: dict[str, Any]) -> str:
+def _explain(root: type[BaseModel], key: Key, error: dict[str, Any]) -> str:
     kind, given = error["type"], error.get("input")
     if kind == "extra_forbidden":
-        known = _fields(key[:-1])
+        known = _fields(root, key[:-1])
         return f"unknown key; {did_you_mean(str(key[-1]), known) or 'known keys: ' + ', '.join(known)}"
     if kind == "literal_error":
         expected = error["ctx"]["expected"].replace("'", "").replace(" or ", ", ").split(", ")
@@ -286,8 +309,7 @@ def _dotted(key: Key) -> str:
     return ".".join(str(k) if str(k).isprintable() and len(str(k)) <= 60 else _show(k) for k in key) or "config"
 
 
-def _fields(key: Key) -> list[str]:
-    section: type[BaseModel] = Config
+def _fields(section: type[BaseModel], key: Key) -> list[str]:
     for name in key:
         annotation = section.model_fields[str(name)].annotation
         found = [t for t in (annotation, *getattr(annotation, "__args__", ())) if isinstance(t, type)]

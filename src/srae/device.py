@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import platform
 import resource
+import shlex
+import subprocess
 import sys
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -83,3 +87,13 @@ def describe_machine(device: torch.device) -> dict[str, Any]:
         "cuda": torch.version.cuda if device.type == "cuda" else None,
         "threads": torch.get_num_threads(),
     }
+
+
+def describe_call() -> dict[str, Any]:
+    """What was typed, and the commit of srae's own checkout (None where it was installed)."""
+    root, commit = Path(__file__).parents[2], None
+    if (root / ".git").exists():
+        command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12"]
+        with suppress(OSError, subprocess.SubprocessError):
+            commit = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+    return {"git": commit, "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])}

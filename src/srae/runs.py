@@ -14,9 +14,6 @@ import json
 import math
 import os
 import re
-import shlex
-import subprocess
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,11 +108,10 @@ class RunWriter:
         for folder in (path, self.checkpoints, self.samples):
             sweep_orphans(folder)
 
-    def write_start(self, config: Config, machine: Mapping[str, Any]) -> None:
+    def write_start(self, config: Config, environment: Mapping[str, Any]) -> None:
         """What is known before the first step."""
         write_text(self.path / "config.yaml", dump_config(config))
-        command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
-        self.write_json("environment.json", {**machine, "git": _source_commit(), "command": command})
+        self.write_json("environment.json", environment)
 
     def write_json(self, name: str, value: Mapping[str, Any]) -> None:
         write_text(self.path / name, json.dumps(_finite(value), indent=2, ensure_ascii=False) + "\n")
@@ -167,18 +163,6 @@ class RunWriter:
 
     def close(self) -> None:
         self._lock.close()
-
-
-def _source_commit() -> str | None:
-    """The commit of srae's own checkout, or None where it was installed."""
-    root = Path(__file__).parents[2]
-    if not (root / ".git").exists():
-        return None
-    try:
-        command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12"]
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        return None
 
 
 def _epoch(line: str) -> int | None:
@@ -312,6 +296,18 @@ def find_run(name: str, runs_dir: Path) -> Path:
         if (path / "config.yaml").is_file():
             return path
     raise ConfigError(f"no run {name!r}", f"looked at {name} and {runs_dir / name}", "`srae runs` lists the runs")
+
+
+def find_runs(name: str, runs_dir: Path) -> list[Path]:
+    """A run, or all runs of a study folder, by path or name.
+
+    Raises:
+        ConfigError: there is neither.
+    """
+    for path in (Path(name), runs_dir / name):
+        if not (path / "config.yaml").is_file() and (found := list_runs(path)):
+            return found
+    return [find_run(name, runs_dir)]
 
 
 def resolve_model(name: str, runs_dir: Path) -> Path:

@@ -38,6 +38,12 @@ class Session:
     step_seconds: float | None = None
 
     @property
+    def expected_seconds(self) -> float | None:
+        """Of training, without validation; None without parameters."""
+        steps = self.steps_per_epoch * self.config.train.epochs
+        return None if self.step_seconds is None else steps * self.step_seconds
+
+    @property
     def baseline(self) -> str:
         """What `identity` measures, in words."""
         return "returning the input" if self.data.in_shape == self.data.out_shape else "bicubic interpolation"
@@ -53,8 +59,8 @@ def start_lines(s: Session) -> list[str]:
         f"data      {data.name}: {len(data.train)} train / {len(data.val)} val{test}, fingerprint {data.fingerprint}",
         f"model     {s.config.model.name}: {count_parameters(model):,} parameters, {shapes}, receptive radius {radius}",
     ]
-    if s.step_seconds is not None:
-        expected = describe_seconds(s.steps_per_epoch * epochs * s.step_seconds)
+    if s.expected_seconds is not None:
+        expected = describe_seconds(s.expected_seconds)
         where = f"{s.device.type}, {str(s.dtype).removeprefix('torch.')}"
         lines.append(
             f"training  {epochs} epochs of {s.steps_per_epoch} steps on {where}: about {expected} plus validation"

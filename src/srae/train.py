@@ -20,7 +20,7 @@ from tqdm import tqdm
 from srae.checkpoint import load_weights, read_checkpoint
 from srae.config import Config
 from srae.data import Batch, Data, Split, count_batches, open_data, train_batches
-from srae.device import autocast, describe_machine, pick_precision, seed_all
+from srae.device import autocast, describe_call, describe_machine, pick_precision, seed_all
 from srae.errors import ConfigError, DivergedError, Interrupted
 from srae.evaluate import baseline, describe_outputs, evaluate, means, save_samples
 from srae.files import copy_file
@@ -63,7 +63,7 @@ def train(session: Session, run: RunWriter, say: Say, *, resume: bool = False) -
     """
     s = session
     if not resume:
-        run.write_start(s.config, describe_machine(s.device))
+        run.write_start(s.config, {**describe_machine(s.device), **describe_call()})
     for line in [*s.data.notes, *start_lines(s)]:
         say(line)
     progress = restore_progress(run, s.model, s.optimizer, make_meta(s), say) if resume else Progress()

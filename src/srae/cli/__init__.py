@@ -22,6 +22,7 @@ VERBS = {
     "train": "train the network of a YAML into a run folder",
     "upscale": "enlarge or enhance pictures with a trained network",
     "eval": "score a trained network on a folder of pictures",
+    "study": "run a grid of configs and seeds",
     "compare": "put runs side by side: metrics, cost, curves",
     "runs": "list the run folders",
     "data": "check a folder of pictures, or make pairs from one",

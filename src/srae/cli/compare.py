@@ -18,7 +18,7 @@ EXAMPLES = """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("runs", metavar="RUN", nargs="+", help="run folders, or their names")
+    parser.add_argument("runs", metavar="RUN|STUDY", nargs="+", help="run or study folders, or their names")
     parser.add_argument(
         "-o", "--output", metavar="DIR", help="also write table.csv, table.md and curves into this folder"
     )
@@ -30,9 +30,9 @@ def run(args: argparse.Namespace) -> int:
     from pathlib import Path
 
     from srae.compare import differing_keys, group_runs, text_table
-    from srae.runs import baseline_of, find_run, read_run
+    from srae.runs import baseline_of, find_runs, read_run
 
-    runs = [read_run(find_run(name, Path(args.runs_dir))) for name in args.runs]
+    runs = [read_run(path) for name in args.runs for path in find_runs(name, Path(args.runs_dir))]
     groups = group_runs(runs)
     if args.output:
         write_comparison(groups, Path(args.output))

@@ -31,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to compute")
     parser.add_argument("--runs-dir", metavar="DIR", default="runs", help="folder that holds the run folders")
     parser.add_argument("--name", metavar="NAME", help="name of the run (default: the config's)")
+    parser.add_argument("--dry-run", action="store_true", help="only check everything and time three steps")
     parser.add_argument("--json", action="store_true", help="print the run's summary as JSON")
 
 
@@ -63,12 +64,19 @@ def run(args: argparse.Namespace) -> int:
     from srae.models import check_options
     from srae.narrate import result_lines
     from srae.report.figures import draw_run
+    from srae.session import start_lines
     from srae.train import prepare, train
 
     device = pick_device(args.device)
     if not args.resume:
         config = load_config(file, overrides, check_options=check_options)
     session = prepare(config, device)
+    if args.dry_run:
+        for line in start_lines(session):
+            say(line)
+        if args.json:
+            print_json({"expected_seconds": session.expected_seconds})
+        return 0
     if not args.resume:  # only now: a run that cannot start leaves no folder
         writer = claim_run(runs_dir, name)
 

@@ -1,0 +1,57 @@
+"""Run a grid of configs and seeds; finished runs are skipped, interrupted ones go on.
+
+The runs are ordinary run folders under RUNS-DIR/NAME-OF-THE-STUDY.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from srae.cli import print_json, say
+from srae.errors import PartialError
+
+EXAMPLES = """
+  srae study configs/studies/report_a_rates.yaml --dry-run
+  srae study report_a_rates
+  srae compare runs/report_a_rates
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("study", metavar="YAML|NAME", help="study: a file, or the name of a shipped one")
+    parser.add_argument("--runs-dir", metavar="DIR", type=Path, default=Path("runs"), help="folder of the study folder")
+    parser.add_argument("--jobs", metavar="N", type=int, default=1, help="trainings at a time")
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to compute")
+    parser.add_argument("--dry-run", action="store_true", help="print the plan and how long it will take")
+    parser.add_argument("--json", action="store_true", help="print the runs and what became of them as JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    from srae.config import find_config
+    from srae.errors import ConfigError
+    from srae.narrate import describe_seconds
+    from srae.study import expected_seconds, load_study, plan, run_study
+
+    if args.jobs < 1:
+        raise ConfigError(f"--jobs needs at least 1, not {args.jobs}")
+    file = find_config(args.study)
+    folder = args.runs_dir / file.stem
+    planned = plan(load_study(file), file, folder)
+    if args.dry_run:
+        total, unknown = 0.0, 0
+        times = {planned_run.name: seconds for planned_run, seconds in expected_seconds(planned, args.device)}
+        for planned_run in planned:
+            seconds = times.get(planned_run.name)
+            expected = describe_seconds(seconds) if seconds is not None else ""
+            total, unknown = total + (seconds or 0), unknown + (planned_run.state != "done" and seconds is None)
+            say(f"{planned_run.state:<7} {planned_run.name}  {expected}".rstrip())
+        say(f"{len(planned)} runs, about {describe_seconds(total)} of training" + (", some unknown" if unknown else ""))
+        failed = []
+    else:
+        failed = run_study(planned, folder, say, device=args.device, jobs=args.jobs)
+        say(f"the runs lie in {folder}; compare them with: srae compare {folder}")
+    if args.json:
+        states = plan(load_study(file), file, folder)
+        print_json({"study": str(file), "folder": str(folder), "runs": {p.name: p.state for p in states}})
+    return PartialError.exit_code if failed else 0

@@ -1,0 +1,158 @@
+"""Intervals over seeds and over images, paired tests, and what mattered in a grid.
+
+Seeds and images are never pooled: an interval is over one or the other, and
+whoever shows it says which.  Pure functions of numbers; scipy does the
+statistics.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from scipy import stats
+
+LEVEL = 0.95
+RESAMPLES = 10_000
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean and its 95 % interval; without spread to judge from (one value) the interval is missing."""
+
+    mean: float
+    low: float | None
+    high: float | None
+    count: int
+
+    @property
+    def half_width(self) -> float | None:
+        return None if self.low is None or self.high is None else (self.high - self.low) / 2
+
+
+def interval_over_seeds(values: Sequence[float]) -> Interval:
+    """Student's t interval of a mean: few values, one per seed, roughly normal."""
+    count, mean = len(values), float(np.mean(values))
+    if count < 2:
+        return Interval(mean, None, None, count)
+    half = float(stats.t.ppf((1 + LEVEL) / 2, count - 1) * stats.sem(values))
+    return Interval(mean, mean - half, mean + half, count)
+
+
+def interval_over_images(values: Sequence[float], *, seed: int = 0) -> Interval:
+    """Percentile bootstrap of a mean over images (Efron 1979): skewed, many values."""
+    data = np.asarray(values, float)
+    if len(data) < 2:
+        return Interval(float(data.mean()), None, None, len(data))
+    means = _resampled_means(data, seed)
+    low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Interval(float(data.mean()), float(low), float(high), len(data))
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two models on the same images: first minus second."""
+
+    difference: Interval
+    """Mean of the per-image differences, in the metric's unit; interval over images."""
+    p: float
+    """Two-sided sign-flip permutation test of a zero mean difference."""
+    wilcoxon_p: float
+    """Two-sided Wilcoxon signed-rank test."""
+    win_rate: float
+    """Share of images on which the first is better; ties count half."""
+
+
+def compare_pairs(
+    first: Sequence[float], second: Sequence[float], *, higher_is_better: bool = True, seed: int = 0
+) -> Comparison:
+    """Paired comparison of per-image values.
+
+    Raises:
+        ValueError: not the same number of images.
+    """
+    if len(first) != len(second):
+        raise ValueError(f"{len(first)} and {len(second)} images cannot be paired")
+    differences = np.asarray(first, float) - np.asarray(second, float)
+    signs = np.sign(differences if higher_is_better else -differences)
+    nothing = bool(np.all(differences == 0))
+    return Comparison(
+        difference=interval_over_images(differences.tolist(), seed=seed),
+        p=1.0 if nothing else _sign_flip_p(differences, seed),
+        wilcoxon_p=1.0 if nothing else float(stats.wilcoxon(differences).pvalue),
+        win_rate=float(np.mean((signs + 1) / 2)),
+    )
+
+
+def adjust_holm(p_values: Sequence[float]) -> list[float]:
+    """Holm's (1979) adjusted p-values for a family of tests, in the order given."""
+    order = np.argsort(p_values)
+    adjusted, running = [0.0] * len(p_values), 0.0
+    for rank, index in enumerate(order):
+        running = max(running, min(1.0, (len(p_values) - rank) * p_values[index]))
+        adjusted[index] = running
+    return adjusted
+
+
+def share_of_variance(rows: Sequence[Mapping[str, object]], values: Sequence[float]) -> dict[str, float]:
+    """What mattered in a full grid: share of the variance per factor and pair of factors; the rest is `residual`.
+
+    Args:
+        rows: factor -> level, one mapping per value; every combination equally often.
+
+    Raises:
+        ValueError: combinations are missing or not equally frequent, so shares would not add up.
+    """
+    factors = [name for name in rows[0] if len({repr(row[name]) for row in rows}) > 1]
+    cells: dict[tuple[str, ...], int] = {}
+    for row in rows:
+        cell = tuple(repr(row[name]) for name in factors)
+        cells[cell] = cells.get(cell, 0) + 1
+    levels = [len({repr(row[name]) for row in rows}) for name in factors]
+    if len(cells) != math.prod(levels) or len(set(cells.values())) > 1:
+        raise ValueError("not a full grid: shares of variance need every combination equally often")
+    data = np.asarray(values, float)
+    total = float(((data - data.mean()) ** 2).sum())
+    if total == 0:
+        return {**dict.fromkeys(factors, 0.0), "residual": 0.0}
+    alone = {name: _between(rows, (name,), data) for name in factors}
+    shares = dict(alone)
+    for pair in combinations(factors, 2):
+        shares[" x ".join(pair)] = _between(rows, pair, data) - alone[pair[0]] - alone[pair[1]]
+    shares = {name: max(part, 0.0) / total for name, part in shares.items()}
+    return {**shares, "residual": max(0.0, 1 - sum(shares.values()))}
+
+
+def _between(rows: Sequence[Mapping[str, object]], names: Sequence[str], data: np.ndarray) -> float:
+    """Sum of squares between the groups that these factors form."""
+    groups: dict[tuple[str, ...], list[float]] = {}
+    for row, value in zip(rows, data, strict=True):
+        groups.setdefault(tuple(repr(row[name]) for name in names), []).append(float(value))
+    return sum(len(group) * (float(np.mean(group)) - float(data.mean())) ** 2 for group in groups.values())
+
+
+def _resampled_means(data: np.ndarray, seed: int) -> np.ndarray:
+    random = np.random.default_rng(seed)
+    chunk = max(1, 2_000_000 // len(data))  # rows at a time: memory stays small for thousands of images
+    parts = [
+        data[random.integers(0, len(data), (min(chunk, RESAMPLES - done), len(data)))].mean(1)
+        for done in range(0, RESAMPLES, chunk)
+    ]
+    return np.concatenate(parts)
+
+
+def _sign_flip_p(differences: np.ndarray, seed: int) -> float:
+    """Share of random sign patterns whose mean is at least as far from zero; exact for up to 13 images."""
+    observed, count = abs(differences.sum()), len(differences)
+    if count <= 13:
+        patterns = 1 - 2 * ((np.arange(2**count)[:, None] >> np.arange(count)) & 1)
+        return float(np.mean(np.abs(patterns @ differences) >= observed - 1e-12 * max(observed, 1e-300)))
+    random = np.random.default_rng(seed)
+    chunk, extreme = max(1, 2_000_000 // count), 0
+    for done in range(0, RESAMPLES, chunk):
+        patterns = random.integers(0, 2, (min(chunk, RESAMPLES - done), count)) * 2 - 1
+        extreme += int((np.abs(patterns @ differences) >= observed * (1 - 1e-12)).sum())
+    return (extreme + 1) / (RESAMPLES + 1)  # the observed pattern is one of them

@@ -1,0 +1,187 @@
+"""A grid of configs x seeds -> run folders under one study folder.  No torch.
+
+A study is a YAML:
+
+    configs: [cnn3_relu, cnn4_relu]           # shipped names, or paths beside the study
+    set: {train.epochs: 5}                    # overrides for all
+    grid: {train.learning_rate: [0.001, 0.01]}
+    seeds: [0, 1, 2]
+
+Every run is an ordinary `srae train` in a process of its own, so a study can be
+killed and started again at any time: finished runs are skipped, interrupted
+ones go on, failed ones are reported and the rest goes on.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from srae.config import Section, find_config, load_config, parse_section, read_text
+from srae.errors import ConfigError, SraeError
+from srae.runs import check_name, read_config, read_run
+
+Say = Callable[[str], None]
+
+
+class Study(Section):
+    """What is varied; every combination runs once per seed."""
+
+    configs: Annotated[list[str], Field(min_length=1)]
+    """Names of shipped configs, or paths relative to the study's file."""
+    set: dict[str, Any] = Field(default={})
+    """Dotted keys overridden in every run."""
+    grid: dict[str, Annotated[list[Any], Field(min_length=1)]] = Field(default={})
+    """Dotted keys and their values; all combinations are run."""
+    seeds: list[int] = Field(default=[0], min_length=1)
+    """One run of every combination per seed."""
+
+    @model_validator(mode="after")
+    def _seeds_are_not_varied_twice(self) -> Study:
+        if "seed" in self.grid or "seed" in self.set:
+            raise ValueError("seed is varied by `seeds`")
+        return self
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One run of a study."""
+
+    name: str
+    config: Path
+    overrides: list[str]
+    seed: int
+    state: Literal["new", "resume", "done"]
+    folder: Path
+
+
+def load_study(path: Path) -> Study:
+    """Read a study's YAML.
+
+    Raises:
+        ConfigError: everything that is wrong with it.
+    """
+    return parse_section(Study, read_text(path), str(path))
+
+
+def plan(study: Study, source: Path, folder: Path) -> list[Planned]:
+    """Every run in order, seeds innermost, and what is there of it already.
+
+    Args:
+        source: the study's file; its configs are looked up beside it.
+        folder: the study folder.
+
+    Raises:
+        ConfigError: a config is wrong, or a run of that name has another one.
+    """
+    planned = []
+    for name, *values in product(study.configs, *study.grid.values()):
+        beside = source.parent / name
+        config = beside if beside.is_file() else find_config(name)
+        varied = dict(zip(study.grid, values, strict=True))
+        overrides = [f"{key}={json.dumps(value)}" for key, value in {**study.set, **varied}.items()]
+        stem = "-".join([config.stem, *(f"{key.rsplit('.', 1)[-1]}_{_word(value)}" for key, value in varied.items())])
+        for seed in study.seeds:
+            run = check_name(f"{stem}-s{seed}")
+            everything = [*overrides, f"seed={seed}"]
+            path = folder / run
+            planned.append(Planned(run, config, everything, seed, _state(path, config, everything), path))
+    names = [p.name for p in planned]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ConfigError(f"two runs would be called {twice[0]}", str(source), "vary keys whose last words differ")
+    return planned
+
+
+def _word(value: Any) -> str:
+    """A value as part of a run's name: 0.001, relu, 16_32."""
+    text = "_".join(map(str, value)) if isinstance(value, list) else str(value)
+    return "".join(c if c.isalnum() or c in "._-" else "_" for c in text)
+
+
+def _state(path: Path, config: Path, overrides: list[str]) -> Literal["new", "resume", "done"]:
+    wanted = load_config(config, overrides)
+    if not path.exists():
+        return "new"
+    if read_config(path) != wanted:
+        raise ConfigError(
+            "a run of this name has another config", str(path), "move it away, or name another --runs-dir"
+        )
+    return "done" if (path / "DONE").exists() else "resume"
+
+
+def run_study(planned: list[Planned], folder: Path, say: Say, *, device: str = "auto", jobs: int = 1) -> list[str]:
+    """Train what is not done yet, `jobs` at a time; returns the names of the runs that failed.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C, which the trainings got too: they save and stop.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    todo = [p for p in planned if p.state != "done"]
+    say(f"{len(planned)} runs: {len(planned) - len(todo)} done, {len(todo)} to do")
+    environment = dict(os.environ)
+    if jobs > 1:  # trainings that fight for cores are slower than one after the other
+        environment.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // jobs)))
+    failed = []
+    pool = ThreadPoolExecutor(jobs)
+    try:
+        results = pool.map(lambda run: _train(run, folder, device, environment), todo)
+        for number, (run, error) in enumerate(zip(todo, results, strict=True), 1):
+            say(f"{number}/{len(todo)}  {run.name}  {f'FAILED: {error}' if error else _result(run.folder)}")
+            if error:
+                failed.append(run.name)
+    finally:
+        pool.shutdown(cancel_futures=True)
+    return failed
+
+
+def command_of(run: Planned, folder: Path, device: str) -> list[str]:
+    """The `srae train` that makes or finishes this run."""
+    if run.state == "resume":
+        return ["train", "--resume", str(run.folder), "--device", device]
+    sets = [word for override in run.overrides for word in ("--set", override)]
+    where = ["--runs-dir", str(folder), "--name", run.name, "--device", device]
+    return ["train", "--config", str(run.config), *sets, *where]
+
+
+def _train(run: Planned, folder: Path, device: str, environment: dict[str, str]) -> str | None:
+    """None when it went well, else the first line of what went wrong."""
+    command = [sys.executable, "-m", "srae", *command_of(run, folder, device)]
+    done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment)
+    if done.returncode == 0:
+        return None
+    errors = [line for line in done.stderr.splitlines() if line.startswith("srae train: ")]
+    return (errors or done.stderr.splitlines() or [f"exit code {done.returncode}"])[-1].removeprefix("srae train: ")
+
+
+def _result(path: Path) -> str:
+    try:
+        summary = read_run(path).summary or {}
+    except SraeError:
+        summary = {}
+    val = ", ".join(f"val {name} {value:.4g}" for name, value in (summary.get("val") or {}).items())
+    return f"{val}, {summary.get('seconds') or 0:.0f} s"
+
+
+def expected_seconds(planned: list[Planned], device: str) -> Iterator[tuple[Planned, float | None]]:
+    """Training time of every run still to do, from three timed steps per distinct config (seeds cost the same)."""
+    known: dict[tuple[str, ...], float | None] = {}
+    for run in planned:
+        if run.state == "done":
+            continue
+        key = (str(run.config), *run.overrides[:-1])
+        if key not in known:
+            sets = [word for override in run.overrides for word in ("--set", override)]
+            command = ["train", "--config", str(run.config), *sets, "--device", device, "--dry-run", "--json"]
+            done = subprocess.run([sys.executable, "-m", "srae", *command], capture_output=True, text=True)
+            known[key] = json.loads(done.stdout)["expected_seconds"] if done.returncode == 0 else None
+        yield run, known[key]

@@ -1,0 +1,121 @@
+"""A study: its plan, what is skipped and resumed, and its rows with intervals over seeds."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from srae.compare import group_runs
+from srae.config import CONFIG_FOLDERS
+from srae.errors import ConfigError
+from srae.runs import list_runs, read_run
+from srae.study import load_study, plan
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+STUDIES = sorted((next(f for f in CONFIG_FOLDERS if f.is_dir()) / "studies").glob("*.yaml"))
+BASE = """
+model: {{name: residual, width: 4, blocks: 1}}
+data: {{folder: {folder}}}
+train: {{epochs: 2, batch_size: 2}}
+"""
+
+
+def write_study(folder: Path, text: str) -> Path:
+    file = folder / "widths.yaml"
+    file.write_text(text)
+    return file
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+def test_shipped_studies_have_a_plan_and_a_header(path: Path, tmp_path: Path) -> None:
+    study = load_study(path)
+    planned = plan(study, path, tmp_path)
+    assert len({p.name for p in planned}) == len(planned) >= 2
+    words = [line.lstrip("# ").split(":")[0] for line in path.read_text().splitlines()[2:6]]
+    assert words[:2] == ["Question", "Command"]
+
+
+def test_the_plan_is_every_combination_and_seed(tmp_path: Path) -> None:
+    file = write_study(
+        tmp_path,
+        "configs: [cnn4_tanh, cnn4_relu]\nset: {train.epochs: 1}\n"
+        "grid: {train.learning_rate: [0.001, 1e-2], data.channels: [RGB]}\nseeds: [3, 4]",
+    )
+    planned = plan(load_study(file), file, tmp_path / "runs")
+    assert len(planned) == 2 * 2 * 1 * 2
+    assert planned[0].name == "cnn4_tanh-learning_rate_0.001-channels_RGB-s3"
+    assert planned[0].overrides == ["train.epochs=1", "train.learning_rate=0.001", 'data.channels="RGB"', "seed=3"]
+    assert {p.state for p in planned} == {"new"}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("configs: [cnn4_tanh]\ngird: {}", "widths.yaml:2: gird: unknown key; did you mean grid?"),
+        ("seeds: [0]", "configs: is missing"),
+        ("configs: [cnn4_tang]", "did you mean cnn4_tanh?"),
+        ("configs: [cnn4_tanh]\ngrid: {train.epoch: [1]}", "unknown key; did you mean epochs?"),
+        ("configs: [cnn4_tanh]\ngrid: {seed: [1, 2]}", "seed is varied by `seeds`"),
+        ("configs: [cnn4_tanh]\nseeds: []", "seeds: needs 1 items"),
+        ("configs: [cnn4_tanh]\nseeds: [1, 1]", "two runs would be called cnn4_tanh-s1"),
+    ],
+)
+def test_a_wrong_study_is_refused_before_anything_runs(tmp_path: Path, text: str, words: str) -> None:
+    file = write_study(tmp_path, text)
+    with pytest.raises(ConfigError) as caught:
+        plan(load_study(file), file, tmp_path / "runs")
+    assert words in str(caught.value)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_study_skips_resumes_reports_and_compares(
+    srae: Run, pair_folder: Callable[..., Path], tmp_path: Path
+) -> None:
+    (tmp_path / "base.yaml").write_text(BASE.format(folder=pair_folder(size=(16, 16))))
+    write_study(tmp_path, "configs: [base.yaml]\ngrid: {model.width: [4, 0]}\nseeds: [0, 1]")
+    first = srae("study", "widths.yaml", "--device", "cpu", "--json")
+    assert first.returncode == 4, first.stderr  # a network of width 0 cannot be built
+    assert first.stderr.count("FAILED") == 2
+    assert list(json.loads(first.stdout)["runs"].values()) == ["done", "done", "new", "new"]
+
+    folder = tmp_path / "runs" / "widths"
+    (folder / "base-width_4-s1" / "DONE").unlink()  # as if it had been killed
+    write_study(tmp_path, "configs: [base.yaml]\ngrid: {model.width: [4]}\nseeds: [0, 1]")
+    again = srae("study", "widths.yaml", "--device", "cpu")
+    assert again.returncode == 0, again.stderr
+    assert "2 runs: 1 done, 1 to do" in again.stderr
+
+    (group,) = group_runs(read_run(path) for path in list_runs(folder))
+    (row,) = group.rows()
+    values = [read_run(path).summary["val"]["psnr"] for path in list_runs(folder)]  # type: ignore[index]
+    assert (row["run"], row["seeds"], row["interval_over"]) == ("base-width_4", 2, "2 seeds")
+    assert row["val_psnr"] == pytest.approx(sum(values) / 2)
+    assert row["val_psnr_half_width"] == pytest.approx(12.706 * abs(values[0] - values[1]) / 2, rel=1e-3)
+    shown = srae("compare", "widths")
+    assert "±" in shown.stdout and "2 seeds" in shown.stdout
+    single = srae("compare", str(folder / "base-width_4-s0"), "-o", "out")
+    assert "2 images" in single.stdout
+    with open(tmp_path / "out" / "table.csv") as file:
+        assert float(next(csv.DictReader(file))["val_psnr_half_width"]) > 0
+
+    (tmp_path / "base.yaml").write_text((tmp_path / "base.yaml").read_text().replace("epochs: 2", "epochs: 3"))
+    changed = srae("study", "widths.yaml")
+    assert changed.returncode == 2
+    assert "has another config" in changed.stderr
+
+
+def test_a_dry_run_says_what_and_how_long_and_makes_nothing(
+    srae: Run, pair_folder: Callable[..., Path], tmp_path: Path
+) -> None:
+    (tmp_path / "base.yaml").write_text(BASE.format(folder=pair_folder(size=(16, 16))))
+    write_study(tmp_path, "configs: [base.yaml]\nseeds: [0, 1]")
+    done = srae("study", "widths.yaml", "--dry-run")
+    assert done.returncode == 0, done.stderr
+    assert "new     base-s0" in done.stderr
+    assert "2 runs, about 0 s of training" in done.stderr
+    assert not (tmp_path / "runs").exists()
