@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -41,6 +42,44 @@ def srae(tmp_path: Path) -> Run:
         )
 
     return run
+
+
+def write_run(
+    folder: Path,
+    *,
+    fingerprint: str = "0",
+    rows: int = 3,
+    summary: bool = True,
+    width: int = 8,
+    seed: int = 0,
+    psnr: list[float] | None = None,
+) -> Path:
+    """A run folder as a training leaves it, written by hand; `psnr` are the figures of its val pictures."""
+    import json
+
+    from srae.runs import COLUMNS
+
+    folder.mkdir(parents=True)
+    (folder / "config.yaml").write_text(f"model: {{name: residual, width: {width}}}\nseed: {seed}\n")
+    lines = [",".join(COLUMNS)]
+    for epoch in range(1, rows + 1):
+        values = {"epoch": epoch, "step": epoch, "train_mse": 0.1 / epoch, "val_mse": 0.2 / epoch, "identity_mse": 0.05}
+        lines.append(",".join(str(values.get(column, "")) for column in COLUMNS))
+    (folder / "metrics.csv").write_text("\n".join(lines) + "\n")
+    if summary:
+        document: dict[str, Any] = {
+            "version": 1, "run": folder.name, "status": "done", "data": {"name": "toy", "fingerprint": fingerprint},
+            "protocol": {"channels": "RGB", "rounded": True, "border": 0, "baseline": "returning the input"},
+            "parameters": 1234, "epochs": rows, "train": {"mse": 0.03}, "val": {"mse": 0.06, "psnr": 12.2, "ssim": 0.5},
+            "test": None, "identity": {"mse": 0.05, "psnr": 13.0}, "seconds": 6.0, "images_per_second": 10.0,
+            "rss_peak_mb": 100.0, "vram_peak_mb": None,
+        }  # fmt: skip
+        if psnr:
+            document["val"]["psnr"] = sum(psnr) / len(psnr)
+            lines = ["split,name,psnr", *(f"val,{i}.png,{value}" for i, value in enumerate(psnr))]
+            (folder / "images.csv").write_text("\n".join(lines) + "\n")
+        (folder / "summary.json").write_text(json.dumps(document))
+    return folder
 
 
 @pytest.fixture

@@ -10,13 +10,21 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from srae.runs import Run, read_images
-from srae.stats import Interval, interval_over_images, interval_over_seeds
+from srae.stats import (
+    Interval,
+    adjust_holm,
+    compare_pairs,
+    interval_over_images,
+    interval_over_seeds,
+    share_of_variance,
+)
 
 COLUMNS = (
     "run",
@@ -71,14 +79,18 @@ class Group:
     """Metrics of the baseline."""
     runs: list[Run]
 
-    def rows(self) -> list[dict[str, Any]]:
-        """One row per experiment: runs that differ in their seed alone are one."""
-        experiments: dict[str, list[Run]] = {}
+    def experiments(self) -> list[list[Run]]:
+        """Runs that differ in their seed alone are one experiment."""
+        found: dict[str, list[Run]] = {}
         for run in self.runs:
             # a run whose config cannot be read stands for itself
             config = {**run.config, "seed": None} if run.config else {"path": str(run.path)}
-            experiments.setdefault(repr(config), []).append(run)
-        return [row_of(runs[0]) if len(runs) == 1 else merge_seeds(runs) for runs in experiments.values()]
+            found.setdefault(repr(config), []).append(run)
+        return list(found.values())
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One row per experiment."""
+        return [row_of(runs[0]) if len(runs) == 1 else merge_seeds(runs) for runs in self.experiments()]
 
 
 def group_runs(runs: Iterable[Run]) -> list[Group]:
@@ -166,6 +178,70 @@ def _common_name(names: Sequence[str]) -> str:
     """What a study's runs are called but for the seed: ``cnn4_relu-s0``, ``cnn4_relu-s1`` -> ``cnn4_relu``."""
     stems = {re.sub(r"-s\d+$|-\d+$", "", name) for name in names}
     return stems.pop() if len(stems) == 1 else names[0]
+
+
+def pair_with_best(group: Group) -> tuple[str, list[dict[str, Any]]]:
+    """The experiment with the highest mean PSNR on val, and every other one against it, picture by picture.
+
+    Values of several seeds are averaged per picture first, so a test is over pictures alone.
+
+    Returns:
+        Name of the best; rows with `run`, `images`, `difference_db` and its 95 % interval over
+        images `low_db`, `high_db`, `p` and `wilcoxon_p` (each Holm-adjusted over the rows) and
+        `win_rate`.  Experiments without figures of the same two or more pictures are left out.
+    """
+    measured = {_common_name([run.name for run in runs]): _psnr_by_image(runs) for runs in group.experiments()}
+    measured = {name: values for name, values in measured.items() if values}
+    if len(measured) < 2:
+        return "", []
+    best = max(measured, key=lambda name: sum(measured[name].values()) / len(measured[name]))
+    images = list(measured[best])
+    others = [n for n, v in measured.items() if n != best and v.keys() == measured[best].keys() and len(images) > 1]
+    tests = [compare_pairs([measured[n][i] for i in images], [measured[best][i] for i in images]) for n in others]
+    flips, ranks = adjust_holm([t.p for t in tests]), adjust_holm([t.wilcoxon_p for t in tests])
+    return best, [
+        {
+            "run": name,
+            "images": len(images),
+            "difference_db": test.difference.mean,
+            "low_db": test.difference.low,
+            "high_db": test.difference.high,
+            "p": p,
+            "wilcoxon_p": wilcoxon_p,
+            "win_rate": test.win_rate,
+        }
+        for name, test, p, wilcoxon_p in zip(others, tests, flips, ranks, strict=True)
+    ]
+
+
+def _psnr_by_image(runs: Sequence[Run]) -> dict[str, float]:
+    """Picture -> PSNR in dB on val, mean over runs; empty when a run has no (finite) figures."""
+    tables = [{r["name"]: float(r["psnr"]) for r in read_images(run.path) if r["split"] == "val" and r.get("psnr")}
+              for run in runs]  # fmt: skip
+    if not all(tables) or any(table.keys() != tables[0].keys() for table in tables):
+        return {}
+    merged = {name: sum(table[name] for table in tables) / len(tables) for name in tables[0]}
+    return merged if all(map(math.isfinite, merged.values())) else {}
+
+
+def what_mattered(group: Group) -> dict[str, float]:
+    """Share of the variance of val_psnr per varied key and pair of keys; empty unless the runs are a full grid.
+
+    Keys that always change together are one factor, named after the first.
+    """
+    values = [row_of(run)["val_psnr"] for run in group.runs]
+    if len(values) < 4 or None in values:
+        return {}
+    factors: dict[tuple[int, ...], tuple[str, list[Any]]] = {}
+    for key, levels in differing_keys(group.runs).items():
+        partition = tuple([repr(v) for v in levels].index(repr(level)) for level in levels)
+        if key != "seed":
+            factors.setdefault(partition, (key, levels))
+    rows = [{key: levels[i] for key, levels in factors.values()} for i in range(len(values))]
+    try:
+        return share_of_variance(rows, values) if factors else {}
+    except ValueError:
+        return {}
 
 
 def differing_keys(runs: Sequence[Run]) -> dict[str, list[Any]]:

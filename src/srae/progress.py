@@ -39,22 +39,20 @@ class Progress:
         self.loss_sum = self.mse_sum = self.epoch_seconds = 0.0
 
 
+def save_best(run: RunWriter, progress: Progress, model: nn.Module, meta: Mapping[str, Any]) -> None:
+    """The weights alone, as `best`."""
+    path = run.checkpoints / "best.safetensors"
+    save_checkpoint(path, _weights(model), {**meta, "progress": asdict(progress)}, None)
+
+
 def save_progress(
     run: RunWriter,
     progress: Progress,
     model: nn.Module,
-    optimizer: torch.optim.Optimizer | None,
+    optimizer: torch.optim.Optimizer,
     meta: Mapping[str, Any],
-    *,
-    best: bool,
 ) -> None:
-    """Weights as `best` when they are, and everything a resume needs as `last`."""
-    meta = {**meta, "progress": asdict(progress)}
-    weights = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
-    if best:
-        save_checkpoint(run.checkpoints / "best.safetensors", weights, meta, None)
-    if optimizer is None:
-        return
+    """Everything a resume needs, as `last`; what was `last` becomes `previous`."""
     state = {
         f"optimizer.{index}.{name}": tensor
         for index, tensors in optimizer.state_dict()["state"].items()
@@ -62,7 +60,11 @@ def save_progress(
         if tensor is not None
     }
     last, previous = run.checkpoints / "last.safetensors", run.checkpoints / "previous.safetensors"
-    save_checkpoint(last, weights | state, meta, previous)
+    save_checkpoint(last, _weights(model) | state, {**meta, "progress": asdict(progress)}, previous)
+
+
+def _weights(model: nn.Module) -> dict[str, Tensor]:
+    return {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
 
 
 def restore_progress(

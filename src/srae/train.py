@@ -28,7 +28,7 @@ from srae.metrics import Protocol
 from srae.models import build_model, count_parameters
 from srae.narrate import epoch_line
 from srae.optimizer import build_optimizer, learning_rate_at, set_learning_rate
-from srae.progress import Progress, restore_progress, save_progress
+from srae.progress import Progress, restore_progress, save_best, save_progress
 from srae.runs import RunWriter, read_rows
 from srae.session import Session, make_meta, make_row, make_summary, start_lines
 from srae.signals import catch_signals
@@ -72,7 +72,7 @@ def train(session: Session, run: RunWriter, say: Say, *, resume: bool = False) -
             _fit(s, progress, run, say)
         elif not (run.path / "metrics.csv").exists():
             run.append_row(make_row(s, progress, means(evaluate(s.model, s.data.val, s.task, s.protocol)), 0.0))
-            save_progress(run, progress, s.model, None, make_meta(s), best=True)
+            save_best(run, progress, s.model, make_meta(s))
     except (DivergedError, Interrupted) as stop:
         status = "diverged" if isinstance(stop, DivergedError) else "stopped"
         run.finish(make_summary(s, progress, read_rows(run.path), {}, status))
@@ -107,6 +107,7 @@ def _build(config: Config, data: Data, device: torch.device) -> Session:
 def _fit(s: Session, progress: Progress, run: RunWriter, say: Say) -> None:
     """Epochs from where `progress` stands to the last."""
     epochs, patience = s.config.train.epochs, s.config.train.patience
+    assert s.optimizer is not None
     with catch_signals() as stop:
         while progress.epoch < epochs and not _is_stale(progress, patience):
             began, done_before = time.perf_counter(), progress.epoch_seconds
@@ -114,7 +115,7 @@ def _fit(s: Session, progress: Progress, run: RunWriter, say: Say) -> None:
             train_seconds = done_before + time.perf_counter() - began
             if stop.wanted():
                 progress.epoch_seconds = train_seconds
-                save_progress(run, progress, s.model, s.optimizer, make_meta(s), best=False)
+                save_progress(run, progress, s.model, s.optimizer, make_meta(s))
                 raise Interrupted(
                     stop.signal_number,
                     f"stopped in epoch {progress.epoch + 1}, after step {progress.step}; everything is saved",
@@ -135,8 +136,10 @@ def _fit(s: Session, progress: Progress, run: RunWriter, say: Say) -> None:
             say(epoch_line(row, epochs, s.identity))
             progress.end_epoch()
             last = progress.epoch == epochs or _is_stale(progress, patience)
-            if improved or last or progress.epoch % s.config.train.checkpoint_every == 0:
-                save_progress(run, progress, s.model, s.optimizer, make_meta(s), best=improved)
+            if improved:
+                save_best(run, progress, s.model, make_meta(s))
+            if last or progress.epoch % s.config.train.checkpoint_every == 0:
+                save_progress(run, progress, s.model, s.optimizer, make_meta(s))
 
 
 def _run_epoch(s: Session, progress: Progress, stopped: Callable[[], bool]) -> None:

@@ -6,9 +6,14 @@ Runs on different data or under different protocols are shown in tables of their
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from srae.cli import print_json, say
 from srae.errors import ConfigError
+
+if TYPE_CHECKING:
+    from srae.compare import Group
 
 EXAMPLES = """
   srae compare runs/cnn4_tanh runs/residual
@@ -27,8 +32,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from pathlib import Path
-
     from srae.compare import differing_keys, group_runs, text_table
     from srae.runs import baseline_of, find_runs, read_run
 
@@ -38,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
         write_comparison(groups, Path(args.output))
         say(f"written to {args.output}")
     if args.json:
-        print_json([{"data": g.data, "protocol": g.protocol, "identity": g.baseline, "rows": g.rows()} for g in groups])
+        print_json([describe_group(group) for group in groups])
         return 0
     if len(groups) > 1:
         say("these runs differ in data or protocol: their figures do not belong in one table")
@@ -47,6 +50,7 @@ def run(args: argparse.Namespace) -> int:
         if group.baseline:
             print(f"{baseline_of(group.runs[0])}: mse {group.baseline['mse']:.6f}, {group.baseline['psnr']:.2f} dB")
         print(f"\n{text_table(group.rows())}\n")
+        print_tests(group)
     differences = differing_keys(runs)
     if len(runs) > 1 and differences:
         print("config differences:")
@@ -55,7 +59,36 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def write_comparison(groups: list, folder) -> None:  # type: ignore[no-untyped-def]
+def describe_group(group: Group) -> dict[str, Any]:
+    """One group as a JSON value."""
+    from srae.compare import pair_with_best, what_mattered
+
+    best, tests = pair_with_best(group)
+    about = {"data": group.data, "protocol": group.protocol, "identity": group.baseline, "rows": group.rows()}
+    return {**about, "best": best, "against_best": tests, "share_of_variance": what_mattered(group)}
+
+
+def print_tests(group: Group) -> None:
+    """Paired tests against the best run, and what mattered, where there is something to say."""
+    from srae.compare import pair_with_best, what_mattered
+
+    best, rows = pair_with_best(group)
+    if rows:
+        print(f"against {best}, on the same {rows[0]['images']} pictures (p: sign-flip permutation, Holm):")
+        width = max(len(row["run"]) for row in rows)
+        for row in rows:
+            size = f"{row['difference_db']:+.2f} dB [{row['low_db']:+.2f}, {row['high_db']:+.2f}]"
+            verdict = "" if row["p"] < 0.05 else "  no difference beyond noise"
+            print(f"  {row['run']:<{width}}  {size}  p {row['p']:.2g}  better on {row['win_rate']:.0%}{verdict}")
+        print()
+    if shares := what_mattered(group):
+        print("share of the variance of val_psnr:")
+        for name, share in sorted(shares.items(), key=lambda item: -item[1]):
+            print(f"  {share:>4.0%}  {name}")
+        print()
+
+
+def write_comparison(groups: list[Group], folder: Path) -> None:
     """Per group a table as csv and md and the curves over each other; an existing folder is not touched."""
     from srae.compare import csv_table, markdown_table
     from srae.files import write_text
