@@ -59,6 +59,7 @@ def result_lines(summary: dict[str, Any], path: str) -> str:
         lines.append(f"cost      {summary['seconds']:.0f} s, {summary['images_per_second']:.1f} images/s, {memory}")
     lines.append(f"look at   {path}/curves.png and {path}/samples/")
     if identity and summary["parameters"]:
-        scale = "--scale 2 " if summary["config"]["data"]["enlarge"] else ""  # same-size pairs: enlarge first
+        same_size = summary["protocol"]["baseline"] == "returning the input"
+        scale = "--scale 2 " if same_size else ""  # such a network needs its picture enlarged first
         lines.append(f"next      srae-upscale img.png {scale}--model {path}")
     return "\n".join(lines)
