@@ -26,11 +26,12 @@ def test_config(path: Path) -> None:
     assert check_name(path.stem)
     if config.data.folder:
         assert config.data.otherwise == "demo", "a config must run on a machine without the data"
-    side = config.data.crop or 256
+    side = config.data.crop or {"pairs": 256, "cifar10": 32}.get(config.data.name, 28)
     shape = ({"L": 1, "RGB": 3, "RGBA": 4}[config.data.channels], side, side)
+    out_shape = (10,) if config.task == "classification" else shape
     with torch.device("meta"):
-        model = build_model(config.model.name, shape, shape, config.model.options)
-        assert model(torch.empty(2, *shape)).shape == (2, *shape)
+        model = build_model(config.model.name, shape, out_shape, config.model.options)
+        assert model(torch.empty(2, *shape)).shape == (2, *out_shape)
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)

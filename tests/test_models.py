@@ -29,11 +29,14 @@ TOYS = [
     ("residual", SMALL, SMALL, {"width": 6, "blocks": 2}),
     ("residual", SMALL, (3, 64, 64), {"width": 6, "blocks": 2, "shrink": 1}),
     ("residual", SMALL, (3, 96, 96), {"width": 6, "blocks": 1, "shrink": 2}),
+    ("dense_autoencoder", SMALL, SMALL, {"hidden": 5, "dropout": 0.1, "value_range": [-1, 1]}),
+    ("conv_classifier", SMALL, (10,), {"channels": [4, 6], "pool": [1, 2], "dense": [8], "batch_norm": True}),
+    ("residual_classifier", SMALL, (10,), {"channels": [4, 6], "dropout": 0.1}),
 ]
 
 
 def toy_id(toy: tuple) -> str:
-    return f"{toy[0]}-{'-'.join(toy[3]) or 'plain'}-{toy[2][1]}"
+    return f"{toy[0]}-{'-'.join(toy[3]) or 'plain'}-{toy[2][-1]}"
 
 
 def test_every_network_has_a_toy() -> None:
@@ -49,8 +52,9 @@ def test_contract(toy: tuple) -> None:
     output = model(picture)
     assert output.shape == (2, *out_shape)
     assert torch.isfinite(output).all()
-    assert model.scale * in_shape[1] == out_shape[1]
-    assert in_shape[1] % model.multiple_of == 0
+    if len(out_shape) == 3:
+        assert model.scale * in_shape[1] == out_shape[1]
+        assert in_shape[1] % model.multiple_of == 0
     assert model.fixed_size in (None, in_shape[1:])
     if count_parameters(model):
         output.square().mean().backward()

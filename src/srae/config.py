@@ -81,6 +81,10 @@ class DataConfig(Section):
     """Share of the val split that a fixed permutation sets aside as test."""
     limit: Annotated[int, Field(ge=1)] | None = None
     """Use only the first N pictures of each split."""
+    target: Literal["label", "input"] = "label"
+    """Of labelled pictures: what is to be put out, the class or (autoencoders) the picture itself."""
+    val_count: Annotated[int, Field(ge=1)] = 5000
+    """Of data sets that come as train and test: training pictures that a fixed permutation sets aside as val."""
 
     @model_validator(mode="after")
     def _consistent(self) -> DataConfig:

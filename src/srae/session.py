@@ -118,7 +118,7 @@ def make_summary(
         "data": {"name": s.data.name, "fingerprint": s.data.fingerprint, "counts": counts},
         "protocol": {**s.protocol.as_dict(), "baseline": s.baseline},
         "parameters": count_parameters(s.model),
-        "train": {"mse": best.get("train_mse"), "loss": best.get("train_loss")},
+        "train": {"mse": best.get("train_mse"), "loss": best.get("train_loss"), **scored.get("train", {})},
         "val": scored.get("val"),
         "test": scored.get("test"),
         "identity": s.identity or None,

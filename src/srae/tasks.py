@@ -22,7 +22,9 @@ class Task:
     """The metric that picks the best epoch."""
     lower_is_better: bool = True
     images: bool = True
-    """Outputs are images: a Protocol applies, and returning the input is a baseline."""
+    """Outputs are images: a Protocol applies."""
+    has_baseline: bool = True
+    """Returning the input is something to beat."""
 
     def is_better(self, value: float, best: float | None) -> bool:
         return best is None or (value < best if self.lower_is_better else value > best)
@@ -37,12 +39,13 @@ _IMAGE_METRICS: dict[str, Metric] = {
 
 TASKS: dict[str, Task] = {
     "super_resolution": Task(_IMAGE_METRICS, best_by="mse"),
-    "reconstruction": Task(_IMAGE_METRICS, best_by="mse"),
+    "reconstruction": Task(_IMAGE_METRICS, best_by="mse", has_baseline=False),
     "classification": Task(
         {"cross_entropy": metrics.cross_entropy, "accuracy": metrics.accuracy},
         best_by="accuracy",
         lower_is_better=False,
         images=False,
+        has_baseline=False,
     ),
 }
 

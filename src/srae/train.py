@@ -19,10 +19,10 @@ from tqdm import tqdm
 
 from srae.checkpoint import load_weights, read_checkpoint
 from srae.config import Config
-from srae.data import Batch, Data, Split, count_batches, open_data, train_batches
+from srae.data import Batch, Data, Labels, Split, count_batches, open_data, train_batches
 from srae.device import autocast, describe_call, describe_machine, pick_precision, seed_all
 from srae.errors import ConfigError, DivergedError, Interrupted
-from srae.evaluate import baseline, describe_outputs, evaluate, means, save_samples
+from srae.evaluate import baseline, describe_outputs, evaluate, means, predict, save_samples
 from srae.files import copy_file
 from srae.metrics import Protocol
 from srae.models import build_model, count_parameters
@@ -81,6 +81,12 @@ def train(session: Session, run: RunWriter, say: Say, *, resume: bool = False) -
 
 
 def _build(config: Config, data: Data, device: torch.device) -> Session:
+    if TASKS[config.task].images != (len(data.out_shape) == 3):
+        wanted = "pictures as target (data.target: input)" if TASKS[config.task].images else "labels as target"
+        raise ConfigError(f"task {config.task} needs {wanted}", "task", f"data {data.name} has {data.out_shape}")
+    if (config.train.loss == "cross_entropy") == TASKS[config.task].images:
+        wanted = "mse, l1 or charbonnier" if TASKS[config.task].images else "cross_entropy"
+        raise ConfigError(f"task {config.task} needs another loss", "train.loss", f"set it to {wanted}")
     seed_all(config.seed)
     model = build_model(config.model.name, data.in_shape, data.out_shape, config.model.options).to(device)
     if model.fixed_size and data.val.input.shape != data.in_shape:
@@ -257,12 +263,18 @@ def _finish(s: Session, progress: Progress, run: RunWriter) -> dict[str, Any]:
     load_weights(s.model, {name.removeprefix("model."): t for name, t in tensors.items()}, best)
     copy_file(best, run.path / "model.safetensors")  # the name that people look for
     rows, scored = [], {}
-    splits: dict[str, Split] = {"val": s.data.val} | ({"test": s.data.test} if s.data.test else {})
+    splits: dict[str, Split | None] = {"val": s.data.val, "test": s.data.test}
+    if not s.task.images:  # the loss of an epoch was taken while its weights changed, with dropout
+        scored["train"] = means(evaluate(s.model, s.data.train, s.task, s.protocol, dtype=s.dtype))
     for name, split in splits.items():
-        values = evaluate(s.model, split, s.task, s.protocol, dtype=s.dtype)
-        scored[name] = means(values)
-        for i, picture in enumerate(split.names):
-            rows.append({"split": name, "name": picture, **{metric: v[i] for metric, v in values.items()}})
+        if split is not None:
+            values: dict[str, list[Any]] = {**evaluate(s.model, split, s.task, s.protocol, dtype=s.dtype)}
+            scored[name] = means(values)
+            if isinstance(split.target, Labels):
+                values["label"] = [s.data.classes[label] for label in split.target.values.tolist()]
+                values["prediction"] = [s.data.classes[label] for label in predict(s.model, split, dtype=s.dtype)]
+            for i, picture in enumerate(split.names):
+                rows.append({"split": name, "name": picture, **{metric: v[i] for metric, v in values.items()}})
     run.write_images(rows)
     if s.task.images:
         save_samples(s.model, s.data.val, run.samples, dtype=s.dtype)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from srae.data.batches import Batch, count_batches, eval_batches, train_batches
 from srae.data.contract import Data, Options
 from srae.data.demo import open_demo
+from srae.data.labelled import READERS, open_labelled
 from srae.data.pairs import open_pairs
-from srae.data.store import Split, Store
+from srae.data.store import Labels, Split, Store
 
 __all__ = [
     "DATASETS",
     "Batch",
     "Data",
+    "Labels",
     "Options",
     "Split",
     "Store",
@@ -24,7 +27,11 @@ __all__ = [
     "train_batches",
 ]
 
-DATASETS: dict[str, Callable[..., Data]] = {"pairs": open_pairs, "demo": open_demo}
+DATASETS: dict[str, Callable[..., Data]] = {
+    "pairs": open_pairs,
+    "demo": open_demo,
+    **{name: partial(open_labelled, name=name) for name in READERS},
+}
 
 
 def open_data(name: str, *, whole: bool = False, **options: Any) -> Data:

@@ -14,17 +14,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from srae.data.store import Split, Store
+from srae.data.store import Labels, Split, Store
 from srae.images import to_float
 
 
 class Batch(NamedTuple):
-    """Floats in [0, 1], channels_last, on the device of the store."""
+    """Pictures are floats in [0, 1], channels_last, on the device of the store."""
 
     input: Tensor
     """(B, C, h, w)"""
     target: Tensor
-    """(B, C, H, W)"""
+    """(B, C, H, W), or int64 (B,) for classes."""
     indices: list[int]
     """Place of every picture in `Split.names`."""
 
@@ -90,13 +90,14 @@ def train_batches(
     for first in range(start * batch_size, samples, batch_size):
         chosen = draws.order[first : first + batch_size]
         indices = (chosen // crops_per_picture).tolist()
-        if crop is None:
-            sides = [_gather(split.input, indices), _gather(split.target, indices)]
-        else:
+        if crop is not None:
             sides = _crop(split, indices, draws.place[chosen], crop)
+        else:
+            sides = [side.gather(indices) for side in (split.input, split.target) if isinstance(side, Store)]
         mirror, quarters = draws.mirror[chosen], draws.quarters[chosen]
         turned = [_to_batch(_turn(side, mirror, quarters)) for side in sides]
-        yield Batch(turned[0], turned[1], indices)
+        target = split.target.gather(indices) if isinstance(split.target, Labels) else turned[1]
+        yield Batch(turned[0], target, indices)
 
 
 def eval_batches(split: Split, batch_size: int) -> Iterator[Batch]:
@@ -104,25 +105,23 @@ def eval_batches(split: Split, batch_size: int) -> Iterator[Batch]:
     first = 0
     while first < len(split):
         after = first + 1
-        sizes = split.input.size(first), split.target.size(first)
-        while after < min(first + batch_size, len(split)):
-            if (split.input.size(after), split.target.size(after)) != sizes:
-                break
+        while after < min(first + batch_size, len(split)) and _sizes(split, after) == _sizes(split, first):
             after += 1
         indices = list(range(first, after))
-        yield Batch(_to_batch(_gather(split.input, indices)), _to_batch(_gather(split.target, indices)), indices)
+        target = split.target.gather(indices)
+        if isinstance(split.target, Store):
+            target = _to_batch(target)
+        yield Batch(_to_batch(split.input.gather(indices)), target, indices)
         first = after
 
 
-def _gather(store: Store, indices: list[int]) -> Tensor:
-    """Whole pictures, uint8 (B, H, W, C)."""
-    if isinstance(store.pixels, list):
-        return torch.stack([store.pixels[index] for index in indices])
-    return store.pixels.index_select(0, torch.tensor(indices).to(store.device, non_blocking=True))
+def _sizes(split: Split, index: int) -> tuple[tuple[int, int], ...]:
+    return tuple(side.size(index) for side in (split.input, split.target) if isinstance(side, Store))
 
 
 def _crop(split: Split, indices: list[int], places: np.ndarray, crop: int) -> list[Tensor]:
     """Aligned crops of both sides, uint8 (B, crop / scale, crop / scale, C) and (B, crop, crop, C)."""
+    assert isinstance(split.target, Store)
     low_crops, high_crops = [], []
     for index, place in zip(indices, places, strict=True):
         low_size, high_size = split.input.size(index), split.target.size(index)

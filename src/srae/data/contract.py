@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import torch
 
-from srae.data.store import Split
+from srae.data.store import Split, Store
 from srae.errors import DataError
 
 
@@ -30,6 +30,8 @@ class Options:
     augment: Sequence[str] = ()
     test_from_val: float = 0.0
     limit: int | None = None
+    target: Literal["label", "input"] = "label"
+    val_count: int = 5000
 
 
 @dataclass(frozen=True)
@@ -42,10 +44,12 @@ class Data:
     test: Split | None
     in_shape: tuple[int, int, int]
     """(C, h, w) of one training sample: of a crop when there are crops."""
-    out_shape: tuple[int, int, int]
-    """(C, H, W) of its target."""
+    out_shape: tuple[int, ...]
+    """(C, H, W) of its target, or (classes,)."""
     fingerprint: str
     """16 hex digits over splits, names, contents and degradation; equal data, equal fingerprint."""
+    classes: list[str] = field(default_factory=list)
+    """Names of the classes, by label; empty for pictures."""
     notes: list[str] = field(default_factory=list)
     """What the user should know before training, one line each."""
 
@@ -80,6 +84,7 @@ def sample_shapes(
         DataError: sizes are mixed and there is no crop; the crop is no multiple
             of the scale, or larger than a picture.
     """
+    assert isinstance(train.target, Store)
     low, high = train.input.picture(0).shape, train.target.picture(0).shape
     scale = high[1] // low[1]
     shortest = min(min(train.target.size(index)) for index in range(len(train)))

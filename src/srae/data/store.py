@@ -48,6 +48,12 @@ class Store:
         """One picture as a uint8 (C, H, W) view."""
         return self.pixels[index].permute(2, 0, 1)  # (H, W, C) -> (C, H, W)
 
+    def gather(self, indices: list[int]) -> Tensor:
+        """Whole pictures of one size, uint8 (B, H, W, C)."""
+        if isinstance(self.pixels, list):
+            return torch.stack([self.pixels[index] for index in indices])
+        return self.pixels.index_select(0, torch.tensor(indices).to(self.device, non_blocking=True))
+
     def to(self, device: torch.device | str) -> Store:
         if isinstance(self.pixels, list):
             return Store([picture.to(device) for picture in self.pixels])
@@ -55,11 +61,28 @@ class Store:
 
 
 @dataclass(frozen=True)
+class Labels:
+    """The class of every picture, int64 (N,)."""
+
+    values: Tensor
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def gather(self, indices: list[int]) -> Tensor:
+        """int64 (B,)"""
+        return self.values.index_select(0, torch.tensor(indices).to(self.values.device, non_blocking=True))
+
+    def to(self, device: torch.device | str) -> Labels:
+        return Labels(self.values.to(device))
+
+
+@dataclass(frozen=True)
 class Split:
-    """Low and high side of the train, val or test pictures, in one order."""
+    """Input and target (high side, or class) of the train, val or test pictures, in one order."""
 
     input: Store
-    target: Store
+    target: Store | Labels
     names: list[str]
 
     def __len__(self) -> int:

@@ -2,12 +2,14 @@
 
 A network is a torch module with keyword-only arguments `in_shape`, `out_shape`
 and its own options; their annotations are the schema of its YAML section.  It
-maps (B, *in_shape) to (B, *out_shape) and states
+maps (B, *in_shape) to (B, *out_shape).  One that puts out pictures states
 
 - `scale`: output side / input side,
 - `multiple_of`: sides of its input must be multiples of this,
 - `receptive_radius`: input pixels around a pixel that can change its output,
-- `fixed_size`: (H, W) when it is bound to the size it was built for, else None.
+
+and every one states `fixed_size`: (H, W) when it is bound to the size it was
+built for, else None.
 """
 
 from __future__ import annotations
@@ -21,7 +23,9 @@ from torch import nn
 
 from srae.errors import ConfigError
 from srae.models.baselines import Bicubic, Identity
+from srae.models.classifiers import ConvClassifier, ResidualClassifier
 from srae.models.conv_autoencoder import ConvAutoencoder
+from srae.models.dense import DenseAutoencoder
 from srae.models.residual import ResidualNetwork
 from srae.models.unet import UNet
 
@@ -31,9 +35,12 @@ MODELS: dict[str, type[nn.Module]] = {
     "conv_autoencoder": ConvAutoencoder,
     "unet": UNet,
     "residual": ResidualNetwork,
+    "dense_autoencoder": DenseAutoencoder,
+    "conv_classifier": ConvClassifier,
+    "residual_classifier": ResidualClassifier,
 }
 
-Shape = tuple[int, int, int]
+Shape = tuple[int, ...]
 
 
 def build_model(name: str, in_shape: Shape, out_shape: Shape, options: dict[str, Any]) -> nn.Module:

@@ -38,7 +38,7 @@ class Bicubic(nn.Module):
 
     def __init__(self, *, in_shape: tuple[int, int, int], out_shape: tuple[int, int, int], shrink: int = 1) -> None:
         super().__init__()
-        self.scale = out_shape[1] // in_shape[1]
+        self.scale = out_shape[-1] // in_shape[2]
         if out_shape != (in_shape[0], in_shape[1] * self.scale, in_shape[2] * self.scale):
             raise ValueError(f"target {out_shape} is no integer multiple of input {in_shape}")
         if self.scale == shrink == 1:

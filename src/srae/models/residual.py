@@ -38,7 +38,7 @@ class ResidualNetwork(nn.Module):
         shrink: int = 2,
     ) -> None:
         super().__init__()
-        self.scale = out_shape[1] // in_shape[1]
+        self.scale = out_shape[-1] // in_shape[2]
         if out_shape != (in_shape[0], in_shape[1] * self.scale, in_shape[2] * self.scale):
             raise ValueError(f"target {out_shape} is no integer multiple of input {in_shape}")
         self.shrink = self.multiple_of = shrink
