@@ -50,7 +50,7 @@ FLOORS = {
     "stats": {"errors"},
     "compare": {"runs", "config", "errors", "stats", "files"},
     "study": {"runs", "config", "errors", "files", "yaml_text"},
-    "report.*": {"runs", "compare", "stats", "config", "errors", "files", "report.*"},
+    "report.*": {"runs", "compare", "stats", "config", "errors", "files", "narrate", "report.*"},
     "cli.*": {"errors", "cli"},  # at the top of a module; inside functions anything, see below
     "__init__": set(),
     "__main__": {"cli"},

@@ -151,7 +151,7 @@ def row_of(run: Run) -> dict[str, Any]:
 def merge_seeds(runs: Sequence[Run]) -> dict[str, Any]:
     """Runs of several seeds as one row: means, intervals over seeds."""
     rows = [row_of(run) for run in runs]
-    merged = {**rows[0], "run": _common_name([run.name for run in runs]), "seeds": len(runs)}
+    merged = {**rows[0], "run": name_of(runs), "seeds": len(runs)}
     merged["status"] = rows[0]["status"] if len({row["status"] for row in rows}) == 1 else "mixed"
     for column in _AVERAGED:
         values = [row[column] for row in rows]
@@ -174,10 +174,10 @@ def _with_intervals(row: dict[str, Any], intervals: Mapping[str, Interval], over
     }
 
 
-def _common_name(names: Sequence[str]) -> str:
-    """What a study's runs are called but for the seed: ``cnn4_relu-s0``, ``cnn4_relu-s1`` -> ``cnn4_relu``."""
-    stems = {re.sub(r"-s\d+$|-\d+$", "", name) for name in names}
-    return stems.pop() if len(stems) == 1 else names[0]
+def name_of(runs: Sequence[Run]) -> str:
+    """What an experiment is called: its run, or its runs but for the seed (``a-s0``, ``a-s1`` -> ``a``)."""
+    stems = {re.sub(r"-s\d+$|-\d+$", "", run.name) for run in runs}
+    return stems.pop() if len(stems) == 1 and len(runs) > 1 else runs[0].name
 
 
 def pair_with_best(group: Group) -> tuple[str, list[dict[str, Any]]]:
@@ -190,7 +190,7 @@ def pair_with_best(group: Group) -> tuple[str, list[dict[str, Any]]]:
         images `low_db`, `high_db`, `p` and `wilcoxon_p` (each Holm-adjusted over the rows) and
         `win_rate`.  Experiments without figures of the same two or more pictures are left out.
     """
-    measured = {_common_name([run.name for run in runs]): _psnr_by_image(runs) for runs in group.experiments()}
+    measured = {name_of(runs): _psnr_by_image(runs) for runs in group.experiments()}
     measured = {name: values for name, values in measured.items() if values}
     if len(measured) < 2:
         return "", []

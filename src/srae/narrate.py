@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 
@@ -24,18 +25,37 @@ def epoch_line(row: dict[str, Any], epochs: int, identity: dict[str, float]) -> 
     return f"{place}  {score}  {row['images_per_second']:.1f} images/s  {row['wall_seconds']:.0f} s"
 
 
-def output_sentences(output: dict[str, float] | None) -> list[str]:
-    """What is wrong with what a network puts out, whatever its error: dead, or out of reach of dark or light."""
+OUTPUT_FAULTS = {
+    "dead": "learned nothing: whatever the input, the same picture comes out",
+    "dark": "nothing darker than {value:.2f} comes out (0 is black, 1 white)",
+    "light": "nothing lighter than {value:.2f} comes out (0 is black, 1 white)",
+}
+
+
+def find_output_faults(output: Mapping[str, float] | None) -> list[tuple[str, float]]:
+    """What is wrong with what a network puts out, whatever its error.
+
+    Args:
+        output: a summary's `output`: ranges in [0, 1] of outputs and targets, and the outputs' `spread`.
+
+    Returns:
+        Keys of `OUTPUT_FAULTS`, each with the value its sentence names.
+    """
     if not output:
         return []
     if output["spread"] < 1 / 255:
-        return ["learned nothing: whatever the input, the same picture comes out"]
-    sentences = []
+        return [("dead", output["spread"])]
+    faults = []
     if output["min"] > output["target_min"] + 0.1:
-        sentences.append(f"nothing darker than {output['min']:.2f} comes out (0 is black, 1 white)")
+        faults.append(("dark", output["min"]))
     if output["max"] < output["target_max"] - 0.1:
-        sentences.append(f"nothing lighter than {output['max']:.2f} comes out (0 is black, 1 white)")
-    return sentences
+        faults.append(("light", output["max"]))
+    return faults
+
+
+def output_sentences(output: Mapping[str, float] | None) -> list[str]:
+    """The faults of an output in words."""
+    return [OUTPUT_FAULTS[fault].format(value=value) for fault, value in find_output_faults(output)]
 
 
 def result_lines(summary: dict[str, Any], path: str) -> str:

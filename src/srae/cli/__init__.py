@@ -24,6 +24,7 @@ VERBS = {
     "eval": "score a trained network on a folder of pictures",
     "study": "run a grid of configs and seeds",
     "compare": "put runs side by side: metrics, cost, curves",
+    "report": "write figures, tables and one HTML page about runs",
     "runs": "list the run folders",
     "data": "check a folder of pictures, or make pairs from one",
     "doctor": "tell what would fail on this machine",

@@ -14,7 +14,7 @@ from srae.errors import PartialError
 EXAMPLES = """
   srae study configs/studies/report_a_rates.yaml --dry-run
   srae study report_a_rates
-  srae compare runs/report_a_rates
+  srae study my_study.yaml --jobs 2 --device cpu
 """
 
 

@@ -1,0 +1,51 @@
+"""Write figures, tables and one HTML page about runs or a study.
+
+The page needs nothing but itself: mail it, print it, hand it in.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from srae.cli import print_json, say
+
+EXAMPLES = """
+  srae report cnn4_tanh residual -o report
+  srae report report_a_rates -o report --title "Learning rates"
+  srae report runs/* -o informe --lang es
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("runs", metavar="RUN|STUDY", nargs="+", help="run or study folders, or their names")
+    parser.add_argument("-o", "--output", metavar="DIR", type=Path, required=True, help="new folder of the report")
+    parser.add_argument("--title", metavar="TEXT", help="title of the page")
+    parser.add_argument("--lang", choices=("en", "es"), default="en", help="language of figures, tables and page")
+    parser.add_argument("--runs-dir", metavar="DIR", default="runs", help="folder in which names are looked up")
+    parser.add_argument("--json", action="store_true", help="print what was written and found as JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    from srae.report.html import write_report
+    from srae.runs import find_runs, read_run
+
+    runs = [read_run(path) for name in args.runs for path in find_runs(name, Path(args.runs_dir))]
+    said = write_report(runs, args.output, language=args.lang, title=args.title)
+    page = args.output / "report.html"
+    if args.json:
+        sections = [
+            {
+                "data": part.section.group.data,
+                "protocol": part.section.group.protocol,
+                "runs": [run.name for run in part.section.group.runs],
+                "sentences": [{"kind": sentence.kind, "text": sentence.text} for sentence in part.sentences],
+            }
+            for part in said
+        ]
+        print_json({"folder": str(args.output), "page": str(page), "sections": sections})
+        return 0
+    for part in said:
+        print("\n".join([part.heading, *(f"  {sentence.text}" for sentence in part.sentences)]))
+    say(f"written to {page}, with figures/ and tables/ beside it")
+    return 0

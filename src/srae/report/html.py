@@ -1,0 +1,288 @@
+"""The report: figures, tables, and one HTML page that needs nothing but itself.
+
+    srae report cnn4_tanh residual -o report
+
+Whatever run folders say goes through jinja2's autoescape.  The page may run the
+one script and use the one style sheet that stand in it, known by their hashes,
+and load nothing.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+from matplotlib.image import imsave
+
+from srae.errors import ConfigError
+from srae.files import resource_error, write_text
+from srae.report.charts import FORMATS, draw_bars, draw_pareto, draw_shares
+from srae.report.figures import Variant, draw_variants
+from srae.report.published import published_table
+from srae.report.samples import Sample, choose_variants, draw_crops, find_crop, read_samples
+from srae.report.section import Section, describe_data, describe_protocol, file_in, make_sections
+from srae.report.sentences import Sentence, write_sentences
+from srae.report.tables import (
+    Table,
+    cost_table,
+    differences_table,
+    metrics_table,
+    over_text,
+    printable,
+    shares_table,
+    tests_table,
+    write_table,
+)
+from srae.report.words import Words, translate, words_of
+from srae.runs import Run
+
+MAX_SLIDER_SIDE = 512  # pixels: larger pictures would make the page too heavy to mail
+MAX_SLIDERS = 4
+MAX_CONFIG = 20_000  # letters
+_NO_CLOCK: Any = {"Software": None}  # nor the version of what wrote it
+
+# Corners in a box of 10 x 10; a circle where there are none.
+MARKER_CORNERS = {
+    "s": "1,1 9,1 9,9 1,9", "D": "5,0 10,5 5,10 0,5", "^": "5,0.5 10,9.5 0,9.5", "v": "0,0.5 10,0.5 5,9.5",
+    "P": "3.4,0 6.6,0 6.6,3.4 10,3.4 10,6.6 6.6,6.6 6.6,10 3.4,10 3.4,6.6 0,6.6 0,3.4 3.4,3.4",
+    "*": "5,0 6.2,3.6 10,3.7 6.9,6 8.1,9.7 5,7.5 1.9,9.7 3.1,6 0,3.7 3.8,3.6",
+    "X": "0,2 2,0 5,3 8,0 10,2 7,5 10,8 8,10 5,7 2,10 0,8 3,5",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a report says about one section."""
+
+    heading: str
+    section: Section
+    sentences: list[Sentence]
+
+
+def write_report(runs: Sequence[Run], folder: Path, *, language: str = "en", title: str | None = None) -> list[Said]:
+    """Figures, tables and `report.html` into a new or empty folder; returns what its sections say.
+
+    Raises:
+        ConfigError: the folder is not empty, or two experiments have one name.
+        ResourceError: it cannot be written.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ConfigError("the output folder is not empty", str(folder), "name another one with -o")
+    words = words_of(language)
+    sections = make_sections(runs)
+    try:
+        for name in ("figures", "tables"):
+            (folder / name).mkdir(parents=True, exist_ok=True)
+        page = _Page(folder, words)
+        views = [page.view(section) for section in sections]
+    except OSError as error:
+        raise resource_error(error, folder) from error
+    text = render_page(views, sections, words, title)
+    write_text(folder / "report.html", printable(text))
+    return [Said(v["heading"], s, v["sentences"]) for s, v in zip(sections, views, strict=True)]
+
+
+def render_page(views: Sequence[dict], sections: Sequence[Section], words: Words, title: str | None) -> str:
+    """The page with its own hashes in its policy."""
+    parts = {name: _resource(f"template.{name}") for name in ("html", "css", "js")}
+    names = [v.name for s in sections for v in s.variants]
+    runs = sum(len(section.group.runs) for section in sections)
+    automatic = words["title_one"].format(run=names[0]) if len(names) == 1 else words["title"].format(count=len(names))
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    return environment.from_string(parts["html"]).render(
+        w=words,
+        title=title or automatic,
+        counted=words["counted"].format(runs=runs, experiments=len(names)) if runs > len(names) else "",
+        sections=views,
+        css=Markup(parts["css"]),  # ours, not escaped; so is the script
+        js=Markup(parts["js"]),
+        css_hash=_hash(parts["css"]),
+        js_hash=_hash(parts["js"]),
+    )
+
+
+def _resource(name: str) -> str:
+    return resources.files("srae.report").joinpath(name).read_text(encoding="utf-8")
+
+
+def _hash(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+class _Page:
+    """Draws the parts of the page in the order in which they are read, and numbers them."""
+
+    def __init__(self, folder: Path, words: Words) -> None:
+        self.figures, self.tables, self.words = folder / "figures", folder / "tables", words
+        self._figure_numbers, self._table_numbers = count(1), count(1)
+
+    def view(self, section: Section) -> dict[str, Any]:
+        """What the template shows of a section."""
+        words = self.words
+        parts = [
+            ("results", self._results(section)),
+            ("cost_head", self._cost(section)),
+            ("looks", self._looks(section)),
+            ("settings", self._settings(section)),
+        ]
+        return {
+            "number": section.number,
+            "heading": _heading(section, words),
+            "facts": _facts(section, words),
+            "sentences": write_sentences(section, words),
+            "parts": [(words[name], blocks) for name, found in parts if (blocks := list(found))],
+            "swatches": {v.name: _swatch(v) for v in section.variants},
+        }
+
+    def _results(self, section: Section) -> Iterator[dict[str, Any]]:
+        words, stem = self.words, file_in(self.figures, "bars", section)
+        yield self._table(metrics_table(section, words), section)
+        if draw_bars(section.variants, section.baseline, stem, words):
+            known = dict.fromkeys(v.row["interval_over"] for v in section.variants if v.row["interval_over"])
+            over = ", ".join(over_text(text, words) for text in known) or "–"
+            key = "figure_bars" if section.baseline else "figure_bars_zero"
+            yield self._chart(stem, words[key].format(over=over), section)
+        if table := tests_table(section, words):
+            yield self._table(table, section)
+        if any(run.rows for run in section.group.runs):
+            stem = file_in(self.figures, "curves", section)
+            draw_variants([v for v in section.variants if v.runs[0].rows], stem, words=words, formats=FORMATS)
+            band = words["figure_band"] if any(len(v.runs) > 1 for v in section.variants) else ""
+            yield self._chart(stem, words["figure_curves"].format(band=band), section)
+        stem = file_in(self.figures, "shares", section)
+        if draw_shares(section.shares, stem, words) and (table := shares_table(section, words)):
+            yield self._chart(stem, words["figure_shares"], section)
+            yield self._table(table, section)
+        if table := published_table(section, words):
+            yield self._table(table, section)
+
+    def _cost(self, section: Section) -> Iterator[dict[str, Any]]:
+        yield self._table(cost_table(section, self.words), section)
+        pair = []
+        for cost in ("parameters", "seconds"):
+            stem = file_in(self.figures, f"pareto_{cost}", section)
+            if draw_pareto(section.variants, cost, section.baseline, stem, self.words):
+                caption = f"{self.words[f'figure_pareto_{cost}']} {self.words['frontier_note']}"
+                pair.append(self._chart(stem, caption, section))
+        if pair:
+            yield {"kind": "pair", "charts": pair}
+
+    def _looks(self, section: Section) -> Iterator[dict[str, Any]]:
+        words = self.words
+        variants, models = choose_variants(section.variants)
+        samples = read_samples(variants)
+        shown = [v for v in variants if v.row.get("parameters") != 0]
+        crop = find_crop(samples, [v.name for v in shown or variants])
+        if crop is None:
+            return
+        stem = file_in(self.figures, "strip", section)
+        draw_crops(crop, variants, stem, words)
+        kept = words["kept"].format(count=len(shown) - 1, all=models) if models > len(shown) else ""
+        caption = words["figure_strip"].format(side=crop.side, sample=crop.sample.name, kept=kept)
+        yield self._figure(f"{stem}.png", caption, section, "strip")
+        sliders = [_slider(sample, variants, words) for sample in samples[:MAX_SLIDERS]]
+        note = words["slider_note"]
+        if any(max(sample.high.shape) > MAX_SLIDER_SIDE for sample in samples[:MAX_SLIDERS]):
+            note += " " + words["slider_cut"].format(side=MAX_SLIDER_SIDE)
+        number = words["figure"].format(number=next(self._figure_numbers))
+        yield {"kind": "sliders", "sliders": sliders, "label": number, "caption": note}
+
+    def _settings(self, section: Section) -> Iterator[dict[str, Any]]:
+        if table := differences_table(section, self.words):
+            yield self._table(table, section)
+        for variant in section.variants:
+            if text := _config_text(variant.runs[0]):
+                name = self.words["config_of"].format(run=variant.runs[0].name)
+                yield {"kind": "config", "name": name, "text": text}
+
+    def _table(self, table: Table, section: Section) -> dict[str, Any]:
+        write_table(table, file_in(self.tables, table.name, section))
+        return {"kind": "table", "table": table, "label": self.words["table"].format(number=next(self._table_numbers))}
+
+    def _chart(self, stem: Path, caption: str, section: Section) -> dict[str, Any]:
+        return self._figure(f"{stem}.svg", caption, section, "chart")
+
+    def _figure(self, file: str, caption: str, section: Section, kind: str) -> dict[str, Any]:
+        words = self.words
+        data, protocol = describe_data(section, words), describe_protocol(section, words)
+        return {
+            "kind": kind,
+            "source": _data_uri(Path(file).read_bytes(), "image/svg+xml" if file.endswith(".svg") else "image/png"),
+            "alt": caption,
+            "label": words["figure"].format(number=next(self._figure_numbers)),
+            "caption": f"{caption} {words['data']}: {data}. {words['protocol']}: {protocol}.",
+        }
+
+
+def _heading(section: Section, words: Words) -> str:
+    data, protocol = section.summary.get("data") or {}, section.summary.get("protocol") or {}
+    if not data:
+        return words["section_unknown"]
+    return words["section"].format(data=data.get("name"), channels=protocol.get("channels", "–"))
+
+
+def _facts(section: Section, words: Words) -> list[tuple[str, str]]:
+    counts = (section.summary.get("data") or {}).get("counts") or {}
+    data = describe_data(section, words)
+    if counts:
+        sizes = {side: counts.get(side, "–") for side in ("train", "val", "test")}
+        data += ", " + words["pictures"].format(**sizes)
+    facts = [(words["data"], data), (words["protocol"], describe_protocol(section, words))]
+    if section.baseline:
+        name, psnr = section.baseline
+        mse = (section.group.baseline or {}).get("mse")
+        value = f"{translate(name, words)}: {psnr:.2f} dB" + (f", {words['val_mse']} {mse:.6f}" if mse else "")
+        facts.append((words["baseline"], value))
+    return facts
+
+
+def _swatch(variant: Variant) -> dict[str, str]:
+    return {"color": variant.color, "corners": MARKER_CORNERS.get(variant.marker, "")}
+
+
+def _config_text(run: Run) -> str:
+    try:
+        return (run.path / "config.yaml").read_text(encoding="utf-8", errors="replace")[:MAX_CONFIG]
+    except OSError:
+        return ""
+
+
+def _slider(sample: Sample, variants: Sequence[Variant], words: Words) -> dict[str, Any]:
+    """Layers of one picture; the input on the left and the best output on the right to begin with."""
+    names = {v.name: f"{words['output']}: {v.name}" if len(variants) > 1 else words["output"] for v in variants}
+    pictures = [(words["input"], sample.low), *((names[v.name], sample.outputs[v.name]) for v in variants)]
+    pictures.append((words["target"], sample.high))
+    layers = [{"name": name, "source": _png_uri(_middle(pixels, sample))} for name, pixels in pictures]
+    first_model = next((i for i, v in enumerate(variants) if v.row.get("parameters") != 0), 0)
+    height, width = (min(side, MAX_SLIDER_SIDE) for side in sample.high.shape[:2])
+    label = words["slider"].format(sample=sample.name)
+    return {"name": sample.name, "label": label, "layers": layers, "right": 1 + first_model, "size": (width, height)}
+
+
+def _middle(pixels: np.ndarray, sample: Sample) -> np.ndarray:
+    """The middle of a large picture, in whole pixels of the input on every side alike."""
+    low = sample.low.shape
+    scale = pixels.shape[0] // low[0]
+    side = MAX_SLIDER_SIDE // (sample.high.shape[0] // low[0])
+    top, left = (max(0, (size - side) // 2) for size in low[:2])
+    return pixels[top * scale : (top + side) * scale, left * scale : (left + side) * scale]
+
+
+def _png_uri(pixels: np.ndarray) -> str:
+    buffer = io.BytesIO()
+    imsave(buffer, (pixels * 255).round().clip(0, 255).astype(np.uint8), format="png", metadata=_NO_CLOCK)
+    return _data_uri(buffer.getvalue(), "image/png")
+
+
+def _data_uri(content: bytes, kind: str) -> str:
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"

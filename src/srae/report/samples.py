@@ -1,0 +1,162 @@
+"""The sample pictures of runs, and the strip on the crop where their outputs differ most."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.gridspec import GridSpec
+from matplotlib.image import imread
+from matplotlib.patches import Rectangle
+
+from srae.report.charts import FORMATS
+from srae.report.figures import BASELINE, Variant, describe_quality, enlarge_pixels, plain, save_figure
+from srae.report.words import Words
+
+MAX_MODELS = 6
+CROP = 64
+COLUMNS = 4
+BOX = "#ff2d95"  # a colour that photographs rarely have
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One validation picture: its input, what each variant made of it, its target; all (H, W, 3) in [0, 1]."""
+
+    name: str
+    low: np.ndarray
+    outputs: dict[str, np.ndarray]
+    high: np.ndarray
+
+    @property
+    def enlarged(self) -> np.ndarray:
+        """The input in the size of the target."""
+        return enlarge_pixels(self.low, *self.high.shape[:2])
+
+
+@dataclass(frozen=True)
+class Crop:
+    """A square window of a sample, in pixels of its target."""
+
+    sample: Sample
+    top: int
+    left: int
+    side: int
+
+    def cut(self, pixels: np.ndarray) -> np.ndarray:
+        return pixels[self.top : self.top + self.side, self.left : self.left + self.side]
+
+
+def choose_variants(variants: Sequence[Variant]) -> tuple[list[Variant], int]:
+    """What a strip has room for: baselines, then the best models and the worst one.
+
+    Returns:
+        The variants, baselines first, models from best to worst; and how many models there were.
+    """
+    shown = [v for v in variants if list((v.runs[0].path / "samples").glob("*_output.png"))]
+    baselines = [v for v in shown if v.row.get("parameters") == 0]
+    models = sorted((v for v in shown if v not in baselines), key=lambda v: -_psnr(v))
+    kept = models if len(models) <= MAX_MODELS else [*models[: MAX_MODELS - 1], models[-1]]
+    return baselines[:2] + kept, len(models)
+
+
+def read_samples(variants: Sequence[Variant]) -> list[Sample]:
+    """Pictures that all variants have, by name; broken or half-written ones are left out.
+
+    Of several seeds the first run speaks for its variant.
+    """
+    if not variants:
+        return []
+    folders = {v.name: v.runs[0].path / "samples" for v in variants}
+    names = [{p.name.removesuffix("_output.png") for p in folder.glob("*_output.png")} for folder in folders.values()]
+    samples = []
+    for name in sorted(set.intersection(*names)):
+        try:
+            first = next(iter(folders.values()))
+            low, high = (_read(first / f"{name}_{side}.png") for side in ("low", "high"))
+            outputs = {variant: _read(folder / f"{name}_output.png") for variant, folder in folders.items()}
+        except (OSError, SyntaxError, ValueError):  # what Pillow says of broken pictures
+            continue
+        fits = all(h % s == 0 for h, s in zip(high.shape[:2], low.shape[:2], strict=True))
+        if fits and all(output.shape == high.shape for output in outputs.values()):
+            samples.append(Sample(name, low, outputs, high))
+    return samples
+
+
+def _read(path: Path) -> np.ndarray:
+    pixels = imread(path)  # float (H, W[, C]) for PNG
+    return (np.repeat(pixels[..., None], 3, 2) if pixels.ndim == 2 else pixels[..., :3]).astype(np.float32)
+
+
+def _psnr(variant: Variant) -> float:
+    value = variant.row.get("val_psnr")
+    return -math.inf if value is None or math.isnan(value) else value
+
+
+def find_crop(samples: Sequence[Sample], models: Sequence[str], side: int = CROP) -> Crop | None:
+    """The window with the largest variance between the models' outputs; of equals the first.
+
+    A single model is set against its input.
+    """
+    best: tuple[float, Crop] | None = None
+    for sample in samples:
+        pictures = [sample.outputs[name] for name in models]
+        if len(pictures) < 2:
+            pictures.append(sample.enlarged)
+        height, width = sample.high.shape[:2]
+        step = height // sample.low.shape[0]  # whole pixels of the input
+        size = max(step, min(side, height, width) // step * step)
+        score = _window_sums(np.var(np.stack(pictures), axis=0).mean(2), size)[::step, ::step]
+        top, left = np.unravel_index(int(np.argmax(score)), score.shape)
+        value = float(score[top, left]) / size**2
+        if best is None or value > best[0]:
+            best = (value, Crop(sample, int(top) * step, int(left) * step, size))
+    return best[1] if best else None
+
+
+def _window_sums(values: np.ndarray, side: int) -> np.ndarray:
+    """(H, W) -> (H - side + 1, W - side + 1): the sum over every square window."""
+    table = np.pad(values.astype(np.float64), ((1, 0), (1, 0))).cumsum(0).cumsum(1)
+    return table[side:, side:] - table[:-side, side:] - table[side:, :-side] + table[:-side, :-side]
+
+
+def draw_crops(crop: Crop, variants: Sequence[Variant], stem: Path, words: Words) -> None:
+    """The full picture with the box on the left; input, outputs and target of the crop beside it."""
+    sample = crop.sample
+    panels = [(words["input"], sample.enlarged, "")]
+    panels += [(plain(v.name), sample.outputs[v.name], v.color) for v in variants]
+    panels.append((words["target"], sample.high, ""))
+    rows = -(-len(panels) // COLUMNS)
+    columns = -(-len(panels) // rows)  # rows of equal length
+    unit, foot = 1.35, 0.42  # inches of a crop, of the words under it
+    tall = rows * (unit + foot)
+    wide = min(2.0 * unit + 0.4, tall) if rows > 1 else unit
+    figure = Figure(figsize=(wide + columns * (unit + 0.08), tall))
+    grid = GridSpec(
+        rows, columns + 1, figure, left=0.005, right=0.995, top=0.995, bottom=foot / tall,
+        width_ratios=[wide, *[unit] * columns], wspace=0.05, hspace=foot / unit,
+    )  # fmt: skip
+    full = figure.add_subplot(grid[:, 0])
+    full.imshow(sample.high, interpolation="nearest")
+    full.add_patch(
+        Rectangle((crop.left - 0.5, crop.top - 0.5), crop.side, crop.side, fill=False, edgecolor=BOX, linewidth=2)
+    )
+    full.set_axis_off()
+    full.set_anchor("NW")
+    for i, (name, pixels, color) in enumerate(panels):
+        axes = figure.add_subplot(grid[i // columns, 1 + i % columns])
+        shown = crop.cut(pixels)
+        axes.imshow(shown, interpolation="nearest", vmin=0, vmax=1)
+        axes.set(xticks=[], yticks=[])
+        for spine in axes.spines.values():
+            spine.set(visible=True, color=color or BASELINE, linewidth=1.6 if color else 0.6)
+        size = min(9.0, 9.0 * 17 / max(len(name), 1))  # long names still fit under their crop
+        quality = describe_quality(shown, crop.cut(sample.high)).strip()
+        axes.text(0.5, -0.04, name, transform=axes.transAxes, ha="center", va="top", fontsize=size,
+                  fontweight="bold" if not color else "normal")  # fmt: skip
+        axes.text(0.5, -0.19, quality, transform=axes.transAxes, ha="center", va="top", fontsize=8.5, color="#333333")
+    save_figure(figure, stem, FORMATS, dots=200)

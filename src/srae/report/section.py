@@ -1,0 +1,116 @@
+"""Runs -> the sections of a report: what is comparable, under one heading, with everything known about it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from srae.compare import Group, group_runs, merge_seeds, name_of, pair_with_best, row_of, what_mattered
+from srae.errors import ConfigError
+from srae.report.figures import Variant, style_of
+from srae.report.words import Words, translate
+from srae.runs import Run, baseline_of
+
+
+@dataclass(frozen=True)
+class Section:
+    """Experiments whose figures may stand in one table."""
+
+    number: int
+    suffix: str
+    """Of file names: nothing when there is one section only."""
+    group: Group
+    variants: list[Variant]
+    best: str
+    """The experiment that `tests` are against."""
+    tests: list[dict[str, Any]]
+    shares: dict[str, float]
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """Of the first run that has one: data and protocol are the same in all."""
+        return next((run.summary for run in self.group.runs if run.summary), {})
+
+    @property
+    def baseline(self) -> tuple[str, float] | None:
+        """Name and PSNR."""
+        psnr = (self.group.baseline or {}).get("psnr")
+        run = next((run for run in self.group.runs if run.summary), None)
+        return (baseline_of(run), psnr) if run and psnr is not None else None
+
+    @property
+    def winner(self) -> str | None:
+        """The best experiment, where the paired tests say that it beats every other one."""
+        others = {v.name for v in self.variants} - {self.best}
+        beaten = {test["run"] for test in self.tests if test["p"] < 0.05}
+        return self.best if others and beaten == others else None
+
+
+def make_sections(runs: Sequence[Run]) -> list[Section]:
+    """Sections in order of first appearance; colours run on, so that each belongs to one experiment.
+
+    Raises:
+        ConfigError: two experiments of a section have the same name.
+    """
+    groups = [part for group in group_runs(_readable(runs)) for part in _split_unrecorded(group)]
+    sections, seen = [], 0
+    for number, group in enumerate(groups, 1):
+        experiments = group.experiments()
+        names = [name_of(experiment) for experiment in experiments]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            where = ", ".join(str(run.path) for e in experiments if name_of(e) == twice[0] for run in e)
+            raise ConfigError(f"two experiments are called {twice[0]!r}", where, "rename one of the folders")
+        rows = [row_of(e[0]) if len(e) == 1 else merge_seeds(e) for e in experiments]
+        variants = [
+            Variant(name, experiment, *style_of(seen + i), row)
+            for i, (name, experiment, row) in enumerate(zip(names, experiments, rows, strict=True))
+        ]
+        seen += len(variants)
+        suffix = "" if len(groups) == 1 else f"-{number}"
+        best, tests = pair_with_best(group)
+        sections.append(Section(number, suffix, group, variants, best, tests, what_mattered(group)))
+    return sections
+
+
+def _readable(runs: Sequence[Run]) -> list[Run]:
+    """Every run once; a summary that is no summary counts as none."""
+    once = {run.path.resolve(): run for run in runs}
+    return [run if isinstance(run.summary, dict | None) else replace(run, summary=None) for run in once.values()]
+
+
+def _split_unrecorded(group: Group) -> list[Group]:
+    """Runs that have not said yet what their data is are told apart by what their configs ask for."""
+    if any(run.summary for run in group.runs):
+        return [group]
+    asked: dict[str, list[Run]] = {}
+    for run in group.runs:
+        asked.setdefault(repr(run.config.get("data")) if run.config else str(run.path), []).append(run)
+    return [replace(group, runs=found) for found in asked.values()]
+
+
+def describe_data(section: Section, words: Words) -> str:
+    """``isr855 (2dce39)``."""
+    data = section.summary.get("data") or {}
+    return f"{data.get('name')} ({data.get('fingerprint')})" if data else words["unknown"]
+
+
+def describe_protocol(section: Section, words: Words) -> str:
+    """Channels, rounding, border, range and SSIM window in one line."""
+    protocol = section.summary.get("protocol") or {}
+    if not protocol:
+        return words["unknown"]
+    parts = [
+        str(protocol.get("channels")),
+        words["rounded" if protocol.get("rounded") else "not_rounded"],
+        words["border"].format(border=protocol.get("border")),
+        words["range"],
+    ]
+    window = protocol.get("ssim")
+    return ", ".join(parts) + (f"; SSIM {translate(str(window), words)}" if window else "")
+
+
+def file_in(folder: Path, name: str, section: Section) -> Path:
+    """``folder/name`` or ``folder/name-2``, without a suffix."""
+    return folder / f"{name}{section.suffix}"

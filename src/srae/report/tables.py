@@ -1,0 +1,262 @@
+"""The tables of a report, and their three files: CSV, Markdown, LaTeX (booktabs).
+
+A CSV holds full precision and English keys in every language; the others hold
+what a person reads.  Run names and config values come from outside: each
+format escapes them.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from srae.compare import differing_keys, format_cell
+from srae.files import write_text
+from srae.report.section import Section, describe_data, describe_protocol
+from srae.report.words import Words, translate
+from srae.runs import csv_text
+
+METRICS = ("run", "status", "seeds", "epochs", "train_mse", "val_mse", "val_psnr", "val_ssim", "gain_db", "test_psnr",
+           "interval_over")  # fmt: skip
+COST = ("run", "model", "parameters", "epochs", "seconds", "images_per_second", "rss_peak_mb", "vram_peak_mb")
+HALVES = tuple(f"{column}_half_width" for column in ("val_mse", "val_psnr", "val_ssim"))
+_TEXT_COLUMNS = ("run", "status", "model", "interval_over", "source", "same_protocol", "side", "factor", "interval_db")
+
+
+@dataclass(frozen=True)
+class Cell:
+    text: str
+    value: float | str | None
+    """What sorting goes by; None is sorted last."""
+    best: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    name: str
+    caption: str
+    heads: list[str]
+    numeric: list[bool]
+    """Per column: to the right."""
+    rows: list[list[Cell]]
+    records: list[dict[str, Any]]
+    """For the CSV."""
+
+
+def metrics_table(section: Section, words: Words) -> Table:
+    """Errors with intervals; bold only where every paired test allows it."""
+    bold = {(section.winner, "val_psnr")} if section.winner else set()
+    rows = [v.row for v in section.variants]
+    over = {row["interval_over"] for row in rows if row["interval_over"]}
+    # what is the same in all rows needs no column
+    hidden = ["interval_over"] if len(over) < 2 else []
+    hidden += ["status"] if all(row["status"] == "done" for row in rows) else []
+    caption = words["caption_metrics"].format(
+        over=over_text(over.pop(), words) if len(over) == 1 else words["over_column"],
+        bold=words["bold_yes" if bold else "bold_no"] if len(rows) > 1 else "",
+    )
+    return _table_of_rows("metrics", caption, section, METRICS, words, extra=HALVES, bold=bold, hidden=hidden)
+
+
+def cost_table(section: Section, words: Words) -> Table:
+    return _table_of_rows("cost", words["caption_cost"], section, COST, words)
+
+
+def tests_table(section: Section, words: Words) -> Table | None:
+    """Every experiment against the best one; None when there is nothing to test."""
+    if not section.tests:
+        return None
+    columns = ["run", "difference_db", "interval_db", "p", "win_rate"]
+    rows = []
+    for test in section.tests:
+        interval = typeset(f"{test['low_db']:+.2f} … {test['high_db']:+.2f}")
+        rows.append([
+            Cell(test["run"], test["run"]),
+            Cell(typeset(f"{test['difference_db']:+.2f}"), test["difference_db"]),
+            Cell(interval, test["low_db"]),
+            Cell(f"{test['p']:.2g}", test["p"]),
+            Cell(f"{test['win_rate']:.0%}", test["win_rate"]),
+        ])  # fmt: skip
+    caption = words["caption_tests"].format(best=section.best, images=section.tests[0]["images"])
+    return _table("tests", caption, section, columns, rows, section.tests, words)
+
+
+def shares_table(section: Section, words: Words) -> Table | None:
+    """Share of variance per factor; None when the runs are no full grid."""
+    ordered = sorted(section.shares.items(), key=lambda item: -item[1])
+    if not ordered:
+        return None
+    rows = [[Cell(words["residual"] if n == "residual" else n, n), Cell(f"{s:.1%}", s)] for n, s in ordered]
+    records = [{"factor": name, "share": share} for name, share in ordered]
+    return _table("shares", words["caption_shares"], section, ["factor", "share"], rows, records, words)
+
+
+def differences_table(section: Section, words: Words) -> Table | None:
+    """Keys in which configs differ, the seed of repeated runs aside; None when nothing differs."""
+    variants = section.variants
+    differing = differing_keys([v.runs[0] for v in variants])
+    if any(len(v.runs) > 1 for v in variants):
+        differing.pop("seed", None)
+    if not differing or len(variants) < 2:
+        return None
+    names = [v.name for v in variants]
+    if len(names) > max(6, len(differing)):  # a big study: a row per run
+        heads, lines = [words["run"], *differing], [[n, *row] for n, row in zip(names, zip(*differing.values()))]  # noqa: B905
+    else:
+        heads, lines = [words["key"], *names], [[key, *values] for key, values in differing.items()]
+    rows = [[_config_cell(value) for value in line] for line in lines]
+    keys = ["run", *differing] if heads[0] == words["run"] else ["key", *names]
+    records = [{key: cell.text for key, cell in zip(keys, row, strict=True)} for row in rows]
+    caption = _with_protocol(words["caption_differences"], section, words)
+    return Table("config", caption, heads, [False] * len(heads), rows, records)
+
+
+def _config_cell(value: Any) -> Cell:
+    if value is None or isinstance(value, str):
+        return Cell(value or "–", value)
+    return Cell(json.dumps(value, ensure_ascii=False, default=str), value if isinstance(value, int | float) else None)
+
+
+def make_table(
+    name: str, caption: str, section: Section, columns: Sequence[str], records: Sequence[Mapping[str, Any]],
+    texts: Sequence[Mapping[str, str]], words: Words,
+) -> Table:  # fmt: skip
+    """A table whose cells are `texts` and sort by the values of `records`."""
+    rows = [
+        [Cell(text[column], record[column]) for column in columns] for text, record in zip(texts, records, strict=True)
+    ]
+    return _table(name, caption, section, columns, rows, records, words)
+
+
+def _table_of_rows(
+    name: str, caption: str, section: Section, columns: Sequence[str], words: Words, *,
+    extra: Sequence[str] = (), bold: set[tuple[str, str]] | None = None,
+    hidden: Sequence[str] = (),
+) -> Table:  # fmt: skip
+    """Columns of `compare`'s rows in which something is known."""
+    records = [v.row for v in section.variants]
+    shown = [c for c in columns if c not in hidden and any(record[c] is not None for record in records)]
+    rows = [
+        [Cell(_show(c, record, words), record[c], best=(record["run"], c) in (bold or ())) for c in shown]
+        for record in records
+    ]
+    kept = [{c: record[c] for c in (*columns, *extra)} for record in records]
+    return _table(name, caption, section, shown, rows, kept, words)
+
+
+def _show(column: str, record: Mapping[str, Any], words: Words) -> str:
+    value = record[column]
+    if value is None:
+        return "–"
+    if column == "status":
+        return translate(value, words)
+    if column == "interval_over":
+        return over_text(value, words)
+    text = format_cell(column, record)
+    return text if column in _TEXT_COLUMNS else typeset(text)
+
+
+def typeset(number: str) -> str:
+    """A number as it is printed: a thin space between thousands in every language, a true minus."""
+    return number.replace(",", "\u202f").replace("-", "−")
+
+
+def over_text(over: str, words: Words) -> str:
+    """``170 images`` in words."""
+    count, _, unit = over.partition(" ")
+    return f"{count} {words.get(unit, unit)}"
+
+
+def _table(
+    name: str, caption: str, section: Section, columns: Sequence[str], rows: list[list[Cell]],
+    records: Sequence[Mapping[str, Any]], words: Words,
+) -> Table:  # fmt: skip
+    numeric = [column not in _TEXT_COLUMNS for column in columns]
+    heads = [words[column] for column in columns]
+    return Table(name, _with_protocol(caption, section, words), heads, numeric, rows, [dict(r) for r in records])
+
+
+def _with_protocol(caption: str, section: Section, words: Words) -> str:
+    """Every table says what it was measured on and how."""
+    data, protocol = describe_data(section, words), describe_protocol(section, words)
+    return f"{caption.strip()} {words['data']}: {data}. {words['protocol']}: {protocol}."
+
+
+# -------------------------------------------------------------------------- files
+
+
+def write_table(table: Table, stem: Path) -> None:
+    """`stem.csv`, `stem.md`, `stem.tex`."""
+    for suffix, text in ((".csv", to_csv(table)), (".md", to_markdown(table)), (".tex", to_latex(table))):
+        write_text(stem.with_name(stem.name + suffix), printable(text))
+
+
+def printable(text: str) -> str:
+    """A folder's name may hold bytes that are no text."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def to_csv(table: Table) -> str:
+    """Full precision; a text that a spreadsheet would run as a formula gets a quote in front."""
+    columns = list(dict.fromkeys(key for record in table.records for key in record))
+    heads = dict(zip(columns, map(_no_formula, columns), strict=True))
+    rows = [{heads[key]: _no_formula(value) for key, value in record.items()} for record in table.records]
+    return csv_text(rows, list(heads.values()), header=True)
+
+
+def _no_formula(value: Any) -> Any:
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
+
+
+def to_markdown(table: Table) -> str:
+    heads = [escape_markdown(head) for head in table.heads]
+    lines = [f"{escape_markdown(table.caption)}\n", f"| {' | '.join(heads)} |"]
+    lines.append("|" + "|".join(" ---: " if numeric else " --- " for numeric in table.numeric) + "|")
+    for row in table.rows:
+        cells = [escape_markdown(cell.text) for cell in row]
+        cells = [f"**{text}**" if cell.best else text for text, cell in zip(cells, row, strict=True)]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def escape_markdown(text: str) -> str:
+    """Text that Markdown shows as it is; underscores within words are left alone, as they mean nothing there."""
+    escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    escaped = re.sub(r"([\\`*|\[\]~$])", r"\\\1", " ".join(escaped.splitlines()))
+    return re.sub(r"(?<!\w)_|_(?!\w)", r"\\_", escaped)
+
+
+_LATEX = {
+    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
+    "|": r"\textbar{}", '"': r"\textquotedbl{}", "±": r"$\pm$", "–": "--", "…": r"\ldots{}", "\u202f": r"\,",
+    "−": "$-$", "×": r"$\times$",
+}  # fmt: skip
+
+
+def escape_latex(text: str) -> str:
+    """Text that LaTeX prints as it is; control characters become spaces."""
+    return "".join(_LATEX.get(c, c if c.isprintable() else " ") for c in text)
+
+
+def to_latex(table: Table) -> str:
+    """A `table` float; needs \\usepackage{booktabs}."""
+    lines = [
+        r"% \usepackage{booktabs} and \usepackage[T1]{fontenc}",
+        r"\begin{table}[t]",
+        r"  \centering\small",
+        rf"  \caption{{{escape_latex(table.caption)}}}",
+        rf"  \begin{{tabular}}{{{''.join('r' if numeric else 'l' for numeric in table.numeric)}}}",
+        r"    \toprule",
+        f"    {' & '.join(map(escape_latex, table.heads))} \\\\",
+        r"    \midrule",
+    ]
+    for row in table.rows:
+        cells = [rf"\textbf{{{escape_latex(c.text)}}}" if c.best else escape_latex(c.text) for c in row]
+        lines.append(f"    {' & '.join(cells)} \\\\")
+    lines += [r"    \bottomrule", r"  \end{tabular}", r"\end{table}"]
+    return "\n".join(lines) + "\n"
