@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from srae.report.figures import BASELINE, COLORS, save_figure
 from srae.runs import Run, read_run
@@ -39,7 +40,7 @@ def main(runs_dir: Path, output: Path) -> None:
 
 def draw(source: dict[str, Any], runs: dict[str, Run], stem: Path) -> None:
     """One panel a variant: our curves as lines, published points as open markers."""
-    columns = 2
+    columns = min(2, len(runs))
     rows = -(-len(runs) // columns)
     figure = Figure(figsize=(5.2 * columns, 3.4 * rows), layout="constrained")
     for i, (name, run) in enumerate(runs.items()):
@@ -57,6 +58,7 @@ def draw(source: dict[str, Any], runs: dict[str, Run], stem: Path) -> None:
         axes.set(
             title=name, xlabel="epoch", yscale="log", ylabel="MSE, values in " + ("[-1, 1]", "[0, 1]")[factor == 1]
         )
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.legend(fontsize=8)
     save_figure(figure, stem)
 

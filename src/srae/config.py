@@ -173,7 +173,9 @@ def find_config(name: str) -> Path:
         matches = ", ".join(sorted(key for key, p in shipped.items() if p in by_stem))
         raise ConfigError(f"several shipped configs are called {bare}", None, f"name one of {matches}")
     close = did_you_mean(bare, [*shipped, *(key.rsplit("/", 1)[-1] for key in shipped)])
-    raise ConfigError(f"no such config: {name}", None, close or f"shipped configs: {', '.join(sorted(shipped))}")
+    some, more = sorted(shipped)[:12], len(shipped) - 12
+    told = f"shipped configs: {', '.join(some)}" + (f" and {more} more" if more > 0 else "")
+    raise ConfigError(f"no such config: {name}", None, close or told)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
