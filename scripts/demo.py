@@ -25,7 +25,8 @@ def main() -> int:
     picture = folder / "picture.png"
     write_picture(picture, Picture(to_float(torch.from_numpy(demo_picture()).permute(2, 0, 1))))
     runs = ("--runs-dir", str(folder / "runs"))
-    _run("train", "--config", "cnn4_tanh", *BUILT_IN, *runs)
+    # three channels like the others, so that all stand in one table
+    _run("train", "--config", "cnn4_tanh", *BUILT_IN, "--set", "data.channels=RGB", *runs)
     _run(
         "train",
         "--config",
@@ -40,15 +41,15 @@ def main() -> int:
     _run("train", "--config", "identity", *BUILT_IN, *runs)
     enlarged = folder / "picture_x2.png"
     _run("upscale", str(picture), "-o", str(enlarged), "--scale", "2", *runs)
-    comparison = folder / "comparison"
-    _run("compare", "cnn4_tanh", "residual", "identity", *runs, "-o", str(comparison))
+    _run("compare", "cnn4_tanh", "residual", "identity", *runs)
+    _run("report", "cnn4_tanh", "residual", "identity", *runs, "-o", str(folder / "report"))
     print(
         f"""
 Everything lies in {folder}/:
   runs/cnn4_tanh/    a published autoencoder: curves.png, samples/, metrics.csv, summary.json
   runs/residual/     a small network that starts as the identity
   {picture.name} and {enlarged.name}: before and after
-  comparison/        the runs over each other: curves.png, table.md, table.csv"""
+  report/            report.html to open in a browser; its figures and tables"""
     )
     return 0
 
