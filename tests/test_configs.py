@@ -26,7 +26,7 @@ def test_config(path: Path) -> None:
     assert check_name(path.stem)
     if config.data.folder:
         assert config.data.otherwise == "demo", "a config must run on a machine without the data"
-    side = config.data.crop or {"pairs": 256, "cifar10": 32}.get(config.data.name, 28)
+    side = config.data.crop or config.data.side or {"pairs": 256, "cifar10": 32}.get(config.data.name, 28)
     shape = ({"L": 1, "RGB": 3, "RGBA": 4}[config.data.channels], side, side)
     out_shape = (10,) if config.task == "classification" else shape
     with torch.device("meta"):

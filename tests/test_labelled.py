@@ -96,21 +96,47 @@ def test_without_files_the_textures_step_in(name: str, tmp_path: Path) -> None:
 
 COUNTS = {
     # (1 * 9 + 1) * 32 + (32 * 9 + 1) * 64 + (12 * 12 * 64 + 1) * 128 + 129 * 10
-    "classifiers/mnist_net1": (28, 1, 1_199_882),
-    "classifiers/mnist_net2": (28, 1, 1_199_882),
+    "classifiers/mnist_net1": (28, 1, 10, 1_199_882),
+    "classifiers/mnist_net2": (28, 1, 10, 1_199_882),
     # (3 * 9 + 1) * 32 + (32 * 9 + 1) * 64 + (14 * 14 * 64 + 1) * 128 + 129 * 10
-    "classifiers/cifar10_net1_adam": (32, 3, 1_626_442),
-    "classifiers/cifar10_net1_adadelta": (32, 3, 1_626_442),
-    **{f"fashion_mnist/dense_{n}": (28, 1, 784 * n + n + n * 784 + 784) for n in (64, 128, 256, 512)},
+    "classifiers/cifar10_net1_adam": (32, 3, 10, 1_626_442),
+    "classifiers/cifar10_net1_adadelta": (32, 3, 10, 1_626_442),
+    # convolution and batch-norm of five blocks, 3 * 3 * 512 values left of 112 x 112
+    **dict.fromkeys(
+        ("classifiers/pokemon_cnn", "classifiers/pokemon_cnn_augmented"),
+        (
+            112,
+            3,
+            150,
+            sum((i * 9 + 1 + 2) * o for i, o in ((3, 32), (32, 64), (64, 128), (128, 256), (256, 512)))
+            + (3 * 3 * 512 + 1) * 150,
+        ),
+    ),
+    # two convolutions without bias, two batch-norms and a 1x1 shortcut in each of four stages
+    **dict.fromkeys(
+        ("classifiers/pokemon_resnet", "classifiers/pokemon_resnet_augmented"),
+        (
+            112,
+            3,
+            150,
+            sum((i * 9 + o * 9 + 2 * 2 + i) * o for i, o in ((3, 32), (32, 64), (64, 128), (128, 256))) + 257 * 150,
+        ),
+    ),
+    **{f"fashion_mnist/dense_{n}": (28, 1, 10, 784 * n + n + n * 784 + 784) for n in (64, 128, 256, 512)},
 }
+
+
+def test_every_config_of_reports_c_d_e_has_a_count() -> None:
+    found = {p.relative_to(CONFIGS).with_suffix("").as_posix() for p in CONFIGS.glob("*/*.yaml")}
+    assert {name for name in found if not name.startswith("studies/")} == set(COUNTS)
 
 
 @pytest.mark.parametrize("name", COUNTS)
 def test_published_parameter_counts(name: str) -> None:
-    side, channels, count = COUNTS[name]
+    side, channels, classes, count = COUNTS[name]
     config = load_config(CONFIGS / f"{name}.yaml", check_options=check_options)
     shape = (channels, side, side)
-    out_shape = shape if config.task == "reconstruction" else (10,)
+    out_shape = shape if config.task == "reconstruction" else (classes,)
     assert count_parameters(build_model(config.model.name, shape, out_shape, config.model.options)) == count
 
 

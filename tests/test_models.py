@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from srae.config import CONFIG_FOLDERS, load_config
 from srae.errors import ConfigError
-from srae.models import MODELS, build_model, check_options, count_parameters
+from srae.models import MODELS, build_model, check_options, count_multiply_adds, count_parameters
 from srae.models.blocks import build_conv, build_transposed_conv, enlarge_bicubic
 
 CONFIGS = next(folder for folder in CONFIG_FOLDERS if folder.is_dir())
@@ -139,6 +139,21 @@ def test_every_flat_config_has_a_count() -> None:
 @pytest.mark.parametrize("name", COUNTS)
 def test_parameter_count(name: str) -> None:
     assert count_parameters(published_model(name)) == COUNTS[name]
+
+
+def test_multiply_adds_are_counted_as_papers_count_them() -> None:
+    # net_1 on MNIST: 26x26x32 of 3x3, 24x24x64 of 3x3x32, 12x12x64 to 128 to 10
+    options = {"channels": [32, 64], "pool": [1, 2], "dense": [128]}
+    net_1 = build_model("conv_classifier", (1, 28, 28), (10,), options)
+    assert count_multiply_adds(net_1, (1, 28, 28)) == 26**2 * 32 * 9 + 24**2 * 64 * 288 + 9216 * 128 + 1280
+    # a transposed convolution multiplies every input value by its kernel; a large kernel costs what it says
+    options = {"channels": [4], "kernel": 16, "stride": 1, "padding": 0}
+    large = build_model("conv_autoencoder", SMALL, SMALL, options)
+    height, width = SMALL[1:]
+    code = (height - 15) * (width - 15)
+    assert count_multiply_adds(large, SMALL) == 2 * code * 4 * SMALL[0] * 256
+    assert count_multiply_adds(build_model("identity", SMALL, SMALL, {}), SMALL) == 0
+    assert large.training, "counting leaves the mode alone"
 
 
 # (channels, height) after each encoder layer and each decoder layer, from the tables.

@@ -8,8 +8,6 @@ A single run has its interval over images; the two are never pooled.
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from srae.runs import Run, read_images
+from srae.scores import Score, score_of
 from srae.stats import (
     Interval,
     adjust_holm,
@@ -26,41 +25,49 @@ from srae.stats import (
     share_of_variance,
 )
 
+MEASURED = (
+    "train_mse",
+    "val_mse",
+    "val_psnr",
+    "val_ssim",
+    "test_mse",
+    "test_psnr",
+    "train_cross_entropy",
+    "val_cross_entropy",
+    "test_cross_entropy",
+    "train_accuracy",
+    "val_accuracy",
+    "test_accuracy",
+)
+"""Columns `<split>_<metric>`, from a summary or, until there is one, from the last epoch."""
+WITH_INTERVAL = tuple(column for column in MEASURED if not column.startswith("train_"))
 COLUMNS = (
     "run",
     "status",
     "model",
     "parameters",
+    "multiply_adds",
     "seeds",
     "epochs",
-    "train_mse",
-    "val_mse",
-    "val_psnr",
-    "val_ssim",
+    *MEASURED,
     "gain_db",
-    "test_psnr",
     "seconds",
     "images_per_second",
     "rss_peak_mb",
     "vram_peak_mb",
     "interval_over",
-    "val_mse_half_width",
-    "val_psnr_half_width",
-    "val_ssim_half_width",
+    *(f"{column}_half_width" for column in WITH_INTERVAL),
 )
 """The last ones are for files; a person reads them as `mean ± half width`."""
-WITH_INTERVAL = ("val_mse", "val_psnr", "val_ssim")
-_AVERAGED = ("epochs", "train_mse", *WITH_INTERVAL, "gain_db", "test_psnr", "seconds", "images_per_second")
+_AVERAGED = ("epochs", *MEASURED, "gain_db", "seconds", "images_per_second")
+_FORMATS_OF_METRICS = {"mse": ".6f", "psnr": ".2f", "ssim": ".4f", "cross_entropy": ".4f", "accuracy": ".2%"}
 _FORMATS = {
     "parameters": ",.0f",
+    "multiply_adds": ",.0f",
     "seeds": ".0f",
     "epochs": ".0f",
-    "train_mse": ".6f",
-    "val_mse": ".6f",
-    "val_psnr": ".2f",
-    "val_ssim": ".4f",
+    **{column: _FORMATS_OF_METRICS[column.partition("_")[2]] for column in MEASURED},
     "gain_db": "+.2f",
-    "test_psnr": ".2f",
     "seconds": ",.0f",
     "images_per_second": ".1f",
     "rss_peak_mb": ",.0f",
@@ -79,6 +86,10 @@ class Group:
     """Metrics of the baseline."""
     runs: list[Run]
 
+    @property
+    def score(self) -> Score:
+        return score_of(self.runs[0])
+
     def experiments(self) -> list[list[Run]]:
         """Runs that differ in their seed alone are one experiment."""
         found: dict[str, list[Run]] = {}
@@ -94,58 +105,69 @@ class Group:
 
 
 def group_runs(runs: Iterable[Run]) -> list[Group]:
-    """Runs by (data fingerprint, protocol), in order of first appearance."""
-    groups: dict[tuple[str, str], list[Run]] = {}
+    """Runs by (data fingerprint, protocol, score), in order of first appearance."""
+    groups: dict[tuple[str, str, str], list[Run]] = {}
     for run in runs:
-        summary = run.summary or {}
+        summary, score = run.summary or {}, score_of(run)
         data = summary.get("data") or {}
         label = f"{data.get('name')} ({data.get('fingerprint')})" if data else "data not recorded yet"
-        groups.setdefault((label, describe_protocol(summary.get("protocol"))), []).append(run)
+        key = (label, describe_protocol(summary.get("protocol"), score), score.metric)
+        groups.setdefault(key, []).append(run)
     return [
-        Group(data, protocol, next((r.summary["identity"] for r in found if r.summary), None), found)
-        for (data, protocol), found in groups.items()
+        Group(data, protocol, next((r.summary.get("identity") for r in found if r.summary), None), found)
+        for (data, protocol, _), found in groups.items()
     ]
 
 
-def describe_protocol(protocol: Mapping[str, Any] | None) -> str:
+def describe_protocol(protocol: Mapping[str, Any] | None, score: Score) -> str:
     """A summary's protocol in one line."""
     if not protocol:
         return "protocol not recorded yet"
     rounding = "rounded to 8 bits" if protocol.get("rounded") else "not rounded"
-    return f"{protocol.get('channels')}, {rounding}, border {protocol.get('border')}, values in [0, 1]"
+    return score.protocol.format(
+        channels=protocol.get("channels"), rounding=rounding, border=protocol.get("border")
+    )
 
 
 def row_of(run: Run) -> dict[str, Any]:
-    """One run as a row of `COLUMNS`, intervals over val images; what is not known (yet) is None."""
+    """One run as a row of `COLUMNS`, intervals over the images of each split; what is not known (yet) is None."""
     summary, last = run.summary or {}, run.rows[-1] if run.rows else {}
-    val, identity = summary.get("val") or {}, summary.get("identity") or {}
-    train, test = summary.get("train") or {}, summary.get("test") or {}
-    psnr = val.get("psnr", last.get("val_psnr"))
-    images = [row for row in read_images(run.path) if row.get("split") == "val"]
-    over_images = {
-        column: interval_over_images([float(image[metric]) for image in images])
-        for column in WITH_INTERVAL
-        if (metric := column.removeprefix("val_")) and len(images) > 1 and all(image.get(metric) for image in images)
-    }
+    measured = {}
+    for column in MEASURED:
+        split, _, metric = column.partition("_")
+        measured[column] = (summary.get(split) or {}).get(metric, last.get(column))
+    psnr, identity = measured["val_psnr"], summary.get("identity") or {}
     row = {
         "run": run.name,
         "status": run.status,
         "model": ((run.config or {}).get("model") or {}).get("name"),
         "parameters": summary.get("parameters"),
+        "multiply_adds": summary.get("multiply_adds"),
         "seeds": None,
         "epochs": summary.get("epochs", last.get("epoch")),
-        "train_mse": train.get("mse", last.get("train_mse")),
-        "val_mse": val.get("mse", last.get("val_mse")),
-        "val_psnr": psnr,
-        "val_ssim": val.get("ssim", last.get("val_ssim")),
+        **measured,
         "gain_db": psnr - identity["psnr"] if psnr is not None and identity else None,
-        "test_psnr": test.get("psnr"),
         "seconds": summary.get("seconds", last.get("wall_seconds")),
         "images_per_second": summary.get("images_per_second", last.get("images_per_second")),
         "rss_peak_mb": summary.get("rss_peak_mb", last.get("rss_peak_mb")),
         "vram_peak_mb": summary.get("vram_peak_mb", last.get("vram_peak_mb")),
     }
-    return _with_intervals(row, over_images, f"{len(images)} images")
+    intervals = _intervals_over_images(run)
+    counts = {column.partition("_")[0]: interval.count for column, interval in intervals.items()}
+    each = ", ".join(f"{count} {split}" for split, count in counts.items()) if len(counts) > 1 else counts.get("val")
+    return _with_intervals(row, intervals, f"{each} images")
+
+
+def _intervals_over_images(run: Run) -> dict[str, Interval]:
+    """Column -> interval, where every image of the split has a finite value."""
+    rows = read_images(run.path)
+    intervals = {}
+    for column in WITH_INTERVAL:
+        split, _, metric = column.partition("_")
+        values = [float(row.get(metric) or math.nan) for row in rows if row.get("split") == split]
+        if len(values) > 1 and all(map(math.isfinite, values)):
+            intervals[column] = interval_over_images(values)
+    return intervals
 
 
 def merge_seeds(runs: Sequence[Run]) -> dict[str, Any]:
@@ -181,16 +203,18 @@ def name_of(runs: Sequence[Run]) -> str:
 
 
 def pair_with_best(group: Group) -> tuple[str, list[dict[str, Any]]]:
-    """The experiment with the highest mean PSNR on val, and every other one against it, picture by picture.
+    """The experiment with the highest mean score on val, and every other one against it, picture by picture.
 
     Values of several seeds are averaged per picture first, so a test is over pictures alone.
 
     Returns:
-        Name of the best; rows with `run`, `images`, `difference_db` and its 95 % interval over
-        images `low_db`, `high_db`, `p` and `wilcoxon_p` (each Holm-adjusted over the rows) and
-        `win_rate`.  Experiments without figures of the same two or more pictures are left out.
+        Name of the best; rows with `run`, `images`, the difference and its 95 % interval over images
+        (`difference_db`, `low_db`, `high_db`; of accuracies `difference_points` and so on), `p` and
+        `wilcoxon_p` (each Holm-adjusted over the rows) and `win_rate`.  Experiments without figures
+        of the same two or more pictures are left out.
     """
-    measured = {name_of(runs): _psnr_by_image(runs) for runs in group.experiments()}
+    score = group.score
+    measured = {name_of(runs): _score_by_image(runs, score) for runs in group.experiments()}
     measured = {name: values for name, values in measured.items() if values}
     if len(measured) < 2:
         return "", []
@@ -203,9 +227,9 @@ def pair_with_best(group: Group) -> tuple[str, list[dict[str, Any]]]:
         {
             "run": name,
             "images": len(images),
-            "difference_db": test.difference.mean,
-            "low_db": test.difference.low,
-            "high_db": test.difference.high,
+            score.key("difference"): test.difference.mean,
+            score.key("low"): test.difference.low,
+            score.key("high"): test.difference.high,
             "p": p,
             "wilcoxon_p": wilcoxon_p,
             "win_rate": test.win_rate,
@@ -214,10 +238,13 @@ def pair_with_best(group: Group) -> tuple[str, list[dict[str, Any]]]:
     ]
 
 
-def _psnr_by_image(runs: Sequence[Run]) -> dict[str, float]:
-    """Picture -> PSNR in dB on val, mean over runs; empty when a run has no (finite) figures."""
-    tables = [{r["name"]: float(r["psnr"]) for r in read_images(run.path) if r["split"] == "val" and r.get("psnr")}
-              for run in runs]  # fmt: skip
+def _score_by_image(runs: Sequence[Run], score: Score) -> dict[str, float]:
+    """Picture -> score on val in units of its differences, mean over runs; empty unless all are there and finite."""
+    tables = [
+        {r["name"]: score.per_unit * float(r[score.metric]) for r in read_images(run.path)
+         if r["split"] == "val" and r.get(score.metric)}
+        for run in runs
+    ]  # fmt: skip
     if not all(tables) or any(table.keys() != tables[0].keys() for table in tables):
         return {}
     merged = {name: sum(table[name] for table in tables) / len(tables) for name in tables[0]}
@@ -225,12 +252,12 @@ def _psnr_by_image(runs: Sequence[Run]) -> dict[str, float]:
 
 
 def what_mattered(group: Group) -> dict[str, float]:
-    """Share of the variance of val_psnr per varied key and pair of keys; empty unless the runs are a full grid.
+    """Share of the variance of the score on val per varied key and pair of keys; empty unless a full grid.
 
     Keys that always change together are one factor, named after the first.
     """
-    values = [row_of(run)["val_psnr"] for run in group.runs]
-    if len(values) < 4 or None in values:
+    values = [row_of(run)[group.score.column] for run in group.runs] if len(group.runs) >= 4 else []
+    if not values or None in values:
         return {}
     factors: dict[tuple[int, ...], tuple[str, list[Any]]] = {}
     for key, levels in differing_keys(group.runs).items():
@@ -272,6 +299,11 @@ def format_cell(column: str, row: Mapping[str, Any]) -> str:
     return text if half is None else f"{text} ± {format(half, _FORMATS[column])}"
 
 
+def is_number(column: str) -> bool:
+    """Whether a column stands to the right."""
+    return column in _FORMATS
+
+
 def known_columns(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """Columns for a person in which some row has a value."""
     shown = [column for column in COLUMNS if not column.endswith("_half_width")]
@@ -283,27 +315,10 @@ def text_table(rows: Sequence[Mapping[str, Any]]) -> str:
     columns = known_columns(rows)
     cells = [columns, *([format_cell(c, row) for c in columns] for row in rows)]
     widths = [max(len(line[i]) for line in cells) for i in range(len(columns))]
-    right = [column in _FORMATS for column in columns]
+    right = [is_number(column) for column in columns]
     return "\n".join(
         "  ".join(
             cell.rjust(w) if r else cell.ljust(w) for cell, w, r in zip(line, widths, right, strict=True)
         ).rstrip()
         for line in cells
     )
-
-
-def markdown_table(rows: Sequence[Mapping[str, Any]]) -> str:
-    columns = known_columns(rows)
-    lines = ["| " + " | ".join(columns) + " |"]
-    lines.append("|" + "|".join(" ---: " if c in _FORMATS else " --- " for c in columns) + "|")
-    lines += ["| " + " | ".join(format_cell(c, row) for c in columns) + " |" for row in rows]
-    return "\n".join(lines) + "\n"
-
-
-def csv_table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """All columns, full precision, dot decimals."""
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, COLUMNS, restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return buffer.getvalue()

@@ -75,8 +75,8 @@ class DataConfig(Section):
     """Side of random square training crops, in pixels of the high side; whole pictures without it."""
     crops_per_picture: Annotated[int, Field(ge=1)] = 1
     """Random crops that an epoch draws from each training picture."""
-    augment: list[Literal["flip", "rotate"]] = []
-    """Random flips and quarter turns of training pictures."""
+    augment: list[Literal["flip", "vertical_flip", "rotate", "tilt"]] = []
+    """Random flips, quarter turns (rotate) and turns by up to 15 degrees (tilt) of training pictures."""
     test_from_val: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of the val split that a fixed permutation sets aside as test."""
     limit: Annotated[int, Field(ge=1)] | None = None
@@ -85,6 +85,10 @@ class DataConfig(Section):
     """Of labelled pictures: what is to be put out, the class or (autoencoders) the picture itself."""
     val_count: Annotated[int, Field(ge=1)] = 5000
     """Of data sets that come as train and test: training pictures that a fixed permutation sets aside as val."""
+    side: Annotated[int, Field(ge=4)] | None = None
+    """Of class folders: every picture is resized to this many pixels a side."""
+    per_class: Annotated[int, Field(ge=1)] | None = None
+    """Training samples of every class in an epoch: pictures of small classes are repeated."""
 
     @model_validator(mode="after")
     def _consistent(self) -> DataConfig:
@@ -94,6 +98,8 @@ class DataConfig(Section):
             raise ValueError(f"crop must be a multiple of degrade.scale, {self.degrade.scale}")
         if self.crops_per_picture > 1 and not self.crop:
             raise ValueError("crops_per_picture needs crop")
+        if "tilt" in self.augment and (self.name in ("pairs", "demo") or self.target == "input"):
+            raise ValueError("tilt resamples the input alone: it is for labelled pictures")
         return self
 
 

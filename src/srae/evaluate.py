@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from srae.data import Data, Split, eval_batches
 from srae.device import autocast
-from srae.images import Picture, write_picture
+from srae.images import Picture, to_float, write_picture
 from srae.metrics import Protocol
 from srae.models import Shape, build_model
 from srae.tasks import Task
@@ -62,6 +62,14 @@ def save_samples(model: nn.Module, split: Split, folder: Path, *, dtype: torch.d
         output = _forward(model, batch.input, dtype).float().clamp(0, 1)
         for side, image in (("low", batch.input), ("output", output), ("high", batch.target)):
             write_picture(folder / f"{stem}_{side}.png", Picture(image[0, :3].cpu()), overwrite=True)
+
+
+def save_pictures(split: Split, name: str, folder: Path, *, count: int = 8) -> None:
+    """`<name>_<i>.png` of pictures spread evenly over a labelled split; i is their place in it."""
+    for place in sorted({k * len(split) // count for k in range(count)}):
+        write_picture(
+            folder / f"{name}_{place}.png", Picture(to_float(split.input.picture(place).cpu())), overwrite=True
+        )
 
 
 @torch.inference_mode()

@@ -21,7 +21,7 @@ def epoch_line(row: dict[str, Any], epochs: int, identity: dict[str, float]) -> 
         score = f"train mse {row['train_mse']:.6f}  val mse {row['val_mse']:.6f}  {row['val_psnr']:.2f} dB{against}"
     else:
         loss = f"train loss {row['train_loss']:.4f}  val loss {row['val_cross_entropy']:.4f}"
-        score = f"{loss}  accuracy {row['val_accuracy']:.4f}"
+        score = f"{loss}  train accuracy {row['train_accuracy']:.4f}  val accuracy {row['val_accuracy']:.4f}"
     return f"{place}  {score}  {row['images_per_second']:.1f} images/s  {row['wall_seconds']:.0f} s"
 
 

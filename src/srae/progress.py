@@ -25,7 +25,8 @@ class Progress:
     step: int = 0
     """Updates so far."""
     loss_sum: float = 0.0
-    mse_sum: float = 0.0
+    score_sum: float = 0.0
+    """Of the task's `train_metric`."""
     samples: int = 0
     epoch_seconds: float = 0.0
     """Of the epoch that is under way, like the four above."""
@@ -36,7 +37,7 @@ class Progress:
 
     def end_epoch(self) -> None:
         self.batch = self.samples = 0
-        self.loss_sum = self.mse_sum = self.epoch_seconds = 0.0
+        self.loss_sum = self.score_sum = self.epoch_seconds = 0.0
 
 
 def save_best(run: RunWriter, progress: Progress, model: nn.Module, meta: Mapping[str, Any]) -> None:

@@ -45,6 +45,7 @@ COLUMNS = (
     "val_channel_argmax_accuracy",
     "val_cross_entropy",
     "val_accuracy",
+    "train_accuracy",
 )
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,80}")
 

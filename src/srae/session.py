@@ -12,7 +12,7 @@ from srae.config import Config
 from srae.data import Data
 from srae.device import describe_machine, memory_peaks
 from srae.metrics import Protocol
-from srae.models import count_parameters
+from srae.models import count_multiply_adds, count_parameters
 from srae.narrate import describe_seconds
 from srae.optimizer import learning_rate_at
 from srae.progress import Progress
@@ -77,7 +77,7 @@ def make_row(s: Session, progress: Progress, scores: dict[str, float], rate: flo
     return {
         "epoch": progress.epoch,
         "step": progress.step,
-        "train_mse": progress.mse_sum / samples if samples and s.task.images else None,
+        f"train_{s.task.train_metric}": progress.score_sum / samples if samples else None,
         "train_loss": progress.loss_sum / samples if samples else None,
         **{f"val_{name}": value for name, value in scores.items()},
         "identity_mse": s.identity.get("mse"),
@@ -115,9 +115,10 @@ def make_summary(
     return {
         "config": s.config.model_dump(mode="json"),
         "task": s.config.task,
-        "data": {"name": s.data.name, "fingerprint": s.data.fingerprint, "counts": counts},
+        "data": {"name": s.data.name, "fingerprint": s.data.fingerprint, "counts": counts, "classes": s.data.classes},
         "protocol": {**s.protocol.as_dict(), "baseline": s.baseline},
         "parameters": count_parameters(s.model),
+        "multiply_adds": count_multiply_adds(s.model, s.data.in_shape),
         "train": {"mse": best.get("train_mse"), "loss": best.get("train_loss"), **scored.get("train", {})},
         "val": scored.get("val"),
         "test": scored.get("test"),

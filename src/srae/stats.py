@@ -17,6 +17,8 @@ from scipy import stats
 
 LEVEL = 0.95
 RESAMPLES = 10_000
+MANY = 2_000
+"""Images from which the mean is as good as normal, and a bootstrap would only take longer to say so."""
 
 
 @dataclass(frozen=True)
@@ -43,13 +45,26 @@ def interval_over_seeds(values: Sequence[float]) -> Interval:
 
 
 def interval_over_images(values: Sequence[float], *, seed: int = 0) -> Interval:
-    """Percentile bootstrap of a mean over images (Efron 1979): skewed, many values."""
+    """Interval of a mean over images.
+
+    Shares (all values 0 or 1) get Wilson's score interval (1927), which has a width even when all
+    are right; others the percentile bootstrap (Efron 1979), and from `MANY` images on the normal one.
+    """
     data = np.asarray(values, float)
-    if len(data) < 2:
-        return Interval(float(data.mean()), None, None, len(data))
-    means = _resampled_means(data, seed)
-    low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Interval(float(data.mean()), float(low), float(high), len(data))
+    count, mean = len(data), float(data.mean())
+    if count < 2:
+        return Interval(mean, None, None, count)
+    z = float(stats.norm.ppf((1 + LEVEL) / 2))
+    if np.isin(data, (0, 1)).all():
+        center = (mean + z**2 / (2 * count)) / (1 + z**2 / count)
+        half = z / (1 + z**2 / count) * math.sqrt(mean * (1 - mean) / count + z**2 / (4 * count**2))
+        low, high = center - half, center + half
+    elif count >= MANY:
+        half = z * float(stats.sem(data))
+        low, high = mean - half, mean + half
+    else:
+        low, high = np.quantile(_resampled_means(data, seed), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Interval(mean, float(low), float(high), count)
 
 
 @dataclass(frozen=True)
@@ -145,8 +160,14 @@ def _resampled_means(data: np.ndarray, seed: int) -> np.ndarray:
 
 
 def _sign_flip_p(differences: np.ndarray, seed: int) -> float:
-    """Share of random sign patterns whose mean is at least as far from zero; exact for up to 13 images."""
+    """Share of sign patterns whose mean is at least as far from zero; exact for up to 13 images that differ.
+
+    Differences of one size, as of two classifiers, are coin tosses: there it is McNemar's exact test.
+    """
+    differences = differences[differences != 0]  # their sign means nothing
     observed, count = abs(differences.sum()), len(differences)
+    if np.ptp(np.abs(differences)) == 0:
+        return float(stats.binomtest(int((differences > 0).sum()), count).pvalue)
     if count <= 13:
         patterns = 1 - 2 * ((np.arange(2**count)[:, None] >> np.arange(count)) & 1)
         return float(np.mean(np.abs(patterns @ differences) >= observed - 1e-12 * max(observed, 1e-300)))

@@ -20,6 +20,8 @@ class Task:
     """Name -> (output, target) -> (B,); logged as val_<name>."""
     best_by: str
     """The metric that picks the best epoch."""
+    train_metric: str
+    """The metric that is also taken of the training batches; logged as train_<name>."""
     lower_is_better: bool = True
     images: bool = True
     """Outputs are images: a Protocol applies."""
@@ -38,11 +40,12 @@ _IMAGE_METRICS: dict[str, Metric] = {
 }
 
 TASKS: dict[str, Task] = {
-    "super_resolution": Task(_IMAGE_METRICS, best_by="mse"),
-    "reconstruction": Task(_IMAGE_METRICS, best_by="mse", has_baseline=False),
+    "super_resolution": Task(_IMAGE_METRICS, best_by="mse", train_metric="mse"),
+    "reconstruction": Task(_IMAGE_METRICS, best_by="mse", train_metric="mse", has_baseline=False),
     "classification": Task(
         {"cross_entropy": metrics.cross_entropy, "accuracy": metrics.accuracy},
         best_by="accuracy",
+        train_metric="accuracy",
         lower_is_better=False,
         images=False,
         has_baseline=False,

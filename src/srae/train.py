@@ -22,7 +22,7 @@ from srae.config import Config
 from srae.data import Batch, Data, Labels, Split, count_batches, open_data, train_batches
 from srae.device import autocast, describe_call, describe_machine, pick_precision, seed_all
 from srae.errors import ConfigError, DivergedError, Interrupted
-from srae.evaluate import baseline, describe_outputs, evaluate, means, predict, save_samples
+from srae.evaluate import baseline, describe_outputs, evaluate, means, predict, save_pictures, save_samples
 from srae.files import copy_file
 from srae.metrics import Protocol
 from srae.models import build_model, count_parameters
@@ -151,8 +151,9 @@ def _fit(s: Session, progress: Progress, run: RunWriter, say: Say) -> None:
 def _run_epoch(s: Session, progress: Progress, stopped: Callable[[], bool]) -> None:
     """The steps of one epoch from `progress.batch` on; leaves early when stopped."""
     config = s.config
-    loss_of, squared_error = LOSSES[config.train.loss], LOSSES["mse"]
-    sums = torch.tensor([progress.loss_sum, progress.mse_sum], dtype=torch.float64, device=s.device)
+    loss_of, score_of = LOSSES[config.train.loss], s.task.metrics[s.task.train_metric]
+    loss_is_score = config.train.loss == s.task.train_metric
+    sums = torch.tensor([progress.loss_sum, progress.score_sum], dtype=torch.float64, device=s.device)
     s.model.train()
     assert s.optimizer is not None
     batches = _batches(s, progress.epoch, progress.batch)
@@ -162,9 +163,8 @@ def _run_epoch(s: Session, progress: Progress, stopped: Callable[[], bool]) -> N
         set_learning_rate(s.optimizer, learning_rate_at(config.train, progress.step, s.steps_per_epoch))
         loss, output = _step_gradients(s, batch.input, batch.target, loss_of)
         with torch.no_grad():
-            is_mse = loss_of is squared_error or not s.task.images
-            error = loss if is_mse else squared_error(output.float(), batch.target)
-            sums += torch.stack((loss, error)).double() * len(batch.indices)
+            score = loss if loss_is_score else score_of(output.float(), batch.target).mean()
+            sums += torch.stack((loss, score)).double() * len(batch.indices)
         # On CUDA a look at the numbers would stall the queue: there the epoch's sums are checked.
         if s.device.type == "cpu":
             _check_step(s, progress, float(loss), batch.indices)
@@ -174,7 +174,7 @@ def _run_epoch(s: Session, progress: Progress, stopped: Callable[[], bool]) -> N
         progress.step += 1
         if stopped():
             break
-    progress.loss_sum, progress.mse_sum = sums.tolist()
+    progress.loss_sum, progress.score_sum = sums.tolist()
 
 
 def _batches(s: Session, epoch: int, start: int) -> Iterator[Batch]:
@@ -228,7 +228,7 @@ def _is_stale(progress: Progress, patience: int | None) -> bool:
 
 def _try_last_batch(s: Session) -> None:
     """Batch-norm cannot learn from a single value per channel: better said now than at the end of an epoch."""
-    if len(s.data.train) * s.config.data.crops_per_picture % s.config.train.batch_size != 1:
+    if s.data.train.epoch_length * s.config.data.crops_per_picture % s.config.train.batch_size != 1:
         return
     try:
         with torch.no_grad():
@@ -278,6 +278,8 @@ def _finish(s: Session, progress: Progress, run: RunWriter) -> dict[str, Any]:
     run.write_images(rows)
     if s.task.images:
         save_samples(s.model, s.data.val, run.samples, dtype=s.dtype)
+    else:
+        save_pictures(s.data.test or s.data.val, "test" if s.data.test else "val", run.samples)
     summary = make_summary(s, progress, read_rows(run.path), scored, "done")
     if s.task.images:
         summary["output"] = describe_outputs(s.model, s.data.val, dtype=s.dtype)

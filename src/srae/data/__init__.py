@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from srae.data.batches import Batch, count_batches, eval_batches, train_batches
+from srae.data.class_folders import open_class_folders
 from srae.data.contract import Data, Options
 from srae.data.demo import open_demo
 from srae.data.labelled import READERS, open_labelled
@@ -30,6 +31,7 @@ __all__ = [
 DATASETS: dict[str, Callable[..., Data]] = {
     "pairs": open_pairs,
     "demo": open_demo,
+    "class_folders": open_class_folders,
     **{name: partial(open_labelled, name=name) for name in READERS},
 }
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from srae.data.store import Labels, Split, Store
 from srae.images import to_float
@@ -37,9 +38,12 @@ class _Draws(NamedTuple):
     """(samples, 2) in [0, 1): where between the first and the last possible crop, down and across."""
     mirror: np.ndarray
     quarters: np.ndarray
+    upside_down: np.ndarray
+    degrees: np.ndarray
 
 
-_ORDER, _SAMPLES = 0, 1
+_ORDER, _SAMPLES, _TILTS = 0, 1, 2
+TILT = 15.0  # degrees, at most
 
 
 def _uniform(seed: int, epoch: int, stream: int, shape: tuple[int, ...]) -> np.ndarray:
@@ -56,12 +60,15 @@ def _draw(seed: int, epoch: int, samples: int, shuffle: bool, augment: Sequence[
     numbers = _uniform(seed, epoch, _SAMPLES, (samples, 4))
     mirror = (numbers[:, 2] < 0.5) & ("flip" in augment)
     quarters = (numbers[:, 3] * 4).astype(np.int64) * ("rotate" in augment)
-    return _Draws(order, numbers[:, :2], mirror, quarters)
+    tilts = _uniform(seed, epoch, _TILTS, (samples, 2))
+    upside_down = (tilts[:, 0] < 0.5) & ("vertical_flip" in augment)
+    degrees = (tilts[:, 1] * 2 - 1) * TILT * ("tilt" in augment)
+    return _Draws(order, numbers[:, :2], mirror, quarters, upside_down, degrees)
 
 
 def count_batches(split: Split, *, batch_size: int, crops_per_picture: int = 1) -> int:
     """Batches of one epoch, the last one perhaps smaller."""
-    return -(-len(split) * crops_per_picture // batch_size)
+    return -(-split.epoch_length * crops_per_picture // batch_size)
 
 
 def train_batches(
@@ -81,23 +88,27 @@ def train_batches(
     Args:
         crop: side in pixels of the target; a multiple of the scale, and no
             larger than any picture. The input's crop is the aligned one.
-        augment: of "flip" (left-right) and "rotate" (quarter turns; whole
-            pictures that are not square only by 180 degrees).
+        augment: of "flip" (left-right), "vertical_flip", "rotate" (quarter turns;
+            whole pictures that are not square only by 180 degrees) and "tilt"
+            (any angle up to `TILT`, resampled: not for pictures as targets).
         start: batch to begin with.
     """
-    samples = len(split) * crops_per_picture
+    samples = split.epoch_length * crops_per_picture
     draws = _draw(seed, epoch, samples, shuffle, augment)
     for first in range(start * batch_size, samples, batch_size):
         chosen = draws.order[first : first + batch_size]
         indices = (chosen // crops_per_picture).tolist()
+        if split.drawn is not None:
+            indices = [split.drawn[index] for index in indices]
         if crop is not None:
             sides = _crop(split, indices, draws.place[chosen], crop)
         else:
             sides = [side.gather(indices) for side in (split.input, split.target) if isinstance(side, Store)]
-        mirror, quarters = draws.mirror[chosen], draws.quarters[chosen]
-        turned = [_to_batch(_turn(side, mirror, quarters)) for side in sides]
+        turns = draws.mirror[chosen], draws.quarters[chosen], draws.upside_down[chosen]
+        turned = [_to_batch(_turn(side, *turns)) for side in sides]
+        input = _tilt(turned[0], draws.degrees[chosen]) if "tilt" in augment else turned[0]
         target = split.target.gather(indices) if isinstance(split.target, Labels) else turned[1]
-        yield Batch(turned[0], target, indices)
+        yield Batch(input, target, indices)
 
 
 def eval_batches(split: Split, batch_size: int) -> Iterator[Batch]:
@@ -135,21 +146,31 @@ def _crop(split: Split, indices: list[int], places: np.ndarray, crop: int) -> li
     return [torch.stack(low_crops), torch.stack(high_crops)]
 
 
-def _turn(side: Tensor, mirror: np.ndarray, quarters: np.ndarray) -> Tensor:
-    """Mirror and turn each picture of uint8 (B, H, W, C), in place; the mirror comes first."""
+def _turn(side: Tensor, mirror: np.ndarray, quarters: np.ndarray, upside_down: np.ndarray) -> Tensor:
+    """Mirror, turn and put upside down each picture of uint8 (B, H, W, C), in place, in this order."""
     if side.shape[1] != side.shape[2]:
         quarters = quarters & 2
     # Every turn is a transposition followed by flips: three steps at most,
     # however many pictures a batch has.
     transposed = quarters % 2 == 1
     columns = (quarters >= 2) ^ (mirror & ~transposed)
-    rows = ((quarters == 1) | (quarters == 2)) ^ (mirror & transposed)
+    rows = ((quarters == 1) | (quarters == 2)) ^ (mirror & transposed) ^ upside_down
     for which, dims in ((transposed, None), (columns, (2,)), (rows, (1,))):
         if which.any():
             index = torch.from_numpy(np.flatnonzero(which)).to(side.device, non_blocking=True)
             picked = side.index_select(0, index)
             side.index_copy_(0, index, picked.transpose(1, 2) if dims is None else picked.flip(dims))
     return side
+
+
+def _tilt(batch: Tensor, degrees: np.ndarray) -> Tensor:
+    """Turn each picture of (B, C, H, W) about its middle; from outside comes the nearest pixel of the border."""
+    angles = torch.from_numpy(np.deg2rad(degrees)).to(batch)
+    aspect = batch.shape[2] / batch.shape[3]  # the grid has -1..1 on both axes
+    rows = [torch.stack((angles.cos(), -angles.sin() * aspect, torch.zeros_like(angles)), 1),
+            torch.stack((angles.sin() / aspect, angles.cos(), torch.zeros_like(angles)), 1)]  # fmt: skip
+    grid = F.affine_grid(torch.stack(rows, 1), list(batch.shape), align_corners=False)
+    return F.grid_sample(batch, grid, padding_mode="border", align_corners=False)
 
 
 def _to_batch(side: Tensor) -> Tensor:

@@ -32,6 +32,8 @@ class Options:
     limit: int | None = None
     target: Literal["label", "input"] = "label"
     val_count: int = 5000
+    side: int | None = None
+    per_class: int | None = None
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch.nn import functional as F
 
 from srae.data.contract import Data, Options, describe_low_side, sample_shapes, take_fingerprint
 from srae.data.degrade import enlarge, make_low, shrink
@@ -103,6 +104,7 @@ def read_textures(side: int) -> tuple[dict[str, tuple[np.ndarray, np.ndarray]], 
         Split -> (uint8 (N, side, side, 3), int64 (N,)), and the names of the classes.
     """
     shares = {"train": (0.0, 0.7), "val": (0.7, 0.85), "test": (0.85, 1.0)}
+    cut = min(side, 48)  # the narrowest region has 57 columns: larger pictures are enlarged
     counts = {"train": 200, "val": 40, "test": 40}
     random = np.random.Generator(np.random.Philox(key=0))
     parts: dict[str, tuple[list[np.ndarray], list[int]]] = {split: ([], []) for split in shares}
@@ -110,11 +112,19 @@ def read_textures(side: int) -> tuple[dict[str, tuple[np.ndarray, np.ndarray]], 
         pixels = _read(file, "RGB")
         for split, (first, last) in shares.items():
             region = pixels[:, int(first * pixels.shape[1]) : int(last * pixels.shape[1])]
-            places = random.random((counts[split], 2)) * (np.array(region.shape[:2]) - side + 1)
-            parts[split][0].extend(region[y : y + side, x : x + side] for y, x in places.astype(int))
+            places = random.random((counts[split], 2)) * (np.array(region.shape[:2]) - cut + 1)
+            parts[split][0].extend(_resize(region[y : y + cut, x : x + cut], side) for y, x in places.astype(int))
             parts[split][1].extend([label] * counts[split])
     names = [Path(file).stem for file in TEXTURES]
     return {s: (np.stack(crops), np.array(labels, np.int64)) for s, (crops, labels) in parts.items()}, names
+
+
+def _resize(pixels: np.ndarray, side: int) -> np.ndarray:
+    """uint8 (h, w, 3) -> (side, side, 3)"""
+    if pixels.shape[0] == side:
+        return pixels
+    picture = to_float(torch.from_numpy(pixels.copy()).permute(2, 0, 1))[None]  # (H, W, C) -> (1, C, H, W)
+    return to_uint8(F.interpolate(picture, (side, side), mode="bilinear")[0]).permute(1, 2, 0).numpy()
 
 
 def _read(file: str, channels: str) -> np.ndarray:

@@ -7,7 +7,10 @@ picture itself.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -21,8 +24,19 @@ from srae.errors import DataError
 READERS = {"mnist": "MNIST", "fashion_mnist": "FashionMNIST", "cifar10": "CIFAR10"}
 _LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601, as Pillow's convert("L")
 
-Pictures = tuple[np.ndarray, np.ndarray]
-"""uint8 (N, H, W, C) and int64 (N,)"""
+
+class Labelled(NamedTuple):
+    """The pictures of one split."""
+
+    pixels: np.ndarray
+    """uint8 (N, H, W, C)"""
+    labels: np.ndarray
+    """int64 (N,)"""
+    names: Sequence[str]
+
+    def take(self, indices: Sequence[int]) -> Labelled:
+        chosen = np.asarray(indices, np.int64)
+        return Labelled(self.pixels[chosen], self.labels[chosen], [self.names[index] for index in indices])
 
 
 def open_labelled(options: Options, *, whole: bool = False, name: str) -> Data:
@@ -31,34 +45,51 @@ def open_labelled(options: Options, *, whole: bool = False, name: str) -> Data:
     Raises:
         DataError: the files are not there, or the options ask for pairs.
     """
+    refuse_pair_options(options, name)
+    if options.side:
+        raise DataError(f"{name} has a size of its own", "data.side", "leave it out")
+    folder = Path(options.folder or f"data/{name.replace('_', '-')}").expanduser()
+    if not folder.is_dir() and options.otherwise == "demo":
+        return open_textures(options, folder, 32 if name == "cifar10" else 28)
+    train, test, classes = _read(name, folder)
+    kept, aside = set_aside(list(range(len(train.names))), options.val_count / len(train.names))
+    return to_data(name, {"train": train.take(kept), "val": train.take(aside), "test": test}, classes, options, [])
+
+
+def open_textures(options: Options, missing: Path, side: int) -> Data:
+    """What is trained on where the folder is missing: crops of the demo pictures."""
+    parts, classes = read_textures(side)
+    named = {split: Labelled(*part, [str(i) for i in range(len(part[1]))]) for split, part in parts.items()}
+    note = f"{missing} is not there: training on crops of {len(classes)} built-in pictures"
+    return to_data("demo_textures", named, classes, options, [note])
+
+
+def refuse_pair_options(options: Options, name: str) -> None:
     if options.degrade or options.crop or options.test_from_val:
         raise DataError(f"{name} has labelled pictures, not pairs", "data", "leave out degrade, crop and test_from_val")
-    folder, notes = Path(options.folder or f"data/{name.replace('_', '-')}").expanduser(), []
-    if folder.is_dir() or options.otherwise != "demo":
-        train, test, classes = _read(name, folder)
-        kept, aside = set_aside(list(range(len(train[1]))), options.val_count / len(train[1]))
-        parts = {"train": _take(train, kept), "val": _take(train, aside), "test": test}
-        title = name
-    else:
-        side = 32 if name == "cifar10" else 28
-        parts, classes = read_textures(side)
-        title = "demo_textures"
-        notes.append(f"{folder} is not there: training on crops of {len(classes)} built-in pictures")
-    parts = {
-        split: _take(part, range(min(len(part[1]), options.limit or len(part[1])))) for split, part in parts.items()
+
+
+def to_data(name: str, parts: Mapping[str, Labelled], classes: list[str], options: Options, notes: list[str]) -> Data:
+    """Splits of one size as `Data`; a missing train is val, a missing val train."""
+    limited = {
+        split: part.take(range(min(len(part.names), options.limit or len(part.names)))) for split, part in parts.items()
     }
     digests = [
-        (split, "", hashlib.sha256(pixels.tobytes() + labels.tobytes()).hexdigest())
-        for split, (pixels, labels) in parts.items()
+        (split, "", hashlib.sha256(part.pixels.tobytes() + part.labels.tobytes()).hexdigest())
+        for split, part in limited.items()
     ]
-    splits = {split: _to_split(part, options) for split, part in parts.items()}
-    in_shape = splits["train"].input.shape
+    splits = {split: _to_split(part, options) for split, part in limited.items()}
+    train = splits.get("train") or splits["val"]
+    if options.per_class:
+        labels = limited.get("train", limited.get("val")).labels  # type: ignore[union-attr]
+        train = replace(train, drawn=balance(labels, options.per_class))
+    in_shape = train.input.shape
     assert in_shape is not None
     return Data(
-        name=title,
-        train=splits["train"],
-        val=splits["val"],
-        test=splits["test"],
+        name=name,
+        train=train,
+        val=splits.get("val") or splits["train"],
+        test=splits.get("test"),
         in_shape=in_shape,
         out_shape=in_shape if options.target == "input" else (len(classes),),
         fingerprint=take_fingerprint(digests, f"target {options.target}"),
@@ -67,7 +98,13 @@ def open_labelled(options: Options, *, whole: bool = False, name: str) -> Data:
     )
 
 
-def _read(name: str, folder: Path) -> tuple[Pictures, Pictures, list[str]]:
+def balance(labels: np.ndarray, per_class: int) -> list[int]:
+    """Indices of an epoch with `per_class` samples of every class: small classes are repeated, large ones cut."""
+    groups = [np.flatnonzero(labels == label) for label in np.unique(labels)]
+    return [int(index) for group in groups for index in np.resize(group, per_class)]
+
+
+def _read(name: str, folder: Path) -> tuple[Labelled, Labelled, list[str]]:
     import torchvision.datasets
 
     reader = getattr(torchvision.datasets, READERS[name])
@@ -77,7 +114,7 @@ def _read(name: str, folder: Path) -> tuple[Pictures, Pictures, list[str]]:
             data = reader(str(folder), train=train, download=False)
             pixels = np.asarray(data.data)
             pixels = pixels[..., None] if pixels.ndim == 3 else pixels  # (N, H, W) -> (N, H, W, 1)
-            found.append((pixels, np.asarray(data.targets, np.int64)))
+            found.append(Labelled(pixels, np.asarray(data.targets, np.int64), [str(i) for i in range(len(pixels))]))
     except (RuntimeError, OSError, EOFError, ValueError, AssertionError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         remedy = f"data.folder must hold what torchvision.datasets.{READERS[name]} reads (root=...)"
@@ -85,13 +122,8 @@ def _read(name: str, folder: Path) -> tuple[Pictures, Pictures, list[str]]:
     return found[0], found[1], [str(c) for c in data.classes]
 
 
-def _take(part: Pictures, indices: list[int] | range) -> Pictures:
-    chosen = np.asarray(indices, np.int64)
-    return part[0][chosen], part[1][chosen]
-
-
-def _to_split(part: Pictures, options: Options) -> Split:
-    pixels, labels = part
+def _to_split(part: Labelled, options: Options) -> Split:
+    pixels, labels, names = part
     if options.channels == "L" and pixels.shape[3] == 3:
         pixels = (pixels @ _LUMA).round().astype(np.uint8)[..., None]
     elif options.channels == "RGB" and pixels.shape[3] == 1:
@@ -100,4 +132,4 @@ def _to_split(part: Pictures, options: Options) -> Split:
         raise DataError("these pictures have no alpha", "data.channels", "use L or RGB")
     store = Store(torch.from_numpy(np.ascontiguousarray(pixels)))
     target = store if options.target == "input" else Labels(torch.from_numpy(labels))
-    return Split(store, target, [str(index) for index in range(len(labels))])
+    return Split(store, target, list(names))

@@ -7,7 +7,7 @@ A picture is kept as (H, W, C): a batch gathered from the store and turned to
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -84,12 +84,19 @@ class Split:
     input: Store
     target: Store | Labels
     names: list[str]
+    drawn: list[int] | None = None
+    """Pictures of one epoch where that is not every picture once: some several times, some not at all."""
 
     def __len__(self) -> int:
         return len(self.names)
 
+    @property
+    def epoch_length(self) -> int:
+        """Pictures of one epoch."""
+        return len(self.names if self.drawn is None else self.drawn)
+
     def to(self, device: torch.device | str) -> Split:
-        return Split(self.input.to(device), self.target.to(device), self.names)
+        return replace(self, input=self.input.to(device), target=self.target.to(device))
 
 
 class Shelf:

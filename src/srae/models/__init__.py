@@ -19,7 +19,8 @@ import types
 import typing
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from srae.errors import ConfigError
 from srae.models.baselines import Bicubic, Identity
@@ -117,3 +118,33 @@ def describe_type(wanted: Any) -> str:
 
 def count_parameters(model: nn.Module) -> int:
     return sum(p.numel() for p in model.parameters())
+
+
+@torch.inference_mode()
+def count_multiply_adds(model: nn.Module, in_shape: Shape) -> int:
+    """Multiply-adds of one forward pass of one sample, as papers count them.
+
+    Convolutions by their definition (a fast algorithm does not lower the count) and Linear
+    layers; biases, activations, norms and resampling are left out.
+    """
+    total = 0
+
+    def add(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        nonlocal total
+        if isinstance(module, nn.Linear):
+            total += output.numel() * module.in_features
+        elif isinstance(module, nn.Conv2d):
+            total += output.numel() * module.weight[0].numel()
+        elif isinstance(module, nn.ConvTranspose2d):
+            total += inputs[0].numel() * module.weight[0].numel()
+
+    hooks = [module.register_forward_hook(add) for module in model.modules()]
+    was_training = model.training
+    try:
+        parameter = next(model.parameters(), torch.empty(0))
+        model.eval()(torch.zeros(1, *in_shape, device=parameter.device))
+    finally:
+        model.train(was_training)
+        for hook in hooks:
+            hook.remove()
+    return total

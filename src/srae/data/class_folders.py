@@ -1,0 +1,175 @@
+"""Labelled pictures of any size and mode in a folder per class.
+
+The layout is `FOLDER/CLASS/NAME` or `FOLDER/{train,val,test}/CLASS/NAME`.
+Every picture is laid on white and resized (its aspect is not kept) to one
+square.  Without a split on disk each class is split 80/10/10 by the content of
+its pictures.  No picture is in two splits: of equal pictures one is kept, and
+of equal pictures in two classes none, for their label is not known.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import defaultdict
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from srae.data.contract import Data, Options
+from srae.data.labelled import Labelled, open_textures, refuse_pair_options, to_data
+from srae.data.layouts import SPLITS
+from srae.data.matching import Problem
+from srae.data.pairs import raise_problems
+from srae.errors import DataError
+from srae.images import find_images, read_pixels, to_float, to_uint8
+
+SHARES = {"train": 0.8, "val": 0.1, "test": 0.1}
+DEFAULT_SIDE = 224
+
+
+class _Found(NamedTuple):
+    split: str
+    """Empty when the disk does not say."""
+    label: int
+    name: str
+    path: Path
+
+
+class _Read(NamedTuple):
+    found: _Found
+    pixels: np.ndarray
+    """uint8 (side, side, 3)"""
+    digest: str
+
+
+def open_class_folders(options: Options, *, whole: bool = False) -> Data:
+    """Read the class folders of `options.folder`; see `open_data`.
+
+    Raises:
+        DataError: no such folder, fewer than two classes, or pictures that cannot be read.
+    """
+    refuse_pair_options(options, "class_folders")
+    if options.folder is None:
+        raise DataError("no folder given", "data.folder", "name one, or give --data FOLDER")
+    folder, side = Path(options.folder).expanduser(), options.side or DEFAULT_SIDE
+    if not folder.is_dir():
+        if options.otherwise == "demo":
+            return open_textures(options, folder, side)
+        remedy = "put the pictures there, give --data FOLDER, or set data.otherwise: demo"
+        raise DataError("data folder is missing", str(folder), remedy)
+    files, classes, passed_over = _find(folder)
+    pictures, notes = _without_duplicates(_read_all(files, folder, side))
+    if passed_over:
+        notes.insert(0, f"{passed_over} files in {folder.name} are no pictures that srae reads: passed over")
+    parts: dict[str, list[_Read]] = defaultdict(list)
+    if any(picture.found.split for picture in pictures):
+        for picture in pictures:
+            parts[picture.found.split].append(picture)
+    elif whole:
+        parts["val"] = pictures
+    else:
+        parts = _split(pictures)
+    for split in () if whole else ("train", "val"):
+        if not parts.get(split):
+            raise DataError(f"no {split} pictures", str(folder), "add pictures, or leave out the split folders")
+    named = {split: _stack(parts[split]) for split in SPLITS if parts.get(split)}
+    return to_data(folder.resolve().name, named, classes, options, notes)
+
+
+def _find(folder: Path) -> tuple[list[_Found], list[str], int]:
+    """Every picture, the names of the classes, and how many files are something else."""
+    roots = {split: folder / split for split in SPLITS if (folder / split).is_dir()} or {"": folder}
+    names = sorted({entry.name for root in roots.values() for entry in root.iterdir() if _is_class(entry)})
+    if len(names) < 2:
+        raise DataError(
+            f"{len(names)} class folders", str(folder), "one folder per class: FOLDER/CLASS/NAME, at least two classes"
+        )
+    files, passed_over = [], 0
+    for split, root in roots.items():
+        for label, name in enumerate(names):
+            if (root / name).is_dir():
+                paths, others = find_images(root / name)
+                passed_over += others
+                files += [_Found(split, label, f"{name}/{path.name}", path) for path in paths]
+    return files, names, passed_over
+
+
+def _is_class(entry: Path) -> bool:
+    return entry.is_dir() and not entry.name.startswith(".")
+
+
+def _read_all(files: Sequence[_Found], folder: Path, side: int) -> list[_Read]:
+    def look(found: _Found) -> _Read | Problem:
+        try:
+            pixels = _on_white(read_pixels(found.path, "RGBA"), side)
+        except DataError as error:
+            where = found.path.relative_to(folder).as_posix()
+            return Problem(found.split, where, error.what, error.remedy or "replace or remove the file")
+        return _Read(found, pixels, hashlib.sha256(pixels.tobytes()).hexdigest())
+
+    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+        results = list(pool.map(look, files))
+    if problems := [result for result in results if isinstance(result, Problem)]:
+        raise_problems(problems, folder)
+    return [result for result in results if isinstance(result, _Read)]
+
+
+def _on_white(pixels: np.ndarray, side: int) -> np.ndarray:
+    """uint8 (H, W, 4) -> (side, side, 3), bilinear and antialiased."""
+    picture = to_float(torch.from_numpy(pixels).permute(2, 0, 1))  # (H, W, C) -> (C, H, W)
+    color, alpha = picture[:3], picture[3:]
+    laid = (color * alpha + (1 - alpha))[None]
+    resized = F.interpolate(laid, (side, side), mode="bilinear", antialias=True)[0]
+    return to_uint8(resized).permute(1, 2, 0).contiguous().numpy()
+
+
+def _without_duplicates(pictures: Sequence[_Read]) -> tuple[list[_Read], list[str]]:
+    """Pictures without equals, in their order, and what was left out."""
+    equals: dict[str, list[_Read]] = defaultdict(list)
+    for picture in pictures:
+        equals[picture.digest].append(picture)
+    doubtful = {d for d, same in equals.items() if len({picture.found.label for picture in same}) > 1}
+    kept = [same[0] for digest, same in equals.items() if digest not in doubtful]
+    notes = []
+    if again := sum(len(same) - 1 for digest, same in equals.items() if digest not in doubtful):
+        notes.append(f"{again} pictures are copies of another one of their class: left out")
+    if left_out := sum(len(equals[digest]) for digest in doubtful):
+        notes.append(f"{left_out} pictures are equal to one of another class: left out, for their class is not known")
+    return kept, notes
+
+
+def _split(pictures: Sequence[_Read]) -> dict[str, list[_Read]]:
+    """Each class by its shares; one picture at least for train, then for val and test where there are enough."""
+    by_class: dict[int, list[_Read]] = defaultdict(list)
+    for picture in sorted(pictures, key=lambda picture: picture.digest):  # as good as drawn, and the same anywhere
+        by_class[picture.found.label].append(picture)
+    parts: dict[str, list[_Read]] = {split: [] for split in SPLITS}
+    for members in by_class.values():
+        few = len(members) < 3
+        val = 0 if few else max(1, round(SHARES["val"] * len(members)))
+        test = 0 if few else max(1, round(SHARES["test"] * len(members)))
+        parts["val"] += members[:val]
+        parts["test"] += members[val : val + test]
+        parts["train"] += members[val + test :]
+    return parts
+
+
+def _stack(pictures: Sequence[_Read]) -> Labelled:
+    """The first of every class, then the second of every class...: any first N are a fair choice."""
+    ranks: dict[int, int] = defaultdict(int)
+    keyed = []
+    for picture in pictures:
+        keyed.append((ranks[picture.found.label], picture.found.label, picture))
+        ranks[picture.found.label] += 1
+    ordered = [picture for _, _, picture in sorted(keyed, key=lambda item: item[:2])]
+    return Labelled(
+        np.stack([picture.pixels for picture in ordered]),
+        np.array([picture.found.label for picture in ordered], np.int64),
+        [picture.found.name for picture in ordered],
+    )

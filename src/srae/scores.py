@@ -1,0 +1,70 @@
+"""What the experiments of a task are ranked by.  No torch.
+
+One row of a table per task: pictures are ranked by PSNR, classifiers by
+accuracy.  Of every score more is better.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from srae.runs import Run
+
+
+@dataclass(frozen=True)
+class Score:
+    metric: str
+    """A column of images.csv; with `val_` or `test_` before it, a column of rows."""
+    unit: str
+    """Of a difference."""
+    per_unit: float
+    """Units in a difference of 1: percentage points are hundredths."""
+    text: str
+    """A value for a person."""
+    train_loss: str
+    """Columns of metrics.csv: what was minimised on train, and the same on val."""
+    val_loss: str
+    protocol: str
+    """What a summary's protocol means for it, in one line."""
+
+    @property
+    def column(self) -> str:
+        return f"val_{self.metric}"
+
+    def show(self, value: float) -> str:
+        """``28.31 dB``, ``98.42%``."""
+        return self.text.format(value)
+
+    def key(self, name: str) -> str:
+        """``difference_db``, ``difference_points``: keys say their unit."""
+        return f"{name}_{self.unit.lower()}"
+
+
+PSNR = Score(
+    metric="psnr",
+    unit="dB",
+    per_unit=1,
+    text="{:.2f} dB",
+    train_loss="train_mse",
+    val_loss="val_mse",
+    protocol="{channels}, {rounding}, border {border}, values in [0, 1]",
+)
+ACCURACY = Score(
+    metric="accuracy",
+    unit="points",
+    per_unit=100,
+    text="{:.2%}",
+    train_loss="train_loss",
+    val_loss="val_cross_entropy",
+    protocol="{channels}, accuracy: share of pictures whose likeliest class is the true one, cross-entropy in nats",
+)
+SCORES = {"super_resolution": PSNR, "reconstruction": PSNR, "classification": ACCURACY}
+
+
+def score_of(run: Run) -> Score:
+    """By the task that a run names, else by what it has measured."""
+    for document in (run.summary, run.config):
+        if document and (task := str(document.get("task"))) in SCORES:
+            return SCORES[task]
+    measured = any(row.get(ACCURACY.column) is not None for row in run.rows)
+    return ACCURACY if measured else PSNR
