@@ -15,6 +15,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+SSIM_VALUES = 2**19
+"""Values that the caches of a core hold along with their intermediate results."""
 SSIM_WINDOW, SSIM_SIGMA, SSIM_K1, SSIM_K2 = 11, 1.5, 0.01, 0.03
 
 
@@ -69,8 +71,9 @@ def ssim(output: Tensor, target: Tensor) -> Tensor:
     """
     if min(output.shape[2:]) < SSIM_WINDOW:
         return output.new_full((len(output),), float("nan"))
-    # Picture by picture, so that the many passes of the window stay in the cache.
-    return torch.stack([_ssim(x, y) for x, y in zip(output, target, strict=True)])
+    # A few pictures at a time, so that the many passes of the window stay in the cache.
+    count = max(1, SSIM_VALUES // output[0].numel())
+    return torch.cat([_ssim(x, y) for x, y in zip(output.split(count), target.split(count), strict=True)])
 
 
 def _ssim(x: Tensor, y: Tensor) -> Tensor:
@@ -79,17 +82,17 @@ def _ssim(x: Tensor, y: Tensor) -> Tensor:
     means, mean_squares = mean_x * mean_y, mean_x.square() + mean_y.square()
     numerator = (2 * means + c1) * (2 * (product - means) + c2)
     denominator = (mean_squares + c1) * (squares - mean_squares + c2)
-    return (numerator / denominator).mean()
+    return (numerator / denominator).flatten(1).mean(1)
 
 
 def _blur(image: Tensor) -> Tensor:
-    """Gaussian window without padding, (C, H, W) -> (C, H - 10, W - 10), as sums of shifted copies.
+    """Gaussian window without padding, (B, C, H, W) -> (B, C, H - 10, W - 10), as sums of shifted copies.
 
     A convolution layer is several times slower for one channel on a CPU.
     """
     center = SSIM_WINDOW // 2
     weights = [math.exp(-((i - center) ** 2) / (2 * SSIM_SIGMA**2)) for i in range(SSIM_WINDOW)]
-    for dim in (1, 2):
+    for dim in (2, 3):
         length = image.shape[dim] - SSIM_WINDOW + 1
         blurred = image.narrow(dim, 0, length) * (weights[0] / sum(weights))
         for i, weight in enumerate(weights[1:], 1):

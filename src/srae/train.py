@@ -264,7 +264,7 @@ def _finish(s: Session, progress: Progress, run: RunWriter) -> dict[str, Any]:
     copy_file(best, run.path / "model.safetensors")  # the name that people look for
     rows, scored = [], {}
     splits: dict[str, Split | None] = {"val": s.data.val, "test": s.data.test}
-    if not s.task.images:  # the loss of an epoch was taken while its weights changed, with dropout
+    if not s.task.has_baseline:  # the loss of an epoch was taken while its weights changed, with dropout
         scored["train"] = means(evaluate(s.model, s.data.train, s.task, s.protocol, dtype=s.dtype))
     for name, split in splits.items():
         if split is not None:

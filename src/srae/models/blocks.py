@@ -16,6 +16,8 @@ from torch.nn import functional as F
 
 Activation = Literal["relu", "tanh", "sigmoid", "leaky_relu", "gelu", "none"]
 
+Init = Literal["torch", "keras"]
+
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "relu": nn.ReLU,
     "tanh": nn.Tanh,
@@ -33,6 +35,16 @@ T = TypeVar("T")
 
 def build_activation(name: str) -> nn.Module:
     return ACTIVATIONS[name]()
+
+
+def initialise(model: nn.Module, init: Init) -> None:
+    """Weights as torch has drawn them, or as Keras does: Glorot & Bengio 2010, uniform, and zero biases."""
+    if init == "keras":
+        for module in model.modules():
+            if isinstance(module, nn.Conv2d | nn.Linear):
+                nn.init.xavier_uniform_(module.weight)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
 
 
 def per_layer(value: T | list[T], layers: int, option: str) -> list[T]:

@@ -7,14 +7,11 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
-from typing import Literal
 
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from srae.models.blocks import Activation, build_activation, conv_size, per_layer
-
-Init = Literal["torch", "keras"]
+from srae.models.blocks import Activation, Init, build_activation, conv_size, initialise, per_layer
 
 
 class ConvClassifier(nn.Module):
@@ -77,7 +74,7 @@ class ConvClassifier(nn.Module):
                 layers.append(build_activation(activation))
         self.layers = nn.Sequential(*layers)
         self.fixed_size = in_shape[1:]
-        _initialise(self, init)
+        initialise(self, init)
 
     def forward(self, input: Tensor) -> Tensor:
         return self.layers(input)
@@ -112,7 +109,7 @@ class ResidualClassifier(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.logits = nn.Linear(channels[-1], _class_count(out_shape))
         self.fixed_size = in_shape[1:]
-        _initialise(self, init)
+        initialise(self, init)
 
     def forward(self, input: Tensor) -> Tensor:
         x = input
@@ -139,13 +136,3 @@ def _class_count(out_shape: tuple[int, ...]) -> int:
     if len(out_shape) != 1:
         raise ValueError(f"target {out_shape} is a picture; a classifier needs data with labels")
     return out_shape[0]
-
-
-def _initialise(model: nn.Module, init: str) -> None:
-    """Keras: Glorot & Bengio 2010, uniform, and zero biases."""
-    if init == "keras":
-        for module in model.modules():
-            if isinstance(module, nn.Conv2d | nn.Linear):
-                nn.init.xavier_uniform_(module.weight)
-                if module.bias is not None:
-                    nn.init.zeros_(module.bias)

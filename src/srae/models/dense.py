@@ -6,7 +6,7 @@ import math
 
 from torch import Tensor, nn
 
-from srae.models.blocks import Activation, build_activation
+from srae.models.blocks import Activation, Init, build_activation, initialise
 
 
 class DenseAutoencoder(nn.Module):
@@ -19,6 +19,7 @@ class DenseAutoencoder(nn.Module):
         activation: on the code.
         output_activation: on the output.
         dropout: dropout rate of the code.
+        init: weights as torch draws them, or as Keras does (Glorot uniform, zero bias).
         value_range: range in which the network works; pictures are mapped to it and back.
     """
 
@@ -34,6 +35,7 @@ class DenseAutoencoder(nn.Module):
         activation: Activation = "relu",
         output_activation: Activation = "sigmoid",
         dropout: float = 0.0,
+        init: Init = "torch",
         value_range: list[float] | None = None,
     ) -> None:
         super().__init__()
@@ -48,6 +50,7 @@ class DenseAutoencoder(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.decoder = nn.Linear(hidden, pixels)
         self.output_activation = build_activation(output_activation)
+        initialise(self, init)
 
     def forward(self, input: Tensor) -> Tensor:
         x = input.flatten(1) * (self.high - self.low) + self.low  # (B, C, H, W) -> (B, C * H * W)
