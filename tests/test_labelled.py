@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import struct
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -94,6 +95,12 @@ def test_without_files_the_textures_step_in(name: str, tmp_path: Path) -> None:
     assert (len(data.train), len(data.val), data.out_shape) == (2000, 400, (len(TEXTURES),))
 
 
+def residual_count(channels: int, widths: tuple[int, ...], classes: int) -> int:
+    """Two convolutions without bias, two batch-norms and a 1x1 shortcut in each stage, and the logits."""
+    stages = sum((i * 9 + o * 9 + 2 * 2 + i) * o for i, o in pairwise((channels, *widths)))
+    return stages + (widths[-1] + 1) * classes
+
+
 COUNTS = {
     # (1 * 9 + 1) * 32 + (32 * 9 + 1) * 64 + (12 * 12 * 64 + 1) * 128 + 129 * 10
     "classifiers/mnist_net1": (28, 1, 10, 1_199_882),
@@ -112,16 +119,15 @@ COUNTS = {
             + (3 * 3 * 512 + 1) * 150,
         ),
     ),
-    # two convolutions without bias, two batch-norms and a 1x1 shortcut in each of four stages
-    **dict.fromkeys(
-        ("classifiers/pokemon_resnet", "classifiers/pokemon_resnet_augmented"),
-        (
-            112,
-            3,
-            150,
-            sum((i * 9 + o * 9 + 2 * 2 + i) * o for i, o in ((3, 32), (32, 64), (64, 128), (128, 256))) + 257 * 150,
-        ),
-    ),
+    **{
+        name: (side, channels, classes, residual_count(channels, widths, classes))
+        for name, side, channels, classes, widths in (
+            ("classifiers/pokemon_resnet", 112, 3, 150, (32, 64, 128, 256)),
+            ("classifiers/pokemon_resnet_augmented", 112, 3, 150, (32, 64, 128, 256)),
+            ("classifiers/cifar10_residual", 32, 3, 10, (32, 64, 128)),
+            ("classifiers/mnist_residual", 28, 1, 10, (16, 32, 64)),
+        )
+    },
     **{f"fashion_mnist/dense_{n}": (28, 1, 10, 784 * n + n + n * 784 + 784) for n in (64, 128, 256, 512)},
 }
 

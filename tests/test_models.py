@@ -118,9 +118,10 @@ COUNTS = {
     "residual": (12 * 48 * 9 + 48) + 16 * (48 * 48 * 9 + 48) + (48 * 12 * 9 + 12),
 }  # fmt: skip
 COUNTS["skip3_tanh"] = COUNTS["skip3"]
-for fixed in ("cnn3_relu", "cnn4_relu", "cnn4_sigmoid"):
+for fixed in ("cnn3_relu", "cnn4_relu"):
     COUNTS[f"{fixed}_fixed"] = COUNTS[fixed]
 COUNTS["cnn4_bn_dropout_fixed"] = COUNTS["cnn4_bn_dropout"] - 2 * 4  # no batch-norm on the output
+COUNTS["cnn4_sigmoid_fixed"] = COUNTS["cnn4_bn_dropout_fixed"]  # its one change is the activation
 COUNTS["skip3_fixed"] = COUNTS["skip3"] - (262_144 * 512 + 512) - (512 * 262_144 + 262_144)
 COUNTS["identity"] = COUNTS["bicubic"] = 0
 
