@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
-from conftest import write_run
+from conftest import write_classifier, write_run
+from srae.cli import main
 from srae.compare import (
     COLUMNS,
-    csv_table,
     differing_keys,
     group_runs,
-    markdown_table,
     pair_with_best,
     row_of,
     text_table,
     what_mattered,
 )
+from srae.report.tables import comparison_table, to_csv, to_markdown
 from srae.runs import read_run
+from srae.scores import ACCURACY, PSNR, score_of
 
 
 def test_runs_are_grouped_by_data_and_protocol(tmp_path: Path) -> None:
@@ -32,15 +34,17 @@ def test_runs_are_grouped_by_data_and_protocol(tmp_path: Path) -> None:
 
 
 def test_tables_hold_what_the_runs_hold(tmp_path: Path) -> None:
-    rows = [row_of(read_run(write_run(tmp_path / "a")))]
+    run = read_run(write_run(tmp_path / "a"))
+    rows = [row_of(run)]
     assert rows[0]["gain_db"] == pytest.approx(-0.8)
     text = text_table(rows)
     assert "1,234" in text and "-0.80" in text
     assert "vram_peak_mb" not in text, "a column without values is left out"
-    lines = csv_table(rows).splitlines()
+    table = comparison_table(group_runs([run])[0])
+    lines = to_csv(table).splitlines()
     assert lines[0].split(",") == list(COLUMNS)
     assert "0.06," in lines[1]
-    assert markdown_table(rows).count("|\n") == 3
+    assert to_markdown(table).count("|\n") == 3
 
 
 def test_seeds_are_one_row_with_an_interval_over_seeds(tmp_path: Path) -> None:
@@ -91,3 +95,95 @@ def test_what_mattered_in_a_full_grid(tmp_path: Path) -> None:
     assert set(shares) == {"model.width", "residual"}
     assert shares["model.width"] > 0.99
     assert what_mattered(group_runs(runs[:3])[0]) == {}
+
+
+# ---------------------------------------------------------------------------- classifiers
+
+TRUE = ["cat", "dog"] * 30
+
+
+def answers(wrong: int) -> list[tuple[str, str]]:
+    """60 pictures of which the first `wrong` are taken for a frog."""
+    return [(true, "frog" if i < wrong else true) for i, true in enumerate(TRUE)]
+
+
+def test_classifiers_are_ranked_by_accuracy_with_intervals(tmp_path: Path) -> None:
+    run = read_run(write_classifier(tmp_path / "a", answers(6), test=answers(12)[:40]))
+    row = row_of(run)
+    assert (row["val_accuracy"], row["test_accuracy"], row["train_accuracy"]) == (0.9, pytest.approx(0.7), 0.99)
+    assert (row["multiply_adds"], row["val_psnr"], row["train_mse"], row["gain_db"]) == (400_000, None, None, None)
+    # Wilson's interval of 54 of 60
+    center, half = (0.9 + 3.8415 / 120) / (1 + 3.8415 / 60), 1.96 * (0.09 / 60 + 3.8415 / 14400) ** 0.5 / 1.064
+    assert row["val_accuracy_half_width"] == pytest.approx(half, rel=1e-3) and center < 0.9
+    assert row["interval_over"] == "60 val, 40 test images"
+    text = text_table([row])
+    assert "90.00% ± " in text and "400,000" in text and "psnr" not in text and "mse" not in text
+    assert set(row) == set(COLUMNS)
+
+
+def test_the_score_follows_the_task_or_what_was_measured(tmp_path: Path) -> None:
+    net = read_run(write_classifier(tmp_path / "net", answers(1)))
+    assert (score_of(net), score_of(read_run(write_run(tmp_path / "sr")))) == (ACCURACY, PSNR)
+    (tmp_path / "net" / "summary.json").unlink()
+    (tmp_path / "net" / "config.yaml").write_text("model: {name: conv_classifier}\n")
+    assert score_of(read_run(tmp_path / "net")) is ACCURACY
+    assert len(group_runs([net, read_run(write_run(tmp_path / "other"))])) == 2
+
+
+def test_classifiers_are_tested_on_the_same_pictures(tmp_path: Path) -> None:
+    runs = [
+        read_run(write_classifier(tmp_path / name, answers(wrong), width=wrong))
+        for name, wrong in (("good", 2), ("bad", 14), ("near", 3))
+    ]
+    (group,) = group_runs(runs)
+    best, tests = pair_with_best(group)
+    assert best == "good" and [test["run"] for test in tests] == ["bad", "near"]
+    bad, near = tests
+    assert bad["difference_points"] == pytest.approx(-20)
+    assert bad["low_points"] < -20 < bad["high_points"] < 0
+    assert bad["p"] == pytest.approx(2 * 2 * 0.5**12), "McNemar: 12 of 12 pictures against it, Holm doubles"
+    assert bad["win_rate"] == pytest.approx((60 - 12) / 60 / 2)
+    assert near["p"] == 1.0
+    assert "difference_db" not in bad
+
+
+def test_what_mattered_for_classifiers(tmp_path: Path) -> None:
+    runs = [
+        read_run(write_classifier(tmp_path / f"w{width}-s{seed}", answers(wrong), width=width, seed=seed))
+        for width, seed, wrong in ((4, 0, 20), (4, 1, 21), (8, 0, 5), (8, 1, 4))
+    ]
+    (group,) = group_runs(runs)
+    assert what_mattered(group)["model.width"] > 0.98
+    rows = group.rows()
+    assert [row["interval_over"] for row in rows] == ["2 seeds", "2 seeds"]
+    assert rows[0]["val_accuracy"] == pytest.approx(1 - 20.5 / 60)
+
+
+def test_the_command_compares_classifiers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, wrong in (("a_1", 2), ("b", 14)):
+        write_classifier(tmp_path / name, answers(wrong), width=wrong)
+    command = ["compare", "a_1", "b", "--runs-dir", str(tmp_path)]
+    assert main([*command, "-o", str(tmp_path / "out")]) == 0
+    said = capsys.readouterr().out
+    assert "accuracy: share of pictures" in said and "-20.00 points [" in said and " dB" not in said
+    assert {file.name for file in (tmp_path / "out").iterdir()} == {
+        "table.csv", "table.md", "table.tex", "curves.png", "curves.svg",
+    }  # fmt: skip
+    tex = (tmp_path / "out" / "table.tex").read_text()
+    assert r"a\_1" in tex and r"96.67\%" in tex and r"\toprule" in tex
+    svg = (tmp_path / "out" / "curves.svg").read_text()
+    assert "cross-entropy (nats)" in svg and ">accuracy<" in svg
+    assert main([*command, "--json"]) == 0
+    (group,) = json.loads(capsys.readouterr().out)
+    assert (group["score"], group["best"], group["identity"]) == ("val_accuracy", "a_1", None)
+    assert group["against_best"][0]["difference_points"] == pytest.approx(-20)
+
+
+def test_intervals_of_test_and_missing_values(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "a", psnr=[30.0, 31.0])
+    with open(folder / "images.csv", "a") as file:
+        file.write("test,0.png,29\ntest,1.png,inf\n")
+    row = row_of(read_run(folder))
+    assert row["val_psnr_half_width"] is not None
+    assert row["test_psnr_half_width"] is None, "an infinite PSNR has no interval"
+    assert row["interval_over"] == "2 images"

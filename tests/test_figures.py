@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from conftest import write_run
+from conftest import write_classifier, write_run
 from srae.compare import row_of, text_table
 from srae.report.figures import draw_overlay, draw_run, draw_strip
 from srae.runs import read_run
@@ -62,3 +62,29 @@ def test_an_overlay_names_every_run_and_the_baseline_once(tmp_path: Path) -> Non
     svg = (tmp_path / "overlay.svg").read_text()
     assert svg.count("returning the input") == 1
     assert all(f">{name}<" in svg for name in "abc")
+
+
+def test_an_autoencoder_shows_its_picture_once(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    picture, output = (random.integers(0, 256, (28, 28), dtype=np.uint8) for _ in range(2))
+    for side, pixels in (("low", picture), ("output", output), ("high", picture)):
+        Image.fromarray(pixels).save(tmp_path / f"7_{side}.png")
+    draw_strip(tmp_path / "7")
+    strip = np.asarray(Image.open(tmp_path / "7_strip.png").convert("L"))
+    zoom = 512 // 28
+    assert strip.shape[1] == 2 * 28 * zoom + 8, "two panels: original and reconstruction"
+    shown = strip[: 28 * zoom, : 28 * zoom][zoom // 2 :: zoom, zoom // 2 :: zoom]
+    assert np.array_equal(shown, picture), "a grey picture is drawn whole"
+
+
+def test_a_classifier_is_drawn_with_its_predictions(tmp_path: Path) -> None:
+    answers = [("cat", "cat"), ("dog", "cat"), ("cat", "cat"), ("dog", "dog")]
+    folder = write_classifier(tmp_path / "net", answers, samples=4)
+    draw_run(folder)
+    svg = (folder / "curves.svg").read_text()
+    assert "cross-entropy (nats)" in svg and ">accuracy<" in svg and svg.count(">train<") == 2
+    assert (folder / "samples" / "predictions.png").stat().st_size > 5000
+    old = write_classifier(tmp_path / "old", answers, train_accuracy=False)
+    draw_run(old)
+    assert (old / "curves.svg").read_text().count(">train<") == 1, "what is not there is not drawn"
+    assert not (old / "samples" / "predictions.png").exists()

@@ -48,15 +48,17 @@ FLOORS = {
     "train": {"*", "!cli.*", "!report.*", "!compare", "!study", "!stats"},
     "upscale": {"checkpoint", "images", "device", "errors", "files", "data.degrade"},
     "stats": {"errors"},
-    "compare": {"runs", "config", "errors", "stats", "files"},
+    "scores": {"runs"},
+    "compare": {"runs", "scores", "errors", "stats"},
     "study": {"runs", "config", "errors", "files", "yaml_text"},
-    "report.*": {"runs", "compare", "stats", "config", "errors", "files", "narrate", "report.*"},
+    "report.*": {"runs", "scores", "compare", "stats", "config", "errors", "files", "narrate", "report.*"},
     "cli.*": {"errors", "cli"},  # at the top of a module; inside functions anything, see below
     "__init__": set(),
     "__main__": {"cli"},
 }
 # What reads run folders and configs must start fast and work on a machine without torch.
-WITHOUT_TORCH = ("errors", "yaml_text", "config", "runs", "cli", "files", "stats", "compare", "study", "report")
+WITHOUT_TORCH = ("errors", "yaml_text", "config", "runs", "scores", "cli", "files", "stats", "compare", "study",
+                 "report")  # fmt: skip
 
 MAX_LINES, MAX_FUNCTION_LINES = 350, 80
 BANNED = "lr"  # could be the rate or the low-resolution picture

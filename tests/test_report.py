@@ -21,16 +21,18 @@ from conftest import write_run
 from srae.cli import main
 from srae.compare import row_of
 from srae.errors import ConfigError
+from srae.report.canvas import Variant, plain, style_of
 from srae.report.charts import find_frontier
-from srae.report.figures import Variant, draw_variants, plain, style_of
+from srae.report.figures import draw_variants, panels_of
 from srae.report.html import write_report
 from srae.report.published import published_table
-from srae.report.samples import Sample, choose_variants, find_crop, read_samples
+from srae.report.samples import Sample, choose_variants, find_crop, read_samples, with_outputs
 from srae.report.section import make_sections
 from srae.report.sentences import write_sentences
 from srae.report.tables import escape_latex, escape_markdown, metrics_table, to_csv, to_latex, to_markdown
 from srae.report.words import _TEXTS, LANGUAGES, words_of
 from srae.runs import read_run
+from srae.scores import PSNR
 
 EN, ES = words_of("en"), words_of("es")
 BASE = [28.0 + 0.5 * i for i in range(12)]
@@ -45,7 +47,7 @@ def write_samples(run: Path, *, names: Sequence[str] = ("1", "2"), shift: float 
     for name in names:
         random = np.random.default_rng(len(name) + ord(name[0]))
         high = random.integers(40, 216, (24, 32, 3), dtype=np.uint8)
-        sides = {"high": high, "low": high[::scale, ::scale], "output": (high - 40 * shift).astype(np.uint8)}
+        sides = {"high": high, "low": high[::scale, ::scale] ^ 1, "output": (high - 40 * shift).astype(np.uint8)}
         for side, pixels in sides.items():
             (run / "samples").mkdir(exist_ok=True)
             Image.fromarray(pixels).save(run / "samples" / f"{name}_{side}.png")
@@ -163,20 +165,6 @@ def test_runs_in_any_state_are_reported_apart_from_others(tmp_path: Path) -> Non
     text = (tmp_path / "report" / "report.html").read_text()
     assert text.count("<section") == 4 and "each section stands alone" in text
     assert "other" not in (tmp_path / "report" / "tables" / "metrics-1.md").read_text()
-
-
-def test_a_classifier_is_no_obstacle(tmp_path: Path) -> None:
-    folder = write_run(tmp_path / "net", rows=0)
-    columns = (folder / "metrics.csv").read_text().strip().split(",")
-    values = {"epoch": 1, "train_loss": 0.5, "val_cross_entropy": 0.4, "val_accuracy": 0.9}
-    with open(folder / "metrics.csv", "a") as file:
-        file.write(",".join(str(values.get(column, "")) for column in columns) + "\n")
-    protocol = {"channels": "L", "baseline": "returning the input"}
-    val = {"cross_entropy": 0.4, "accuracy": 0.9}
-    edit_summary(folder, task="classification", val=val, identity=None, protocol=protocol)
-    write_report([read_run(folder)], tmp_path / "report")
-    assert (tmp_path / "report" / "figures" / "curves.svg").read_text().count("cross-entropy") == 1
-    assert not (tmp_path / "report" / "figures" / "bars.svg").exists()
 
 
 def test_the_command_in_two_languages(srae: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -314,7 +302,7 @@ def test_published_figures_stand_beside_ours_in_their_unit(tmp_path: Path) -> No
     (section,) = make_sections([read_run(folder)])
     table = published_table(section, EN)
     assert table is not None
-    val = next(record for record in table.records if record["side"] == "val_mse")
+    val = next(record for record in table.records if record["measure"] == "val_mse")
     assert (val["published"], val["ours"], val["epoch"]) == (0.1611, pytest.approx(4 * 0.2 / 20), 20)
     assert not val["same_protocol"], "toy data under RGB is not what report A measured"
     counts = {"name": "p", "fingerprint": "9", "counts": {"train": 685, "val": 119, "test": 51}}
@@ -358,7 +346,7 @@ def test_strips_show_the_best_models_and_the_worst(tmp_path: Path) -> None:
             edit_summary(folder, parameters=0)
         run = read_run(folder)
         variants.append(Variant(run.name, [run], *style_of(i), row_of(run)))
-    shown, models = choose_variants(variants)
+    shown, models = choose_variants(with_outputs(variants), PSNR)
     assert [v.name for v in shown] == ["m0", "m8", "m7", "m6", "m5", "m4", "m1"] and models == 8
     assert [sample.name for sample in read_samples(shown)] == ["1"], "only pictures that all runs have"
 
@@ -371,10 +359,10 @@ def test_the_frontier_holds_what_nothing_cheaper_exceeds() -> None:
 
 def test_styles_and_labels() -> None:
     assert len({style_of(i) for i in range(64)}) == 64
-    assert plain("_a$b$") == r" _a\$b\$" and plain("日\n") == "? "
+    assert plain("_a$b$") == r" _a\$b\$" and plain("日\n…") == "? …"
 
 
 def test_names_are_drawn_as_they_are(tmp_path: Path) -> None:
     run = read_run(write_run(tmp_path / r"_$\frac$ 日"))
-    draw_variants([Variant(run.name, [run], *style_of(0))], tmp_path / "curves", formats=("svg",))
+    draw_variants([Variant(run.name, [run], *style_of(0))], panels_of(PSNR), tmp_path / "curves", formats=("svg",))
     assert r"_$\frac$ ?" in (tmp_path / "curves.svg").read_text()

@@ -9,14 +9,16 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from conftest import write_run
+from conftest import write_classifier, write_run
 from srae.report.html import write_report
 from srae.runs import read_run
 from test_report import BASE, BETTER, HOSTILE, write_samples
+from test_report_classes import HOSTILE as CLASSES
 
 selenium = pytest.importorskip("selenium", reason="selenium is not installed: pip install selenium")
 from selenium import webdriver  # noqa: E402
@@ -205,6 +207,18 @@ def test_a_narrow_screen_needs_no_sideways_scrolling(browser: Browser, page: str
     assert browser.execute_script(outside) == 0
     names = browser.execute_script("return [...document.querySelectorAll('tbody th')].map(th => th.offsetWidth)")
     assert all(60 < name < width / 2 + 20 for name in names), "names stay readable and leave room for figures"
+
+
+def test_classifiers_fit_a_telephone_too(browser: Browser, tmp_path: Path) -> None:
+    answers = [(name, CLASSES[(i + i % 2) % 6]) for i, name in enumerate(CLASSES)] * 4
+    runs = [write_classifier(tmp_path / f"net{i}", answers, classes=CLASSES, width=i, samples=8) for i in (1, 2)]
+    write_report([read_run(run) for run in runs], tmp_path / "report")
+    show(browser, (tmp_path / "report" / "report.html").as_uri(), width=360)
+    assert browser.get_log("browser") == []
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= 360
+    assert all(name in browser.execute_script("return document.body.textContent") for name in CLASSES)
+    alts = browser.execute_script("return [...document.images].filter(i => i.naturalWidth).map(i => i.alt)")
+    assert sum("a row per true class" in alt for alt in alts) == 2 and "a green check" in str(alts)
 
 
 def test_dark_and_print_have_their_own_looks(browser: Browser, page: str) -> None:

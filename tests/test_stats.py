@@ -31,6 +31,37 @@ def test_image_interval_covers_the_mean_about_as_often_as_it_says() -> None:
     assert 86 <= hits <= 99
 
 
+def test_shares_have_wilsons_interval() -> None:
+    found = interval_over_images([1.0] * 54 + [0.0] * 6)
+    wilson = scipy_stats.binomtest(54, 60).proportion_ci(method="wilson")
+    assert (found.low, found.high) == (pytest.approx(wilson.low), pytest.approx(wilson.high))
+    perfect = interval_over_images([1.0] * 10)
+    assert perfect.low is not None and 0.6 < perfect.low < 0.8, "ten of ten do not prove a hundred of a hundred"
+
+
+def test_many_images_need_no_bootstrap() -> None:
+    values = np.random.default_rng(2).exponential(1.0, 5000)
+    found, few = interval_over_images(values.tolist()), interval_over_images(values[:1999].tolist())
+    assert found.half_width == pytest.approx(1.96 * scipy_stats.sem(values), rel=1e-3)
+    assert few.half_width == pytest.approx(1.96 * scipy_stats.sem(values[:1999]), rel=0.05), "both say the same"
+
+
+def test_flips_of_equal_size_are_mcnemars_test() -> None:
+    first = [1.0] * 9 + [0.0] * 2 + [1.0] * 40
+    second = [0.0] * 9 + [1.0] * 2 + [1.0] * 40
+    assert compare_pairs(first, second).p == pytest.approx(scipy_stats.binomtest(9, 11).pvalue)
+    assert compare_pairs(first, second).win_rate == pytest.approx((9 + 20) / 51)
+
+
+def test_flips_of_many_images_agree_with_their_limit() -> None:
+    differences = np.random.default_rng(3).normal(0.04, 1, 4000)
+    zeros = np.zeros(4000)
+    exact = compare_pairs(differences[:1900].tolist(), zeros[:1900].tolist()).p
+    limit = 2 * scipy_stats.norm.sf(abs(differences[:1900].sum()) / np.sqrt((differences[:1900] ** 2).sum()))
+    assert exact == pytest.approx(limit, abs=0.015)
+    assert compare_pairs(differences.tolist(), zeros.tolist()).p < 0.05
+
+
 def test_comparison_of_equal_and_of_shifted_models() -> None:
     random = np.random.default_rng(1)
     base = random.normal(30, 3, 40)

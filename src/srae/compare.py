@@ -32,12 +32,12 @@ MEASURED = (
     "val_ssim",
     "test_mse",
     "test_psnr",
-    "train_cross_entropy",
-    "val_cross_entropy",
-    "test_cross_entropy",
     "train_accuracy",
     "val_accuracy",
     "test_accuracy",
+    "train_cross_entropy",
+    "val_cross_entropy",
+    "test_cross_entropy",
 )
 """Columns `<split>_<metric>`, from a summary or, until there is one, from the last epoch."""
 WITH_INTERVAL = tuple(column for column in MEASURED if not column.startswith("train_"))
@@ -124,9 +124,7 @@ def describe_protocol(protocol: Mapping[str, Any] | None, score: Score) -> str:
     if not protocol:
         return "protocol not recorded yet"
     rounding = "rounded to 8 bits" if protocol.get("rounded") else "not rounded"
-    return score.protocol.format(
-        channels=protocol.get("channels"), rounding=rounding, border=protocol.get("border")
-    )
+    return score.protocol.format(channels=protocol.get("channels"), rounding=rounding, border=protocol.get("border"))
 
 
 def row_of(run: Run) -> dict[str, Any]:
@@ -154,8 +152,8 @@ def row_of(run: Run) -> dict[str, Any]:
     }
     intervals = _intervals_over_images(run)
     counts = {column.partition("_")[0]: interval.count for column, interval in intervals.items()}
-    each = ", ".join(f"{count} {split}" for split, count in counts.items()) if len(counts) > 1 else counts.get("val")
-    return _with_intervals(row, intervals, f"{each} images")
+    each = [f"{count} {split}" for split, count in counts.items()] if len(counts) > 1 else map(str, counts.values())
+    return _with_intervals(row, intervals, f"{', '.join(each)} images")
 
 
 def _intervals_over_images(run: Run) -> dict[str, Interval]:
@@ -197,9 +195,14 @@ def _with_intervals(row: dict[str, Any], intervals: Mapping[str, Interval], over
 
 
 def name_of(runs: Sequence[Run]) -> str:
-    """What an experiment is called: its run, or its runs but for the seed (``a-s0``, ``a-s1`` -> ``a``)."""
-    stems = {re.sub(r"-s\d+$|-\d+$", "", run.name) for run in runs}
+    """What an experiment is called: its run, or its runs but for the seed."""
+    stems = {stem_of(run.name) for run in runs}
     return stems.pop() if len(stems) == 1 and len(runs) > 1 else runs[0].name
+
+
+def stem_of(name: str) -> str:
+    """A run's name without its seed or number: ``a-s0``, ``a-2`` -> ``a``."""
+    return re.sub(r"-s\d+$|-\d+$", "", name)
 
 
 def pair_with_best(group: Group) -> tuple[str, list[dict[str, Any]]]:

@@ -69,9 +69,9 @@ def result_lines(summary: dict[str, Any], path: str) -> str:
         if gain < 0:
             verdict = f"WORSE than {baseline}, by {-gain:.2f} dB"
         lines.append(f"result    val mse {val['mse']:.6f}, {val['psnr']:.2f} dB, ssim {val['ssim']:.4f}: {verdict}")
-        lines += [f"          {sentence}" for sentence in output_sentences(summary.get("output"))]
     else:
         lines.append("result    " + ", ".join(f"val {name} {value:.4f}" for name, value in val.items()))
+    lines += [f"          {sentence}" for sentence in output_sentences(summary.get("output"))]
     memory = f"{summary['rss_peak_mb']:.0f} MB RAM"
     if summary["vram_peak_mb"]:
         memory += f", {summary['vram_peak_mb']:.0f} MB VRAM"

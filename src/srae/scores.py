@@ -17,8 +17,8 @@ class Score:
     """A column of images.csv; with `val_` or `test_` before it, a column of rows."""
     unit: str
     """Of a difference."""
-    per_unit: float
-    """Units in a difference of 1: percentage points are hundredths."""
+    is_share: bool
+    """From 0 to 1, and read in per cent; differences are then in percentage points."""
     text: str
     """A value for a person."""
     train_loss: str
@@ -26,6 +26,11 @@ class Score:
     val_loss: str
     protocol: str
     """What a summary's protocol means for it, in one line."""
+
+    @property
+    def per_unit(self) -> float:
+        """Units in a difference of 1."""
+        return 100 if self.is_share else 1
 
     @property
     def column(self) -> str:
@@ -43,7 +48,7 @@ class Score:
 PSNR = Score(
     metric="psnr",
     unit="dB",
-    per_unit=1,
+    is_share=False,
     text="{:.2f} dB",
     train_loss="train_mse",
     val_loss="val_mse",
@@ -52,7 +57,7 @@ PSNR = Score(
 ACCURACY = Score(
     metric="accuracy",
     unit="points",
-    per_unit=100,
+    is_share=True,
     text="{:.2%}",
     train_loss="train_loss",
     val_loss="val_cross_entropy",

@@ -160,8 +160,9 @@ def _resampled_means(data: np.ndarray, seed: int) -> np.ndarray:
 
 
 def _sign_flip_p(differences: np.ndarray, seed: int) -> float:
-    """Share of sign patterns whose mean is at least as far from zero; exact for up to 13 images that differ.
+    """Share of sign patterns whose mean is at least as far from zero.
 
+    Exact for up to 13 images that differ, random patterns for more, their normal limit from `MANY` on.
     Differences of one size, as of two classifiers, are coin tosses: there it is McNemar's exact test.
     """
     differences = differences[differences != 0]  # their sign means nothing
@@ -171,6 +172,8 @@ def _sign_flip_p(differences: np.ndarray, seed: int) -> float:
     if count <= 13:
         patterns = 1 - 2 * ((np.arange(2**count)[:, None] >> np.arange(count)) & 1)
         return float(np.mean(np.abs(patterns @ differences) >= observed - 1e-12 * max(observed, 1e-300)))
+    if count >= MANY:
+        return float(2 * stats.norm.sf(observed / math.sqrt(float(differences @ differences))))
     random = np.random.default_rng(seed)
     chunk, extreme = max(1, 2_000_000 // count), 0
     for done in range(0, RESAMPLES, chunk):

@@ -25,7 +25,7 @@ EXAMPLES = """
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("runs", metavar="RUN|STUDY", nargs="+", help="run or study folders, or their names")
     parser.add_argument(
-        "-o", "--output", metavar="DIR", help="also write table.csv, table.md and curves into this folder"
+        "-o", "--output", metavar="DIR", help="also write table.csv, .md and .tex and curves into this folder"
     )
     parser.add_argument("--runs-dir", metavar="DIR", default="runs", help="folder in which names are looked up")
     parser.add_argument("--json", action="store_true", help="print the rows as JSON")
@@ -65,42 +65,47 @@ def describe_group(group: Group) -> dict[str, Any]:
 
     best, tests = pair_with_best(group)
     about = {"data": group.data, "protocol": group.protocol, "identity": group.baseline, "rows": group.rows()}
-    return {**about, "best": best, "against_best": tests, "share_of_variance": what_mattered(group)}
+    return {
+        **about,
+        "score": group.score.column,
+        "best": best,
+        "against_best": tests,
+        "share_of_variance": what_mattered(group),
+    }
 
 
 def print_tests(group: Group) -> None:
     """Paired tests against the best run, and what mattered, where there is something to say."""
     from srae.compare import pair_with_best, what_mattered
 
+    score = group.score
     best, rows = pair_with_best(group)
     if rows:
-        print(f"against {best}, on the same {rows[0]['images']} pictures (p: sign-flip permutation, Holm):")
+        images = rows[0]["images"]
+        print(f"against {best}, on the same {images} pictures (p: sign-flip permutation, Holm; ties count half):")
         width = max(len(row["run"]) for row in rows)
         for row in rows:
-            size = f"{row['difference_db']:+.2f} dB [{row['low_db']:+.2f}, {row['high_db']:+.2f}]"
+            difference, low, high = (row[score.key(name)] for name in ("difference", "low", "high"))
+            size = f"{difference:+.2f} {score.unit} [{low:+.2f}, {high:+.2f}]"
             verdict = "" if row["p"] < 0.05 else "  no difference beyond noise"
             print(f"  {row['run']:<{width}}  {size}  p {row['p']:.2g}  better on {row['win_rate']:.0%}{verdict}")
         print()
     if shares := what_mattered(group):
-        print("share of the variance of val_psnr:")
+        print(f"share of the variance of {score.column}:")
         for name, share in sorted(shares.items(), key=lambda item: -item[1]):
             print(f"  {share:>4.0%}  {name}")
         print()
 
 
 def write_comparison(groups: list[Group], folder: Path) -> None:
-    """Per group a table as csv and md and the curves over each other; an existing folder is not touched."""
-    from srae.compare import csv_table, markdown_table
-    from srae.files import write_text
+    """Per group a table as csv, md and tex and the curves over each other; an existing folder is not touched."""
     from srae.report.figures import draw_overlay
+    from srae.report.tables import comparison_table, write_table
 
     if folder.exists() and any(folder.iterdir()):
         raise ConfigError("the output folder is not empty", str(folder), "name another one with -o")
     folder.mkdir(parents=True, exist_ok=True)
     for number, group in enumerate(groups, 1):
         suffix = "" if len(groups) == 1 else f"-{number}"
-        rows = group.rows()
-        write_text(folder / f"table{suffix}.csv", csv_table(rows))
-        heading = f"Data: {group.data}. Protocol: {group.protocol}.\n\n"
-        write_text(folder / f"table{suffix}.md", heading + markdown_table(rows))
+        write_table(comparison_table(group), folder / f"table{suffix}")
         draw_overlay(group.runs, folder / f"curves{suffix}")

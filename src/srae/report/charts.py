@@ -1,4 +1,4 @@
-"""Charts of one group of experiments: quality with intervals, quality against cost, what mattered."""
+"""Charts of one group of experiments: scores with intervals, scores against cost, what mattered."""
 
 from __future__ import annotations
 
@@ -8,71 +8,92 @@ from pathlib import Path
 
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from srae.report.figures import BASELINE, COLORS, Variant, draw_legend, new_figure, plain, save_figure
+from srae.compare import format_cell
+from srae.report.canvas import (
+    BASELINE,
+    COLORS,
+    FORMATS,
+    Variant,
+    draw_legend,
+    new_figure,
+    plain,
+    save_figure,
+    shorten,
+    show_shares,
+)
 from srae.report.words import Words, translate
+from srae.scores import Score
 
-FORMATS = ("png", "svg", "pdf")
 
-
-def draw_bars(variants: Sequence[Variant], baseline: tuple[str, float] | None, stem: Path, words: Words) -> bool:
-    """Mean PSNR on val with 95 % intervals, best on top; bars start at the baseline, so that length is gain.
+def draw_bars(
+    variants: Sequence[Variant], score: Score, baseline: tuple[str, float] | None, stem: Path, words: Words
+) -> bool:
+    """Mean score on val with 95 % intervals, best on top; bars start at the baseline, so that length is gain.
 
     Args:
-        baseline: its name and PSNR.
+        baseline: its name and score.
 
     Returns:
         Whether there was something to draw.
     """
-    measured = sorted(_measured(variants), key=lambda v: v.row["val_psnr"])
+    measured = sorted(_measured(variants, score), key=lambda v: v.row[score.column])
     if not measured:
         return False
     figure, axes = new_figure(height=1.1 + 0.36 * len(measured))
     start = baseline[1] if baseline else 0.0
     for i, variant in enumerate(measured):
-        value, half = variant.row["val_psnr"], variant.row["val_psnr_half_width"]
+        value, half = variant.row[score.column], variant.row[f"{score.column}_half_width"]
         axes.barh(i, value - start, left=start, height=0.6, color=variant.color, alpha=0.85)
         if half is not None:
             axes.errorbar(value, i, xerr=half, color="#222222", capsize=3, linewidth=1.2)
         grows = value >= start
-        end = value + (1 if grows else -1) * (half or 0)
-        text = f"{value:.2f}" + (f" ± {half:.2f}" if half is not None else "")
         axes.annotate(
-            text, (end, i), (6 if grows else -6, 0), textcoords="offset points", va="center",
-            ha="left" if grows else "right", fontsize=9,
+            format_cell(score.column, variant.row), (value + (1 if grows else -1) * (half or 0), i),
+            (6 if grows else -6, 0), textcoords="offset points", va="center", ha="left" if grows else "right",
+            fontsize=9,
         )  # fmt: skip
     if baseline:
-        axes.axvline(start, color=BASELINE, linestyle=":", linewidth=1.4, label=_line_label(*baseline, words))
-    axes.set_yticks(range(len(measured)), [plain(v.name) for v in measured])
-    axes.set_xlabel(words["psnr_axis"])
+        axes.axvline(start, color=BASELINE, linestyle=":", linewidth=1.4, label=_line_label(*baseline, score, words))
+    axes.set_yticks(range(len(measured)), [plain(shorten(v.name, 34)) for v in measured])
+    axes.set_xlabel(words[f"{score.metric}_mean_axis"])
     axes.grid(axis="y", visible=False)
-    axes.margins(x=0.3)  # room for the numbers
+    axes.margins(x=0.5 if score.is_share else 0.3)  # room for the numbers
+    if score.is_share:
+        show_shares(axes.xaxis)
+        axes.set_xticks([tick for tick in axes.get_xticks() if tick <= 1])
     draw_legend(figure, axes)
     save_figure(figure, stem, FORMATS)
     return True
 
 
 def draw_pareto(
-    variants: Sequence[Variant], cost: str, baseline: tuple[str, float] | None, stem: Path, words: Words
+    variants: Sequence[Variant],
+    score: Score,
+    cost: str,
+    baseline: tuple[str, float] | None,
+    stem: Path,
+    words: Words,
 ) -> bool:
-    """PSNR on val against a cost (a column of the rows) on a logarithmic axis, with the frontier.
+    """Score on val against a cost (a column of the rows) on a logarithmic axis, with the frontier.
 
     Returns:
         Whether there was something to draw: a single point is no comparison.
     """
-    known = [v for v in _measured(variants) if (v.row.get(cost) or 0) > 0]
+    known = [v for v in _measured(variants, score) if (v.row.get(cost) or 0) > 0]
     if len(known) < 2:
         return False
     figure, axes = new_figure(width=5.2)
     for v in known:
-        half, point = v.row["val_psnr_half_width"], (v.row[cost], v.row["val_psnr"])
+        half, point = v.row[f"{score.column}_half_width"], (v.row[cost], v.row[score.column])
         axes.errorbar(*point, yerr=half, color=v.color, alpha=0.45, capsize=2, linewidth=1)
         axes.plot(*point, v.marker, color=v.color, markersize=7.5, linestyle="", label=plain(v.name))
     if baseline:
-        axes.axhline(baseline[1], color=BASELINE, linestyle=":", linewidth=1.4, label=_line_label(*baseline, words))
-    front = find_frontier([(v.row[cost], v.row["val_psnr"]) for v in known])
+        label = _line_label(*baseline, score, words)
+        axes.axhline(baseline[1], color=BASELINE, linestyle=":", linewidth=1.4, label=label)
+    front = find_frontier([(v.row[cost], v.row[score.column]) for v in known])
     axes.plot(*zip(*front, strict=True), color="#9a9a9a", linewidth=4, alpha=0.45, zorder=1, drawstyle="steps-post",
               label=words["frontier"])  # fmt: skip
-    axes.set(xscale="log", xlabel=words[f"{cost}_axis"], ylabel=words["psnr_axis"])
+    axes.set(xscale="log", xlabel=words[f"{cost}_axis"], ylabel=words[f"{score.metric}_mean_axis"])
     axes.margins(x=0.12, y=0.1)
     low, high = axes.get_xlim()
     if high / low < 10:  # within a decade ticks would be too few
@@ -81,6 +102,8 @@ def draw_pareto(
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low < 150 else (1,)))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _short(value)))
     axes.xaxis.set_minor_formatter(NullFormatter())
+    if score.is_share:
+        show_shares(axes.yaxis)
     draw_legend(figure, axes)
     save_figure(figure, stem, FORMATS)
     return True
@@ -112,12 +135,12 @@ def draw_shares(shares: Mapping[str, float], stem: Path, words: Words) -> bool:
     return True
 
 
-def _measured(variants: Sequence[Variant]) -> list[Variant]:
-    return [v for v in variants if v.row["val_psnr"] is not None and math.isfinite(v.row["val_psnr"])]
+def _measured(variants: Sequence[Variant], score: Score) -> list[Variant]:
+    return [v for v in variants if v.row[score.column] is not None and math.isfinite(v.row[score.column])]
 
 
-def _line_label(name: str, psnr: float, words: Words) -> str:
-    return f"{plain(translate(name, words))} ({psnr:.2f} dB)"
+def _line_label(name: str, value: float, score: Score, words: Words) -> str:
+    return f"{plain(translate(name, words))} ({score.show(value)})"
 
 
 def _short(value: float) -> str:

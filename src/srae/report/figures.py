@@ -1,162 +1,142 @@
-"""Figures of one run and of several over each other, drawn from what lies in their folders.
-
-Every variant keeps one colour and marker in all figures (Okabe & Ito's
-colour-blind-safe cycle); files hold no clock, so equal runs give equal bytes.
-"""
+"""Curves of one run and of several over each other, and what a run folder shows of its samples."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.image import imread
 from matplotlib.ticker import MaxNLocator
 
+from srae.report.canvas import (
+    BASELINE,
+    COLORS,
+    MARKERS,
+    Variant,
+    describe_quality,
+    draw_legend,
+    enlarge_pixels,
+    plain,
+    read_png,
+    save_figure,
+    show_shares,
+    style_of,
+)
+from srae.report.predictions import draw_predictions, read_predictions
 from srae.report.words import ENGLISH, Words, translate
 from srae.runs import Run, baseline_of, read_run
-
-COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8c6d1f")
-MARKERS = "osD^vP*X"
-BASELINE = "#666666"
-
-matplotlib.rcParams.update(
-    {
-        "font.size": 10,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "axes.grid": True,
-        "axes.axisbelow": True,
-        "grid.alpha": 0.25,
-        "legend.frameon": False,
-        "svg.hashsalt": "srae",
-        "svg.fonttype": "none",
-    }
-)
+from srae.scores import Score, score_of
 
 
 @dataclass(frozen=True)
-class Variant:
-    """An experiment as figures show it: runs that differ in their seed alone."""
+class Panel:
+    """What is drawn over the epochs."""
 
-    name: str
-    runs: Sequence[Run]
-    color: str
-    marker: str
-    row: dict[str, Any] = field(default_factory=dict)
-    """Its row of `compare`."""
+    train: str
+    val: str
+    """Columns of metrics.csv."""
+    share: bool = False
+    """In per cent; anything else is drawn logarithmically."""
+
+    @property
+    def name(self) -> str:
+        """In the keys of its words."""
+        return self.val.removeprefix("val_")
 
 
-def style_of(number: int) -> tuple[str, str]:
-    """Colour and marker; the first 64 differ in at least one of the two."""
-    return COLORS[number % len(COLORS)], MARKERS[(number + number // len(COLORS)) % len(MARKERS)]
+def panels_of(score: Score) -> list[Panel]:
+    """The loss, and the score where train has it too."""
+    loss = Panel(score.train_loss, score.val_loss)
+    return [loss, Panel("train_accuracy", score.column, share=True)] if score.metric == "accuracy" else [loss]
 
 
 def draw_run(folder: Path) -> None:
-    """`curves.png` and `.svg`, and a strip per sample, into the run folder."""
+    """Into the run folder: `curves.png` and `.svg`, a strip per sample, or a classifier's predictions."""
     run = read_run(folder)
     draw_curves(run, folder / "curves")
     for low in sorted((folder / "samples").glob("*_low.png")):
         draw_strip(low.with_name(low.name.removesuffix("_low.png")))
+    variant = Variant(run.name, [run], *style_of(0))
+    if predictions := read_predictions([variant]):
+        draw_predictions(predictions, [variant], folder / "samples" / "predictions", ENGLISH, formats=("png",))
 
 
 def draw_curves(run: Run, stem: Path) -> None:
-    """Train and val error per epoch with the baseline as a line."""
-    figure, axes = new_figure()
-    train, val = _errors_of(run)
-    for column, color, style, marker, label in (
-        (train, COLORS[0], "--", "", "train"),
-        (val, COLORS[1], "-", MARKERS[0], "validation"),
-    ):
-        _plot(axes, _points(run, column), color, style, marker, label)
-    draw_baseline(axes, [run])
-    axes.set(xlabel="epoch", ylabel=ENGLISH[_axis_of(val)], title=plain(run.name))
-    _finish_axes(axes)
-    if axes.get_legend_handles_labels()[0]:  # a run that has just begun has nothing to show
-        axes.legend()
+    """Train and val curves per epoch, with the baseline as a line."""
+    panels = panels_of(score_of(run))
+    figure, grid = _new_panels(len(panels), 4.2)
+    for panel, axes in zip(panels, grid, strict=True):
+        _plot(axes, _points(run, panel.train), COLORS[0], "--", "", "train")
+        _plot(axes, _points(run, panel.val), COLORS[1], "-", MARKERS[0], "validation")
+        _finish_axes(axes, panel, [run], ENGLISH)
+        if axes.get_legend_handles_labels()[0]:  # a run that has just begun has nothing to show
+            axes.legend()
+    figure.suptitle(plain(run.name), fontsize="large")
     save_figure(figure, stem)
 
 
 def draw_overlay(runs: Sequence[Run], stem: Path) -> None:
-    """Validation error of several runs over each other, train dashed in the same colour."""
-    draw_variants([Variant(run.name, [run], *style_of(i)) for i, run in enumerate(runs)], stem)
+    """All curves of several runs over each other, train dashed in the same colour."""
+    variants = [Variant(run.name, [run], *style_of(i)) for i, run in enumerate(runs)]
+    draw_variants(variants, panels_of(score_of(runs[0])), stem)
 
 
 def draw_variants(
-    variants: Sequence[Variant], stem: Path, *, words: Words = ENGLISH, formats: Sequence[str] = ("png", "svg")
+    variants: Sequence[Variant],
+    panels: Sequence[Panel],
+    stem: Path,
+    *,
+    words: Words = ENGLISH,
+    formats: Sequence[str] = ("png", "svg"),
 ) -> None:
-    """Validation error over each other, train dashed; of several seeds the mean, and a band from lowest to highest."""
-    figure, axes = new_figure(height=4.4)
-    for variant in variants:
-        for run in variant.runs[:1]:
-            train, val = _errors_of(run)
-            axes.set(xlabel=words["epoch"], ylabel=words[_axis_of(val)])
-            _plot(axes, _mean_points(variant.runs, train), variant.color, "--", "", None)
-            _plot(axes, _mean_points(variant.runs, val), variant.color, "-", variant.marker, plain(variant.name))
-            if len(variant.runs) > 1 and (band := _band(variant.runs, val)):
+    """Validation curves over each other, train dashed; of several seeds the mean, and a band from lowest to highest."""
+    figure, grid = _new_panels(len(panels), 4.4)
+    for panel, axes in zip(panels, grid, strict=True):
+        for variant in variants:
+            _plot(axes, _mean_points(variant.runs, panel.train), variant.color, "--", "", None)
+            points = _mean_points(variant.runs, panel.val)
+            _plot(axes, points, variant.color, "-", variant.marker, plain(variant.name))
+            if len(variant.runs) > 1 and (band := _band(variant.runs, panel.val)):
                 epochs, lowest, highest = zip(*band, strict=True)
                 axes.fill_between(epochs, lowest, highest, color=variant.color, alpha=0.2, linewidth=0)
-    draw_baseline(axes, [run for variant in variants for run in variant.runs], words)
-    axes.plot([], [], "--", color=BASELINE, label=words["train"])
-    _finish_axes(axes)
-    draw_legend(figure, axes)
+        _finish_axes(axes, panel, [run for variant in variants for run in variant.runs], words)
+    if any(_points(run, panel.train) for panel in panels for variant in variants for run in variant.runs):
+        grid[0].plot([], [], "--", color=BASELINE, label=words["train"])
+    draw_legend(figure, grid[0])
     save_figure(figure, stem, formats)
 
 
 def draw_strip(sample: Path) -> None:
-    """`<sample>_low.png | _output.png | _high.png` side by side, PSNR under each -> `<sample>_strip.png`."""
-    sides = {side: imread(f"{sample}_{side}.png")[..., :3] for side in ("low", "output", "high")}
+    """`<sample>_low.png | _output.png | _high.png` side by side, PSNR under each -> `<sample>_strip.png`.
+
+    Of an autoencoder, whose input is its target, there are two to show.
+    """
+    sides = {side: read_png(Path(f"{sample}_{side}.png")) for side in ("low", "output", "high")}
     height, width = sides["high"].shape[:2]
-    zoom = max(1, 512 // max(height, width))  # whole pixels: nothing is resampled
-    gap, foot, dots = 8, 44, 100
-    total = (3 * width * zoom + 2 * gap, height * zoom + foot)
-    figure = Figure(figsize=(total[0] / dots, total[1] / dots), dpi=dots)
     titles = {"low": "input", "output": "output", "high": "target"}
-    for i, (side, pixels) in enumerate(sides.items()):
-        pixels = enlarge_pixels(pixels, height, width)
+    if np.array_equal(sides["low"], sides["high"]):
+        titles = {"high": "original", "output": "reconstruction"}
+    zoom = max(1, 512 // max(height, width))  # whole pixels: nothing is resampled
+    gap, foot, dots, count = 8, 44, 100, len(titles)
+    total = (count * width * zoom + (count - 1) * gap, height * zoom + foot)
+    figure = Figure(figsize=(total[0] / dots, total[1] / dots), dpi=dots)
+    for i, (side, title) in enumerate(titles.items()):
+        pixels = enlarge_pixels(sides[side], height, width)
         left = i * (width * zoom + gap) / total[0]
         axes = figure.add_axes((left, foot / total[1], width * zoom / total[0], height * zoom / total[1]))
         axes.imshow(pixels, interpolation="nearest")
         axes.set_axis_off()
         center = left + width * zoom / total[0] / 2
-        text = titles[side] + describe_quality(pixels, sides["high"])
+        text = title + describe_quality(pixels, sides["high"])
         figure.text(center, foot / 2 / total[1], text, ha="center", va="center", fontsize=13)
     save_figure(figure, Path(f"{sample}_strip"), formats=("png",), dots=dots)
 
 
 # -------------------------------------------------------------------- parts of figures
-
-
-def new_figure(width: float = 6.4, height: float = 4.2) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(width, height), layout="constrained")
-    return figure, figure.subplots()
-
-
-def save_figure(figure: Figure, stem: Path, formats: Sequence[str] = ("png", "svg"), dots: int = 150) -> None:
-    """Write `stem.png`, `stem.svg`, `stem.pdf` without a date in them."""
-    if figure.get_layout_engine() is not None:  # place everything once, not once per format
-        figure.draw_without_rendering()
-        figure.set_layout_engine("none")
-    clocks: dict[str, dict[str, Any]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
-    for name in formats:
-        metadata = clocks.get(name, {"Software": None})
-        figure.savefig(stem.with_name(f"{stem.name}.{name}"), dpi=dots, metadata=metadata)
-
-
-def draw_legend(figure: Figure, axes: Axes) -> None:
-    """Below the axes, in as many columns as the names allow: nothing is covered, and the figure stays narrow."""
-    handles, labels = axes.get_legend_handles_labels()
-    if handles:
-        columns = max(1, min(4, 84 // (max(map(len, labels)) + 8)))
-        width, height = figure.get_size_inches()
-        figure.set_size_inches(width, height + 0.2 * max(0, -(-len(labels) // columns) - 3))  # the axes keep theirs
-        figure.legend(handles, labels, loc="outside lower center", ncols=columns)
 
 
 def draw_baseline(axes: Axes, runs: Sequence[Run], words: Words = ENGLISH) -> None:
@@ -168,34 +148,9 @@ def draw_baseline(axes: Axes, runs: Sequence[Run], words: Words = ENGLISH) -> No
             axes.axhline(value, color=BASELINE, linestyle=":", linewidth=1.4, label=label)
 
 
-def plain(text: str) -> str:
-    """A name as a label shows it: no formula, no letter that the font lacks, not hidden from the legend."""
-    shown = "".join(c if c.isprintable() else " " for c in text.encode("latin-1", "replace").decode("latin-1"))
-    return (" " if shown.startswith("_") else "") + shown.replace("$", r"\$")
-
-
-def enlarge_pixels(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
-    """(h, w, C) -> (height, width, C): a smaller picture as large pixels."""
-    if pixels.shape[:2] == (height, width):
-        return pixels
-    return np.kron(pixels, np.ones((height // pixels.shape[0], width // pixels.shape[1], 1)))
-
-
-def describe_quality(pixels: np.ndarray, target: np.ndarray) -> str:
-    """``  28.31 dB``; nothing for the target itself."""
-    error = float(np.mean((pixels.astype(float) - target) ** 2))
-    return f"  {-10 * math.log10(error):.2f} dB" if error else ""
-
-
-def _errors_of(run: Run) -> tuple[str, str]:
-    """The columns of train and val error."""
-    if any(row.get("val_cross_entropy") is not None for row in run.rows):
-        return "train_loss", "val_cross_entropy"
-    return "train_mse", "val_mse"
-
-
-def _axis_of(val: str) -> str:
-    return "mse_axis" if val == "val_mse" else "cross_entropy_axis"
+def _new_panels(count: int, height: float) -> tuple[Figure, Sequence[Axes]]:
+    figure = Figure(figsize=(6.4 if count == 1 else 4.8 * count, height), layout="constrained")
+    return figure, figure.subplots(1, count, squeeze=False)[0]
 
 
 def _points(run: Run, column: str) -> list[tuple[float, float]]:
@@ -228,6 +183,12 @@ def _plot(
     axes.plot(x, y, style, color=color, marker=marker or None, markevery=every, markersize=4, label=label)
 
 
-def _finish_axes(axes: Axes) -> None:
-    axes.set_yscale("log")
+def _finish_axes(axes: Axes, panel: Panel, runs: Sequence[Run], words: Words) -> None:
+    """Names and scales, and the baseline of an error."""
+    axes.set(xlabel=words["epoch"], ylabel=words[f"{panel.name}_axis"])
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if panel.share:
+        show_shares(axes.yaxis)
+        return
+    axes.set_yscale("log")
+    draw_baseline(axes, runs, words)

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -19,25 +18,26 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
-from matplotlib.image import imsave
 
 from srae.errors import ConfigError
 from srae.files import resource_error, write_text
-from srae.report.charts import FORMATS, draw_bars, draw_pareto, draw_shares
-from srae.report.figures import Variant, draw_variants
+from srae.report.canvas import FORMATS, Variant
+from srae.report.charts import draw_bars, draw_pareto, draw_shares
+from srae.report.confusion import classes_table, draw_confusion, is_large, pairs_table
+from srae.report.figures import draw_variants, panels_of
+from srae.report.predictions import draw_predictions, read_predictions
 from srae.report.published import published_table
-from srae.report.samples import Sample, choose_variants, draw_crops, find_crop, read_samples
+from srae.report.samples import choose_variants, draw_crops, find_crop, read_samples, with_outputs
 from srae.report.section import Section, describe_data, describe_protocol, file_in, make_sections
 from srae.report.sentences import Sentence, write_sentences
+from srae.report.sliders import MAX_SLIDER_SIDE, MAX_SLIDERS, data_uri, make_slider
 from srae.report.tables import (
     Table,
     cost_table,
     differences_table,
     metrics_table,
-    over_text,
     printable,
     shares_table,
     tests_table,
@@ -46,10 +46,7 @@ from srae.report.tables import (
 from srae.report.words import Words, translate, words_of
 from srae.runs import Run
 
-MAX_SLIDER_SIDE = 512  # pixels: larger pictures would make the page too heavy to mail
-MAX_SLIDERS = 4
 MAX_CONFIG = 20_000  # letters
-_NO_CLOCK: Any = {"Software": None}  # nor the version of what wrote it
 
 # Corners in a box of 10 x 10; a circle where there are none.
 MARKER_CORNERS = {
@@ -131,6 +128,7 @@ class _Page:
         words = self.words
         parts = [
             ("results", self._results(section)),
+            ("by_class", self._by_class(section)),
             ("cost_head", self._cost(section)),
             ("looks", self._looks(section)),
             ("settings", self._settings(section)),
@@ -145,20 +143,19 @@ class _Page:
         }
 
     def _results(self, section: Section) -> Iterator[dict[str, Any]]:
-        words, stem = self.words, file_in(self.figures, "bars", section)
+        words, stem, score = self.words, file_in(self.figures, "bars", section), section.score
         yield self._table(metrics_table(section, words), section)
-        if draw_bars(section.variants, section.baseline, stem, words):
-            known = dict.fromkeys(v.row["interval_over"] for v in section.variants if v.row["interval_over"])
-            over = ", ".join(over_text(text, words) for text in known) or "–"
-            key = "figure_bars" if section.baseline else "figure_bars_zero"
-            yield self._chart(stem, words[key].format(over=over), section)
+        if draw_bars(section.variants, score, section.baseline, stem, words):
+            measured = [v.row for v in section.variants if v.row["interval_over"]]
+            known = dict.fromkeys(
+                f"{row['seeds']} {words['seeds']}" if row["seeds"] else words["images"] for row in measured
+            )
+            over = ", ".join(known) or "–"
+            caption = words["figure_bars"].format(score=words[score.metric], over=over)
+            yield self._chart(stem, caption + (" " + words["bars_gain"] if section.baseline else ""), section)
         if table := tests_table(section, words):
             yield self._table(table, section)
-        if any(run.rows for run in section.group.runs):
-            stem = file_in(self.figures, "curves", section)
-            draw_variants([v for v in section.variants if v.runs[0].rows], stem, words=words, formats=FORMATS)
-            band = words["figure_band"] if any(len(v.runs) > 1 for v in section.variants) else ""
-            yield self._chart(stem, words["figure_curves"].format(band=band), section)
+        yield from self._curves(section)
         stem = file_in(self.figures, "shares", section)
         if draw_shares(section.shares, stem, words) and (table := shares_table(section, words)):
             yield self._chart(stem, words["figure_shares"], section)
@@ -166,36 +163,81 @@ class _Page:
         if table := published_table(section, words):
             yield self._table(table, section)
 
+    def _curves(self, section: Section) -> Iterator[dict[str, Any]]:
+        begun = [v for v in section.variants if v.runs[0].rows]
+        band = self.words["figure_band"] if any(len(v.runs) > 1 for v in section.variants) else ""
+        charts = []
+        for name, panel in zip(("curves", "accuracy"), panels_of(section.score), strict=False):
+            if begun:
+                stem = file_in(self.figures, name, section)
+                draw_variants(begun, [panel], stem, words=self.words, formats=FORMATS)
+                charts.append(self._chart(stem, self.words[f"figure_{panel.name}"].format(band=band), section))
+        yield from _side_by_side(charts)
+
+    def _by_class(self, section: Section) -> Iterator[dict[str, Any]]:
+        words, answers = self.words, section.answers
+        if answers is None:
+            return
+        charts = []
+        for number, variant in enumerate(section.variants, 1):
+            if variant.name in answers.counts:
+                stem = file_in(self.figures, f"confusion_{number}", section)
+                draw_confusion(answers, variant.name, stem, words)
+                facts = {"run": variant.name, "split": words[answers.split]}
+                caption = words["figure_confusion"].format(**facts)
+                caption += " " + words["confusion_large" if is_large(answers) else "confusion_numbers"]
+                caption += " " + words["confusion_seeds"] if len(variant.runs) > 1 else ""
+                charts.append(self._chart(stem, caption, section))
+        yield from _side_by_side(charts)
+        if is_large(answers) and (table := pairs_table(section, answers, words)):
+            yield self._table(table, section)
+        yield self._table(classes_table(section, answers, words), section)
+
     def _cost(self, section: Section) -> Iterator[dict[str, Any]]:
         yield self._table(cost_table(section, self.words), section)
-        pair = []
-        for cost in ("parameters", "seconds"):
+        charts = []
+        for cost in ("parameters", "multiply_adds", "seconds"):
             stem = file_in(self.figures, f"pareto_{cost}", section)
-            if draw_pareto(section.variants, cost, section.baseline, stem, self.words):
+            if draw_pareto(section.variants, section.score, cost, section.baseline, stem, self.words):
                 caption = f"{self.words[f'figure_pareto_{cost}']} {self.words['frontier_note']}"
-                pair.append(self._chart(stem, caption, section))
-        if pair:
-            yield {"kind": "pair", "charts": pair}
+                charts.append(self._chart(stem, caption, section))
+        yield from _side_by_side(charts)
 
     def _looks(self, section: Section) -> Iterator[dict[str, Any]]:
+        yield from self._predictions(section)
         words = self.words
-        variants, models = choose_variants(section.variants)
+        variants, models = choose_variants(with_outputs(section.variants), section.score)
         samples = read_samples(variants)
         shown = [v for v in variants if v.row.get("parameters") != 0]
         crop = find_crop(samples, [v.name for v in shown or variants])
         if crop is None:
             return
         stem = file_in(self.figures, "strip", section)
-        draw_crops(crop, variants, stem, words)
-        kept = words["kept"].format(count=len(shown) - 1, all=models) if models > len(shown) else ""
-        caption = words["figure_strip"].format(side=crop.side, sample=crop.sample.name, kept=kept)
+        draw_crops(crop, samples, variants, stem, words)
+        caption = words["figure_rows" if crop.is_whole else "figure_strip"].format(
+            side=crop.side, sample=crop.sample.name, kept=_kept(len(shown), models, words)
+        )
         yield self._figure(f"{stem}.png", caption, section, "strip")
-        sliders = [_slider(sample, variants, words) for sample in samples[:MAX_SLIDERS]]
+        sliders = [make_slider(sample, variants, words) for sample in samples[:MAX_SLIDERS]]
         note = words["slider_note"]
         if any(max(sample.high.shape) > MAX_SLIDER_SIDE for sample in samples[:MAX_SLIDERS]):
             note += " " + words["slider_cut"].format(side=MAX_SLIDER_SIDE)
         number = words["figure"].format(number=next(self._figure_numbers))
         yield {"kind": "sliders", "sliders": sliders, "label": number, "caption": note}
+
+    def _predictions(self, section: Section) -> Iterator[dict[str, Any]]:
+        words, answers = self.words, section.answers
+        answered = [v for v in section.variants if answers and v.name in answers.counts]
+        variants, models = choose_variants(answered, section.score)
+        predictions = read_predictions(variants)
+        if not answers or not predictions:
+            return
+        stem = file_in(self.figures, "predictions", section)
+        draw_predictions(predictions, variants, stem, words)
+        caption = words["figure_predictions"].format(
+            count=len(predictions), split=words[answers.split], kept=_kept(len(variants), models, words)
+        )
+        yield self._figure(f"{stem}.png", caption, section, "strip")
 
     def _settings(self, section: Section) -> Iterator[dict[str, Any]]:
         if table := differences_table(section, self.words):
@@ -217,11 +259,22 @@ class _Page:
         data, protocol = describe_data(section, words), describe_protocol(section, words)
         return {
             "kind": kind,
-            "source": _data_uri(Path(file).read_bytes(), "image/svg+xml" if file.endswith(".svg") else "image/png"),
+            "source": data_uri(Path(file).read_bytes(), "image/svg+xml" if file.endswith(".svg") else "image/png"),
             "alt": caption,
             "label": words["figure"].format(number=next(self._figure_numbers)),
             "caption": f"{caption} {words['data']}: {data}. {words['protocol']}: {protocol}.",
         }
+
+
+def _side_by_side(charts: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    if len(charts) > 1:
+        yield {"kind": "pair", "charts": charts}
+    else:
+        yield from charts
+
+
+def _kept(shown: int, models: int, words: Words) -> str:
+    return words["kept"].format(count=shown - 1, all=models) if models > shown else ""
 
 
 def _heading(section: Section, words: Words) -> str:
@@ -237,12 +290,14 @@ def _facts(section: Section, words: Words) -> list[tuple[str, str]]:
     if counts:
         sizes = {side: counts.get(side, "–") for side in ("train", "val", "test")}
         data += ", " + words["pictures"].format(**sizes)
+    if section.answers:
+        data += ", " + words["classes_count"].format(count=len(section.answers.classes))
     facts = [(words["data"], data), (words["protocol"], describe_protocol(section, words))]
     if section.baseline:
-        name, psnr = section.baseline
+        name, value = section.baseline
         mse = (section.group.baseline or {}).get("mse")
-        value = f"{translate(name, words)}: {psnr:.2f} dB" + (f", {words['val_mse']} {mse:.6f}" if mse else "")
-        facts.append((words["baseline"], value))
+        error = f", {words['val_mse']} {mse:.6f}" if mse else ""
+        facts.append((words["baseline"], f"{translate(name, words)}: {section.score.show(value)}{error}"))
     return facts
 
 
@@ -255,34 +310,3 @@ def _config_text(run: Run) -> str:
         return (run.path / "config.yaml").read_text(encoding="utf-8", errors="replace")[:MAX_CONFIG]
     except OSError:
         return ""
-
-
-def _slider(sample: Sample, variants: Sequence[Variant], words: Words) -> dict[str, Any]:
-    """Layers of one picture; the input on the left and the best output on the right to begin with."""
-    names = {v.name: f"{words['output']}: {v.name}" if len(variants) > 1 else words["output"] for v in variants}
-    pictures = [(words["input"], sample.low), *((names[v.name], sample.outputs[v.name]) for v in variants)]
-    pictures.append((words["target"], sample.high))
-    layers = [{"name": name, "source": _png_uri(_middle(pixels, sample))} for name, pixels in pictures]
-    first_model = next((i for i, v in enumerate(variants) if v.row.get("parameters") != 0), 0)
-    height, width = (min(side, MAX_SLIDER_SIDE) for side in sample.high.shape[:2])
-    label = words["slider"].format(sample=sample.name)
-    return {"name": sample.name, "label": label, "layers": layers, "right": 1 + first_model, "size": (width, height)}
-
-
-def _middle(pixels: np.ndarray, sample: Sample) -> np.ndarray:
-    """The middle of a large picture, in whole pixels of the input on every side alike."""
-    low = sample.low.shape
-    scale = pixels.shape[0] // low[0]
-    side = MAX_SLIDER_SIDE // (sample.high.shape[0] // low[0])
-    top, left = (max(0, (size - side) // 2) for size in low[:2])
-    return pixels[top * scale : (top + side) * scale, left * scale : (left + side) * scale]
-
-
-def _png_uri(pixels: np.ndarray) -> str:
-    buffer = io.BytesIO()
-    imsave(buffer, (pixels * 255).round().clip(0, 255).astype(np.uint8), format="png", metadata=_NO_CLOCK)
-    return _data_uri(buffer.getvalue(), "image/png")
-
-
-def _data_uri(content: bytes, kind: str) -> str:
-    return f"data:{kind};base64,{base64.b64encode(content).decode()}"

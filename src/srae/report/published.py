@@ -1,72 +1,110 @@
-"""Published figures beside ours, for runs that bear the name of a published variant."""
+"""Published figures beside ours, for runs that bear the name of a published variant.
+
+`published.json` holds them report by report: `curves` (columns of metrics.csv
+at some epochs) and `finals` (figures at one epoch, of test too).
+"""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from importlib import resources
 from typing import Any
 
+from srae.compare import stem_of
 from srae.report.section import Section
 from srae.report.tables import Table, make_table
-from srae.report.words import Words
+from srae.report.words import Words, translate
+from srae.runs import Run
 
-SIDES = ("train_mse", "val_mse")
-COLUMNS = ("run", "side", "epoch", "published", "ours", "same_protocol", "source")
+COLUMNS = ("run", "measure", "epoch", "published", "ours", "our_epoch", "same_protocol", "source")
+SPLIT_NOT_STATED = {"mse": "train_mse"}  # what of ours stands beside a figure that does not say of which split it is
 
 
 def published_table(section: Section, words: Words) -> Table | None:
-    """The last published epoch of every known variant, ours multiplied into the published unit."""
-    reports = json.loads(resources.files("srae").joinpath("published.json").read_text(encoding="utf-8"))
+    """Every published figure of every known variant, ours multiplied into the published unit."""
+    text = resources.files("srae").joinpath("published.json").read_text(encoding="utf-8")
+    reports = json.loads(text, parse_float=Decimal)  # with as many decimals as were published
     records = [
-        record
+        {"run": variant.name, **record}
         for report in reports.values()
-        for name in report.get("curves", {})
         for variant in section.variants
-        if variant.name == name
-        for record in _compare(report, name, variant.runs[0].rows, section)
+        for record in _compare(report, stem_of(variant.name), variant.runs, section)
     ]
     if not records:
         return None
-    texts = [
-        {
-            **{key: str(record[key]) for key in ("run", "side", "source")},
-            "epoch": f"{record['epoch']:.0f}",
-            "published": f"{record['published']:.4f}",
-            "ours": "–" if record["ours"] is None else f"{record['ours']:.4f}",
-            "same_protocol": words["yes" if record["same_protocol"] else "no"],
-        }
-        for record in records
-    ]
-    for text in texts:
-        text["side"] = words[text["side"]]
-    units = dict.fromkeys(f"{record['source']}: {record['unit']}" for record in records)
+    columns = [c for c in COLUMNS if c != "our_epoch" or any(r["our_epoch"] not in (None, r["epoch"]) for r in records)]
+    texts = [_texts(record, words) for record in records]
+    units = dict.fromkeys(f"{translate(r['source'], words)}: {translate(r['unit'], words)}" for r in records)
     caption = f"{words['caption_published']} {'; '.join(units)}."
-    return make_table("published", caption, section, COLUMNS, records, texts, words)
+    records = [{**record, "published": float(record["published"])} for record in records]
+    return make_table("published", caption, section, columns, records, texts, words)
 
 
-def _compare(report: dict[str, Any], name: str, rows: list[dict[str, float | None]], section: Section) -> list[dict]:
-    points, factor = report["curves"][name], report["divide_by"]
-    epoch = points["epoch"][-1]
-    row = next((row for row in rows if row.get("epoch") == epoch), {})
-    return [
-        {
-            "run": name,
-            "side": side,
+def _texts(record: dict[str, Any], words: Words) -> dict[str, str]:
+    published, same = str(record["published"]), record["same_protocol"]
+    decimals = max(4, len(published.partition(".")[2]))
+    answer = words["not_stated"] if same is None else words["yes" if same else "no"]
+    return {
+        "run": record["run"],
+        "measure": words[record["measure"]],
+        "epoch": "–" if record["epoch"] is None else f"{record['epoch']:.0f}",
+        "published": published,
+        "ours": "–" if record["ours"] is None else f"{record['ours']:.{decimals}f}",
+        "our_epoch": "–" if record["our_epoch"] is None else f"{record['our_epoch']:.0f}",
+        "same_protocol": "–" if record["ours"] is None else answer,
+        "source": translate(record["source"], words),
+    }
+
+
+def _compare(report: dict[str, Any], name: str, runs: Sequence[Run], section: Section) -> Iterator[dict[str, Any]]:
+    """A record per published figure: of a curve the last epoch."""
+    for epoch, measure, published in _figures(report, name):
+        ours = [_ours(run, SPLIT_NOT_STATED.get(measure, measure), epoch) for run in runs]
+        known = [found for found in ours if found is not None]
+        value = our_epoch = None
+        if known and len(known) == len(ours):  # the mean over seeds
+            value, our_epoch = (sum(side) / len(known) for side in zip(*known, strict=True))
+        at_other_epoch = None not in (epoch, our_epoch) and our_epoch != epoch
+        yield {
+            "measure": measure,
             "epoch": epoch,
-            "published": points[side][-1],
-            "ours": None if (value := row.get(side)) is None else value * factor,
-            "same_protocol": _is_same(report["protocol"], section),
+            "published": published,
+            "ours": None if value is None else value * report["divide_by"],
+            "our_epoch": our_epoch,
+            "same_protocol": False if at_other_epoch else _is_same(report, section),
             "source": report["source"].partition(" (")[0],
-            "unit": report["protocol"],
+            "unit": report["unit"],
         }
-        for side in SIDES
-        if side in points
-    ]
 
 
-def _is_same(protocol: str, section: Section) -> bool:
-    """Whether our channels and counts of pictures are those that the published protocol names."""
+def _figures(report: dict[str, Any], name: str) -> Iterator[tuple[float | None, str, Decimal]]:
+    """(epoch, or None where it is not stated; column; value)."""
+    if curve := report["curves"].get(name):
+        yield from ((curve["epoch"][-1], column, values[-1]) for column, values in curve.items() if column != "epoch")
+    for final in report["finals"].get(name, []):
+        yield from ((final["epoch"], column, value) for column, value in final.items() if column != "epoch")
+
+
+def _ours(run: Run, column: str, epoch: float | None) -> tuple[float, float] | None:
+    """Our value and its epoch: of test that of the best weights, after as many epochs as published."""
+    summary = run.summary or {}
+    if column.startswith("test_"):
+        value = (summary.get("test") or {}).get(column.removeprefix("test_"))
+        fits = epoch is None or summary.get("epochs") == epoch
+        return (value, summary.get("best_epoch") or summary["epochs"]) if value is not None and fits else None
+    rows = [row for row in run.rows if row.get("epoch") == epoch] if epoch is not None else run.rows[-1:]
+    value = rows[0].get(column) if rows else None
+    at = rows[0].get("epoch") if rows else None
+    return (value, at) if value is not None and at is not None else None
+
+
+def _is_same(report: dict[str, Any], section: Section) -> bool | None:
+    """Whether our channels and counts of pictures are those published; None where those are not stated."""
+    if not report["counts"]:
+        return None
     counts = (section.summary.get("data") or {}).get("counts") or {}
     channels = (section.summary.get("protocol") or {}).get("channels")
-    pictures = f"{counts.get('train')} train / {counts.get('val')} val pictures"
-    return protocol.split(",")[0] == channels and pictures in protocol
+    same = all(counts.get(split) == count for split, count in report["counts"].items())
+    return bool(same and channels == report["channels"])

@@ -10,14 +10,23 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
-from matplotlib.image import imread
 from matplotlib.patches import Rectangle
 
-from srae.report.charts import FORMATS
-from srae.report.figures import BASELINE, Variant, describe_quality, enlarge_pixels, plain, save_figure
+from srae.report.canvas import (
+    BASELINE,
+    FORMATS,
+    Variant,
+    describe_quality,
+    enlarge_pixels,
+    plain,
+    read_png,
+    save_figure,
+)
 from srae.report.words import Words
+from srae.scores import Score
 
 MAX_MODELS = 6
+MAX_ROWS = 4
 CROP = 64
 COLUMNS = 4
 BOX = "#ff2d95"  # a colour that photographs rarely have
@@ -37,6 +46,12 @@ class Sample:
         """The input in the size of the target."""
         return enlarge_pixels(self.low, *self.high.shape[:2])
 
+    def surround(self, words: Words) -> tuple[list[tuple[str, np.ndarray]], list[tuple[str, np.ndarray]]]:
+        """What is shown before and after the outputs; of an autoencoder input and target are one picture."""
+        if np.array_equal(self.low, self.high):
+            return [(words["original"], self.high)], []
+        return [(words["input"], self.low)], [(words["target"], self.high)]
+
 
 @dataclass(frozen=True)
 class Crop:
@@ -47,19 +62,33 @@ class Crop:
     left: int
     side: int
 
+    @property
+    def is_whole(self) -> bool:
+        """The picture is no larger than a crop."""
+        return self.sample.high.shape[:2] == (self.side, self.side)
+
     def cut(self, pixels: np.ndarray) -> np.ndarray:
         return pixels[self.top : self.top + self.side, self.left : self.left + self.side]
 
 
-def choose_variants(variants: Sequence[Variant]) -> tuple[list[Variant], int]:
-    """What a strip has room for: baselines, then the best models and the worst one.
+def with_outputs(variants: Sequence[Variant]) -> list[Variant]:
+    """Those that left output pictures."""
+    return [v for v in variants if list((v.runs[0].path / "samples").glob("*_output.png"))]
+
+
+def choose_variants(variants: Sequence[Variant], score: Score) -> tuple[list[Variant], int]:
+    """What a figure of pictures has room for: baselines, then the best models and the worst one.
 
     Returns:
         The variants, baselines first, models from best to worst; and how many models there were.
     """
-    shown = [v for v in variants if list((v.runs[0].path / "samples").glob("*_output.png"))]
-    baselines = [v for v in shown if v.row.get("parameters") == 0]
-    models = sorted((v for v in shown if v not in baselines), key=lambda v: -_psnr(v))
+
+    def rank(variant: Variant) -> float:
+        value = variant.row.get(score.column)
+        return math.inf if value is None or math.isnan(value) else -value
+
+    baselines = [v for v in variants if v.row.get("parameters") == 0]
+    models = sorted((v for v in variants if v not in baselines), key=rank)
     kept = models if len(models) <= MAX_MODELS else [*models[: MAX_MODELS - 1], models[-1]]
     return baselines[:2] + kept, len(models)
 
@@ -77,24 +106,14 @@ def read_samples(variants: Sequence[Variant]) -> list[Sample]:
     for name in sorted(set.intersection(*names)):
         try:
             first = next(iter(folders.values()))
-            low, high = (_read(first / f"{name}_{side}.png") for side in ("low", "high"))
-            outputs = {variant: _read(folder / f"{name}_output.png") for variant, folder in folders.items()}
+            low, high = (read_png(first / f"{name}_{side}.png") for side in ("low", "high"))
+            outputs = {variant: read_png(folder / f"{name}_output.png") for variant, folder in folders.items()}
         except (OSError, SyntaxError, ValueError):  # what Pillow says of broken pictures
             continue
         fits = all(h % s == 0 for h, s in zip(high.shape[:2], low.shape[:2], strict=True))
         if fits and all(output.shape == high.shape for output in outputs.values()):
             samples.append(Sample(name, low, outputs, high))
     return samples
-
-
-def _read(path: Path) -> np.ndarray:
-    pixels = imread(path)  # float (H, W[, C]) for PNG
-    return (np.repeat(pixels[..., None], 3, 2) if pixels.ndim == 2 else pixels[..., :3]).astype(np.float32)
-
-
-def _psnr(variant: Variant) -> float:
-    value = variant.row.get("val_psnr")
-    return -math.inf if value is None or math.isnan(value) else value
 
 
 def find_crop(samples: Sequence[Sample], models: Sequence[str], side: int = CROP) -> Crop | None:
@@ -124,39 +143,51 @@ def _window_sums(values: np.ndarray, side: int) -> np.ndarray:
     return table[side:, side:] - table[:-side, side:] - table[side:, :-side] + table[:-side, :-side]
 
 
-def draw_crops(crop: Crop, variants: Sequence[Variant], stem: Path, words: Words) -> None:
-    """The full picture with the box on the left; input, outputs and target of the crop beside it."""
-    sample = crop.sample
-    panels = [(words["input"], sample.enlarged, "")]
-    panels += [(plain(v.name), sample.outputs[v.name], v.color) for v in variants]
-    panels.append((words["target"], sample.high, ""))
-    rows = -(-len(panels) // COLUMNS)
+def draw_crops(crop: Crop, samples: Sequence[Sample], variants: Sequence[Variant], stem: Path, words: Words) -> None:
+    """The full picture with the box on the left; input, outputs and target of the crop beside it.
+
+    Where the crop is the whole picture, there is room for all samples instead, a row each.
+    """
+    crops = [Crop(sample, 0, 0, crop.side) for sample in samples[:MAX_ROWS]] if crop.is_whole else [crop]
+    panels = [panel for each in crops for panel in _panels(each, variants, words)]
+    rows = len(crops) if crop.is_whole else -(-len(panels) // COLUMNS)
     columns = -(-len(panels) // rows)  # rows of equal length
     unit, foot = 1.35, 0.42  # inches of a crop, of the words under it
     tall = rows * (unit + foot)
-    wide = min(2.0 * unit + 0.4, tall) if rows > 1 else unit
-    figure = Figure(figsize=(wide + columns * (unit + 0.08), tall))
+    left = [] if crop.is_whole else [min(2.0 * unit + 0.4, tall) if rows > 1 else unit]
+    figure = Figure(figsize=(sum(left) + columns * (unit + 0.08), tall))
     grid = GridSpec(
-        rows, columns + 1, figure, left=0.005, right=0.995, top=0.995, bottom=foot / tall,
-        width_ratios=[wide, *[unit] * columns], wspace=0.05, hspace=foot / unit,
+        rows, columns + len(left), figure, left=0.005, right=0.995, top=0.995, bottom=foot / tall,
+        width_ratios=[*left, *[unit] * columns], wspace=0.05, hspace=foot / unit,
     )  # fmt: skip
-    full = figure.add_subplot(grid[:, 0])
-    full.imshow(sample.high, interpolation="nearest")
-    full.add_patch(
-        Rectangle((crop.left - 0.5, crop.top - 0.5), crop.side, crop.side, fill=False, edgecolor=BOX, linewidth=2)
-    )
-    full.set_axis_off()
-    full.set_anchor("NW")
-    for i, (name, pixels, color) in enumerate(panels):
-        axes = figure.add_subplot(grid[i // columns, 1 + i % columns])
-        shown = crop.cut(pixels)
-        axes.imshow(shown, interpolation="nearest", vmin=0, vmax=1)
+    if left:
+        full = figure.add_subplot(grid[:, 0])
+        full.imshow(crop.sample.high, interpolation="nearest")
+        full.add_patch(
+            Rectangle((crop.left - 0.5, crop.top - 0.5), crop.side, crop.side, fill=False, edgecolor=BOX, linewidth=2)
+        )
+        full.set_axis_off()
+        full.set_anchor("NW")
+    for i, (name, pixels, color, quality) in enumerate(panels):
+        axes = figure.add_subplot(grid[i // columns, len(left) + i % columns])
+        axes.imshow(pixels, interpolation="nearest", vmin=0, vmax=1)
         axes.set(xticks=[], yticks=[])
         for spine in axes.spines.values():
             spine.set(visible=True, color=color or BASELINE, linewidth=1.6 if color else 0.6)
         size = min(9.0, 9.0 * 17 / max(len(name), 1))  # long names still fit under their crop
-        quality = describe_quality(shown, crop.cut(sample.high)).strip()
         axes.text(0.5, -0.04, name, transform=axes.transAxes, ha="center", va="top", fontsize=size,
                   fontweight="bold" if not color else "normal")  # fmt: skip
         axes.text(0.5, -0.19, quality, transform=axes.transAxes, ha="center", va="top", fontsize=8.5, color="#333333")
     save_figure(figure, stem, FORMATS, dots=200)
+
+
+def _panels(crop: Crop, variants: Sequence[Variant], words: Words) -> list[tuple[str, np.ndarray, str, str]]:
+    """Name, pixels, colour and quality of everything that is shown of a crop."""
+    sample = crop.sample
+    before, after = sample.surround(words)
+    outputs = [(plain(v.name), sample.outputs[v.name], v.color) for v in variants]
+    panels = []
+    for name, pixels, color in (*((*side, "") for side in before), *outputs, *((*side, "") for side in after)):
+        shown = crop.cut(enlarge_pixels(pixels, *sample.high.shape[:2]))
+        panels.append((name, shown, color, describe_quality(shown, crop.cut(sample.high)).strip()))
+    return panels

@@ -9,9 +9,11 @@ from typing import Any
 
 from srae.compare import Group, group_runs, merge_seeds, name_of, pair_with_best, row_of, what_mattered
 from srae.errors import ConfigError
-from srae.report.figures import Variant, style_of
+from srae.report.canvas import Variant, style_of
+from srae.report.classes import Answers, read_answers
 from srae.report.words import Words, translate
 from srae.runs import Run, baseline_of
+from srae.scores import Score
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,12 @@ class Section:
     """The experiment that `tests` are against."""
     tests: list[dict[str, Any]]
     shares: dict[str, float]
+    answers: Answers | None
+    """Of classifiers."""
+
+    @property
+    def score(self) -> Score:
+        return self.group.score
 
     @property
     def summary(self) -> dict[str, Any]:
@@ -35,10 +43,10 @@ class Section:
 
     @property
     def baseline(self) -> tuple[str, float] | None:
-        """Name and PSNR."""
-        psnr = (self.group.baseline or {}).get("psnr")
+        """Name and score."""
+        value = (self.group.baseline or {}).get(self.score.metric)
         run = next((run for run in self.group.runs if run.summary), None)
-        return (baseline_of(run), psnr) if run and psnr is not None else None
+        return (baseline_of(run), value) if run and value is not None else None
 
     @property
     def winner(self) -> str | None:
@@ -70,7 +78,8 @@ def make_sections(runs: Sequence[Run]) -> list[Section]:
         seen += len(variants)
         suffix = "" if len(groups) == 1 else f"-{number}"
         best, tests = pair_with_best(group)
-        sections.append(Section(number, suffix, group, variants, best, tests, what_mattered(group)))
+        answers = read_answers(variants)
+        sections.append(Section(number, suffix, group, variants, best, tests, what_mattered(group), answers))
     return sections
 
 
@@ -97,18 +106,17 @@ def describe_data(section: Section, words: Words) -> str:
 
 
 def describe_protocol(section: Section, words: Words) -> str:
-    """Channels, rounding, border, range and SSIM window in one line."""
+    """How the score was taken, in one line."""
     protocol = section.summary.get("protocol") or {}
     if not protocol:
         return words["unknown"]
-    parts = [
-        str(protocol.get("channels")),
-        words["rounded" if protocol.get("rounded") else "not_rounded"],
-        words["border"].format(border=protocol.get("border")),
-        words["range"],
-    ]
     window = protocol.get("ssim")
-    return ", ".join(parts) + (f"; SSIM {translate(str(window), words)}" if window else "")
+    return words[f"protocol_{section.score.metric}"].format(
+        channels=protocol.get("channels"),
+        rounding=words["rounded" if protocol.get("rounded") else "not_rounded"],
+        border=words["border"].format(border=protocol.get("border")),
+        ssim=f"; SSIM {translate(str(window), words)}" if window else "",
+    )
 
 
 def file_in(folder: Path, name: str, section: Section) -> Path:

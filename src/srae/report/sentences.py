@@ -6,16 +6,15 @@ import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from matplotlib.image import imread
-
 from srae.narrate import find_output_faults
-from srae.report.figures import Variant
+from srae.report.canvas import Variant, read_png
 from srae.report.section import Section
 from srae.report.words import Words, translate
 from srae.runs import Run
 
 OVERFITS_FROM = 1.5  # validation error over training error
 NOISE = 0.05  # p after Holm
+NAMED = 5  # classes in a sentence
 
 
 @dataclass(frozen=True)
@@ -30,6 +29,7 @@ def write_sentences(section: Section, words: Words) -> list[Sentence]:
         *_about_best(section, words),
         *_about_losers(section, words),
         *_about_outputs(section, words),
+        *_about_answers(section, words),
         *_about_overfitting(section, words),
         *_about_noise(section, words),
         *_about_factors(section, words),
@@ -38,8 +38,8 @@ def write_sentences(section: Section, words: Words) -> list[Sentence]:
 
 
 def _trained(section: Section) -> list[Variant]:
-    """With a PSNR, and more than a baseline itself."""
-    return [v for v in section.variants if _is_number(v.row["val_psnr"]) and v.row["parameters"] != 0]
+    """With a score, and more than a baseline itself."""
+    return [v for v in section.variants if _is_number(v.row[section.score.column]) and v.row["parameters"] != 0]
 
 
 def _is_number(value: Any) -> bool:
@@ -47,31 +47,43 @@ def _is_number(value: Any) -> bool:
 
 
 def _about_best(section: Section, words: Words) -> list[Sentence]:
-    trained = _trained(section)
+    trained, score = _trained(section), section.score
     if not trained:
         return []
-    best = max(trained, key=lambda v: v.row["val_psnr"])
-    psnr = best.row["val_psnr"]
+    best = max(trained, key=lambda v: v.row[score.column])
+    value, test = best.row[score.column], best.row[f"test_{score.metric}"]
+    facts = {"run": best.name, "score": score.show(value)}
     if section.baseline is None:
-        return [Sentence("note", words["best_alone"].format(run=best.name, psnr=psnr))] if len(trained) > 1 else []
+        on_test = words["on_test"].format(score=score.show(test)) if _is_number(test) else ""
+        key = "best_alone" if len(trained) > 1 else "only_alone"
+        return [Sentence("note", words[key].format(**facts, test=on_test))]
     name, reference = section.baseline
-    facts = {"baseline": translate(name, words), "reference": reference}
+    facts |= {"baseline": translate(name, words), "reference": score.show(reference)}
     key = "best" if len(trained) > 1 else "only"
-    text = words[key].format(run=best.name, psnr=psnr, gain=psnr - reference, **facts)
-    if psnr > reference:
-        return [Sentence("good", text)]
-    closest = words["closest"].format(run=best.name, psnr=psnr, loss=reference - psnr)
+    if value > reference:
+        return [Sentence("good", words[key].format(**facts, gain=_difference(section, value - reference, words)))]
+    closest = words["closest"].format(**facts, loss=_amount(section, reference - value, words))
     return [Sentence("bad", words["none_beats"].format(**facts)), Sentence("note", closest)]
+
+
+def _amount(section: Section, difference: float, words: Words) -> str:
+    """``0.80 dB``, ``1.20 points``."""
+    return f"{difference * section.score.per_unit:.2f} {words[section.score.unit]}"
+
+
+def _difference(section: Section, difference: float, words: Words) -> str:
+    """The same with its sign."""
+    return ("+" if difference >= 0 else "") + _amount(section, difference, words)
 
 
 def _about_losers(section: Section, words: Words) -> list[Sentence]:
     if section.baseline is None:
         return []
-    name, reference = section.baseline
-    losers = [(v.name, reference - v.row["val_psnr"]) for v in _trained(section) if v.row["val_psnr"] < reference]
+    (name, reference), column = section.baseline, section.score.column
+    losers = [(v.name, reference - v.row[column]) for v in _trained(section) if v.row[column] < reference]
     if not losers:
         return []
-    runs = ", ".join(words["worse_one"].format(run=run, loss=loss) for run, loss in losers)
+    runs = ", ".join(words["worse_one"].format(run=run, loss=_amount(section, loss, words)) for run, loss in losers)
     return [Sentence("bad", words["worse"].format(baseline=translate(name, words), runs=runs))]
 
 
@@ -94,8 +106,8 @@ def _output_of(run: Run) -> dict[str, float] | None:
         return recorded
     folder = run.path / "samples"
     try:
-        outputs = [imread(path)[..., :3] for path in sorted(folder.glob("*_output.png"))]
-        targets = [imread(path)[..., :3] for path in sorted(folder.glob("*_high.png"))]
+        outputs = [read_png(path) for path in sorted(folder.glob("*_output.png"))]
+        targets = [read_png(path) for path in sorted(folder.glob("*_high.png"))]
     except (OSError, SyntaxError, ValueError):
         return None
     alike = [abs(output - outputs[0]).max() for output in outputs[1:] if output.shape == outputs[0].shape]
@@ -110,23 +122,57 @@ def _output_of(run: Run) -> dict[str, float] | None:
     }
 
 
+def _about_answers(section: Section, words: Words) -> list[Sentence]:
+    """Classifiers that guess, or know one answer only, and classes that they never answer."""
+    answers = section.answers
+    if answers is None:
+        return []
+    sentences, all_classes, column = [], len(answers.classes), section.score.column
+    for row in (v.row for v in _trained(section)):
+        if row[column] - (row[f"{column}_half_width"] or 0) <= 1 / all_classes:
+            facts = {"run": row["run"], "all": str(all_classes), "score": section.score.show(row[column])}
+            sentences.append(Sentence("bad", words["guesses"].format(**facts)))
+    for name, counts in answers.counts.items():
+        given, silent = counts.sum(0), answers.never_given(name)
+        if all_classes > 1 and (given > 0).sum() == 1:
+            facts = {"run": name, "answer": answers.classes[int(given.argmax())]}
+            sentences.append(Sentence("bad", words["one_answer"].format(**facts)))
+        elif silent:
+            names = ", ".join(silent[:NAMED]) + (", …" if len(silent) > NAMED else "")
+            facts = {"run": name, "names": names, "count": str(len(silent)), "all": str(all_classes)}
+            sentences.append(Sentence("bad", words["never_answered"].format(**facts)))
+    return sentences
+
+
 def _about_overfitting(section: Section, words: Words) -> list[Sentence]:
-    texts = []
+    texts, score = [], section.score
     for variant in section.variants:
-        ends = [(run.rows[-1].get("train_mse"), run.rows[-1].get("val_mse")) for run in variant.runs if run.rows]
-        known = [(train, val) for train, val in ends if train and val and _is_number(train) and _is_number(val)]
-        if known:
-            train, val = (sum(side) / len(known) for side in zip(*known, strict=True))
-            if val > OVERFITS_FROM * train:
-                texts.append(words["overfits_one"].format(run=variant.name, factor=val / train, val=val, train=train))
-    return [Sentence("bad", words["overfits"].format(runs=", ".join(texts)))] if texts else []
+        ends = _means_at_end(variant, score.train_loss, score.val_loss)
+        if ends and 0 < OVERFITS_FROM * ends[0] < ends[1]:
+            facts = {"run": variant.name, "factor": ends[1] / ends[0], "val": ends[1], "train": ends[0]}
+            texts.append(words["overfits_one"].format(**facts))
+            if scores := _means_at_end(variant, f"train_{score.metric}", score.column):
+                texts[-1] += words["overfits_score"].format(train=score.show(scores[0]), val=score.show(scores[1]))
+    key = f"overfits_{score.val_loss.removeprefix('val_')}"
+    return [Sentence("bad", words[key].format(runs=", ".join(texts)))] if texts else []
+
+
+def _means_at_end(variant: Variant, *columns: str) -> list[float] | None:
+    """The columns in the last epoch, mean over the seeds that have them all."""
+    ends = [[run.rows[-1].get(column) for column in columns] for run in variant.runs if run.rows]
+    known = [values for values in ends if all(map(_is_number, values))]
+    return [sum(values) / len(known) for values in zip(*known, strict=True)] if known else None
 
 
 def _about_noise(section: Section, words: Words) -> list[Sentence]:
     if not section.tests:
         return []
-    images = section.tests[0]["images"]
-    equal = [test["run"] for test in section.tests if test["p"] >= NOISE]
+    images, unit = section.tests[0]["images"], words[section.score.unit]
+    equal = [
+        f"{test['run']} ({test[section.score.key('difference')]:+.2f} {unit})"
+        for test in section.tests
+        if test["p"] >= NOISE
+    ]
     if equal:
         return [Sentence("note", words["noise"].format(best=section.best, runs=", ".join(equal), images=images))]
     if section.winner:
@@ -140,7 +186,8 @@ def _about_factors(section: Section, words: Words) -> list[Sentence]:
         return []
     ordered = sorted(section.shares.items(), key=lambda item: -item[1])
     shares = ", ".join(f"{words['residual'] if name == 'residual' else name} {share:.0%}" for name, share in ordered)
-    return [Sentence("note", words["mattered"].format(shares=shares))]
+    score = words[section.score.metric]
+    return [Sentence("note", words["mattered"].format(score=score, shares=shares))]
 
 
 def _about_unfinished(section: Section, words: Words) -> list[Sentence]:

@@ -14,17 +14,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from srae.compare import differing_keys, format_cell
+from srae.compare import (
+    COLUMNS,
+    MEASURED,
+    WITH_INTERVAL,
+    Group,
+    differing_keys,
+    format_cell,
+    is_number,
+    known_columns,
+)
 from srae.files import write_text
 from srae.report.section import Section, describe_data, describe_protocol
 from srae.report.words import Words, translate
 from srae.runs import csv_text
 
-METRICS = ("run", "status", "seeds", "epochs", "train_mse", "val_mse", "val_psnr", "val_ssim", "gain_db", "test_psnr",
-           "interval_over")  # fmt: skip
-COST = ("run", "model", "parameters", "epochs", "seconds", "images_per_second", "rss_peak_mb", "vram_peak_mb")
-HALVES = tuple(f"{column}_half_width" for column in ("val_mse", "val_psnr", "val_ssim"))
-_TEXT_COLUMNS = ("run", "status", "model", "interval_over", "source", "same_protocol", "side", "factor", "interval_db")
+METRICS = ("run", "status", "seeds", "epochs", *MEASURED, "gain_db", "interval_over")
+COST = ("run", "model", "parameters", "multiply_adds", "epochs", "seconds", "images_per_second", "rss_peak_mb",
+        "vram_peak_mb")  # fmt: skip
+HALVES = tuple(f"{column}_half_width" for column in WITH_INTERVAL)
+_TEXT_COLUMNS = ("run", "status", "model", "interval_over", "source", "same_protocol", "measure", "factor",
+                 "interval_db", "interval_points")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -48,14 +58,14 @@ class Table:
 
 
 def metrics_table(section: Section, words: Words) -> Table:
-    """Errors with intervals; bold only where every paired test allows it."""
-    bold = {(section.winner, "val_psnr")} if section.winner else set()
+    """Scores and losses with intervals; bold only where every paired test allows it."""
+    bold = {(section.winner, section.score.column)} if section.winner else set()
     rows = [v.row for v in section.variants]
     over = {row["interval_over"] for row in rows if row["interval_over"]}
     # what is the same in all rows needs no column
     hidden = ["interval_over"] if len(over) < 2 else []
     hidden += ["status"] if all(row["status"] == "done" for row in rows) else []
-    caption = words["caption_metrics"].format(
+    caption = words[f"caption_metrics_{section.score.metric}"].format(
         over=over_text(over.pop(), words) if len(over) == 1 else words["over_column"],
         bold=words["bold_yes" if bold else "bold_no"] if len(rows) > 1 else "",
     )
@@ -63,25 +73,30 @@ def metrics_table(section: Section, words: Words) -> Table:
 
 
 def cost_table(section: Section, words: Words) -> Table:
-    return _table_of_rows("cost", words["caption_cost"], section, COST, words)
+    counted = any(v.row["multiply_adds"] is not None for v in section.variants)
+    caption = words["caption_cost"] + (" " + words["multiply_adds_note"] if counted else "")
+    return _table_of_rows("cost", caption, section, COST, words)
 
 
 def tests_table(section: Section, words: Words) -> Table | None:
     """Every experiment against the best one; None when there is nothing to test."""
     if not section.tests:
         return None
-    columns = ["run", "difference_db", "interval_db", "p", "win_rate"]
+    score = section.score
+    columns = ["run", score.key("difference"), score.key("interval"), "p", "win_rate"]
     rows = []
     for test in section.tests:
-        interval = typeset(f"{test['low_db']:+.2f} … {test['high_db']:+.2f}")
+        difference, low, high = (test[score.key(name)] for name in ("difference", "low", "high"))
         rows.append([
             Cell(test["run"], test["run"]),
-            Cell(typeset(f"{test['difference_db']:+.2f}"), test["difference_db"]),
-            Cell(interval, test["low_db"]),
+            Cell(typeset(f"{difference:+.2f}"), difference),
+            Cell(typeset(f"{low:+.2f} … {high:+.2f}"), low),
             Cell(f"{test['p']:.2g}", test["p"]),
             Cell(f"{test['win_rate']:.0%}", test["win_rate"]),
         ])  # fmt: skip
-    caption = words["caption_tests"].format(best=section.best, images=section.tests[0]["images"])
+    caption = words["caption_tests"].format(
+        best=section.best, images=section.tests[0]["images"], score=words[score.metric], unit=words[score.unit]
+    )
     return _table("tests", caption, section, columns, rows, section.tests, words)
 
 
@@ -92,7 +107,8 @@ def shares_table(section: Section, words: Words) -> Table | None:
         return None
     rows = [[Cell(words["residual"] if n == "residual" else n, n), Cell(f"{s:.1%}", s)] for n, s in ordered]
     records = [{"factor": name, "share": share} for name, share in ordered]
-    return _table("shares", words["caption_shares"], section, ["factor", "share"], rows, records, words)
+    caption = words["caption_shares"].format(score=words[section.score.metric])
+    return _table("shares", caption, section, ["factor", "share"], rows, records, words)
 
 
 def differences_table(section: Section, words: Words) -> Table | None:
@@ -132,6 +148,29 @@ def make_table(
     return _table(name, caption, section, columns, rows, records, words)
 
 
+def labelled_table(
+    name: str, caption: str, section: Section, heads: list[str], texts: int, rows: list[list[Cell]],
+    records: list[dict[str, Any]], words: Words,
+) -> Table:  # fmt: skip
+    """A table whose first `texts` columns are texts, the others numbers, under heads that may be runs' names."""
+    numeric = [i >= texts for i in range(len(heads))]
+    return Table(name, _with_protocol(caption, section, words), heads, numeric, rows, records)
+
+
+def comparison_table(group: Group) -> Table:
+    """The rows of `srae compare` under the keys of its files."""
+    records, over = group.rows(), "Mean ± half of the 95 % interval over what the last column says"
+    columns = known_columns(records)
+    return Table(
+        name="table",
+        caption=f"Data: {group.data}. Protocol: {group.protocol}. {over}.",
+        heads=columns,
+        numeric=[is_number(column) for column in columns],
+        rows=[[Cell(format_cell(column, row), row[column]) for column in columns] for row in records],
+        records=[{column: row[column] for column in COLUMNS} for row in records],
+    )
+
+
 def _table_of_rows(
     name: str, caption: str, section: Section, columns: Sequence[str], words: Words, *,
     extra: Sequence[str] = (), bold: set[tuple[str, str]] | None = None,
@@ -166,8 +205,8 @@ def typeset(number: str) -> str:
 
 
 def over_text(over: str, words: Words) -> str:
-    """``170 images`` in words."""
-    count, _, unit = over.partition(" ")
+    """``119 val, 51 test images`` in words."""
+    count, _, unit = over.rpartition(" ")
     return f"{count} {words.get(unit, unit)}"
 
 

@@ -1,0 +1,280 @@
+"""Captions and sentences of a report in English and Spanish, and what run folders say in English."""
+
+from __future__ import annotations
+
+# key: (English, Spanish)
+CAPTIONS: dict[str, tuple[str, str]] = {
+    # captions of tables
+    "caption_metrics_psnr": (
+        "Error and quality by split, mean ± half of the 95 % interval over {over}. {bold}",
+        "Error y calidad por partición, media ± mitad del intervalo del 95 % sobre {over}. {bold}",
+    ),
+    "caption_metrics_accuracy": (
+        "Cross-entropy and accuracy by split, of the best epoch's weights; mean ± half of the 95 % interval over "
+        "{over}. {bold}",
+        "Entropía cruzada y exactitud por partición, de los pesos de la mejor época; media ± mitad del intervalo del "
+        "95 % sobre {over}. {bold}",
+    ),
+    "over_column": ("what the last column says", "lo que dice la última columna"),
+    "bold_yes": (
+        "Bold: better than every other (paired permutation test on the same pictures, Holm, p < 0.05).",
+        "En negrita: mejor que todos los demás (prueba de permutación pareada sobre las mismas imágenes, Holm, "
+        "p < 0.05).",
+    ),
+    "bold_no": (
+        "Nothing is bold: no run is better than every other beyond noise, or it could not be tested.",
+        "Nada en negrita: ninguna ejecución supera a todas las demás más allá del ruido, o no pudo comprobarse.",
+    ),
+    "caption_cost": (
+        "Cost of training: wall seconds, training pictures per second, peak memory.",
+        "Coste del entrenamiento: segundos reales, imágenes de entrenamiento por segundo, máximo de memoria.",
+    ),
+    "multiply_adds_note": (
+        "Multiply-adds: of one picture through the network, a multiplication and its addition counted as one, biases "
+        "and activations not counted.",
+        "Multiplicaciones y sumas: de una imagen a través de la red, una multiplicación con su suma cuenta como una, "
+        "sin sesgos ni activaciones.",
+    ),
+    "caption_tests": (
+        "Every run against {best}, picture by picture on the same {images} validation pictures: mean difference of "
+        "{score} in {unit} with its 95 % interval, sign-flip permutation p after Holm, share of pictures on which the "
+        "run is better (ties count half).",
+        "Cada ejecución frente a {best}, imagen por imagen en las mismas {images} imágenes de validación: diferencia "
+        "media de {score} en {unit} con su intervalo del 95 %, p de permutación de signos tras Holm, parte de las "
+        "imágenes en las que gana (los empates cuentan la mitad).",
+    ),
+    "caption_shares": (
+        "What mattered: share of the variance of {score} on validation over the grid.",
+        "Qué influyó: parte de la varianza de {score} en validación en la rejilla.",
+    ),
+    "caption_published": (
+        "Published final figures beside ours at the same epoch, in the published unit; ours on test is that of the "
+        "epoch best on validation.",
+        "Cifras finales publicadas junto a las nuestras en la misma época, en la unidad publicada; la nuestra en test "
+        "es la de la mejor época en validación.",
+    ),
+    "caption_classes": (
+        "Accuracy by true class on {split}; mean over seeds where there are several.",
+        "Exactitud por clase verdadera en {split}; media sobre semillas donde hay varias.",
+    ),
+    "caption_extremes": (
+        "Of {all} classes the {count} with the lowest accuracy and the {count} with the highest, mean over runs; all "
+        "are in the CSV file.",
+        "De {all} clases, las {count} de menor exactitud y las {count} de mayor, media sobre ejecuciones; todas están "
+        "en el archivo CSV.",
+    ),
+    "caption_pairs": (
+        "The {count} most frequent confusions on {split}: how many pictures of a class got which wrong answer.",
+        "Las {count} confusiones más frecuentes en {split}: cuántas imágenes de una clase recibieron qué respuesta "
+        "errónea.",
+    ),
+    "caption_differences": ("Keys in which the configurations differ.", "Claves en que difieren las configuraciones."),
+    # captions and words of figures
+    "train": ("train", "entrenamiento"),
+    "val": ("the validation pictures", "las imágenes de validación"),
+    "test": ("the test pictures", "las imágenes de test"),
+    "mse_axis": ("mean squared error, values in [0, 1]", "error cuadrático medio, valores en [0, 1]"),
+    "cross_entropy_axis": ("cross-entropy (nats)", "entropía cruzada (nats)"),
+    "accuracy_axis": ("accuracy", "exactitud"),
+    "psnr_mean_axis": ("mean PSNR on val (dB)", "PSNR medio en val (dB)"),
+    "accuracy_mean_axis": ("accuracy on val", "exactitud en val"),
+    "share_of_true": ("share of the true class", "parte de la clase verdadera"),
+    "parameters_axis": ("trainable parameters", "parámetros entrenables"),
+    "multiply_adds_axis": ("multiply-adds per picture", "multiplicaciones y sumas por imagen"),
+    "seconds_axis": ("training time (s)", "tiempo de entrenamiento (s)"),
+    "frontier": ("frontier", "frontera"),
+    "input": ("input", "entrada"),
+    "output": ("output", "salida"),
+    "target": ("target", "objetivo"),
+    "original": ("original", "original"),
+    "reconstruction": ("reconstruction", "reconstrucción"),
+    "residual": ("rest", "resto"),
+    "figure_mse": (
+        "Validation error per epoch (solid) and training error (dashed){band}.",
+        "Error de validación por época (continuo) y de entrenamiento (a trazos){band}.",
+    ),
+    "figure_cross_entropy": (
+        "Validation cross-entropy per epoch (solid) and training loss (dashed){band}.",
+        "Entropía cruzada de validación por época (continua) y pérdida de entrenamiento (a trazos){band}.",
+    ),
+    "figure_accuracy": (
+        "Validation accuracy per epoch (solid) and training accuracy (dashed){band}.",
+        "Exactitud de validación por época (continua) y de entrenamiento (a trazos){band}.",
+    ),
+    "figure_band": (
+        "; lines are means over seeds, bands reach from the lowest to the highest seed",
+        "; las líneas son medias sobre semillas, las bandas van de la menor a la mayor",
+    ),
+    "figure_bars": (
+        "Mean {score} on the validation pictures with 95 % intervals over {over}.",
+        "Media de {score} en las imágenes de validación con intervalos del 95 % sobre {over}.",
+    ),
+    "bars_gain": (
+        "Bars start at the baseline: their length is the gain.",
+        "Las barras parten de la referencia: su longitud es la ganancia.",
+    ),
+    "figure_pareto_parameters": ("Quality against size.", "Calidad frente a tamaño."),
+    "figure_pareto_multiply_adds": ("Quality against computation.", "Calidad frente a cálculo."),
+    "figure_pareto_seconds": ("Quality against training time.", "Calidad frente a tiempo de entrenamiento."),
+    "frontier_note": (
+        "Grey: what no cheaper run exceeds.",
+        "En gris: lo que ninguna ejecución más barata supera.",
+    ),
+    "figure_shares": ("What mattered, as bars.", "Qué influyó, en barras."),
+    "figure_strip": (
+        "The {side} x {side} pixels of validation picture {sample} on which the models differ most (chosen by the "
+        "variance between their outputs); PSNR of the crop, RGB in 8 bits.{kept}",
+        "Los {side} x {side} píxeles de la imagen de validación {sample} en que más difieren los modelos (elegidos por "
+        "la varianza entre sus salidas); PSNR del recorte, RGB en 8 bits.{kept}",
+    ),
+    "figure_rows": (
+        "Validation pictures and what the models make of them, {side} x {side} pixels; PSNR, RGB in 8 bits.{kept}",
+        "Imágenes de validación y lo que hacen de ellas los modelos, {side} x {side} píxeles; PSNR, RGB en 8 bits."
+        "{kept}",
+    ),
+    "figure_confusion": (
+        "What {run} answered on {split}: a row per true class, a column per answer.",
+        "Lo que respondió {run} en {split}: una fila por clase verdadera, una columna por respuesta.",
+    ),
+    "confusion_numbers": (
+        "Numbers are pictures, colour is their share of the row.",
+        "Los números son imágenes, el color su parte de la fila.",
+    ),
+    "confusion_large": (
+        "Colour is the share of the row, on a scale that shows rare confusions.",
+        "El color es la parte de la fila, en una escala que deja ver confusiones raras.",
+    ),
+    "confusion_seeds": ("All seeds together.", "Todas las semillas juntas."),
+    "figure_predictions": (
+        "{count} of {split}, spread evenly over them, with the true class and what each run answered: a green check "
+        "is right, an orange cross wrong.{kept}",
+        "{count} de {split}, repartidas por igual, con la clase verdadera y lo que respondió cada ejecución: una marca "
+        "verde es acierto, una cruz naranja error.{kept}",
+    ),
+    "kept": (
+        " Shown: the {count} best and the worst of {all} models.",
+        " Se muestran los {count} mejores y el peor de {all} modelos.",
+    ),
+}
+
+SENTENCES: dict[str, tuple[str, str]] = {
+    "best": (
+        "{run} is best: {score} on validation, {gain} against {baseline} ({reference}).",
+        "{run} es la mejor: {score} en validación, {gain} frente a {baseline} ({reference}).",
+    ),
+    "best_alone": (
+        "{run} is best: {score} on validation{test}.",
+        "{run} es la mejor: {score} en validación{test}.",
+    ),
+    "only_alone": ("{run} reaches {score} on validation{test}.", "{run} alcanza {score} en validación{test}."),
+    "on_test": (", {score} on test", ", {score} en test"),
+    "only": (
+        "{run} reaches {score} on validation, {gain} against {baseline} ({reference}).",
+        "{run} alcanza {score} en validación, {gain} frente a {baseline} ({reference}).",
+    ),
+    "closest": (
+        "The closest is {run} with {score} on validation, {loss} below.",
+        "La más cercana es {run} con {score} en validación, {loss} por debajo.",
+    ),
+    "none_beats": (
+        "No run beats {baseline} ({reference}).",
+        "Ninguna ejecución supera a {baseline} ({reference}).",
+    ),
+    "worse": ("Worse than {baseline}: {runs}.", "Peor que {baseline}: {runs}."),
+    "worse_one": ("{run} (by {loss})", "{run} (en {loss})"),
+    "overfits_mse": (
+        "Overfits, validation error far above training error at the end: {runs}.",
+        "Sobreajusta, al final el error de validación supera con mucho al de entrenamiento: {runs}.",
+    ),
+    "overfits_cross_entropy": (
+        "Overfits, validation loss far above training loss at the end: {runs}.",
+        "Sobreajusta, al final la pérdida de validación supera con mucho a la de entrenamiento: {runs}.",
+    ),
+    "overfits_one": (
+        "{run} {factor:.3g} times ({val:.2g} against {train:.2g})",
+        "{run} {factor:.3g} veces ({val:.2g} frente a {train:.2g})",
+    ),
+    "overfits_score": (", accuracy {val} against {train}", ", exactitud {val} frente a {train}"),
+    "dead": (
+        "Learned nothing, whatever the input the same picture comes out: {runs}.",
+        "No aprendió nada, sea cual sea la entrada sale la misma imagen: {runs}.",
+    ),
+    "dark": (
+        "Cannot reach the dark, of 0 (black) to 1 (white) nothing comes out below: {runs}.",
+        "No alcanza lo oscuro, de 0 (negro) a 1 (blanco) no sale nada por debajo de: {runs}.",
+    ),
+    "light": (
+        "Cannot reach the light, of 0 (black) to 1 (white) nothing comes out above: {runs}.",
+        "No alcanza lo claro, de 0 (negro) a 1 (blanco) no sale nada por encima de: {runs}.",
+    ),
+    "one_answer": (
+        "Learned nothing, whatever the picture {run} answers {answer}.",
+        "No aprendió nada, sea cual sea la imagen {run} responde {answer}.",
+    ),
+    "guesses": (
+        "{run} is no better than guessing among {all} classes: {score} on validation.",
+        "{run} no supera a responder al azar entre {all} clases: {score} en validación.",
+    ),
+    "never_answered": (
+        "{run} never answers {count} of {all} classes: {names}.",
+        "{run} nunca responde {count} de {all} clases: {names}.",
+    ),
+    "noise": (
+        "No difference beyond noise between {best} and {runs} (paired permutation test on {images} pictures, Holm, "
+        "p ≥ 0.05).",
+        "Sin diferencia más allá del ruido entre {best} y {runs} (prueba de permutación pareada sobre {images} "
+        "imágenes, Holm, p ≥ 0.05).",
+    ),
+    "beyond_noise": (
+        "The lead of {best} over every other run is beyond noise (paired permutation test on {images} pictures, Holm, "
+        "p ≤ {p:.2g}).",
+        "La ventaja de {best} sobre todas las demás va más allá del ruido (prueba de permutación pareada sobre "
+        "{images} imágenes, Holm, p ≤ {p:.2g}).",
+    ),
+    "mattered": (
+        "What mattered for {score}, as share of its variance over the grid: {shares}.",
+        "Qué influyó en {score}, como parte de su varianza en la rejilla: {shares}.",
+    ),
+    "unfinished": (
+        "{run} is not finished ({status}): its figures are those of its last epoch.",
+        "{run} no ha terminado ({status}): sus cifras son las de su última época.",
+    ),
+    "no_figures": ("{run} has no figures yet ({status}).", "{run} aún no tiene cifras ({status})."),
+}
+
+# What run folders say in English: Spanish.
+PHRASES = {
+    "returning the input": "devolver la entrada",
+    "bicubic interpolation": "la interpolación bicúbica",
+    "Gaussian 11, sigma 1.5, no padding": "gaussiana 11, sigma 1.5, sin relleno",
+    "done": "terminada",
+    "stopped": "parada",
+    "diverged": "divergida",
+    "running": "en curso",
+    "killed": "interrumpida",
+    "mixed": "mixto",
+    "data not recorded yet": "datos aún no registrados",
+    "report A": "informe A",
+    "mean squared error of values in [-1, 1] (4 times the error in [0, 1]), RGBA, 685 train / 119 val pictures": (
+        "error cuadrático medio de valores en [-1, 1] (4 veces el error en [0, 1]), RGBA, 685 train / 119 val imágenes"
+    ),
+    "report B": "informe B",
+    "mean squared error of values in [0, 1], RGB, 685 train / 170 val pictures": (
+        "error cuadrático medio de valores en [0, 1], RGB, 685 train / 170 val imágenes"
+    ),
+    "report C": "informe C",
+    "mean squared error of values in [0, 1], grey, 50,000 train / 10,000 test pictures": (
+        "error cuadrático medio de valores en [0, 1], gris, 50 000 train / 10 000 test imágenes"
+    ),
+    "report D": "informe D",
+    "cross-entropy in nats, accuracy as a share, 54,000 train / 6,000 val / 10,000 test pictures": (
+        "entropía cruzada en nats, exactitud como parte, 54 000 train / 6000 val / 10 000 test imágenes"
+    ),
+    "cross-entropy in nats, accuracy as a share, 40,000 train / 10,000 val / 10,000 test pictures": (
+        "entropía cruzada en nats, exactitud como parte, 40 000 train / 10 000 val / 10 000 test imágenes"
+    ),
+    "report E": "informe E",
+    "accuracy as a share, RGB 224x224, augmented to 150 pictures a class, split and epochs not stated": (
+        "exactitud como parte, RGB 224x224, aumentado a 150 imágenes por clase, partición y épocas no indicadas"
+    ),
+}
