@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import struct
+import subprocess
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
@@ -22,6 +24,7 @@ from srae.train import prepare, train
 
 CONFIGS = next(folder for folder in CONFIG_FOLDERS if folder.is_dir())
 CPU = torch.device("cpu")
+Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def write_idx(folder: Path, train: int = 20, test: int = 6) -> Path:
@@ -155,7 +158,7 @@ def test_kerass_initialisation_is_glorot_uniform_with_zero_bias() -> None:
     assert float(linear.bias.detach().abs().max()) == 0
 
 
-def test_the_same_loop_classifies_and_says_what_it_predicted(tmp_path: Path) -> None:
+def test_the_same_loop_classifies_and_says_what_it_predicted(tmp_path: Path, srae: Run) -> None:
     config = parse_config(
         "task: classification\nmodel: {name: conv_classifier, channels: [8], stride: 2, dense: [16]}\n"
         "data: {name: mnist, folder: none, otherwise: demo, channels: L}\n"
@@ -172,7 +175,15 @@ def test_the_same_loop_classifies_and_says_what_it_predicted(tmp_path: Path) -> 
     right = [row["label"] == row["prediction"] for row in rows if row["split"] == "test"]
     assert sum(right) / len(right) == pytest.approx(summary["test"]["accuracy"])
     assert read_run(writer.path).rows[-1]["val_accuracy"] is not None
-    json.loads((writer.path / "summary.json").read_text())
+    done = srae("eval", "--model", writer.path, "--split", "test", "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["accuracy"] == pytest.approx(summary["test"]["accuracy"])
+    assert found["identity"] is None
+    again = list(csv.DictReader(Path(found["images"]).read_text().splitlines()))
+    assert [row["prediction"] for row in again] == [row["prediction"] for row in rows if row["split"] == "test"]
+    refused = srae("upscale", CONFIGS / "none.png", "--model", writer.path)
+    assert refused.returncode in (2, 7) and "Traceback" not in refused.stderr
 
 
 def test_the_same_loop_reconstructs(tmp_path: Path) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from srae.data import Data, Split, eval_batches
+from srae.data import Data, Labels, Split, eval_batches
 from srae.device import autocast
 from srae.images import Picture, to_float, write_picture
 from srae.metrics import Protocol
@@ -95,11 +97,28 @@ def describe_outputs(model: nn.Module, split: Split, *, dtype: torch.dtype, coun
 
 
 @torch.inference_mode()
-def predict(model: nn.Module, split: Split, *, dtype: torch.dtype) -> list[int]:
+def predict(model: nn.Module, split: Split, *, dtype: torch.dtype = torch.float32) -> list[int]:
     """The class of the largest logit, for every sample."""
     model.eval()
     batches = eval_batches(split, _batch_size(split))
     return [label for batch in batches for label in _forward(model, batch.input, dtype).argmax(1).tolist()]
+
+
+def score_split(
+    model: nn.Module,
+    split: Split,
+    classes: Sequence[str],
+    task: Task,
+    protocol: Protocol,
+    *,
+    dtype: torch.dtype = torch.float32,
+) -> dict[str, list[Any]]:
+    """As `evaluate`; of labelled pictures also the true class (`label`) and the answer (`prediction`), by name."""
+    values: dict[str, list[Any]] = {**evaluate(model, split, task, protocol, dtype=dtype)}
+    if isinstance(split.target, Labels):
+        values["label"] = [classes[label] for label in split.target.values.tolist()]
+        values["prediction"] = [classes[label] for label in predict(model, split, dtype=dtype)]
+    return values
 
 
 def _forward(model: nn.Module, input: Tensor, dtype: torch.dtype) -> Tensor:

@@ -19,10 +19,10 @@ from tqdm import tqdm
 
 from srae.checkpoint import load_weights, read_checkpoint
 from srae.config import Config
-from srae.data import Batch, Data, Labels, Split, count_batches, open_data, train_batches
+from srae.data import Batch, Data, Split, count_batches, open_data, train_batches
 from srae.device import autocast, describe_call, describe_machine, pick_precision, seed_all
 from srae.errors import ConfigError, DivergedError, Interrupted
-from srae.evaluate import baseline, describe_outputs, evaluate, means, predict, save_pictures, save_samples
+from srae.evaluate import baseline, describe_outputs, evaluate, means, save_pictures, save_samples, score_split
 from srae.files import copy_file
 from srae.metrics import Protocol
 from srae.models import build_model, count_parameters
@@ -268,11 +268,8 @@ def _finish(s: Session, progress: Progress, run: RunWriter) -> dict[str, Any]:
         scored["train"] = means(evaluate(s.model, s.data.train, s.task, s.protocol, dtype=s.dtype))
     for name, split in splits.items():
         if split is not None:
-            values: dict[str, list[Any]] = {**evaluate(s.model, split, s.task, s.protocol, dtype=s.dtype)}
-            scored[name] = means(values)
-            if isinstance(split.target, Labels):
-                values["label"] = [s.data.classes[label] for label in split.target.values.tolist()]
-                values["prediction"] = [s.data.classes[label] for label in predict(s.model, split, dtype=s.dtype)]
+            values = score_split(s.model, split, s.data.classes, s.task, s.protocol, dtype=s.dtype)
+            scored[name] = means({metric: values[metric] for metric in s.task.metrics})
             for i, picture in enumerate(split.names):
                 rows.append({"split": name, "name": picture, **{metric: v[i] for metric, v in values.items()}})
     run.write_images(rows)

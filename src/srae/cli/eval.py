@@ -1,4 +1,4 @@
-"""Score a trained network on a folder of pictures, picture by picture, beside returning the input.
+"""Score a trained network picture by picture, beside returning the input.
 
 The protocol is printed with the figures and stored with them: figures of two
 protocols do not belong in one table.
@@ -20,6 +20,7 @@ EXAMPLES = """
   srae eval --model runs/residual
   srae eval --model runs/cnn4_tanh --data data/isr855 --json
   srae eval --model runs/x2 --data data/set5 --scale 2 --protocol y
+  srae eval --model runs/mnist_net1 --split test
 """
 
 
@@ -48,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
     from srae.checkpoint import load_model
     from srae.data import open_data
     from srae.device import pick_device
-    from srae.evaluate import baseline_model, evaluate, means
+    from srae.evaluate import baseline_model, evaluate, means, score_split
     from srae.files import atomic_write
     from srae.metrics import Protocol
     from srae.runs import csv_text, resolve_model
@@ -56,56 +57,70 @@ def run(args: argparse.Namespace) -> int:
 
     device = pick_device(args.device)
     loaded = load_model(resolve_model(args.model, Path(args.runs_dir)))
-    data = open_data(whole=True, **_data_options(args, loaded.config.data)).to(device)
+    task, trained_on = TASKS[loaded.config.task], loaded.config.data
+    data = open_data(whole=True, **_data_options(args, trained_on)).to(device)
     for note in data.notes:
         say(note)
     split = getattr(data, args.split)
     if split is None:
         raise ConfigError(f"{data.name} has no {args.split} pictures", None, "choose another --split")
-    in_shape, out_shape = tuple(split.input.picture(0).shape), tuple(split.target.picture(0).shape)
-    scale = out_shape[1] // in_shape[1]
-    if scale != loaded.model.scale:
-        raise ConfigError(
-            f"the model enlarges by {loaded.model.scale}, these pairs by {scale}", str(loaded.path), "see --scale"
-        )
-    protocol = Protocol(channels="Y", border=args.scale or scale) if args.protocol == "y" else Protocol(channels="RGB")
-    task = TASKS[loaded.config.task]
-    scores = evaluate(loaded.model.to(device), split, task, protocol)
-    identity_scores = evaluate(baseline_model(in_shape, out_shape), split, task, protocol)
-    measured, identity = means(scores), means(identity_scores)
+    protocol, label = Protocol(channels=trained_on.channels), f"{data.name}-{args.split}"
+    identity: dict[str, list[float]] = {}
+    if task.has_baseline:
+        in_shape, out_shape = split.input.picture(0).shape, split.target.picture(0).shape
+        scale = out_shape[1] // in_shape[1]
+        if scale != loaded.model.scale:
+            raise ConfigError(
+                f"the model enlarges by {loaded.model.scale}, these pairs by {scale}", str(loaded.path), "see --scale"
+            )
+        border = args.scale or scale
+        protocol = Protocol(channels="Y", border=border) if args.protocol == "y" else Protocol(channels="RGB")
+        label += f"-{args.protocol}"
+        identity = evaluate(baseline_model(tuple(in_shape), tuple(out_shape)), split, task, protocol)
+    elif tuple(data.out_shape) != tuple(loaded.out_shape):
+        what = f"the model puts out {loaded.out_shape}, these data want {data.out_shape}"
+        raise ConfigError(what, str(loaded.path), "give the data that it was trained on")
+    scores = score_split(loaded.model.to(device), split, data.classes, task, protocol)
+    columns = {**scores, **({"identity_mse": identity["mse"]} if identity else {})}
     rows = [
-        {
-            "split": args.split,
-            "name": name,
-            **{metric: values[i] for metric, values in scores.items()},
-            "identity_mse": identity_scores["mse"][i],
-        }
+        {"split": args.split, "name": name, **{key: values[i] for key, values in columns.items()}}
         for i, name in enumerate(split.names)
     ]
-    output = _output_path(args, loaded.path, f"{data.name}-{args.split}-{args.protocol}")
+    output = _output_path(args, loaded.path, label)
     with atomic_write(output, overwrite=False) as file:
         file.write(csv_text(rows, list(rows[0]), header=True).encode())
     say(f"per-image figures: {output}")
+    measured = means({name: scores[name] for name in task.metrics})
     if args.json:
         about = {"name": data.name, "fingerprint": data.fingerprint, "split": args.split, "count": len(split)}
         found = {"model": str(loaded.path), "data": about, "protocol": protocol.as_dict(), **measured}
-        print_json({**found, "identity": identity, "images": str(output)})
+        print_json({**found, "identity": means(identity) or None, "images": str(output)})
         return 0
     print(f"data      {data.name}, {args.split}: {len(split)} pictures, fingerprint {data.fingerprint}")
-    print(f"protocol  {protocol}")
-    for label, values in (("model", measured), ("input", identity)):
-        print(f"{label:<9} mse {values['mse']:.6f}  psnr {values['psnr']:.2f} dB  ssim {values['ssim']:.4f}")
-    if measured["psnr"] < identity["psnr"]:
-        print(f"          WORSE than {'returning the input' if scale == 1 else 'bicubic interpolation'}")
+    if task.images:
+        print(f"protocol  {protocol}")
+    print(f"model     {_describe(measured)}")
+    if identity:
+        reference = means(identity)
+        print(f"input     {_describe(reference)}")
+        if measured["psnr"] < reference["psnr"]:
+            print(f"          WORSE than {'returning the input' if scale == 1 else 'bicubic interpolation'}")
     return 0
+
+
+def _describe(measured: dict[str, float]) -> str:
+    """``mse 0.001767  psnr 28.65 dB  ssim 0.8673``"""
+    formats = {"mse": "{:.6f}", "psnr": "{:.2f} dB", "ssim": "{:.4f}", "cross_entropy": "{:.4f}", "accuracy": "{:.4f}"}
+    return "  ".join(f"{name} {text.format(measured[name])}" for name, text in formats.items() if name in measured)
 
 
 def _data_options(args: argparse.Namespace, trained_on: DataConfig) -> dict[str, Any]:
     """The run's own data options, whole pictures, with the command line's changes."""
-    options = trained_on.model_dump(exclude={"crop", "crops_per_picture", "augment", "limit"})
+    options = trained_on.model_dump(exclude={"crop", "crops_per_picture", "augment", "limit", "per_class"})
     if args.data:
-        options |= {"folder": args.data, "low": None, "high": None, "otherwise": None, "test_from_val": 0.0}
-        options |= {"name": "pairs", "degrade": None}
+        options |= {"folder": args.data, "otherwise": None}
+        if trained_on.name in ("pairs", "demo"):
+            options |= {"name": "pairs", "low": None, "high": None, "test_from_val": 0.0, "degrade": None}
     if args.scale:
         options["degrade"] = {"kernel": "bicubic", "scale": args.scale}
     return options
