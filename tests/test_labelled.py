@@ -55,6 +55,14 @@ def test_idx_files_are_split_and_nothing_is_lost(tmp_path: Path) -> None:
                        .train.target.values.bincount(minlength=10) + _one_hot(folder))  # fmt: skip
 
 
+def test_without_val_pictures_the_test_split_is_watched(tmp_path: Path) -> None:
+    data = open_data("mnist", folder=str(write_idx(tmp_path)), channels="L", val_count=0)
+    assert data.test is not None
+    assert (len(data.train), data.val.names) == (20, data.test.names)
+    assert torch.equal(data.val.input.gather([3]), data.test.input.gather([3]))
+    assert "val is the test split" in data.notes[0]
+
+
 def _one_hot(folder: str) -> torch.Tensor:
     rest = open_data("mnist", folder=folder, channels="L", val_count=1).val.target
     assert isinstance(rest, Labels)

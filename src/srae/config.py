@@ -83,8 +83,8 @@ class DataConfig(Section):
     """Use only the first N pictures of each split."""
     target: Literal["label", "input"] = "label"
     """Of labelled pictures: what is to be put out, the class or (autoencoders) the picture itself."""
-    val_count: Annotated[int, Field(ge=1)] = 5000
-    """Of data sets that come as train and test: training pictures that a fixed permutation sets aside as val."""
+    val_count: Annotated[int, Field(ge=0)] = 5000
+    """Of data sets that come as train and test: training pictures set aside as val; 0: the test pictures are val."""
     side: Annotated[int, Field(ge=4)] | None = None
     """Of class folders: every picture is resized to this many pixels a side."""
     per_class: Annotated[int, Field(ge=1)] | None = None

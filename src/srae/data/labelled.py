@@ -52,6 +52,9 @@ def open_labelled(options: Options, *, whole: bool = False, name: str) -> Data:
     if not folder.is_dir() and options.otherwise == "demo":
         return open_textures(options, folder, 32 if name == "cifar10" else 28)
     train, test, classes = _read(name, folder)
+    if not options.val_count:
+        note = "val is the test split: the best epoch is picked on the pictures it is judged by"
+        return to_data(name, {"train": train, "val": test, "test": test}, classes, options, [note])
     kept, aside = set_aside(list(range(len(train.names))), options.val_count / len(train.names))
     return to_data(name, {"train": train.take(kept), "val": train.take(aside), "test": test}, classes, options, [])
 
