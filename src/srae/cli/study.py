@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
         failed = []
     else:
         failed = run_study(planned, folder, say, device=args.device, jobs=args.jobs)
-        say(f"the runs lie in {folder}; compare them with: srae compare {folder}")
+        say(f"the runs lie in {folder}; next: srae compare {folder}, srae report {folder} -o report")
     if args.json:
         states = plan(load_study(file), file, folder)
         print_json({"study": str(file), "folder": str(folder), "runs": {p.name: p.state for p in states}})
