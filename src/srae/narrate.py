@@ -70,7 +70,10 @@ def result_lines(summary: dict[str, Any], path: str) -> str:
             verdict = f"WORSE than {baseline}, by {-gain:.2f} dB"
         lines.append(f"result    val mse {val['mse']:.6f}, {val['psnr']:.2f} dB, ssim {val['ssim']:.4f}: {verdict}")
     else:
-        lines.append("result    " + ", ".join(f"val {name} {value:.4f}" for name, value in val.items()))
+        splits = [split for split in ("train", "val", "test") if summary[split]]
+        for i, name in enumerate(val):
+            values = ", ".join(f"{split} {summary[split][name]:.5g}" for split in splits if name in summary[split])
+            lines.append(f"{'' if i else 'result':<9} {name.replace('_', '-')}: {values}")
     lines += [f"          {sentence}" for sentence in output_sentences(summary.get("output"))]
     memory = f"{summary['rss_peak_mb']:.0f} MB RAM"
     if summary["vram_peak_mb"]:

@@ -32,16 +32,12 @@ class Task:
         return best is None or (value < best if self.lower_is_better else value > best)
 
 
-_IMAGE_METRICS: dict[str, Metric] = {
-    "mse": metrics.mse,
-    "psnr": metrics.psnr,
-    "ssim": metrics.ssim,
-    "channel_argmax_accuracy": metrics.channel_argmax_accuracy,
-}
+_QUALITY: dict[str, Metric] = {"mse": metrics.mse, "psnr": metrics.psnr, "ssim": metrics.ssim}
+_REPORT_A: dict[str, Metric] = {"channel_argmax_accuracy": metrics.channel_argmax_accuracy}
 
 TASKS: dict[str, Task] = {
-    "super_resolution": Task(_IMAGE_METRICS, best_by="mse", train_metric="mse"),
-    "reconstruction": Task(_IMAGE_METRICS, best_by="mse", train_metric="mse", has_baseline=False),
+    "super_resolution": Task({**_QUALITY, **_REPORT_A}, best_by="mse", train_metric="mse"),
+    "reconstruction": Task(_QUALITY, best_by="mse", train_metric="mse", has_baseline=False),
     "classification": Task(
         {"cross_entropy": metrics.cross_entropy, "accuracy": metrics.accuracy},
         best_by="accuracy",
