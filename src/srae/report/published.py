@@ -23,7 +23,7 @@ SPLIT_NOT_STATED = {"mse": "train_mse"}  # what of ours stands beside a figure t
 
 
 def published_table(section: Section, words: Words) -> Table | None:
-    """Every published figure of every known variant, ours multiplied into the published unit."""
+    """The published figures of every known variant that it has reached, ours multiplied into the published unit."""
     text = resources.files("srae").joinpath("published.json").read_text(encoding="utf-8")
     reports = json.loads(text, parse_float=Decimal)  # with as many decimals as were published
     records = [
@@ -32,6 +32,9 @@ def published_table(section: Section, words: Words) -> Table | None:
         for variant in section.variants
         for record in _compare(report, stem_of(variant.name), variant.runs, section)
     ]
+    reached = {record["run"] for record in records if record["ours"] is not None}
+    # A run of 30 epochs is no news beside figures after 700; a run that has nothing yet shows what is to come.
+    records = [record for record in records if record["ours"] is not None or record["run"] not in reached]
     if not records:
         return None
     columns = [c for c in COLUMNS if c != "our_epoch" or any(r["our_epoch"] not in (None, r["epoch"]) for r in records)]
