@@ -74,7 +74,8 @@ def test_from_training_to_comparison(srae: Run, trained: Path) -> None:
     (group,) = json.loads(compared.stdout)
     assert [row["run"] for row in group["rows"]] == ["small", "small-2", "identity"]
     assert group["rows"][2]["gain_db"] == pytest.approx(0)
-    assert {p.name for p in (trained / "comparison").iterdir()} == {"table.csv", "table.md", "curves.png", "curves.svg"}
+    written = {"table.csv", "table.md", "table.tex", "curves.png", "curves.svg"}
+    assert {p.name for p in (trained / "comparison").iterdir()} == written
     table = srae("compare", "small", "small-2")
     assert "model.width: 4, 5" in table.stdout
     listed = srae("runs")

@@ -179,7 +179,7 @@ def find_config(name: str) -> Path:
         matches = ", ".join(sorted(key for key, p in shipped.items() if p in by_stem))
         raise ConfigError(f"several shipped configs are called {bare}", None, f"name one of {matches}")
     close = did_you_mean(bare, [*shipped, *(key.rsplit("/", 1)[-1] for key in shipped)])
-    some, more = sorted(shipped)[:12], len(shipped) - 12
+    some, more = sorted(shipped, key=lambda key: (key.count("/"), key))[:12], len(shipped) - 12
     told = f"shipped configs: {', '.join(some)}" + (f" and {more} more" if more > 0 else "")
     raise ConfigError(f"no such config: {name}", None, close or told)
 
