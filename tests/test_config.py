@@ -271,7 +271,7 @@ def test_the_packages_own_config_wins(shipped: Path, tmp_path: Path) -> None:
     [
         ("cnn4_than", "did you mean cnn4_tanh?"),
         ("edsrr.yaml", "did you mean edsr?"),
-        ("zzzzzz", "shipped configs: classifiers/small, cnn4_tanh"),
+        ("zzzzzz", "shipped configs: cnn4_tanh, classifiers/small"),
         ("small", "name one of classifiers/small, fashion/small"),
         ("../shipped", "shipped configs"),
         ("", "shipped configs"),
