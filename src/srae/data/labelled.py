@@ -84,7 +84,7 @@ def to_data(name: str, parts: Mapping[str, Labelled], classes: list[str], option
     splits = {split: _to_split(part, options) for split, part in limited.items()}
     train = splits.get("train") or splits["val"]
     if options.per_class:
-        labels = limited.get("train", limited.get("val")).labels  # type: ignore[union-attr]
+        labels = (limited.get("train") or limited["val"]).labels
         train = replace(train, drawn=balance(labels, options.per_class))
     in_shape = train.input.shape
     assert in_shape is not None
