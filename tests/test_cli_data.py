@@ -116,17 +116,18 @@ def test_what_is_no_data_is_refused(tmp_path: Path, kind: str) -> None:
 
 @pytest.mark.parametrize("mode", ["RGB", "L", "RGBA"])
 @pytest.mark.parametrize("enlarge", [None, "bilinear"])
+@pytest.mark.parametrize("kernel", ["area", "photo"])
 def test_made_pairs_pass_the_check_and_equal_training_with_degradation(
-    tmp_path: Path, mode: str, enlarge: str | None, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, mode: str, enlarge: str | None, kernel: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     photos, out = _photos(tmp_path / "photos", mode=mode), tmp_path / "out"
-    assert _run("make-pairs", photos, out, "--kernel", "area", *(("--enlarge", enlarge) if enlarge else ())) == 0
+    assert _run("make-pairs", photos, out, "--kernel", kernel, *(("--enlarge", enlarge) if enlarge else ())) == 0
     assert _run("check", out) == 0
     sizes = "10x12" if enlarge else "5x6 -> 10x12"
     assert f"sizes {sizes}; colour {mode}" in capsys.readouterr().out
     made = open_data("pairs", folder=str(out), channels=mode)
     same = open_data(
-        "pairs", folder=str(photos), channels=mode, degrade={"kernel": "area", "scale": 2}, enlarge=enlarge
+        "pairs", folder=str(photos), channels=mode, degrade={"kernel": kernel, "scale": 2}, enlarge=enlarge
     )
     assert made.train.names == same.train.names and made.val.names == same.val.names
     for one, other in ((made.train, same.train), (made.val, same.val)):

@@ -10,7 +10,8 @@ import torch
 from PIL import Image
 from skimage.transform import resize as skimage_resize
 
-from srae.data.degrade import KERNELS, enlarge, make_low, resize, shrink
+from srae.data.degrade import KERNELS, enlarge, resize, shrink
+from srae.data.low_side import make_low
 from srae.images import to_float, to_uint8
 
 SIZES = [(8, 9), (12, 17), (40, 30), (23, 34), (1, 1)]

@@ -40,8 +40,11 @@ FLOORS = {
     "runs": {"config", "errors", "files", "yaml_text"},
     "checkpoint": {"models.*", "config", "errors", "files"},
     "signals": {"errors"},
-    "optimizer": {"config", "errors"},
+    "muon": set(),
+    "optimizer": {"config", "errors", "muon"},
     "progress": {"checkpoint", "runs", "errors"},
+    "shipped": {"config", "runs", "errors"},
+    "self_test": {"data.degrade", "images", "metrics", "errors"},
     "evaluate": {"data.*", "models.*", "upscale", "tasks", "metrics", "images", "device", "errors"},
     "narrate": set(),
     "session": {"config", "data.*", "device", "metrics", "models.*", "narrate", "optimizer", "progress", "tasks"},
@@ -57,14 +60,15 @@ FLOORS = {
     "__main__": {"cli"},
 }
 # What reads run folders and configs must start fast and work on a machine without torch.
-WITHOUT_TORCH = ("errors", "yaml_text", "config", "runs", "scores", "cli", "files", "stats", "compare", "study",
-                 "report")  # fmt: skip
+WITHOUT_TORCH = ("errors", "yaml_text", "config", "runs", "shipped", "scores", "cli", "files", "stats", "compare",
+                 "study", "report")  # fmt: skip
 
 MAX_LINES, MAX_FUNCTION_LINES = 350, 80
 BANNED = "lr"  # could be the rate or the low-resolution picture
 # The file and the text of a line that may hold it; any other line is a mistake.
 EXCEPTIONS = {
     "optimizer.py": ('group["lr"] = ',),  # torch's own keyword
+    "muon.py": ('{"lr": ', 'group["lr"]'),
     "layouts.py": ("_LOW_WORDS = ",),  # what folders are called on other people's disks
 }
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from srae import metrics
@@ -63,6 +64,17 @@ def test_luma_of_white_black_and_the_primaries() -> None:
     colors = torch.tensor([[1.0, 1, 1], [0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]]).view(5, 3, 1, 1)
     expected = np.array([235, 16, 16 + 65.481, 16 + 128.553, 16 + 24.966]) / 255
     np.testing.assert_allclose(metrics.to_y(colors).flatten().numpy(), expected, atol=1e-6)
+
+
+def test_the_y_of_grey_is_the_y_of_its_colours() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 50, 3), dtype=np.uint8)
+    grey = np.array(Image.fromarray(pixels).convert("L"))
+    colours, luma = (torch.from_numpy(p).div(255) for p in (pixels.transpose(2, 0, 1).copy()[None], grey[None, None]))
+    of_colours, of_grey = Protocol(channels="Y").prepare(colours), Protocol(channels="Y").prepare(luma)
+    assert of_grey.shape == of_colours.shape == (1, 1, 40, 50)
+    step = 219 / 255**2  # one grey level of 255, in Y
+    assert (of_grey - of_colours).abs().max() <= 0.51 * step
+    torch.testing.assert_close(metrics.to_y(metrics.to_luma(colours)), of_colours)
 
 
 def test_protocol_rounds_clamps_cuts_and_picks_channels() -> None:

@@ -29,6 +29,15 @@ TOYS = [
     ("residual", SMALL, SMALL, {"width": 6, "blocks": 2}),
     ("residual", SMALL, (3, 64, 64), {"width": 6, "blocks": 2, "shrink": 1}),
     ("residual", SMALL, (3, 96, 96), {"width": 6, "blocks": 1, "shrink": 2}),
+    ("srcnn", SMALL, (3, 64, 64), {}),
+    ("srcnn", SMALL, SMALL, {"middle_kernel": 1}),
+    ("fsrcnn", SMALL, (3, 96, 96), {"features": 6, "shrunk": 3, "mappings": 2}),
+    ("fsrcnn", SMALL, (3, 128, 128), {"features": 6, "shrunk": 3, "mappings": 1}),
+    ("espcn", SMALL, (3, 64, 64), {}),
+    ("vdsr", SMALL, (3, 96, 96), {"layers": 4, "width": 5}),
+    ("edsr", SMALL, (3, 64, 64), {"blocks": 2, "width": 5}),
+    ("edsr", SMALL, (3, 128, 128), {"blocks": 1, "width": 5}),
+    ("imdn", SMALL, (3, 64, 64), {"blocks": 2, "width": 8}),
     ("dense_autoencoder", SMALL, SMALL, {"hidden": 5, "dropout": 0.1, "value_range": [-1, 1]}),
     ("conv_classifier", SMALL, (10,), {"channels": [4, 6], "pool": [1, 2], "dense": [8], "batch_norm": True}),
     ("residual_classifier", SMALL, (10,), {"channels": [4, 6], "dropout": 0.1}),
@@ -66,8 +75,8 @@ def test_receptive_radius_bounds_the_influence_of_a_pixel(toy: tuple) -> None:
     name, in_shape, out_shape, options = toy
     torch.manual_seed(0)
     model = build_model(name, in_shape, out_shape, options).eval()
-    if model.fixed_size:
-        return  # bound to one size: there is no outside of the radius to look at
+    if model.fixed_size or model.receptive_radius is None:
+        return  # bound to one size, or weighs the whole picture: there is no outside of the radius to look at
     for p in model.parameters():
         nn.init.uniform_(p, -0.3, 0.3)
     side = 8 * model.multiple_of + 4 * model.receptive_radius

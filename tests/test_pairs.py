@@ -14,8 +14,8 @@ import torch
 from PIL import Image
 
 from srae.data import Data, open_data
-from srae.data.degrade import make_low
 from srae.data.layouts import find_pairs
+from srae.data.low_side import make_low
 from srae.data.matching import Pair
 from srae.data.splits import set_aside, split_by_name
 from srae.errors import DataError

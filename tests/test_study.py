@@ -14,7 +14,7 @@ from srae.compare import group_runs
 from srae.config import CONFIG_FOLDERS
 from srae.errors import ConfigError
 from srae.runs import list_runs, read_run
-from srae.study import load_study, plan
+from srae.study import load_study, plan, read_parts
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 STUDIES = sorted((next(f for f in CONFIG_FOLDERS if f.is_dir()) / "studies").glob("*.yaml"))
@@ -53,9 +53,24 @@ def test_the_plan_is_every_combination_and_seed(tmp_path: Path) -> None:
     assert {p.state for p in planned} == {"new"}
 
 
+def test_a_study_says_what_its_report_draws(srae: Run, tmp_path: Path, pair_folder: Callable[..., Path]) -> None:
+    base = tmp_path / "base.yaml"
+    base.write_text(BASE.format(folder=pair_folder(train=2, val=1, size=(16, 16))))
+    file = write_study(tmp_path, f"configs: [{base}]\nset: {{train.epochs: 1}}\nseeds: [0, 1]\ndraw: [results]")
+    assert read_parts(tmp_path / "runs" / "widths") is None
+    assert srae("study", str(file)).returncode == 0
+    assert read_parts(tmp_path / "runs" / "widths") == ["results"]
+    assert srae("report", "widths", "-o", "report").returncode == 0
+    figures = {path.stem for path in (tmp_path / "report" / "figures").iterdir()}
+    assert "curves" in figures and not any(name.startswith(("pareto", "strip")) for name in figures)
+    assert srae("report", "widths/base-s0", "-o", "one").returncode == 0  # a run alone: everything
+    assert "strip" in {path.stem for path in (tmp_path / "one" / "figures").iterdir()}
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
+        ("configs: [cnn4_tanh]\ndraw: [loks]", "widths.yaml:2: draw.0: 'loks' is not one of results, classes"),
         ("configs: [cnn4_tanh]\ngird: {}", "widths.yaml:2: gird: unknown key; did you mean grid?"),
         ("seeds: [0]", "configs: is missing"),
         ("configs: [cnn4_tang]", "did you mean cnn4_tanh?"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,9 +19,9 @@ import torch
 from conftest import clean_environment
 from srae.checkpoint import load_model, read_checkpoint
 from srae.config import Config, TrainConfig, parse_config
-from srae.errors import ConfigError, DataError, DivergedError, Interrupted, RunBusyError
+from srae.errors import CheckpointError, ConfigError, DataError, DivergedError, Interrupted, RunBusyError
 from srae.narrate import result_lines
-from srae.optimizer import learning_rate_at
+from srae.optimizer import learning_rate_at, update_average
 from srae.runs import COLUMNS, RunWriter, claim_run, read_run
 from srae.signals import catch_signals
 from srae.train import prepare, train
@@ -52,7 +53,7 @@ def run_toy(config: Config, runs: Path, name: str = "toy", say: Callable[[str], 
 def resume_toy(config: Config, path: Path, say: Callable[[str], None] = lambda _: None) -> None:
     writer = RunWriter(path)
     try:
-        train(prepare(config, CPU), writer, say, resume=True)
+        train(prepare(config, CPU, resume=True), writer, say, resume=True)
     finally:
         writer.close()
 
@@ -112,9 +113,58 @@ def test_equal_seeds_give_equal_runs_and_other_seeds_others(folder: Path, tmp_pa
     assert without_clocks(first) != without_clocks(run_toy(toy(folder, "seed=4"), runs))
 
 
+def test_averaged_weights_are_what_is_validated_and_kept(folder: Path, tmp_path: Path) -> None:
+    plain = run_toy(toy(folder), tmp_path / "runs", "plain")
+    path = run_toy(toy(folder, "train.weight_average=0.9"), tmp_path / "runs", "averaged")
+    raw, _ = read_checkpoint(plain / "checkpoints" / "last.safetensors")
+    tensors, meta = read_checkpoint(path / "checkpoints" / "last.safetensors")
+    names = [key.removeprefix("model.") for key in raw if key.startswith("model.")]
+    assert all(torch.equal(tensors[f"model.{name}"], raw[f"model.{name}"]) for name in names)  # the path is the same
+    assert not all(torch.equal(tensors[f"average.{name}"], tensors[f"model.{name}"]) for name in names)
+    assert meta["progress"]["best_epoch"] == 3
+    best = load_model(path).model.state_dict()
+    assert all(torch.equal(best[name], tensors[f"average.{name}"]) for name in names)
+
+
+def test_an_average_moves_by_its_decay_and_starts_fast() -> None:
+    model, average = torch.nn.BatchNorm1d(1), torch.nn.BatchNorm1d(1)
+    model.weight.data.fill_(3.0)
+    model.num_batches_tracked.fill_(7)
+    update_average(average, model, 0.9, 0)  # the decay of step 0 is 1 / 10
+    assert average.weight.item() == pytest.approx(1 + 2 * 0.9)
+    assert average.num_batches_tracked.item() == 7
+    update_average(average, model, 0.9, 10_000)
+    assert average.weight.item() == pytest.approx(2.8 + 0.2 * 0.1)
+
+
+def test_a_run_can_start_from_the_weights_of_another(folder: Path, tmp_path: Path) -> None:
+    first = run_toy(toy(folder), tmp_path / "runs", "first")
+    said: list[str] = []
+    config = toy(folder, f"train.start_from={first}", "train.learning_rate=1e-12")
+    writer = claim_run(tmp_path / "runs", "second")
+    try:
+        train(prepare(config, CPU), writer, said.append)
+    finally:
+        writer.close()
+    assert any(line.startswith(f"starts from {first / 'model.safetensors'}") for line in said)
+    old, new = (dict(load_model(path).model.named_parameters()) for path in (first, writer.path))
+    assert all(torch.allclose(old[name], new[name], atol=1e-6) for name in old)
+    with pytest.raises(CheckpointError, match="none of its weights fits"):
+        prepare(parse_config(f"model: {{name: unet, channels: [4]}}\ndata: {{folder: {folder}}}", "toy",
+                             [f"train.start_from={first}"]), CPU)  # fmt: skip
+    shutil.rmtree(first)
+    with pytest.raises(ConfigError, match="no model"):
+        prepare(config, CPU)
+    prepare(config, CPU, resume=True)  # its weights are in the run
+
+
+@pytest.mark.parametrize("more", [(), ("train.weight_average=0.9", "train.optimizer=muon")])
 @pytest.mark.parametrize("stop_after", [1, 2])
-def test_a_run_stopped_within_an_epoch_goes_on_exactly(folder: Path, tmp_path: Path, stop_after: int) -> None:
-    whole = run_toy(toy(folder), tmp_path / "runs", "whole")
+def test_a_run_stopped_within_an_epoch_goes_on_exactly(
+    folder: Path, tmp_path: Path, stop_after: int, more: tuple[str, ...]
+) -> None:
+    config = toy(folder, *more)
+    whole = run_toy(config, tmp_path / "runs", "whole")
 
     def stop(text: str) -> None:
         if text.startswith(f"epoch {stop_after}/"):
@@ -122,13 +172,13 @@ def test_a_run_stopped_within_an_epoch_goes_on_exactly(folder: Path, tmp_path: P
 
     writer = claim_run(tmp_path / "runs", "stopped")
     with pytest.raises(Interrupted, match="everything is saved") as caught:
-        train(prepare(toy(folder), CPU), writer, stop)
+        train(prepare(config, CPU), writer, stop)
     writer.close()
     assert caught.value.exit_code == 143
     stopped = read_run(writer.path)
     assert (stopped.status, len(stopped.rows)) == ("stopped", stop_after)
     assert read_checkpoint(writer.path / "checkpoints" / "last.safetensors")[1]["progress"]["batch"] == 1
-    resume_toy(toy(folder), writer.path)
+    resume_toy(config, writer.path)
     assert_same_run(whole, writer.path)
 
 

@@ -144,12 +144,7 @@ def load_model(source: str | Path) -> Loaded:
     Raises:
         CheckpointError: no such file, damaged, or its weights do not fit its config.
     """
-    path = Path(source)
-    if path.is_dir():
-        found = [p for p in (path / "model.safetensors", path / "checkpoints" / "best.safetensors") if p.is_file()]
-        if not found:
-            raise CheckpointError("this run has no weights yet", str(path), "wait for its first epoch, or resume it")
-        path = found[0]
+    path = find_weights(Path(source))
     tensors, meta = read_checkpoint(path)
     try:
         config = Config.model_validate(meta["config"])
@@ -158,9 +153,42 @@ def load_model(source: str | Path) -> Loaded:
     except (KeyError, ValueError, ConfigError) as error:
         reason = str(error).splitlines()[0]
         raise CheckpointError(f"config not understood: {reason}", str(path), "use the srae that wrote it") from None
-    weights = {name.removeprefix("model."): t for name, t in tensors.items() if name.startswith("model.")}
-    load_weights(model, weights, path)
+    load_weights(model, _of_model(tensors), path)
     return Loaded(model.eval(), config, in_shape, out_shape, meta["data"]["name"], path, meta)
+
+
+def find_weights(path: Path) -> Path:
+    """The file with the best weights of a run folder; a file is returned as it is.
+
+    Raises:
+        CheckpointError: the run has none yet.
+    """
+    if not path.is_dir():
+        return path
+    for file in (path / "model.safetensors", path / "checkpoints" / "best.safetensors"):
+        if file.is_file():
+            return file
+    raise CheckpointError("this run has no weights yet", str(path), "wait for its first epoch, or resume it")
+
+
+def start_from(model: nn.Module, path: Path) -> str:
+    """Copy the weights that have the same name and shape here; returns what was taken, in words.
+
+    Raises:
+        CheckpointError: damaged, or no weight fits.
+    """
+    own, weights = model.state_dict(), _of_model(read_checkpoint(path)[0])
+    fitting = {name: t for name, t in weights.items() if name in own and own[name].shape == t.shape}
+    if not fitting:
+        raise CheckpointError("none of its weights fits this network", str(path), "start from a model of this kind")
+    model.load_state_dict(fitting, strict=False)
+    new = sorted(own.keys() - fitting.keys())
+    left = f"; new here: {', '.join(new[:4])}{' ...' if len(new) > 4 else ''}" if new else ""
+    return f"starts from {path}: {len(fitting)} of {len(own)} tensors{left}"
+
+
+def _of_model(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix("model."): t for name, t in tensors.items() if name.startswith("model.")}
 
 
 def load_weights(model: nn.Module, weights: Mapping[str, Tensor], path: Path) -> None:

@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from srae.errors import ConfigError
-from srae.yaml_text import MAX_BYTES, Key, Problem, check_size, dump_yaml, parse_yaml
+from srae.yaml_text import Key, Problem, dump_yaml, parse_yaml, read_text
 
 CONFIG_FOLDERS = (Path(__file__).parent / "configs", Path(__file__).parents[2] / "configs")
 
@@ -48,10 +48,18 @@ class ModelConfig(BaseModel):
 
 
 class Degrade(Section):
-    kernel: Literal["bicubic", "bilinear", "area", "lanczos", "nearest", "gaussian"] = "bicubic"
-    """How high-resolution pictures are shrunk: as MATLAB's imresize, antialiased; gaussian: as data set P."""
+    kernel: Literal["bicubic", "bilinear", "area", "lanczos", "nearest", "gaussian", "photo"] = "bicubic"
+    """How to shrink: as MATLAB's imresize; gaussian: as data set P; photo: random blur, kernel, noise and JPEG."""
     scale: Annotated[int, Field(ge=2, le=8)] = 2
     """Shrinking factor."""
+    copies: Annotated[int, Field(ge=1, le=64)] = 1
+    """Different low sides of every training picture (kernel photo), kept in memory; each sample draws one."""
+
+    @model_validator(mode="after")
+    def _differ(self) -> Degrade:
+        if self.copies > 1 and self.kernel != "photo":
+            raise ValueError(f"copies needs kernel photo: {self.kernel} makes the same low side every time")
+        return self
 
 
 class DataConfig(Section):
@@ -114,16 +122,16 @@ class TrainConfig(Section):
     """What the optimizer minimises, images in [0, 1]."""
     loss_weight: Annotated[float, Field(gt=0)] = 1.0
     """Factor on the loss; 4 gives the squared error of a report that measured in [-1, 1]."""
-    optimizer: Literal["adam", "adamw", "sgd", "adadelta"] = "adam"
-    """Update rule."""
+    optimizer: Literal["adam", "adamw", "sgd", "adadelta", "muon"] = "adam"
+    """Update rule; muon: orthogonalised momentum for the kernels of hidden layers, adam for the rest."""
     learning_rate: Annotated[float, Field(gt=0)] = 1e-3
     """Rate at the start (after warm-up)."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     """L2 term, added to the gradient (adamw: decoupled)."""
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Momentum of sgd."""
+    """Momentum of sgd (muon: 0.95)."""
     betas: Annotated[list[float], Field(min_length=2, max_length=2)] = [0.9, 0.999]
-    """Moment decay rates of adam and adamw."""
+    """Moment decay rates of adam and adamw (muon: of its adam part)."""
     rho: Annotated[float, Field(gt=0, lt=1)] = 0.95
     """Decay rate of adadelta."""
     epsilon: Annotated[float, Field(gt=0)] | None = None
@@ -140,6 +148,10 @@ class TrainConfig(Section):
     """Arithmetic of the network; auto takes bfloat16 where the machine has it."""
     clip_gradient: Annotated[float, Field(gt=0)] | None = None
     """Largest gradient norm."""
+    weight_average: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """Decay per step of a moving average of the weights; the average is validated and kept as best."""
+    start_from: str | None = None
+    """Model (shipped name, run, file) whose weights to begin with; layers of another shape start as usual."""
     patience: Annotated[int, Field(ge=1)] | None = None
     """Stop after this many epochs without a better validation score."""
     checkpoint_every: Annotated[int, Field(ge=1)] = 1
@@ -206,23 +218,6 @@ def load_config(
     """
     file = find_config(str(path))
     return parse_config(read_text(file), str(file), overrides, check_options=check_options)
-
-
-def read_text(file: Path) -> str:
-    """The text of a YAML.
-
-    Raises:
-        ConfigError: not there, too large, or not UTF-8.
-    """
-    try:
-        with file.open("rb") as stream:
-            data = stream.read(MAX_BYTES + 1)
-        check_size(len(data), str(file))
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise ConfigError("not a text file in UTF-8", str(file), "save it as UTF-8") from None
-    except OSError as error:
-        raise ConfigError(f"cannot read: {error.strerror}", str(file)) from None
 
 
 def parse_config(
@@ -345,4 +340,4 @@ def _raise(problems: list[Problem], source: str, lines: dict[Key, int], sources:
 
 def dump_config(config: Config) -> str:
     """The resolved YAML, every default written out; `parse_config` gives the same Config back."""
-    return dump_yaml(config.model_dump(mode="json"))
+    return dump_yaml(config.model_dump())  # mode="json" would write infinite options as null

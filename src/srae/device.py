@@ -58,7 +58,10 @@ def seed_all(*numbers: int) -> None:
     mixed = 0
     for number in numbers:
         mixed = (mixed * 0x9E3779B97F4A7C15 + number + 1) % 2**63
-    torch.manual_seed(mixed)
+    # torch.manual_seed would queue a call with a stack trace for a CUDA that may never start: a millisecond and a leak.
+    torch.default_generator.manual_seed(mixed)
+    if torch.cuda.is_initialized():
+        torch.cuda.manual_seed_all(mixed)
 
 
 def memory_peaks(device: torch.device) -> dict[str, float | None]:

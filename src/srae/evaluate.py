@@ -13,10 +13,11 @@ from torch import Tensor, nn
 from srae.data import Data, Labels, Split, eval_batches
 from srae.device import autocast
 from srae.images import Picture, to_float, write_picture
-from srae.metrics import Protocol
+from srae.metrics import Protocol, to_luma
 from srae.models import Shape, build_model
+from srae.models.blocks import enlarge_bicubic
 from srae.tasks import Task
-from srae.upscale import forward_any_size, upscale
+from srae.upscale import forward_any_size, read_geometry, upscale
 
 BATCH_PIXELS = 2**22  # of input: 64 pictures of 256x256
 
@@ -41,6 +42,25 @@ def means(values: dict[str, list[float]]) -> dict[str, float]:
     """Means over samples; values that are not defined (NaN) are left out."""
     defined = {name: [v for v in column if not math.isnan(v)] for name, column in values.items()}
     return {name: math.fsum(column) / len(column) if column else math.nan for name, column in defined.items()}
+
+
+class InColour(nn.Module):
+    """A network for grey as one for colour, (B, 3, h, w) -> (B, 3, H, W), as pictures are enlarged with it.
+
+    Luma goes through the network; colour differences, which have none, are enlarged bicubically.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+        geometry = read_geometry(model)
+        self.scale, self.multiple_of, self.fixed_size = geometry.scale, geometry.multiple_of, geometry.fixed_size
+        self.receptive_radius = model.receptive_radius
+
+    def forward(self, input: Tensor) -> Tensor:
+        luma = to_luma(input)
+        output: Tensor = self.model(luma)
+        return output + enlarge_bicubic(input - luma, self.scale)
 
 
 def baseline_model(in_shape: Shape, out_shape: Shape) -> nn.Module:

@@ -348,3 +348,13 @@ def _encode(path: Path, picture: Picture, keep: bool) -> bytes:
     file = io.BytesIO()
     image.save(file, format=kind, **options)
     return file.getvalue()
+
+
+def jpeg_roundtrip(pixels: np.ndarray, quality: int, *, chroma_halved: bool) -> np.ndarray:
+    """uint8 (H, W, 1|3) as it comes back from a JPEG file; 4:2:0 with `chroma_halved`, else 4:4:4."""
+    file = io.BytesIO()
+    image = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
+    image.save(file, format="JPEG", quality=quality, subsampling=2 if chroma_halved else 0)
+    with _pillow_quiet():
+        saved = Image.open(file, formats=("JPEG",))
+    return np.array(saved).reshape(pixels.shape)

@@ -129,7 +129,13 @@ def cross_entropy(output: Tensor, target: Tensor) -> Tensor:
     return F.cross_entropy(output.float(), target, reduction="none")
 
 
+def to_luma(images: Tensor) -> Tensor:
+    """RGB (B, 3, H, W) -> luma (B, 1, H, W) of ITU-R BT.601, full range [0, 1]; grey is its own luma."""
+    if images.shape[1] == 1:
+        return images
+    return (images * images.new_tensor([0.299, 0.587, 0.114]).view(3, 1, 1)).sum(1, keepdim=True)
+
+
 def to_y(images: Tensor) -> Tensor:
-    """RGB (B, 3, H, W) -> luma (B, 1, H, W) of ITU-R BT.601, [16, 235] / 255."""
-    weights = images.new_tensor([65.481, 128.553, 24.966]).view(3, 1, 1)
-    return ((images * weights).sum(1, keepdim=True) + 16) / 255
+    """RGB or grey (B, 3|1, H, W) -> luma (B, 1, H, W) of ITU-R BT.601, [16, 235] / 255."""
+    return (219 * to_luma(images) + 16) / 255

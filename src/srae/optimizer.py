@@ -8,16 +8,19 @@ import torch
 from torch import nn
 
 from srae.config import TrainConfig
+from srae.muon import Muon
 
 
 def build_optimizer(config: TrainConfig, model: nn.Module) -> torch.optim.Optimizer:
-    """Adam, AdamW, SGD or Adadelta; `fused` updates in one pass over memory, which is what Adam's time is."""
+    """Adam, AdamW, SGD, Adadelta or Muon; `fused` updates in one pass over memory, which is what Adam's time is."""
     parameters, rate, decay = model.parameters(), config.learning_rate, config.weight_decay
     if config.optimizer == "sgd":
         return torch.optim.SGD(parameters, rate, momentum=config.momentum, weight_decay=decay, fused=True)
     if config.optimizer == "adadelta":
         epsilon = config.epsilon or 1e-7
         return torch.optim.Adadelta(parameters, rate, rho=config.rho, eps=epsilon, weight_decay=decay)
+    if config.optimizer == "muon":
+        return Muon(model, rate, betas=(config.betas[0], config.betas[1]), epsilon=config.epsilon or 1e-8)
     kind = torch.optim.Adam if config.optimizer == "adam" else torch.optim.AdamW
     betas, epsilon = (config.betas[0], config.betas[1]), config.epsilon or 1e-8
     return kind(parameters, rate, betas=betas, eps=epsilon, weight_decay=decay, fused=True)
@@ -39,3 +42,18 @@ def learning_rate_at(config: TrainConfig, step: int, steps_per_epoch: int) -> fl
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
     for group in optimizer.param_groups:
         group["lr"] = rate  # torch's own word
+
+
+@torch.no_grad()
+def update_average(average: nn.Module, model: nn.Module, decay: float, step: int) -> None:
+    """Move the averaged weights towards the model's; step counts from 0.
+
+    The decay grows to its value over the first steps, (1 + t) / (10 + t), lest the average hold on
+    to the random start.
+    """
+    weight = 1 - min(decay, (1 + step) / (10 + step))
+    averaged, current = average.state_dict(), model.state_dict()
+    floats = [name for name, tensor in averaged.items() if tensor.is_floating_point()]
+    torch._foreach_lerp_([averaged[name] for name in floats], [current[name] for name in floats], weight)
+    for name in averaged.keys() - set(floats):  # batch-norm's counter
+        averaged[name].copy_(current[name])

@@ -50,6 +50,7 @@ def save_progress(
     run: RunWriter,
     progress: Progress,
     model: nn.Module,
+    average: nn.Module | None,
     optimizer: torch.optim.Optimizer,
     meta: Mapping[str, Any],
 ) -> None:
@@ -60,6 +61,8 @@ def save_progress(
         for name, tensor in tensors.items()
         if tensor is not None
     }
+    if average is not None:
+        state |= {f"average.{name}": tensor for name, tensor in average.state_dict().items()}
     last, previous = run.checkpoints / "last.safetensors", run.checkpoints / "previous.safetensors"
     save_checkpoint(last, _weights(model) | state, {**meta, "progress": asdict(progress)}, previous)
 
@@ -71,6 +74,7 @@ def _weights(model: nn.Module) -> dict[str, Tensor]:
 def restore_progress(
     run: RunWriter,
     model: nn.Module,
+    average: nn.Module | None,
     optimizer: torch.optim.Optimizer | None,
     meta: Mapping[str, Any],
     say: Callable[[str], None],
@@ -93,7 +97,10 @@ def restore_progress(
     different = [f"{key} {then.get(key)} -> {now[key]}" for key in now if then.get(key) != now[key]]
     if different:
         say(f"other conditions than before, so not equal to the bit: {', '.join(different)}")
-    load_weights(model, {key[6:]: t for key, t in tensors.items() if key.startswith("model.")}, path)
+    for name, module in (("model.", model), ("average.", average)):
+        if module is not None:
+            weights = {key.removeprefix(name): t for key, t in tensors.items() if key.startswith(name)}
+            load_weights(module, weights, path)
     state: dict[int, dict[str, Tensor]] = {}
     for key, tensor in tensors.items():
         if key.startswith("optimizer."):

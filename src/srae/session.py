@@ -33,9 +33,16 @@ class Session:
     optimizer: torch.optim.Optimizer | None
     """None for a model without parameters."""
     steps_per_epoch: int
+    average: nn.Module | None = None
+    """Moving average of the model's weights, where the config wants one."""
     identity: dict[str, float] = field(default_factory=dict)
     """Val metrics of the baseline."""
     step_seconds: float | None = None
+
+    @property
+    def judged(self) -> nn.Module:
+        """The network that is validated and kept."""
+        return self.model if self.average is None else self.average
 
     @property
     def expected_seconds(self) -> float | None:
@@ -54,7 +61,8 @@ def start_lines(s: Session) -> list[str]:
     data, model, epochs = s.data, s.model, s.config.train.epochs
     test = f" / {len(data.test)} test" if data.test else ""
     shapes = f"{'x'.join(map(str, data.in_shape))} -> {'x'.join(map(str, data.out_shape))}"
-    radius = "whole picture" if model.fixed_size else f"{model.receptive_radius} px"
+    whole = model.fixed_size or model.receptive_radius is None
+    radius = "whole picture" if whole else f"{model.receptive_radius} px"
     lines = [
         f"data      {data.name}: {len(data.train)} train / {len(data.val)} val{test}, fingerprint {data.fingerprint}",
         f"model     {s.config.model.name}: {count_parameters(model):,} parameters, {shapes}, receptive radius {radius}",

@@ -6,6 +6,7 @@ A study is a YAML:
     set: {train.epochs: 5}                    # overrides for all
     grid: {train.learning_rate: [0.001, 0.01]}
     seeds: [0, 1, 2]
+    draw: [results, looks]                    # parts of its report; all of them without this key
 
 Every run is an ordinary `srae train` in a process of its own, so a study can be
 killed and started again at any time: finished runs are skipped, interrupted
@@ -27,11 +28,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from srae.config import Section, find_config, load_config, parse_section, read_text
+from srae.config import Section, find_config, load_config, parse_section
 from srae.errors import ConfigError, SraeError
+from srae.files import write_text
 from srae.runs import check_name, read_config, read_run
+from srae.yaml_text import read_text
 
 Say = Callable[[str], None]
+FILE = "study.yaml"
+"""In a study folder: what was asked for."""
 
 
 class Study(Section):
@@ -45,6 +50,10 @@ class Study(Section):
     """Dotted keys and their values; all combinations are run."""
     seeds: list[int] = Field(default=[0], min_length=1)
     """One run of every combination per seed."""
+    draw: list[Literal["results", "classes", "cost", "looks", "settings"]] = Field(
+        default=["results", "classes", "cost", "looks", "settings"], min_length=1
+    )
+    """What `srae report` draws: curves, bars and tests; confusion; cost; strips and predictions; configs."""
 
     @model_validator(mode="after")
     def _seeds_are_not_varied_twice(self) -> Study:
@@ -74,6 +83,21 @@ def load_study(path: Path) -> Study:
     return parse_section(Study, read_text(path), str(path))
 
 
+def keep_study(source: Path, folder: Path) -> None:
+    """Copy the study's file into its folder, where `read_parts` finds it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_text(folder / FILE, read_text(source))
+
+
+def read_parts(folder: Path) -> list[str] | None:
+    """The parts of the report that the study of this folder wants drawn; None when it is no study's.
+
+    Raises:
+        ConfigError: its study.yaml was damaged since.
+    """
+    return list(load_study(folder / FILE).draw) if (folder / FILE).is_file() else None
+
+
 def plan(study: Study, source: Path, folder: Path) -> list[Planned]:
     """Every run in order, seeds innermost, and what is there of it already.
 
@@ -90,7 +114,9 @@ def plan(study: Study, source: Path, folder: Path) -> list[Planned]:
         config = beside if beside.is_file() else find_config(name)
         varied = dict(zip(study.grid, values, strict=True))
         overrides = [f"{key}={json.dumps(value)}" for key, value in {**study.set, **varied}.items()]
-        stem = "-".join([config.stem, *(f"{key.rsplit('.', 1)[-1]}_{_word(value)}" for key, value in varied.items())])
+        # With one config and something varied, its name would only be repeated.
+        stems = [] if len(study.configs) == 1 and varied else [config.stem]
+        stem = "-".join([*stems, *(f"{key.rsplit('.', 1)[-1]}_{_word(value)}" for key, value in varied.items())])
         for seed in study.seeds:
             run = check_name(f"{stem}-s{seed}")
             everything = [*overrides, f"seed={seed}"]
@@ -103,8 +129,9 @@ def plan(study: Study, source: Path, folder: Path) -> list[Planned]:
 
 
 def _word(value: Any) -> str:
-    """A value as part of a run's name: 0.001, relu, 16_32."""
+    """A value as part of a run's name: 0.001, relu, 16_32, true."""
     text = "_".join(map(str, value)) if isinstance(value, list) else str(value)
+    text = text.lower() if isinstance(value, bool) else text
     return "".join(c if c.isalnum() or c in "._-" else "_" for c in text)
 
 
@@ -125,7 +152,6 @@ def run_study(planned: list[Planned], folder: Path, say: Say, *, device: str = "
     Raises:
         KeyboardInterrupt: Ctrl-C, which the trainings got too: they save and stop.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     todo = [p for p in planned if p.state != "done"]
     say(f"{len(planned)} runs: {len(planned) - len(todo)} done, {len(todo)} to do")
     environment = dict(os.environ)

@@ -8,16 +8,18 @@ one to the bit on the same torch build, device type and number of threads.
 
 from __future__ import annotations
 
+import copy
 import math
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from srae.checkpoint import load_weights, read_checkpoint
+from srae.checkpoint import find_weights, load_weights, read_checkpoint, start_from
 from srae.config import Config
 from srae.data import Batch, Data, Split, count_batches, open_data, train_batches
 from srae.device import autocast, describe_call, describe_machine, pick_precision, seed_all
@@ -27,21 +29,25 @@ from srae.files import copy_file
 from srae.metrics import Protocol
 from srae.models import build_model, count_parameters
 from srae.narrate import epoch_line
-from srae.optimizer import build_optimizer, learning_rate_at, set_learning_rate
+from srae.optimizer import build_optimizer, learning_rate_at, set_learning_rate, update_average
 from srae.progress import Progress, restore_progress, save_best, save_progress
 from srae.runs import RunWriter, read_rows
 from srae.session import Session, make_meta, make_row, make_summary, start_lines
+from srae.shipped import resolve_model
 from srae.signals import catch_signals
 from srae.tasks import LOSSES, TASKS
 
 Say = Callable[[str], None]
 
 
-def prepare(config: Config, device: torch.device) -> Session:
+def prepare(config: Config, device: torch.device, *, resume: bool = False) -> Session:
     """Open the data, time a step, build the network: all that can go wrong before a run folder is made.
 
+    Args:
+        resume: the weights will come from the run itself, not from `train.start_from`.
+
     Raises:
-        ConfigError, DataError: what is wrong with the options, shapes or pictures.
+        ConfigError, DataError, CheckpointError: what is wrong with the options, shapes, pictures or weights.
     """
     data = open_data(**config.data.model_dump()).to(device)
     trial = _build(config, data, device)  # thrown away: later weights and memory do not know of it
@@ -51,6 +57,10 @@ def prepare(config: Config, device: torch.device) -> Session:
     session = _build(config, data, device)
     session.step_seconds = step_seconds
     session.identity = baseline(data, session.task, session.protocol)
+    if config.train.start_from and not resume:
+        data.notes.append(start_from(session.model, find_weights(resolve_model(config.train.start_from, Path("runs")))))
+    if config.train.weight_average and session.optimizer is not None:
+        session.average = copy.deepcopy(session.model)
     return session
 
 
@@ -66,7 +76,7 @@ def train(session: Session, run: RunWriter, say: Say, *, resume: bool = False) -
         run.write_start(s.config, {**describe_machine(s.device), **describe_call()})
     for line in [*s.data.notes, *start_lines(s)]:
         say(line)
-    progress = restore_progress(run, s.model, s.optimizer, make_meta(s), say) if resume else Progress()
+    progress = restore_progress(run, s.model, s.average, s.optimizer, make_meta(s), say) if resume else Progress()
     try:
         if s.optimizer is not None:
             _fit(s, progress, run, say)
@@ -121,7 +131,7 @@ def _fit(s: Session, progress: Progress, run: RunWriter, say: Say) -> None:
             train_seconds = done_before + time.perf_counter() - began
             if stop.wanted():
                 progress.epoch_seconds = train_seconds
-                save_progress(run, progress, s.model, s.optimizer, make_meta(s))
+                save_progress(run, progress, s.model, s.average, s.optimizer, make_meta(s))
                 raise Interrupted(
                     stop.signal_number,
                     f"stopped in epoch {progress.epoch + 1}, after step {progress.step}; everything is saved",
@@ -130,7 +140,7 @@ def _fit(s: Session, progress: Progress, run: RunWriter, say: Say) -> None:
                 )
             if not math.isfinite(progress.loss_sum):
                 raise _diverged(s, progress, "the mean loss is not finite", "seen at the end of the epoch")
-            scores = means(evaluate(s.model, s.data.val, s.task, s.protocol, dtype=s.dtype))
+            scores = means(evaluate(s.judged, s.data.val, s.task, s.protocol, dtype=s.dtype))
             progress.epoch += 1
             progress.epoch_seconds = done_before + time.perf_counter() - began
             progress.wall_seconds += progress.epoch_seconds
@@ -143,9 +153,9 @@ def _fit(s: Session, progress: Progress, run: RunWriter, say: Say) -> None:
             progress.end_epoch()
             last = progress.epoch == epochs or _is_stale(progress, patience)
             if improved:
-                save_best(run, progress, s.model, make_meta(s))
+                save_best(run, progress, s.judged, make_meta(s))
             if last or progress.epoch % s.config.train.checkpoint_every == 0:
-                save_progress(run, progress, s.model, s.optimizer, make_meta(s))
+                save_progress(run, progress, s.model, s.average, s.optimizer, make_meta(s))
 
 
 def _run_epoch(s: Session, progress: Progress, stopped: Callable[[], bool]) -> None:
@@ -169,6 +179,8 @@ def _run_epoch(s: Session, progress: Progress, stopped: Callable[[], bool]) -> N
         if s.device.type == "cpu":
             _check_step(s, progress, float(loss), batch.indices)
         s.optimizer.step()
+        if s.average is not None and config.train.weight_average:
+            update_average(s.average, s.model, config.train.weight_average, progress.step)
         progress.samples += len(batch.indices)
         progress.batch += 1
         progress.step += 1

@@ -26,6 +26,7 @@ from srae.images import Picture
 
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 _WINDOWS_AT_ONCE = 8
+_ENDLESS = 2**30
 
 
 @dataclass(frozen=True)
@@ -35,14 +36,15 @@ class Geometry:
     scale: int
     multiple_of: int
     margin: int
-    """Receptive radius, rounded up to `multiple_of`."""
+    """Receptive radius, rounded up to `multiple_of`; beyond any picture where the model sees the whole of it."""
     fixed_size: tuple[int, int] | None
 
 
 def read_geometry(model: nn.Module) -> Geometry:
     stated = {name: getattr(model, name) for name in ("scale", "multiple_of", "receptive_radius", "fixed_size")}
-    multiple = stated["multiple_of"]
-    return Geometry(stated["scale"], multiple, _round_up(stated["receptive_radius"], multiple), stated["fixed_size"])
+    multiple, radius = stated["multiple_of"], stated["receptive_radius"]
+    margin = _round_up(_ENDLESS if radius is None else radius, multiple)
+    return Geometry(stated["scale"], multiple, margin, stated["fixed_size"])
 
 
 def forward_any_size(model: nn.Module, input: Tensor) -> Tensor:
@@ -76,7 +78,7 @@ def upscale(model: nn.Module, input: Tensor, *, tile: int | None = None, device:
         if geometry.fixed_size:
             output = _spare_memory(partial(_run_windows, model, geometry, padded, device), _WINDOWS_AT_ONCE, 1, 1)
         else:
-            floor = 2 * geometry.margin + geometry.multiple_of
+            floor = min(2 * geometry.margin + geometry.multiple_of, max(padded.shape[1:]))
             side = min(tile or _pick_tile(geometry, device), max(padded.shape[1:]))
             side = max(side // geometry.multiple_of * geometry.multiple_of, floor)
             run = partial(_run_tiles, model, geometry, padded, device)
@@ -216,8 +218,7 @@ def _run_windows(model: nn.Module, geometry: Geometry, input: Tensor, device: to
 
 
 def _chunks(places: list[tuple[int, int]], count: int) -> Iterator[list[tuple[int, int]]]:
-    for i in range(0, len(places), count):
-        yield places[i : i + count]
+    yield from (places[i : i + count] for i in range(0, len(places), count))
 
 
 # ------------------------------------------------------------------------- colour
@@ -297,6 +298,8 @@ def _remarks(picture: Picture, loaded: Loaded, factor: int) -> list[str]:
     if geometry.fixed_size:
         height, width = geometry.fixed_size
         notes.append(f"this model is bound to {width}x{height}: other sizes run in overlapping windows")
+    elif geometry.margin >= _ENDLESS:
+        notes.append("this model sees the whole picture at once: it runs in one piece, not in tiles")
     if loaded.in_shape[0] == 1 and len(picture.color) == 3:
         notes.append("this model knows grey only: the colours are enlarged bicubically")
     return notes

@@ -9,6 +9,7 @@ anything is built from it.
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -46,6 +47,23 @@ def check_size(size: int, source: str) -> None:
     """Refuse what no person wrote by hand; PyYAML takes seconds for a few hundred KB."""
     if size > MAX_BYTES:
         raise ConfigError(f"config is larger than {MAX_BYTES // 1024} KB", source, "a config is a page of text")
+
+
+def read_text(file: Path) -> str:
+    """The text of a YAML.
+
+    Raises:
+        ConfigError: not there, too large, or not UTF-8.
+    """
+    try:
+        with file.open("rb") as stream:
+            data = stream.read(MAX_BYTES + 1)
+        check_size(len(data), str(file))
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise ConfigError("not a text file in UTF-8", str(file), "save it as UTF-8") from None
+    except OSError as error:
+        raise ConfigError(f"cannot read: {error.strerror}", str(file)) from None
 
 
 def parse_yaml(text: str, source: str) -> tuple[Any, dict[Key, int], list[Problem]]:

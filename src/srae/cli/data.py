@@ -35,9 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     make.add_argument("--scale", metavar="N", type=int, default=2, choices=range(2, 9), help="2 to 8 (default: 2)")
     make.add_argument(
         "--kernel",
-        choices=("bicubic", "bilinear", "area", "lanczos", "nearest"),
+        choices=("bicubic", "bilinear", "area", "lanczos", "nearest", "photo"),
         default="bicubic",
-        help="how to shrink (default: bicubic); all but nearest antialiased",
+        help="how to shrink (default: bicubic); all but nearest antialiased; photo: blur, noise and JPEG too",
     )
     make.add_argument("--enlarge", choices=("bilinear", "bicubic"), help="enlarge the low side back to the high size")
     make.add_argument(

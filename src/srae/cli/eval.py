@@ -19,14 +19,18 @@ if TYPE_CHECKING:
 EXAMPLES = """
   srae eval --model runs/residual
   srae eval --model runs/cnn4_tanh --data data/isr855 --json
-  srae eval --model runs/x2 --data data/set5 --scale 2 --protocol y
+  srae eval --model x2 --data data/set5 --scale 2 --protocol y
+  srae eval --self-test --data data/set5
   srae eval --model runs/mnist_net1 --split test
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", metavar="NAME|RUN|FILE", required=True, help="run folder, its name, or a checkpoint")
+    parser.add_argument("--model", metavar="NAME|RUN|FILE", help="a shipped model, a run, or a checkpoint")
     parser.add_argument("--data", metavar="FOLDER", help="pictures; by default those that the run was trained on")
+    parser.add_argument(
+        "--self-test", action="store_true", help="check the metrics against known figures (--data: a folder with Set5)"
+    )
     parser.add_argument("--split", choices=("val", "test", "train"), default="val", help="pictures to score")
     parser.add_argument(
         "--scale", metavar="N", type=int, help="make the low side from a folder of high-resolution pictures"
@@ -46,19 +50,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    if args.self_test:
+        return _self_test(args)
+    if args.model is None:
+        raise ConfigError("no model named", "--model", "name one, or give --self-test")
+
     from srae.checkpoint import load_model
     from srae.data import open_data
     from srae.device import pick_device
-    from srae.evaluate import baseline_model, evaluate, means, score_split
+    from srae.evaluate import InColour, baseline_model, evaluate, means, score_split
     from srae.files import atomic_write
     from srae.metrics import Protocol
-    from srae.runs import csv_text, resolve_model
+    from srae.runs import csv_text
+    from srae.shipped import resolve_model
     from srae.tasks import TASKS
 
     device = pick_device(args.device)
     loaded = load_model(resolve_model(args.model, Path(args.runs_dir)))
     task, trained_on = TASKS[loaded.config.task], loaded.config.data
-    data = open_data(whole=True, **_data_options(args, trained_on)).to(device)
+    model, options = loaded.model, _data_options(args, trained_on)
+    if task.has_baseline and trained_on.channels == "L":  # scored on the same colour pictures as every other network
+        model, options["channels"] = InColour(model), "RGB"
+        say("this model knows grey only: the colours are enlarged bicubically")
+    data = open_data(whole=True, **options).to(device)
     for note in data.notes:
         say(note)
     split = getattr(data, args.split)
@@ -80,7 +94,7 @@ def run(args: argparse.Namespace) -> int:
     elif tuple(data.out_shape) != tuple(loaded.out_shape):
         what = f"the model puts out {loaded.out_shape}, these data want {data.out_shape}"
         raise ConfigError(what, str(loaded.path), "give the data that it was trained on")
-    scores = score_split(loaded.model.to(device), split, data.classes, task, protocol)
+    scores = score_split(model.to(device), split, data.classes, task, protocol)
     columns = {**scores, **({"identity_mse": identity["mse"]} if identity else {})}
     rows = [
         {"split": args.split, "name": name, **{key: values[i] for key, values in columns.items()}}
@@ -106,6 +120,19 @@ def run(args: argparse.Namespace) -> int:
         if measured["psnr"] < reference["psnr"]:
             print(f"          WORSE than {'returning the input' if scale == 1 else 'bicubic interpolation'}")
     return 0
+
+
+def _self_test(args: argparse.Namespace) -> int:
+    from srae.self_test import built_in_checks, set5_checks
+
+    checks = built_in_checks() + (set5_checks(Path(args.data)) if args.data else [])
+    if args.json:
+        fields = ("what", "expected", "found", "tolerance", "passed")
+        print_json([{field: getattr(check, field) for field in fields} for check in checks])
+    else:
+        for check in checks:
+            print(check)
+    return 0 if all(check.passed for check in checks) else 1
 
 
 def _describe(measured: dict[str, float]) -> str:

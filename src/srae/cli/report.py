@@ -27,11 +27,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from srae.report.html import write_report
+    from srae.report.html import PARTS, write_report
     from srae.runs import find_runs, read_run
+    from srae.study import read_parts
 
-    runs = [read_run(path) for name in args.runs for path in find_runs(name, Path(args.runs_dir))]
-    said = write_report(runs, args.output, language=args.lang, title=args.title)
+    runs, parts = [], set[str]()
+    for name in args.runs:
+        paths = find_runs(name, Path(args.runs_dir))
+        runs += [read_run(path) for path in paths]
+        is_study = paths[0].name != Path(name).name
+        parts |= set((is_study and read_parts(paths[0].parent)) or PARTS)
+    said = write_report(runs, args.output, parts=parts, language=args.lang, title=args.title)
     page = args.output / "report.html"
     if args.json:
         sections = [

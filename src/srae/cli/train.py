@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
     device = pick_device(args.device)
     if not args.resume:
         config = load_config(file, overrides, check_options=check_options)
-    session = prepare(config, device)
+    session = prepare(config, device, resume=bool(args.resume))
     if args.dry_run:
         for line in start_lines(session):
             say(line)

@@ -1,8 +1,9 @@
 """From a split to batches of floats, in an order that depends on nothing but seed and epoch.
 
-Crop, flips and quarter turn of a sample come from (seed, epoch, sample): all of
-an epoch's numbers are drawn at once by a counter-based generator, so a pass
-that starts at batch k yields what a full pass yields from batch k on.
+Crop, flips, quarter turn and, where pictures have several low sides, the one that
+is taken come from (seed, epoch, sample): all of an epoch's numbers are drawn at
+once by a counter-based generator, so a pass that starts at batch k yields what
+a full pass yields from batch k on.
 """
 
 from __future__ import annotations
@@ -40,9 +41,11 @@ class _Draws(NamedTuple):
     quarters: np.ndarray
     upside_down: np.ndarray
     degrees: np.ndarray
+    low_side: np.ndarray
+    """Which one of `Split.inputs`."""
 
 
-_ORDER, _SAMPLES, _TILTS = 0, 1, 2
+_ORDER, _SAMPLES, _TILTS, _LOW_SIDES = 0, 1, 2, 3
 TILT = 15.0  # degrees, at most
 
 
@@ -53,7 +56,7 @@ def _uniform(seed: int, epoch: int, stream: int, shape: tuple[int, ...]) -> np.n
     return np.random.Generator(bits).random(shape)
 
 
-def _draw(seed: int, epoch: int, samples: int, shuffle: bool, augment: Sequence[str]) -> _Draws:
+def _draw(seed: int, epoch: int, samples: int, shuffle: bool, augment: Sequence[str], low_sides: int) -> _Draws:
     order = np.arange(samples)
     if shuffle:
         order = np.argsort(_uniform(seed, epoch, _ORDER, (samples,)), kind="stable")
@@ -63,7 +66,8 @@ def _draw(seed: int, epoch: int, samples: int, shuffle: bool, augment: Sequence[
     tilts = _uniform(seed, epoch, _TILTS, (samples, 2))
     upside_down = (tilts[:, 0] < 0.5) & ("vertical_flip" in augment)
     degrees = (tilts[:, 1] * 2 - 1) * TILT * ("tilt" in augment)
-    return _Draws(order, numbers[:, :2], mirror, quarters, upside_down, degrees)
+    low_side = (_uniform(seed, epoch, _LOW_SIDES, (samples,)) * low_sides).astype(np.int64)
+    return _Draws(order, numbers[:, :2], mirror, quarters, upside_down, degrees, low_side)
 
 
 def count_batches(split: Split, *, batch_size: int, crops_per_picture: int = 1) -> int:
@@ -94,16 +98,18 @@ def train_batches(
         start: batch to begin with.
     """
     samples = split.epoch_length * crops_per_picture
-    draws = _draw(seed, epoch, samples, shuffle, augment)
+    draws = _draw(seed, epoch, samples, shuffle, augment, len(split.inputs))
     for first in range(start * batch_size, samples, batch_size):
         chosen = draws.order[first : first + batch_size]
         indices = (chosen // crops_per_picture).tolist()
         if split.drawn is not None:
             indices = [split.drawn[index] for index in indices]
+        low_sides = draws.low_side[chosen].tolist()
         if crop is not None:
-            sides = _crop(split, indices, draws.place[chosen], crop)
+            sides = _crop(split, indices, low_sides, draws.place[chosen], crop)
         else:
-            sides = [side.gather(indices) for side in (split.input, split.target) if isinstance(side, Store)]
+            sides = [_gather_inputs(split, indices, low_sides)]
+            sides += [split.target.gather(indices)] if isinstance(split.target, Store) else []
         turns = draws.mirror[chosen], draws.quarters[chosen], draws.upside_down[chosen]
         turned = [_to_batch(_turn(side, *turns)) for side in sides]
         input = _tilt(turned[0], draws.degrees[chosen]) if "tilt" in augment else turned[0]
@@ -130,17 +136,25 @@ def _sizes(split: Split, index: int) -> tuple[tuple[int, int], ...]:
     return tuple(side.size(index) for side in (split.input, split.target) if isinstance(side, Store))
 
 
-def _crop(split: Split, indices: list[int], places: np.ndarray, crop: int) -> list[Tensor]:
+def _gather_inputs(split: Split, indices: list[int], low_sides: list[int]) -> Tensor:
+    """Whole pictures of one size, uint8 (B, h, w, C)."""
+    if not split.more_inputs:
+        return split.input.gather(indices)
+    stores = split.inputs
+    return torch.stack([stores[low].pixels[index] for index, low in zip(indices, low_sides, strict=True)])
+
+
+def _crop(split: Split, indices: list[int], low_sides: list[int], places: np.ndarray, crop: int) -> list[Tensor]:
     """Aligned crops of both sides, uint8 (B, crop / scale, crop / scale, C) and (B, crop, crop, C)."""
     assert isinstance(split.target, Store)
-    low_crops, high_crops = [], []
-    for index, place in zip(indices, places, strict=True):
+    stores, low_crops, high_crops = split.inputs, [], []
+    for index, low_side, place in zip(indices, low_sides, places, strict=True):
         low_size, high_size = split.input.size(index), split.target.size(index)
         scale = high_size[0] // low_size[0]
         side = crop // scale
         assert side * scale == crop and side <= min(low_size), (crop, scale, low_size)
         top, left = (int(u * (length - side + 1)) for u, length in zip(place, low_size, strict=True))
-        low_crops.append(split.input.pixels[index][top : top + side, left : left + side])
+        low_crops.append(stores[low_side].pixels[index][top : top + side, left : left + side])
         top, left = top * scale, left * scale
         high_crops.append(split.target.pixels[index][top : top + crop, left : left + crop])
     return [torch.stack(low_crops), torch.stack(high_crops)]

@@ -23,7 +23,7 @@ class Options:
     otherwise: Literal["demo"] | None = None
     channels: Literal["L", "RGB", "RGBA"] = "RGB"
     degrade: Mapping[str, Any] | None = None
-    """``{"kernel": ..., "scale": ...}``"""
+    """``{"kernel": ..., "scale": ...}``, and ``"copies"`` perhaps."""
     enlarge: Literal["bilinear", "bicubic"] | None = None
     crop: int | None = None
     crops_per_picture: int = 1
@@ -66,12 +66,6 @@ def take_fingerprint(contents: Iterable[tuple[str, str, str]], settings: str) ->
     for row in contents:
         digest.update("\0".join(("", *row)).encode())
     return digest.hexdigest()[:16]
-
-
-def describe_low_side(degrade: Mapping[str, Any] | None, enlarge: str | None) -> str:
-    """``bicubic x2``, ``bicubic x2, enlarged bilinear`` or the empty string."""
-    made = f"{degrade['kernel']} x{degrade['scale']}" if degrade else ""
-    return f"{made}, enlarged {enlarge}".removeprefix(", ") if enlarge else made
 
 
 def sample_shapes(

@@ -18,8 +18,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from srae.images import to_float, to_uint8
-
 Kernel = Literal["bicubic", "bilinear", "area", "lanczos", "nearest", "gaussian"]
 Border = Literal["symmetric", "mirror"]
 """Continuation of a, b, c, ... to the left: "symmetric" b, a; "mirror" c, b."""
@@ -142,11 +140,3 @@ def enlarge(image: Tensor, scale: int, kernel: Kernel = "bicubic", border: Borde
     """(..., h, w) -> (..., h * scale, w * scale)."""
     height, width = image.shape[-2:]
     return resize(image, (height * scale, width * scale), kernel, border)
-
-
-def make_low(high: np.ndarray, kernel: Kernel, scale: int, enlarge_kernel: Kernel | None = None) -> np.ndarray:
-    """The low side of uint8 (H, W, C), rounded to 8 bits as a file would be; enlarged again when a kernel is given."""
-    low = to_uint8(shrink(to_float(torch.from_numpy(high).permute(2, 0, 1)), scale, kernel))
-    if enlarge_kernel:
-        low = to_uint8(enlarge(to_float(low), scale, enlarge_kernel))
-    return low.permute(1, 2, 0).contiguous().numpy()  # (C, h, w) -> (h, w, C)

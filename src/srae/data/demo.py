@@ -26,8 +26,9 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from srae.data.contract import Data, Options, describe_low_side, sample_shapes, take_fingerprint
-from srae.data.degrade import enlarge, make_low, shrink
+from srae.data.contract import Data, Options, sample_shapes, take_fingerprint
+from srae.data.degrade import enlarge, shrink
+from srae.data.low_side import count_copies, describe_copies, describe_low_side, make_low
 from srae.data.store import Shelf, Split
 from srae.errors import ResourceError
 from srae.images import read_pixels, to_float, to_uint8
@@ -52,7 +53,7 @@ SPLITS: dict[str, dict[str, int]] = {
 
 
 def open_demo(options: Options, *, whole: bool = False) -> Data:
-    """The demo pictures; `whole` changes nothing here, splits and sizes being fixed.
+    """The demo pictures; splits and sizes being fixed, `whole` leaves out the further low sides of train, no more.
 
     Raises:
         DataError: a crop that does not fit.
@@ -63,18 +64,22 @@ def open_demo(options: Options, *, whole: bool = False) -> Data:
     for split, files in SPLITS.items():
         named = [crop for file, stride in files.items() for crop in _cut(file, stride, options.channels)]
         named = named[: options.limit]
-        lows, highs = Shelf(len(named)), Shelf(len(named))
+        highs = Shelf(len(named))
+        lows = [Shelf(len(named)) for _ in range(count_copies(options.degrade, split, whole=whole))]
         for index, (name, pixels) in enumerate(named):
             high = pixels
             if options.degrade:
                 scale = options.degrade["scale"]
                 high = pixels[: SIDE // scale * scale, : SIDE // scale * scale]
-                lows.put(index, make_low(high, options.degrade["kernel"], scale, options.enlarge))
+                for copy, shelf in enumerate(lows):
+                    kernel = options.degrade["kernel"]
+                    shelf.put(index, make_low(high, kernel, scale, options.enlarge, name=name, copy=copy))
             else:
-                lows.put(index, _as_data_set_p(high, options.enlarge))
+                lows[0].put(index, _as_data_set_p(high, options.enlarge))
             highs.put(index, high)
             rows.append((split, name, hashlib.sha256(pixels.tobytes()).hexdigest()))
-        splits[split] = Split(lows.to_store(), highs.to_store(), [name for name, _ in named])
+        low, *more = (shelf.to_store() for shelf in lows)
+        splits[split] = Split(low, highs.to_store(), [name for name, _ in named], more_inputs=more)
     in_shape, out_shape = sample_shapes(splits["train"], options.crop)
     made = describe_low_side(options.degrade, options.enlarge) if options.degrade else options.enlarge or "bilinear"
     return Data(
@@ -85,6 +90,7 @@ def open_demo(options: Options, *, whole: bool = False) -> Data:
         in_shape=in_shape,
         out_shape=out_shape,
         fingerprint=take_fingerprint(rows, made),
+        notes=describe_copies(splits["train"]),
     )
 
 

@@ -11,8 +11,9 @@ from typing import Literal
 import numpy as np
 import torch
 
-from srae.data.degrade import Kernel, make_low
+from srae.data.degrade import Kernel
 from srae.data.layouts import SPLITS, find_pairs
+from srae.data.low_side import LowKernel, find_misfit, make_low
 from srae.data.matching import Pair, Problem, show
 from srae.data.pairs import raise_problems
 from srae.data.splits import split_by_name
@@ -25,7 +26,7 @@ def make_pairs(
     out: Path,
     *,
     scale: int,
-    kernel: Kernel = "bicubic",
+    kernel: LowKernel = "bicubic",
     enlarge: Literal["bilinear", "bicubic"] | None = None,
     shares: tuple[float, float, float] = (0.8, 0.1, 0.1),
 ) -> dict[str, int]:
@@ -33,6 +34,7 @@ def make_pairs(
 
     Args:
         high: folder of pictures; its split folders are kept, else split by file name.
+        kernel: "photo" makes what val and test get of it in a training.
         enlarge: the low side is enlarged back to the size of the high side.
 
     Returns:
@@ -101,14 +103,15 @@ def _choose(high: Path, shares: tuple[float, float, float]) -> dict[str, list[Pa
     return {split: splits[split] for split in SPLITS if split in splits}
 
 
-def _write_pair(pair: Pair, folder: Path, scale: int, kernel: Kernel, enlarge: Kernel | None) -> None:
+def _write_pair(pair: Pair, folder: Path, scale: int, kernel: LowKernel, enlarge: Kernel | None) -> None:
     picture = read_picture(pair.high)
     planes = picture.color if picture.alpha is None else torch.cat((picture.color, picture.alpha))
-    height, width = (length // scale * scale for length in planes.shape[1:])
-    if not height or not width:
-        raise DataError(f"too small to be shrunk by {scale}", str(pair.high), "remove the file")
-    high = to_uint8(planes[:, :height, :width]).permute(1, 2, 0).contiguous().numpy()  # (C, H, W) -> (H, W, C)
-    for side, pixels in (("high_res", high), ("low_res", make_low(high, kernel, scale, enlarge))):
+    height, width = planes.shape[1:]
+    if misfit := find_misfit((height, width), kernel, scale):
+        raise DataError(misfit, str(pair.high), "remove the file")
+    planes = planes[:, : height // scale * scale, : width // scale * scale]
+    high = to_uint8(planes).permute(1, 2, 0).contiguous().numpy()  # (C, H, W) -> (H, W, C)
+    for side, pixels in (("high_res", high), ("low_res", make_low(high, kernel, scale, enlarge, name=pair.name))):
         write_picture(folder / side / file_name(pair), _to_picture(pixels))
 
 

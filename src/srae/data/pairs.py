@@ -9,14 +9,14 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
-from srae.data.contract import Data, Options, describe_low_side, sample_shapes, take_fingerprint
-from srae.data.degrade import make_low
+from srae.data.contract import Data, Options, sample_shapes, take_fingerprint
 from srae.data.demo import open_demo
 from srae.data.layouts import SPLITS, find_pairs
+from srae.data.low_side import count_copies, describe_copies, describe_low_side, find_misfit, make_low
 from srae.data.matching import Pair, Problem, show
 from srae.data.scan import Facts, Reader, Scanned, scan
 from srae.data.splits import set_aside, split_by_name
@@ -48,11 +48,11 @@ def open_pairs(options: Options, *, whole: bool = False) -> Data:
     source = folder or Path(f"{low} and {high}")
 
     chosen = choose_splits(options, folder, low, high, whole=whole)
-    shelves = _Shelves(chosen.splits, options)
+    shelves = _Shelves(chosen.splits, options, whole=whole)
     scanned, problems = scan(chosen.splits, _reader(options.channels), folder, shelves.put)
     problems = chosen.problems + problems
     if options.degrade:
-        problems += _too_small(scanned, options.degrade["scale"], folder)
+        problems += _misfits(scanned, options.degrade, folder)
     if problems:
         raise_problems(problems, source)
 
@@ -62,9 +62,7 @@ def open_pairs(options: Options, *, whole: bool = False) -> Data:
         for item in items
     ]
     splits = {
-        split: Split(shelves.low[split].to_store(), shelves.high[split].to_store(), [item.pair.name for item in items])
-        for split, items in scanned.items()
-        if items
+        split: shelves.to_split(split, [item.pair.name for item in items]) for split, items in scanned.items() if items
     }
     val = splits.get("val") or next(iter(splits.values()))
     train = splits.get("train", val)
@@ -77,7 +75,7 @@ def open_pairs(options: Options, *, whole: bool = False) -> Data:
         in_shape=in_shape,
         out_shape=out_shape,
         fingerprint=take_fingerprint(rows, describe_low_side(options.degrade, options.enlarge)),
-        notes=chosen.notes + _leaks(scanned),
+        notes=chosen.notes + describe_copies(train) + _leaks(scanned),
     )
 
 
@@ -149,12 +147,12 @@ def _reader(channels: Literal["L", "RGB", "RGBA"]) -> Reader:
     return read
 
 
-def _too_small(scanned: Mapping[str, list[Scanned]], scale: int, root: Path | None) -> list[Problem]:
+def _misfits(scanned: Mapping[str, list[Scanned]], degrade: Mapping[str, Any], root: Path | None) -> list[Problem]:
     return [
-        Problem(split, show(item.pair.high, root), f"too small to be shrunk by {scale}", "remove the file")
+        Problem(split, show(item.pair.high, root), what, "remove the file")
         for split, items in scanned.items()
         for item in items
-        if min(item.high.size) < scale
+        if (what := find_misfit(item.high.size, degrade["kernel"], degrade["scale"]))
     ]
 
 
@@ -169,21 +167,33 @@ def _leaks(scanned: Mapping[str, list[Scanned]]) -> list[str]:
 
 
 class _Shelves:
-    """Low and high side of every split while they are read; makes the low side where there is none."""
+    """Low and high side of every split while they are read; makes the low side, or several, where there is none."""
 
-    def __init__(self, splits: Mapping[str, list[Pair]], options: Options) -> None:
-        self.low = {split: Shelf(len(pairs)) for split, pairs in splits.items()}
-        self.high = {split: Shelf(len(pairs)) for split, pairs in splits.items()}
-        self._degrade, self._enlarge = options.degrade, options.enlarge
+    def __init__(self, splits: Mapping[str, list[Pair]], options: Options, *, whole: bool) -> None:
+        self._degrade, self._enlarge, self._splits = options.degrade, options.enlarge, splits
+        self._high = {split: Shelf(len(pairs)) for split, pairs in splits.items()}
+        self._low = {
+            split: [Shelf(len(pairs)) for _ in range(count_copies(options.degrade, split, whole=whole))]
+            for split, pairs in splits.items()
+        }
 
     def put(self, split: str, index: int, low: np.ndarray | None, high: np.ndarray) -> None:
+        lows = [low]
         if self._degrade:
-            scale = self._degrade["scale"]
-            height, width = (length // scale * scale for length in high.shape[:2])
-            if not height or not width:
-                return  # told by `_too_small`
-            high = high[:height, :width]
-            low = make_low(high, self._degrade["kernel"], scale, self._enlarge)
-        assert low is not None
-        self.low[split].put(index, low)
-        self.high[split].put(index, high)
+            kernel, scale = self._degrade["kernel"], self._degrade["scale"]
+            height, width = high.shape[:2]
+            if find_misfit((height, width), kernel, scale):
+                return  # told by `_misfits`
+            high = high[: height // scale * scale, : width // scale * scale]
+            name = self._splits[split][index].name
+            copies = range(len(self._low[split]))
+            lows = [make_low(high, kernel, scale, self._enlarge, name=name, copy=copy) for copy in copies]
+        for shelf, pixels in zip(self._low[split], lows, strict=True):
+            assert pixels is not None
+            shelf.put(index, pixels)
+        self._high[split].put(index, high)
+
+    def to_split(self, split: str, names: list[str]) -> Split:
+        """Every place must have been filled."""
+        low, *more = (shelf.to_store() for shelf in self._low[split])
+        return Split(low, self._high[split].to_store(), names, more_inputs=more)

@@ -7,6 +7,7 @@ A picture is kept as (H, W, C): a batch gathered from the store and turned to
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -84,6 +85,8 @@ class Split:
     input: Store
     target: Store | Labels
     names: list[str]
+    more_inputs: Sequence[Store] = ()
+    """Other low sides of the same pictures, in the same order: a training sample draws one of `inputs`."""
     drawn: list[int] | None = None
     """Pictures of one epoch where that is not every picture once: some several times, some not at all."""
 
@@ -91,12 +94,18 @@ class Split:
         return len(self.names)
 
     @property
+    def inputs(self) -> list[Store]:
+        """All low sides; the first is the one that is scored."""
+        return [self.input, *self.more_inputs]
+
+    @property
     def epoch_length(self) -> int:
         """Pictures of one epoch."""
         return len(self.names if self.drawn is None else self.drawn)
 
     def to(self, device: torch.device | str) -> Split:
-        return replace(self, input=self.input.to(device), target=self.target.to(device))
+        more = [store.to(device) for store in self.more_inputs]
+        return replace(self, input=self.input.to(device), target=self.target.to(device), more_inputs=more)
 
 
 class Shelf:

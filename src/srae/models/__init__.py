@@ -6,7 +6,8 @@ maps (B, *in_shape) to (B, *out_shape).  One that puts out pictures states
 
 - `scale`: output side / input side,
 - `multiple_of`: sides of its input must be multiples of this,
-- `receptive_radius`: input pixels around a pixel that can change its output,
+- `receptive_radius`: input pixels around a pixel that can change its output;
+  None when the whole picture can: then there are no tiles,
 
 and every one states `fixed_size`: (H, W) when it is bound to the size it was
 built for, else None.
@@ -27,8 +28,14 @@ from srae.models.baselines import Bicubic, Identity
 from srae.models.classifiers import ConvClassifier, ResidualClassifier
 from srae.models.conv_autoencoder import ConvAutoencoder
 from srae.models.dense import DenseAutoencoder
+from srae.models.edsr import EDSR
+from srae.models.espcn import ESPCN
+from srae.models.fsrcnn import FSRCNN
+from srae.models.imdn import IMDN
 from srae.models.residual import ResidualNetwork
+from srae.models.srcnn import SRCNN
 from srae.models.unet import UNet
+from srae.models.vdsr import VDSR
 
 MODELS: dict[str, type[nn.Module]] = {
     "identity": Identity,
@@ -36,6 +43,12 @@ MODELS: dict[str, type[nn.Module]] = {
     "conv_autoencoder": ConvAutoencoder,
     "unet": UNet,
     "residual": ResidualNetwork,
+    "srcnn": SRCNN,
+    "fsrcnn": FSRCNN,
+    "espcn": ESPCN,
+    "vdsr": VDSR,
+    "edsr": EDSR,
+    "imdn": IMDN,
     "dense_autoencoder": DenseAutoencoder,
     "conv_classifier": ConvClassifier,
     "residual_classifier": ResidualClassifier,

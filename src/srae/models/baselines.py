@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from srae.models.blocks import enlarge_bicubic
+from srae.models.blocks import enlarge_bicubic, picture_scale
 
 
 class Identity(nn.Module):
@@ -38,9 +38,7 @@ class Bicubic(nn.Module):
 
     def __init__(self, *, in_shape: tuple[int, int, int], out_shape: tuple[int, int, int], shrink: int = 1) -> None:
         super().__init__()
-        self.scale = out_shape[-1] // in_shape[2]
-        if out_shape != (in_shape[0], in_shape[1] * self.scale, in_shape[2] * self.scale):
-            raise ValueError(f"target {out_shape} is no integer multiple of input {in_shape}")
+        self.scale = picture_scale(in_shape, out_shape)
         if self.scale == shrink == 1:
             raise ValueError("input and target have one size: bicubic needs `shrink`, or use the model identity")
         self.shrink = self.multiple_of = shrink

@@ -8,6 +8,7 @@ parameters as torch's layer, to rounding.
 
 from __future__ import annotations
 
+import math
 from typing import Literal, TypeVar
 
 import torch
@@ -58,6 +59,23 @@ def per_layer(value: T | list[T], layers: int, option: str) -> list[T]:
     if len(value) != layers:
         raise ValueError(f"{option} has {len(value)} entries for {layers} layers")
     return value
+
+
+def picture_scale(in_shape: tuple[int, int, int], out_shape: tuple[int, int, int]) -> int:
+    """Output side / input side of a network that keeps the channels.
+
+    Raises:
+        ValueError: other channels, or sides that are no integer multiple.
+    """
+    scale = out_shape[-1] // in_shape[2]
+    if out_shape != (in_shape[0], in_shape[1] * scale, in_shape[2] * scale):
+        raise ValueError(f"target {out_shape} is no integer multiple of input {in_shape}")
+    return scale
+
+
+def enlarged_radius(radius: int, scale: int) -> int:
+    """Receptive radius in pixels of the input where `enlarge_bicubic` comes first; `radius` is in enlarged pixels."""
+    return radius if scale == 1 else 2 + math.ceil(radius / scale)
 
 
 def conv_size(size: tuple[int, int], kernel: int, stride: int, padding: int) -> tuple[int, int]:
@@ -134,7 +152,12 @@ def _spectral_product(input: Tensor, weight: Tensor, size: tuple[int, int], *, c
 
 
 def enlarge_bicubic(input: Tensor, scale: int) -> Tensor:
-    """(B, C, h, w) -> (B, C, scale * h, scale * w) with Keys' kernel, a = -0.5, as MATLAB's imresize."""
+    """(B, C, h, w) -> (B, C, scale * h, scale * w) with Keys' kernel, a = -0.5, as MATLAB's imresize.
+
+    Scale 1 gives the input back.
+    """
+    if scale == 1:
+        return input
     # torch has a = -0.5 only with antialias=True, which changes nothing else when
     # enlarging; it cuts the kernel at the border where imresize mirrors the picture.
     border = 3

@@ -12,7 +12,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from srae.models.blocks import enlarge_bicubic
+from srae.models.blocks import enlarge_bicubic, picture_scale
 
 
 class ResidualNetwork(nn.Module):
@@ -38,9 +38,7 @@ class ResidualNetwork(nn.Module):
         shrink: int = 2,
     ) -> None:
         super().__init__()
-        self.scale = out_shape[-1] // in_shape[2]
-        if out_shape != (in_shape[0], in_shape[1] * self.scale, in_shape[2] * self.scale):
-            raise ValueError(f"target {out_shape} is no integer multiple of input {in_shape}")
+        self.scale = picture_scale(in_shape, out_shape)
         self.shrink = self.multiple_of = shrink
         self.receptive_radius = shrink * (2 * blocks + 3)
         unfold = shrink * self.scale
@@ -56,8 +54,7 @@ class ResidualNetwork(nn.Module):
         for block in self.blocks:
             x = block(x)
         residual = F.pixel_shuffle(self.tail(x), self.shrink * self.scale)
-        base = input if self.scale == 1 else enlarge_bicubic(input, self.scale)
-        return base + residual
+        return enlarge_bicubic(input, self.scale) + residual
 
 
 class ResidualBlock(nn.Module):

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from itertools import count
@@ -47,6 +47,8 @@ from srae.report.words import Words, translate, words_of
 from srae.runs import Run
 
 MAX_CONFIG = 20_000  # letters
+PARTS = {"results": "results", "classes": "by_class", "cost": "cost_head", "looks": "looks", "settings": "settings"}
+"""What a study may ask for (`draw`), in the order of the page, and the key of its heading."""
 
 # Corners in a box of 10 x 10; a circle where there are none.
 MARKER_CORNERS = {
@@ -66,8 +68,18 @@ class Said:
     sentences: list[Sentence]
 
 
-def write_report(runs: Sequence[Run], folder: Path, *, language: str = "en", title: str | None = None) -> list[Said]:
+def write_report(
+    runs: Sequence[Run],
+    folder: Path,
+    *,
+    parts: Collection[str] = tuple(PARTS),
+    language: str = "en",
+    title: str | None = None,
+) -> list[Said]:
     """Figures, tables and `report.html` into a new or empty folder; returns what its sections say.
+
+    Args:
+        parts: of `PARTS`, what to draw.
 
     Raises:
         ConfigError: the folder is not empty, or two experiments have one name.
@@ -80,7 +92,7 @@ def write_report(runs: Sequence[Run], folder: Path, *, language: str = "en", tit
     try:
         for name in ("figures", "tables"):
             (folder / name).mkdir(parents=True, exist_ok=True)
-        page = _Page(folder, words)
+        page = _Page(folder, words, parts)
         views = [page.view(section) for section in sections]
     except OSError as error:
         raise resource_error(error, folder) from error
@@ -119,26 +131,28 @@ def _hash(text: str) -> str:
 class _Page:
     """Draws the parts of the page in the order in which they are read, and numbers them."""
 
-    def __init__(self, folder: Path, words: Words) -> None:
+    def __init__(self, folder: Path, words: Words, parts: Collection[str]) -> None:
         self.figures, self.tables, self.words = folder / "figures", folder / "tables", words
+        self._parts = [name for name in PARTS if name in parts]
         self._figure_numbers, self._table_numbers = count(1), count(1)
 
     def view(self, section: Section) -> dict[str, Any]:
         """What the template shows of a section."""
         words = self.words
-        parts = [
-            ("results", self._results(section)),
-            ("by_class", self._by_class(section)),
-            ("cost_head", self._cost(section)),
-            ("looks", self._looks(section)),
-            ("settings", self._settings(section)),
-        ]
+        draw = {
+            "results": self._results,
+            "classes": self._classes,
+            "cost": self._cost,
+            "looks": self._looks,
+            "settings": self._settings,
+        }
+        drawn = [(PARTS[name], list(draw[name](section))) for name in self._parts]
         return {
             "number": section.number,
             "heading": _heading(section, words),
             "facts": _facts(section, words),
             "sentences": write_sentences(section, words),
-            "parts": [(words[name], blocks) for name, found in parts if (blocks := list(found))],
+            "parts": [(words[name], blocks) for name, blocks in drawn if blocks],
             "swatches": {v.name: _swatch(v) for v in section.variants},
         }
 
@@ -174,7 +188,7 @@ class _Page:
                 charts.append(self._chart(stem, self.words[f"figure_{panel.name}"].format(band=band), section))
         yield from _side_by_side(charts)
 
-    def _by_class(self, section: Section) -> Iterator[dict[str, Any]]:
+    def _classes(self, section: Section) -> Iterator[dict[str, Any]]:
         words, answers = self.words, section.answers
         if answers is None:
             return

@@ -181,6 +181,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Ninguna ejecución supera a {baseline} ({reference}).",
     ),
     "worse": ("Worse than {baseline}: {runs}.", "Peor que {baseline}: {runs}."),
+    "worse_all": (
+        "All {count} are worse than {baseline}, by {least} to {most} ({run}).",
+        "Los {count} son peores que {baseline}, en {least} a {most} ({run}).",
+    ),
     "worse_one": ("{run} (by {loss})", "{run} (en {loss})"),
     "overfits_mse": (
         "Overfits, validation error far above training error at the end: {runs}.",

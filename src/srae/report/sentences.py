@@ -15,6 +15,7 @@ from srae.runs import Run
 OVERFITS_FROM = 1.5  # validation error over training error
 NOISE = 0.05  # p after Holm
 NAMED = 5  # classes in a sentence
+MANY = 6  # runs that a sentence lists
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,14 @@ def _about_losers(section: Section, words: Words) -> list[Sentence]:
     losers = [(v.name, reference - v.row[column]) for v in _trained(section) if v.row[column] < reference]
     if not losers:
         return []
+    if len(losers) == len(_trained(section)) > MANY:  # a list of everything says less than its ends
+        least, most = (pick(losers, key=lambda loser: loser[1]) for pick in (min, max))
+        facts = {
+            "count": len(losers),
+            "least": _amount(section, least[1], words),
+            "most": _amount(section, most[1], words),
+        }
+        return [Sentence("bad", words["worse_all"].format(baseline=translate(name, words), run=most[0], **facts))]
     runs = ", ".join(words["worse_one"].format(run=run, loss=_amount(section, loss, words)) for run, loss in losers)
     return [Sentence("bad", words["worse"].format(baseline=translate(name, words), runs=runs))]
 

@@ -1,0 +1,138 @@
+"""Make a run one of the models that ship: its best weights, and a card that says where they come from.
+
+    python scripts/ship_weights.py x2 runs/x2 --bench data/set5 data/set14
+    python scripts/ship_weights.py p runs/p --words "Sharpens pictures that keep their size."
+
+Every figure on the card is measured here, with `srae eval`'s own functions.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from srae.checkpoint import read_checkpoint, save_checkpoint
+from srae.runs import read_run
+from srae.shipped import FOLDER
+
+MAX_BYTES = 2 * 2**20
+CARD = """# {name}
+
+{words}
+
+| | |
+|---|---|
+| network | `{model}`: {parameters:,} parameters, {multiply_adds:.2f} k multiply-adds per pixel of the result |
+| in, out | {channels}, values in [0, 1]; {size} |
+| trained on | {data}, {pictures} pictures ({fingerprint}); never on a benchmark set |
+| low side | {degrade} |
+| recipe | {recipe} |
+| command | `srae-train --config upscalers/{config}` |
+| cost | {steps:,} steps, {hours:.1f} h on {machine} |
+| weights | `{name}.safetensors`, float32, {kilobytes:,.0f} kB, SHA-256 `{sha256}` |
+| licence | MIT, as srae. The training pictures state no licence and are not part of srae. |
+
+## Figures
+
+{figures}
+
+{protocols}
+"""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("name", help="name to ship under: srae-upscale --model NAME")
+    parser.add_argument("run", type=Path, help="finished run folder")
+    parser.add_argument("--bench", type=Path, nargs="*", default=[], help="folders of benchmark pictures")
+    parser.add_argument("--words", default="", help="what it is for, in a sentence")
+    args = parser.parse_args()
+    summary = read_run(args.run).summary
+    assert summary is not None and summary["status"] == "done", f"{args.run} is not done"
+    tensors, meta = read_checkpoint(args.run / "model.safetensors")
+    weights = FOLDER / f"{args.name}.safetensors"
+    FOLDER.mkdir(exist_ok=True)
+    del meta["machine"]
+    save_checkpoint(weights, {k: t for k, t in tensors.items() if k.startswith("model.")}, meta, None)
+    size = weights.stat().st_size
+    assert size <= MAX_BYTES, f"{weights} has {size} bytes, more than {MAX_BYTES}"
+    rows = [score(weights, None, 1, "rgb")] + [score(weights, folder, scale_of(meta), "y") for folder in args.bench]
+    card = FOLDER / f"{args.name}.md"
+    card.write_text(fill_card(args, summary, meta, weights, rows))
+    print(f"{weights}\n{card}")
+    return 0
+
+
+def scale_of(meta: dict[str, Any]) -> int:
+    return int(meta["out_shape"][1] // meta["in_shape"][1])
+
+
+def score(weights: Path, folder: Path | None, scale: int, protocol: str) -> dict[str, Any]:
+    """`srae eval --json` on a folder, or on the pictures that the model was validated on."""
+    where = ["--data", str(folder), "--scale", str(scale)] if folder else []
+    with tempfile.TemporaryDirectory() as scratch:
+        command = ["eval", "--model", str(weights), *where, "--protocol", protocol, "--json", "-o", f"{scratch}/i.csv"]
+        done = subprocess.run([sys.executable, "-m", "srae", *command], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def fill_card(
+    args: argparse.Namespace, summary: dict[str, Any], meta: dict[str, Any], weights: Path, rows: list[dict[str, Any]]
+) -> str:
+    config, scale, environment = meta["config"], scale_of(meta), read_environment(args.run)
+    train, data, out_shape = config["train"], config["data"], meta["out_shape"]
+    degrade = data["degrade"]
+    options = ", ".join(f"{key} {value}" for key, value in config["model"].items() if key != "name")
+    lines = ["| pictures | PSNR | SSIM | input (bicubic where enlarged) | protocol |", "|---|---|---|---|---|"]
+    for row in rows:
+        identity, protocol = row["identity"], row["protocol"]
+        what = f"{row['data']['name']} ({row['data']['count']})"
+        lines.append(
+            f"| {what} | {row['psnr']:.2f} | {row['ssim']:.4f} | {identity['psnr']:.2f} / {identity['ssim']:.4f} "
+            f"| {protocol['channels']}, border {protocol['border']} |"
+        )
+    recipe = (
+        f"{train['epochs']} epochs of {data['crops_per_picture']} crops of {data['crop']} pixels a picture, batch "
+        f"{train['batch_size']}, {train['loss']}, {train['optimizer']} {train['learning_rate']:g} {train['schedule']}, "
+        f"{train['precision']}, weights averaged with {train['weight_average']}"
+    )
+    recipe += f", started from {train['start_from']}" if train["start_from"] else ""
+    return CARD.format(
+        name=args.name,
+        words=args.words,
+        model=f"{config['model']['name']} ({options})",
+        parameters=summary["parameters"],
+        multiply_adds=summary["multiply_adds"] / (out_shape[1] * out_shape[2]) / 1e3,
+        channels=data["channels"],
+        size=f"each side x{scale}" if scale > 1 else "the size stays",
+        data=summary["data"]["name"],
+        pictures=summary["data"]["counts"]["train"],
+        fingerprint=summary["data"]["fingerprint"],
+        degrade=", ".join(f"{k} {v}" for k, v in degrade.items()) if degrade else "as it lies in the data set",
+        recipe=recipe,
+        config=args.run.name,
+        steps=int(read_run(args.run).rows[-1]["step"] or 0),
+        hours=summary["seconds"] / 3600,
+        machine=f"{environment['device']}, {environment['threads']} threads",
+        kilobytes=weights.stat().st_size / 1e3,
+        sha256=hashlib.sha256(weights.read_bytes()).hexdigest(),
+        figures="\n".join(lines),
+        protocols="Outputs rounded to 8 bits; Y is luma of ITU-R BT.601; low sides made by antialiased bicubic.",
+    )
+
+
+def read_environment(run: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((run / "environment.json").read_text())
+    return found
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
