@@ -22,7 +22,7 @@ from srae.cli import main
 from srae.compare import row_of
 from srae.errors import ConfigError
 from srae.report.canvas import Variant, plain, style_of
-from srae.report.charts import find_frontier
+from srae.report.charts import draw_levels, find_frontier
 from srae.report.figures import draw_variants, panels_of
 from srae.report.html import write_report
 from srae.report.published import published_table
@@ -272,6 +272,28 @@ def test_what_mattered_is_said(tmp_path: Path) -> None:
     assert "What mattered for PSNR, as share of its variance over the grid: model.width 100%, rest 0%." in said(
         *folders
     )
+
+
+def test_a_grid_is_drawn_over_the_factor_with_most_levels(tmp_path: Path) -> None:
+    folders = []
+    for width in (4, 8, 16):
+        for blocks in (1, 2):
+            folder = write_run(tmp_path / f"w{width}-b{blocks}", width=width, psnr=[20.0 + width - blocks] * 2)
+            text = (folder / "config.yaml").read_text().replace("}", f", blocks: {blocks}}}")
+            (folder / "config.yaml").write_text(text)
+            folders.append(folder)
+    (section,) = make_sections([read_run(folder) for folder in folders])
+    assert draw_levels(section.variants, PSNR, section.baseline, tmp_path / "levels", EN) == "model.width"
+    drawn = (tmp_path / "levels.svg").read_text()
+    assert ">blocks 1<" in drawn and ">blocks 2<" in drawn
+    assert not draw_levels(section.variants[1:], PSNR, None, tmp_path / "gap", EN), "no full grid"
+    assert not (tmp_path / "gap.svg").exists()
+
+
+def test_a_study_in_which_nothing_beats_the_input_says_so_in_one_sentence(tmp_path: Path) -> None:
+    sentences = said(*(write_run(tmp_path / f"w{width}", width=width, psnr=[width / 2] * 2) for width in range(1, 9)))
+    (worse,) = [sentence for sentence in sentences if "worse than returning the input" in sentence]
+    assert worse == "All 8 are worse than returning the input, by 9.00 dB to 12.50 dB (w1)."
 
 
 # ------------------------------------------------------------------- tables and escaping

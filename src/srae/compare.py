@@ -255,23 +255,26 @@ def _score_by_image(runs: Sequence[Run], score: Score) -> dict[str, float]:
 
 
 def what_mattered(group: Group) -> dict[str, float]:
-    """Share of the variance of the score on val per varied key and pair of keys; empty unless a full grid.
-
-    Keys that always change together are one factor, named after the first.
-    """
+    """Share of the variance of the score on val per varied key and pair of keys; empty unless a full grid."""
     values = [row_of(run)[group.score.column] for run in group.runs] if len(group.runs) >= 4 else []
     if not values or None in values:
         return {}
-    factors: dict[tuple[int, ...], tuple[str, list[Any]]] = {}
-    for key, levels in differing_keys(group.runs).items():
-        partition = tuple([repr(v) for v in levels].index(repr(level)) for level in levels)
-        if key != "seed":
-            factors.setdefault(partition, (key, levels))
-    rows = [{key: levels[i] for key, levels in factors.values()} for i in range(len(values))]
+    factors = find_factors(group.runs)
+    rows = [{key: levels[i] for key, levels in factors.items()} for i in range(len(values))]
     try:
         return share_of_variance(rows, values) if factors else {}
     except ValueError:
         return {}
+
+
+def find_factors(runs: Sequence[Run]) -> dict[str, list[Any]]:
+    """Varied key -> its level in each run; keys that always change together are one factor, named after the first."""
+    factors: dict[tuple[int, ...], tuple[str, list[Any]]] = {}
+    for key, levels in differing_keys(runs).items():
+        partition = tuple([repr(v) for v in levels].index(repr(level)) for level in levels)
+        if key != "seed":
+            factors.setdefault(partition, (key, levels))
+    return dict(factors.values())
 
 
 def differing_keys(runs: Sequence[Run]) -> dict[str, list[Any]]:

@@ -8,11 +8,12 @@ from pathlib import Path
 
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from srae.compare import format_cell
+from srae.compare import find_factors, format_cell
 from srae.report.canvas import (
     BASELINE,
     COLORS,
     FORMATS,
+    MARKERS,
     Variant,
     draw_legend,
     new_figure,
@@ -54,7 +55,7 @@ def draw_bars(
         )  # fmt: skip
     if baseline:
         axes.axvline(start, color=BASELINE, linestyle=":", linewidth=1.4, label=_line_label(*baseline, score, words))
-    axes.set_yticks(range(len(measured)), [plain(shorten(v.name, 34)) for v in measured])
+    axes.set_yticks(range(len(measured)), [_fold(v.name, 34) for v in measured], fontsize=9)
     axes.set_xlabel(words[f"{score.metric}_mean_axis"])
     axes.grid(axis="y", visible=False)
     axes.margins(x=0.5 if score.is_share else 0.3)  # room for the numbers
@@ -118,6 +119,55 @@ def find_frontier(points: Sequence[tuple[float, float]]) -> list[tuple[float, fl
     return front
 
 
+def draw_levels(
+    variants: Sequence[Variant], score: Score, baseline: tuple[str, float] | None, stem: Path, words: Words
+) -> str:
+    """Score over the levels of the factor that has most, one line per combination of the others.
+
+    Returns:
+        The factor, or nothing where there was nothing to draw: no full grid of two factors or more, or too many lines.
+    """
+    known = _measured(variants, score)
+    factors = find_factors([v.runs[0] for v in known]) if known else {}
+    names = {key: list(dict.fromkeys(map(_level, levels))) for key, levels in factors.items()}
+    if len(names) < 2 or math.prod(map(len, names.values())) != len(known):
+        return ""
+    across = max(names, key=lambda key: len(names[key]))
+    others = [key for key in names if key != across]
+    lines: dict[tuple[str, ...], dict[str, Variant]] = {}
+    for i, variant in enumerate(known):
+        place = {key: _level(levels[i]) for key, levels in factors.items()}
+        lines.setdefault(tuple(place[key] for key in others), {})[place[across]] = variant
+    if len(lines) > len(COLORS):
+        return ""
+    figure, axes = new_figure()
+    shades = len(names[others[-1]]) if len(others) > 1 else 1  # the last factor is told by the line's style
+    for number, (levels, points) in enumerate(lines.items()):
+        rows = [points[level].row for level in names[across]]
+        label = ", ".join(f"{key.rsplit('.', 1)[-1]} {level}" for key, level in zip(others, levels, strict=True))
+        axes.errorbar(
+            range(len(rows)), [row[score.column] for row in rows],
+            yerr=[row[f"{score.column}_half_width"] or 0 for row in rows], label=plain(label),
+            color=COLORS[number // shades], linestyle=("-", "--", ":", "-.")[number % shades % 4],
+            marker=MARKERS[number % len(MARKERS)], capsize=3, linewidth=1.4, markersize=5,
+        )  # fmt: skip
+    if baseline:
+        label = _line_label(*baseline, score, words)
+        axes.axhline(baseline[1], color=BASELINE, linestyle=":", linewidth=1.4, label=label)
+    axes.set_xticks(range(len(names[across])), [_fold(name, 24) for name in names[across]])
+    axes.set(xlabel=plain(across), ylabel=words[f"{score.metric}_mean_axis"])
+    axes.margins(x=0.08)
+    if score.is_share:
+        show_shares(axes.yaxis)
+    draw_legend(figure, axes)
+    save_figure(figure, stem, FORMATS)
+    return across
+
+
+def _level(value: object) -> str:
+    return "-".join(map(str, value)) if isinstance(value, list) else str(value).lower()
+
+
 def draw_shares(shares: Mapping[str, float], stem: Path, words: Words) -> bool:
     """Share of variance per factor and pair of factors, largest on top."""
     if not shares:
@@ -133,6 +183,15 @@ def draw_shares(shares: Mapping[str, float], stem: Path, words: Words) -> bool:
     axes.grid(axis="y", visible=False)
     save_figure(figure, stem, FORMATS)
     return True
+
+
+def _fold(name: str, letters: int) -> str:
+    """A label of one line, or of two where the name is long and has a hyphen to break at."""
+    places = [i + 1 for i, letter in enumerate(name) if letter == "-"]
+    if len(name) <= letters or not places:
+        return plain(shorten(name, letters))
+    middle = min(places, key=lambda place: abs(place - len(name) / 2))
+    return "\n".join(plain(shorten(part, letters)) for part in (name[:middle], name[middle:]))
 
 
 def _measured(variants: Sequence[Variant], score: Score) -> list[Variant]:

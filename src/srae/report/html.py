@@ -24,7 +24,7 @@ from markupsafe import Markup
 from srae.errors import ConfigError
 from srae.files import resource_error, write_text
 from srae.report.canvas import FORMATS, Variant
-from srae.report.charts import draw_bars, draw_pareto, draw_shares
+from srae.report.charts import draw_bars, draw_levels, draw_pareto, draw_shares
 from srae.report.confusion import classes_table, draw_confusion, is_large, pairs_table
 from srae.report.figures import draw_variants, panels_of
 from srae.report.predictions import draw_predictions, read_predictions
@@ -170,6 +170,10 @@ class _Page:
         if table := tests_table(section, words):
             yield self._table(table, section)
         yield from self._curves(section)
+        stem = file_in(self.figures, "levels", section)
+        if factor := draw_levels(section.variants, score, section.baseline, stem, words):
+            over = words["seeds" if any(len(v.runs) > 1 for v in section.variants) else "images"]
+            yield self._chart(stem, words["figure_levels"].format(factor=factor, over=over), section)
         stem = file_in(self.figures, "shares", section)
         if draw_shares(section.shares, stem, words) and (table := shares_table(section, words)):
             yield self._chart(stem, words["figure_shares"], section)

@@ -120,6 +120,10 @@ CAPTIONS: dict[str, tuple[str, str]] = {
         "Grey: what no cheaper run exceeds.",
         "En gris: lo que ninguna ejecución más barata supera.",
     ),
+    "figure_levels": (
+        "Mean score over {factor}, one line per combination of the other settings; 95 % intervals over {over}.",
+        "Media según {factor}, una línea por combinación de los demás ajustes; intervalos del 95 % sobre {over}.",
+    ),
     "figure_shares": ("What mattered, as bars.", "Qué influyó, en barras."),
     "figure_strip": (
         "The {side} x {side} pixels of validation picture {sample} on which the models differ most (chosen by the "
