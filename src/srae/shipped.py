@@ -13,8 +13,8 @@ from srae.errors import ConfigError
 from srae.runs import list_runs
 
 FOLDER = Path(__file__).parent / "weights"
-BY_SCALE = {1: ["p"], 2: ["x2"], 3: ["x3"], 4: ["x4"], 8: ["x4", "x2"]}
-"""Scale -> the models that enlarge by it, one after the other."""
+CHAINS = {1: [["p"]], 2: [["x2"]], 3: [["x3"]], 4: [["x4"], ["x2", "x2"]], 8: [["x4", "x2"], ["x2", "x2", "x2"]]}
+"""Scale -> models that enlarge by it, one after the other; the first choice of which all are there is taken."""
 
 
 def shipped_models() -> dict[str, Path]:
@@ -45,14 +45,15 @@ def default_models(scale: int | None) -> list[Path]:
     Raises:
         ConfigError: none ships for this scale.
     """
-    shipped = shipped_models()
-    chains = [BY_SCALE.get(scale or 2, []), ["x2"] * {2: 1, 4: 2, 8: 3}.get(scale or 2, 0)]
-    for chain in chains:
-        if chain and all(name in shipped for name in chain):
-            return [shipped[name] for name in chain]
-    possible = ", ".join(str(s) for s, chain in BY_SCALE.items() if all(name in shipped for name in chain))
-    raise ConfigError(
-        f"no model ships that enlarges by {scale or 2}",
-        f"shipped scales: {possible or 'none'}",
-        "name your own with --model, for example a run: srae-train --config upscalers/x2",
-    )
+    wanted, shipped = scale or 2, shipped_models()
+    possible = {
+        times: [shipped[name] for name in chain]
+        for times, chains in CHAINS.items()
+        for chain in reversed(chains)  # the first choice wins
+        if all(name in shipped for name in chain)
+    }
+    if wanted not in possible:
+        scales = ", ".join(map(str, sorted(possible))) or "none"
+        remedy = "name your own with --model, for example a run: srae-train --config upscalers/x2"
+        raise ConfigError(f"no model ships that enlarges by {wanted}", f"shipped scales: {scales}", remedy)
+    return possible[wanted]
