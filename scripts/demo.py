@@ -12,10 +12,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import torch
-
 from srae.data.demo import demo_picture
-from srae.images import Picture, to_float, write_picture
+from srae.images import Picture, write_picture
 
 BUILT_IN = ("--set", "data.name=demo", "--set", "data.folder=null")
 
@@ -23,7 +21,7 @@ BUILT_IN = ("--set", "data.name=demo", "--set", "data.folder=null")
 def main() -> int:
     folder = _new_folder("demo")
     picture = folder / "picture.png"
-    write_picture(picture, Picture(to_float(torch.from_numpy(demo_picture()).permute(2, 0, 1))))
+    write_picture(picture, Picture(demo_picture()))
     runs = ("--runs-dir", str(folder / "runs"))
     # three channels like the others, so that all stand in one table
     _run("train", "--config", "cnn4_tanh", *BUILT_IN, "--set", "data.channels=RGB", *runs)

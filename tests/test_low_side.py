@@ -192,7 +192,7 @@ def test_a_config_says_how_many_copies_and_reads_itself_back(photos: Path) -> No
     assert parse_config(dump_config(config), "again") == config
     old = parse_config("model: {name: identity}\ndata: {degrade: {kernel: area}}\n", "old.yaml")
     assert old.data.degrade == Degrade(kernel="area", scale=2, copies=1)
-    assert set(DataConfig(degrade=Degrade()).model_dump()["degrade"]) == {"kernel", "scale", "copies"}
+    assert set(DataConfig(degrade=Degrade()).model_dump()["degrade"]) == {"kernel", "scale", "copies", "sizes"}
 
 
 @pytest.mark.parametrize(
@@ -226,3 +226,23 @@ def test_a_resumed_run_draws_what_an_uninterrupted_one_draws(photos: Path, tmp_p
     writer.close()
     resume_toy(config, writer.path)
     assert_same_run(whole, writer.path)
+
+
+def test_sizes_add_shrunken_training_pictures_with_a_low_side_of_their_own(photos: Path) -> None:
+    degrade = {"kernel": "bicubic", "scale": 2}
+    plain = open_data("pairs", folder=str(photos), degrade=degrade)
+    more = open_data("pairs", folder=str(photos), degrade=degrade | {"sizes": [0.5, 0.3]}, crop=4)
+    count = len(plain.train)
+    assert len(more.train) == 3 * count and len(more.val) == len(plain.val)
+    assert more.fingerprint == plain.fingerprint
+    assert more.train.names[count] == f"{plain.train.names[0]} x0.5"
+    for index in range(len(more.train)):
+        (low, high) = (store.size(index) for store in (more.train.input, more.train.target))
+        assert high == (2 * low[0], 2 * low[1])
+    for index in range(count):
+        assert torch.equal(more.train.target.picture(index), plain.train.target.picture(index))
+        whole, half = (more.train.target.picture(i).float() for i in (index, count + index))
+        assert abs(whole.mean() - half.mean()) < 3
+        assert half.shape[1] == round(whole.shape[1] / 4) * 2
+    scored = open_data("pairs", folder=str(photos), degrade=degrade | {"sizes": [0.5]}, whole=True)
+    assert len(scored.train) == count

@@ -12,7 +12,7 @@ from srae.config import CONFIG_FOLDERS, load_config
 from srae.errors import ConfigError, ResourceError
 from srae.models import build_model, check_options, count_multiply_adds, count_parameters
 from srae.models.blocks import enlarge_bicubic
-from srae.upscale import forward_any_size, upscale
+from srae.tiles import forward_any_size, upscale
 
 torch.set_num_threads(1)
 FOLDER = next(folder for folder in CONFIG_FOLDERS if folder.is_dir()) / "published"

@@ -55,6 +55,9 @@ class Degrade(Section):
     copies: Annotated[int, Field(ge=1, le=64)] = 1
     """Different low sides of every training picture (kernel photo), kept in memory; each sample draws one."""
 
+    sizes: list[Annotated[float, Field(gt=0, lt=1)]] = []
+    """Factors by which every training picture is shrunk first, to be trained on too: finer detail for its pixels."""
+
     @model_validator(mode="after")
     def _differ(self) -> Degrade:
         if self.copies > 1 and self.kernel != "photo":

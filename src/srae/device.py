@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import re
 import resource
 import shlex
 import subprocess
@@ -73,6 +74,33 @@ def memory_peaks(device: torch.device) -> dict[str, float | None]:
         peaks["vram_reserved_mb"] = torch.cuda.max_memory_reserved(device) / 2**20
     peaks["rss_peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
     return peaks
+
+
+def available_memory() -> int | None:
+    """Bytes that can be taken without swapping, within the limit of a container; None where the system does not say."""
+    found = []
+    with suppress(OSError, IndexError):
+        found.append(1024 * _figure("/proc/meminfo", "MemAvailable:"))
+    with suppress(OSError, IndexError, ValueError):  # no such file, or "max"
+        group = "/sys/fs/cgroup/memory"
+        used = int(Path(f"{group}.current").read_text())
+        cached = _figure(f"{group}.stat", "inactive_file") + _figure(f"{group}.stat", "active_file")
+        found.append(int(Path(f"{group}.max").read_text()) - used + cached)
+    return max(min(found), 0) if found else None
+
+
+def _figure(file: str, name: str) -> int:
+    """The number after a name at the beginning of a line."""
+    return int(re.findall(rf"^{name}\s+(\d+)", Path(file).read_text(), re.MULTILINE)[0])
+
+
+def check_memory(need: int, what: str, remedy: str) -> None:
+    """Raises: ResourceError when `what` needs more bytes than there are, rather than the system's end of us."""
+    free = available_memory()
+    if free is not None and need > free:
+        raise ResourceError(
+            f"{what}: {need / 1e9:.1f} GB of memory are needed, {free / 1e9:.1f} GB are free", None, remedy
+        )
 
 
 def describe_machine(device: torch.device) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from srae.metrics import Protocol, to_luma
 from srae.models import Shape, build_model
 from srae.models.blocks import enlarge_bicubic
 from srae.tasks import Task
-from srae.upscale import forward_any_size, read_geometry, upscale
+from srae.tiles import forward_any_size, read_geometry, upscale
 
 BATCH_PIXELS = 2**22  # of input: 64 pictures of 256x256
 
@@ -83,14 +83,14 @@ def save_samples(model: nn.Module, split: Split, folder: Path, *, dtype: torch.d
         stem = Path(split.names[batch.indices[0]]).stem
         output = _forward(model, batch.input, dtype).float().clamp(0, 1)
         for side, image in (("low", batch.input), ("output", output), ("high", batch.target)):
-            write_picture(folder / f"{stem}_{side}.png", Picture(image[0, :3].cpu()), overwrite=True)
+            write_picture(folder / f"{stem}_{side}.png", Picture.from_float(image[0, :3]), overwrite=True)
 
 
 def save_pictures(split: Split, name: str, folder: Path, *, count: int = 8) -> None:
     """`<name>_<i>.png` of pictures spread evenly over a labelled split; i is their place in it."""
     for place in sorted({k * len(split) // count for k in range(count)}):
         write_picture(
-            folder / f"{name}_{place}.png", Picture(to_float(split.input.picture(place).cpu())), overwrite=True
+            folder / f"{name}_{place}.png", Picture.from_float(to_float(split.input.picture(place))), overwrite=True
         )
 
 

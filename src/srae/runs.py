@@ -309,34 +309,3 @@ def find_runs(name: str, runs_dir: Path) -> list[Path]:
         if not (path / "config.yaml").is_file() and (found := list_runs(path)):
             return found
     return [find_run(name, runs_dir)]
-
-
-def resolve_model(name: str, runs_dir: Path) -> Path:
-    """A checkpoint file or a run folder, from a path or a run's name.
-
-    Raises:
-        ConfigError: there is none.
-    """
-    return Path(name) if Path(name).is_file() else find_run(name, runs_dir)
-
-
-def find_best_run(runs_dir: Path) -> tuple[Path, str]:
-    """The finished super-resolution run with the highest gain over its baseline, and why it was taken.
-
-    Gains in dB over the input are what runs on different data have in common.
-
-    Raises:
-        ConfigError: no finished run.
-    """
-    best: tuple[float, Path] | None = None
-    for path in list_runs(runs_dir):
-        run = read_run(path)
-        summary = run.summary or {}
-        if summary.get("status") != "done" or not summary.get("identity") or not summary.get("parameters"):
-            continue
-        psnr, baseline = (summary["val"] or {}).get("psnr"), summary["identity"].get("psnr")
-        if psnr is not None and baseline is not None and (best is None or psnr - baseline > best[0]):
-            best = (psnr - baseline, path)
-    if best is None:
-        raise ConfigError("there is no trained model", str(runs_dir), "train one: srae-train --config residual")
-    return best[1], f"best finished run: {best[0]:+.2f} dB against its input"

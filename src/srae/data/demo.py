@@ -28,7 +28,7 @@ from torch.nn import functional as F
 
 from srae.data.contract import Data, Options, sample_shapes, take_fingerprint
 from srae.data.degrade import enlarge, shrink
-from srae.data.low_side import count_copies, describe_copies, describe_low_side, make_low
+from srae.data.low_side import add_sizes, count_copies, describe_copies, describe_low_side, make_low
 from srae.data.store import Shelf, Split
 from srae.errors import ResourceError
 from srae.images import read_pixels, to_float, to_uint8
@@ -80,6 +80,8 @@ def open_demo(options: Options, *, whole: bool = False) -> Data:
             rows.append((split, name, hashlib.sha256(pixels.tobytes()).hexdigest()))
         low, *more = (shelf.to_store() for shelf in lows)
         splits[split] = Split(low, highs.to_store(), [name for name, _ in named], more_inputs=more)
+    if not whole:
+        splits["train"] = add_sizes(splits["train"], options.degrade, options.enlarge)
     in_shape, out_shape = sample_shapes(splits["train"], options.crop)
     made = describe_low_side(options.degrade, options.enlarge) if options.degrade else options.enlarge or "bilinear"
     return Data(

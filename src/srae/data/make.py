@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePath
 from typing import Literal
 
-import numpy as np
 import torch
 
 from srae.data.degrade import Kernel
@@ -18,7 +17,7 @@ from srae.data.matching import Pair, Problem, show
 from srae.data.pairs import raise_problems
 from srae.data.splits import split_by_name
 from srae.errors import ConfigError, DataError, ResourceError
-from srae.images import Picture, read_picture, to_float, to_uint8, write_picture
+from srae.images import Picture, read_picture, to_uint8, write_picture
 
 
 def make_pairs(
@@ -112,10 +111,4 @@ def _write_pair(pair: Pair, folder: Path, scale: int, kernel: LowKernel, enlarge
     planes = planes[:, : height // scale * scale, : width // scale * scale]
     high = to_uint8(planes).permute(1, 2, 0).contiguous().numpy()  # (C, H, W) -> (H, W, C)
     for side, pixels in (("high_res", high), ("low_res", make_low(high, kernel, scale, enlarge, name=pair.name))):
-        write_picture(folder / side / file_name(pair), _to_picture(pixels))
-
-
-def _to_picture(pixels: np.ndarray) -> Picture:
-    planes = to_float(torch.from_numpy(pixels).permute(2, 0, 1))  # (H, W, C) -> (C, H, W)
-    count = 1 if len(planes) < 3 else 3
-    return Picture(planes[:count], planes[count:] if len(planes) > count else None)
+        write_picture(folder / side / file_name(pair), Picture(pixels))

@@ -16,7 +16,7 @@ import numpy as np
 from srae.data.contract import Data, Options, sample_shapes, take_fingerprint
 from srae.data.demo import open_demo
 from srae.data.layouts import SPLITS, find_pairs
-from srae.data.low_side import count_copies, describe_copies, describe_low_side, find_misfit, make_low
+from srae.data.low_side import add_sizes, count_copies, describe_copies, describe_low_side, find_misfit, make_low
 from srae.data.matching import Pair, Problem, show
 from srae.data.scan import Facts, Reader, Scanned, scan
 from srae.data.splits import set_aside, split_by_name
@@ -66,6 +66,7 @@ def open_pairs(options: Options, *, whole: bool = False) -> Data:
     }
     val = splits.get("val") or next(iter(splits.values()))
     train = splits.get("train", val)
+    train = train if whole else add_sizes(train, options.degrade, options.enlarge)
     in_shape, out_shape = sample_shapes(train, options.crop, may_differ=whole)
     return Data(
         name=source.stem if source.is_file() else source.resolve().name,

@@ -1,0 +1,62 @@
+"""A large picture takes the memory of its pixels, not of their floats."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from conftest import clean_environment
+
+_CHILD = """
+import gc, sys
+import torch
+from srae.enlarge import upscale_picture
+from srae.images import read_picture, write_picture
+from toys import Same, as_loaded
+
+def peak():
+    return next(int(line.split()[1]) / 1024 for line in open("/proc/self/status") if line.startswith("VmHWM"))
+
+class Forgetful(Same):
+    receptive_radius = 4
+    def forward(self, input):
+        self.seen.clear()
+        return super().forward(input)
+
+torch.set_num_threads(1)
+torch.nn.functional.conv2d(torch.zeros(1, 1, 9, 9), torch.zeros(1, 1, 3, 3))
+for source, target, kind in zip(sys.argv[1::3], sys.argv[2::3], sys.argv[3::3]):
+    gc.collect()
+    open("/proc/self/clear_refs", "w").write("5")  # the peak starts again from what is held now
+    start = peak()
+    result, _ = upscale_picture(read_picture(source), [as_loaded(Forgetful(2), 3)], kind=kind)
+    write_picture(target, result, quality=50)
+    del result
+    print(peak() - start)
+"""
+
+
+@pytest.mark.skipif(not os.access("/proc/self/clear_refs", os.W_OK), reason="measured as Linux does")
+def test_memory_is_bounded_by_the_bytes_of_the_pixels(tmp_path: Path) -> None:
+    side, unit, cases = 2000, 2000**2 / 2**20, {"RGB": "JPEG", "RGBA": "TIFF"}
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (20, 20, 3), dtype=np.uint8))
+    arguments = []
+    for mode, kind in cases.items():
+        image.convert(mode).resize((side, side), Image.Resampling.BILINEAR).save(tmp_path / f"{mode}.tif")
+        arguments += [str(tmp_path / f"{mode}.tif"), str(tmp_path / f"b{mode}.{kind.lower()}"), kind]
+    done = subprocess.run(
+        [sys.executable, "-c", _CHILD, *arguments],
+        env=clean_environment(PYTHONPATH=str(Path(__file__).parent)),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    read, result, tiles = 2 * 4 * unit, 4 * 4 * unit, 120  # read twice, once by Pillow; four bytes a pixel at most
+    for mode, found in zip(cases, map(float, done.stdout.split()), strict=True):
+        floats = len(mode) * 4 * 4 * unit
+        assert floats > read + tiles  # or this test could not fail
+        assert result * 0.7 < found < read + result + tiles
