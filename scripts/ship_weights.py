@@ -102,7 +102,7 @@ def fill_card(
     recipe = (
         f"{train['epochs']} epochs of {data['crops_per_picture']} crops of {data['crop']} pixels a picture, batch "
         f"{train['batch_size']}, {train['loss']}, {train['optimizer']} {train['learning_rate']:g} {train['schedule']}, "
-        f"{train['precision']}, weights averaged with {train['weight_average']}"
+        f"precision {train['precision']}, weights averaged with decay {train['weight_average']}"
     )
     recipe += f", started from {train['start_from']}" if train["start_from"] else ""
     return CARD.format(
@@ -121,7 +121,7 @@ def fill_card(
         config=args.run.name,
         steps=int(read_run(args.run).rows[-1]["step"] or 0),
         hours=summary["seconds"] / 3600,
-        machine=f"{environment['device']}, {environment['threads']} threads",
+        machine=f"{environment['device']}, {environment['threads']} thread(s), {environment['device_type']}",
         kilobytes=weights.stat().st_size / 1e3,
         sha256=hashlib.sha256(weights.read_bytes()).hexdigest(),
         figures="\n".join(lines),

@@ -99,7 +99,7 @@ def test_a_study_skips_resumes_reports_and_compares(
     assert list(json.loads(first.stdout)["runs"].values()) == ["done", "done", "new", "new"]
 
     folder = tmp_path / "runs" / "widths"
-    (folder / "base-width_4-s1" / "DONE").unlink()  # as if it had been killed
+    (folder / "width_4-s1" / "DONE").unlink()  # as if it had been killed
     write_study(tmp_path, "configs: [base.yaml]\ngrid: {model.width: [4]}\nseeds: [0, 1]")
     again = srae("study", "widths.yaml", "--device", "cpu")
     assert again.returncode == 0, again.stderr
@@ -108,12 +108,12 @@ def test_a_study_skips_resumes_reports_and_compares(
     (group,) = group_runs(read_run(path) for path in list_runs(folder))
     (row,) = group.rows()
     values = [read_run(path).summary["val"]["psnr"] for path in list_runs(folder)]  # type: ignore[index]
-    assert (row["run"], row["seeds"], row["interval_over"]) == ("base-width_4", 2, "2 seeds")
+    assert (row["run"], row["seeds"], row["interval_over"]) == ("width_4", 2, "2 seeds")
     assert row["val_psnr"] == pytest.approx(sum(values) / 2)
     assert row["val_psnr_half_width"] == pytest.approx(12.706 * abs(values[0] - values[1]) / 2, rel=1e-3)
     shown = srae("compare", "widths")
     assert "±" in shown.stdout and "2 seeds" in shown.stdout
-    single = srae("compare", str(folder / "base-width_4-s0"), "-o", "out")
+    single = srae("compare", str(folder / "width_4-s0"), "-o", "out")
     assert "2 images" in single.stdout
     with open(tmp_path / "out" / "table.csv") as file:
         assert float(next(csv.DictReader(file))["val_psnr_half_width"]) > 0

@@ -26,7 +26,7 @@ class Check:
 
     @property
     def passed(self) -> bool:
-        return abs(self.found - self.expected) <= self.tolerance
+        return bool(abs(self.found - self.expected) <= self.tolerance)
 
     def __str__(self) -> str:
         verdict = "ok" if self.passed else f"WRONG by more than {self.tolerance:g}"
