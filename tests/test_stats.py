@@ -10,7 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
-from srae.stats import adjust_holm, compare_pairs, interval_over_images, interval_over_seeds, share_of_variance
+from srae.stats import (
+    adjust_holm,
+    compare_pairs,
+    describe_p,
+    interval_over_images,
+    interval_over_seeds,
+    share_of_variance,
+)
 
 
 def test_seed_interval_is_students() -> None:
@@ -108,3 +115,8 @@ def test_shares_of_variance_of_an_additive_grid() -> None:
     assert crossed["depth x act"] == pytest.approx(1)
     with pytest.raises(ValueError, match="full grid"):
         share_of_variance(rows[:3], [1.0, 2.0, 3.0])
+
+
+def test_a_p_is_never_zero_in_words() -> None:
+    assert describe_p(0.0) == "< 0.0001"
+    assert (describe_p(0.0312), describe_p(0.0008, "≤ ")) == ("0.031", "≤ 0.0008")

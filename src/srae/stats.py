@@ -112,6 +112,11 @@ def adjust_holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
+def describe_p(p: float, at_least: str = "") -> str:
+    """Two digits; what is too small to be told from zero is "< 0.0001"."""
+    return "< 0.0001" if p < 1e-4 else f"{at_least}{p:.2g}"
+
+
 def share_of_variance(rows: Sequence[Mapping[str, object]], values: Sequence[float]) -> dict[str, float]:
     """What mattered in a full grid: share of the variance per factor and pair of factors; the rest is `residual`.
 

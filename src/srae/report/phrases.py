@@ -235,9 +235,9 @@ SENTENCES: dict[str, tuple[str, str]] = {
     ),
     "beyond_noise": (
         "The lead of {best} over every other run is beyond noise (paired permutation test on {images} pictures, Holm, "
-        "p ≤ {p:.2g}).",
+        "p {p}).",
         "La ventaja de {best} sobre todas las demás va más allá del ruido (prueba de permutación pareada sobre "
-        "{images} imágenes, Holm, p ≤ {p:.2g}).",
+        "{images} imágenes, Holm, p {p}).",
     ),
     "mattered": (
         "What mattered for {score}, as share of its variance over the grid: {shares}.",

@@ -11,6 +11,7 @@ from srae.report.canvas import Variant, read_png
 from srae.report.section import Section
 from srae.report.words import Words, translate
 from srae.runs import Run
+from srae.stats import describe_p
 
 OVERFITS_FROM = 1.5  # validation error over training error
 NOISE = 0.05  # p after Holm
@@ -186,7 +187,7 @@ def _about_noise(section: Section, words: Words) -> list[Sentence]:
         return [Sentence("note", words["noise"].format(best=section.best, runs=", ".join(equal), images=images))]
     if section.winner:
         p = max(test["p"] for test in section.tests)
-        return [Sentence("good", words["beyond_noise"].format(best=section.best, images=images, p=p))]
+        return [Sentence("good", words["beyond_noise"].format(best=section.best, images=images, p=describe_p(p, "≤ ")))]
     return []
 
 

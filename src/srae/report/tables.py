@@ -28,6 +28,7 @@ from srae.files import write_text
 from srae.report.section import Section, describe_data, describe_protocol
 from srae.report.words import Words, translate
 from srae.runs import csv_text
+from srae.stats import describe_p
 
 METRICS = ("run", "status", "seeds", "epochs", *MEASURED, "gain_db", "interval_over")
 COST = ("run", "model", "parameters", "multiply_adds", "epochs", "seconds", "images_per_second", "rss_peak_mb",
@@ -91,7 +92,7 @@ def tests_table(section: Section, words: Words) -> Table | None:
             Cell(test["run"], test["run"]),
             Cell(typeset(f"{difference:+.2f}"), difference),
             Cell(typeset(f"{low:+.2f} … {high:+.2f}"), low),
-            Cell(f"{test['p']:.2g}", test["p"]),
+            Cell(describe_p(test["p"]), test["p"]),
             Cell(f"{test['win_rate']:.0%}", test["win_rate"]),
         ])  # fmt: skip
     caption = words["caption_tests"].format(
