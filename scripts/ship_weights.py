@@ -30,7 +30,7 @@ CARD = """# {name}
 |---|---|
 | network | `{model}`: {parameters:,} parameters, {multiply_adds:.2f} k multiply-adds per pixel of the result |
 | in, out | {channels}, values in [0, 1]; {size} |
-| trained on | {data}, {pictures} pictures ({fingerprint}); never on a benchmark set |
+| trained on | {data}, {pictures} ({fingerprint}); never on a benchmark set |
 | low side | {degrade} |
 | recipe | {recipe} |
 | command | `srae-train --config upscalers/{config}` |
@@ -114,7 +114,7 @@ def fill_card(
         channels=data["channels"],
         size=f"each side x{scale}" if scale > 1 else "the size stays",
         data=summary["data"]["name"],
-        pictures=summary["data"]["counts"]["train"],
+        pictures=describe_count(summary["data"]["counts"]["train"], degrade),
         fingerprint=summary["data"]["fingerprint"],
         degrade=", ".join(f"{k} {v}" for k, v in degrade.items()) if degrade else "as it lies in the data set",
         recipe=recipe,
@@ -127,6 +127,12 @@ def fill_card(
         figures="\n".join(lines),
         protocols="Outputs rounded to 8 bits; Y is luma of ITU-R BT.601; low sides made by antialiased bicubic.",
     )
+
+
+def describe_count(count: int, degrade: dict[str, Any] | None) -> str:
+    """``685 pictures at 4 sizes``: each size counts as a picture in the summary."""
+    sizes = 1 + len(degrade["sizes"] if degrade else [])
+    return f"{count // sizes} pictures" + (f" at {sizes} sizes" if sizes > 1 else "")
 
 
 def read_environment(run: Path) -> dict[str, Any]:

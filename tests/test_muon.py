@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from srae.config import TrainConfig
+from srae.errors import ConfigError
 from srae.muon import Muon, orthogonalise
 from srae.optimizer import build_optimizer
 
@@ -47,6 +48,11 @@ def test_hidden_kernels_turn_and_the_rest_follows_adam() -> None:
             values = torch.linalg.svdvals(moved["1.weight"].flatten(1))
             assert float(values.max() / values.min()) < 2  # every direction moves about as far
             assert float(moved["1.weight"].square().mean().sqrt()) == pytest.approx(0.01, rel=0.3)
+
+
+def test_weight_decay_is_refused_not_ignored() -> None:
+    with pytest.raises(ConfigError, match="knows no weight decay"):
+        build_optimizer(TrainConfig(optimizer="muon", weight_decay=0.1), make_net())
 
 
 def test_it_descends() -> None:

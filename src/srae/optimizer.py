@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from srae.config import TrainConfig
+from srae.errors import ConfigError
 from srae.muon import Muon
 
 
@@ -20,6 +21,8 @@ def build_optimizer(config: TrainConfig, model: nn.Module) -> torch.optim.Optimi
         epsilon = config.epsilon or 1e-7
         return torch.optim.Adadelta(parameters, rate, rho=config.rho, eps=epsilon, weight_decay=decay)
     if config.optimizer == "muon":
+        if decay:  # better refused than ignored
+            raise ConfigError("muon knows no weight decay", "train.weight_decay", "leave it out, or use adamw")
         return Muon(model, rate, betas=(config.betas[0], config.betas[1]), epsilon=config.epsilon or 1e-8)
     kind = torch.optim.Adam if config.optimizer == "adam" else torch.optim.AdamW
     betas, epsilon = (config.betas[0], config.betas[1]), config.epsilon or 1e-8
