@@ -10,6 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+# The same examples at every start: a change is judged by what it changed. New examples are the long tier's work.
+LONG = os.environ.get("SRAE_FAULTS") == "full"
+settings.register_profile("srae", derandomize=not LONG, max_examples=1000 if LONG else 100, deadline=None)
+settings.load_profile("srae")
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -13,7 +13,7 @@ from srae import config as config_module
 from srae.config import Config, DataConfig, Degrade, ModelConfig, TrainConfig, dump_config, find_config, load_config
 from srae.config import parse_config as parse
 from srae.errors import ConfigError
-from srae.yaml_text import parse_yaml
+from srae.yaml_text import dump_yaml, parse_yaml
 
 MODEL = "model: {name: identity}\n"
 
@@ -333,6 +333,12 @@ CONFIGS = st.builds(
 @given(CONFIGS)
 def test_a_dumped_config_reads_back_equal(config: Config) -> None:
     assert parse(dump_config(config), "dumped.yaml") == config
+
+
+@pytest.mark.parametrize("letter", [*map(chr, range(0x100)), "\u2028", "\u2029", "\ufeff", "\ufffe", "\U0001f600"])
+def test_every_control_character_reads_back(letter: str) -> None:
+    texts = {"alone": letter, "inside": f"a{letter}b", "spaced": f" a {letter} b ", "twice": f"{letter * 2}\n{letter}"}
+    assert parse_yaml(dump_yaml(texts), "dumped.yaml")[0] == texts
 
 
 def test_a_dumped_config_writes_out_every_default() -> None:

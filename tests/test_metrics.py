@@ -23,7 +23,7 @@ def random_pair(channels: int, height: int, width: int, seed: int = 0) -> tuple[
     return 0.7 * target + 0.3 * noise, target
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(channels=st.sampled_from([1, 3, 4]), height=st.integers(11, 40), width=st.integers(11, 40))
 def test_psnr_and_ssim_equal_scikit_image(channels: int, height: int, width: int) -> None:
     output, target = (t.double() for t in random_pair(channels, height, width))

@@ -55,7 +55,7 @@ def test_enlarged(kernel: str, factor: int) -> None:
         _agrees(enlarged(of_tensor(picture), factor, kernel), whole)  # type: ignore[arg-type]
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=40)
 @given(st.integers(1, 20), st.integers(1, 20), st.integers(0, 40), st.integers(0, 40))
 def test_extended(height: int, width: int, below: int, beside: int) -> None:
     picture = random_planes(2, height, width)
@@ -64,7 +64,7 @@ def test_extended(height: int, width: int, below: int, beside: int) -> None:
     _agrees(extended(of_tensor(picture), height + below, width + beside), whole)
 
 
-@settings(max_examples=30, deadline=None, derandomize=True)
+@settings(max_examples=30)
 @given(Side, Side, st.sampled_from([0.0, 0.5, 0.99, 0.9999, 1.0]), st.sampled_from([1, 3]))
 def test_filled(height: int, width: int, hidden: float, channels: int) -> None:
     color = random_planes(channels, height, width)

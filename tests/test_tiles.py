@@ -34,7 +34,7 @@ def test_tiles_equal_the_whole_for_every_size(scale: int) -> None:
                 assert (upscale(model, picture, tile=tile) - whole).abs().max() <= 1e-5, (shape, tile)
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=40)
 @given(st.integers(1, 97), st.integers(1, 97), st.integers(1, 120))
 def test_tiles_equal_the_whole(height: int, width: int, tile: int) -> None:
     model, picture = toy(scale=2), random_planes(3, height, width)

@@ -135,6 +135,8 @@ class _Dumper(yaml.SafeDumper):
 
 def _represent_text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
     style = None if isinstance(_scalar(text), str) else "'"
+    if "\x85" in text:  # the Unicode line break PyYAML writes as it is and reads as a space
+        style = '"'
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
