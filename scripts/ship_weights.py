@@ -94,9 +94,9 @@ def fill_card(
     lines = ["| pictures | PSNR | SSIM | input (bicubic where enlarged) | protocol |", "|---|---|---|---|---|"]
     for row in rows:
         identity, protocol = row["identity"], row["protocol"]
-        what = f"{row['data']['name']} ({row['data']['count']})"
+        what, measured = f"{row['data']['name']} ({row['data']['counts']['val']})", row["val"]
         lines.append(
-            f"| {what} | {row['psnr']:.2f} | {row['ssim']:.4f} | {identity['psnr']:.2f} / {identity['ssim']:.4f} "
+            f"| {what} | {measured['psnr']:.2f} | {measured['ssim']:.4f} | {identity['psnr']:.2f} / {identity['ssim']:.4f} "
             f"| {protocol['channels']}, border {protocol['border']} |"
         )
     recipe = (

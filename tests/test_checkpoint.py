@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import pickle
-import random
 from pathlib import Path
 
 import pytest
@@ -13,7 +11,7 @@ from safetensors import safe_open
 
 from srae.checkpoint import load_model, read_checkpoint, save_checkpoint
 from srae.config import parse_config
-from srae.errors import CheckpointError, ResourceError
+from srae.errors import CheckpointError
 from srae.models import build_model
 
 SHAPE = (3, 16, 16)
@@ -78,88 +76,12 @@ def test_the_file_before_is_kept_as_previous(tmp_path: Path) -> None:
     assert previous.read_bytes() == first != last.read_bytes()
 
 
-def test_every_flipped_bit_is_found(tmp_path: Path) -> None:
-    path = tmp_path / "a.safetensors"
-    write_model(path)
-    whole, draw, refused = path.read_bytes(), random.Random(0), 0
-    header = int.from_bytes(whole[:8], "little") + 8
-    places = [draw.randrange(header * 8) for _ in range(100)] + [draw.randrange(len(whole) * 8) for _ in range(200)]
-    for place in places:
-        broken = bytearray(whole)
-        broken[place // 8] ^= 1 << place % 8
-        path.write_bytes(broken)
-        with pytest.raises(CheckpointError):
-            read_checkpoint(path)
-        refused += 1
-    assert refused == 300
-
-
-@pytest.mark.parametrize("keep", [0, 1, 7, 8, 100, -1])
-def test_truncated_files_are_refused(tmp_path: Path, keep: int) -> None:
-    path = tmp_path / "a.safetensors"
-    write_model(path)
-    path.write_bytes(path.read_bytes()[:keep])
-    with pytest.raises(CheckpointError):
-        read_checkpoint(path)
-
-
-class Bomb:
-    def __init__(self, mark: Path) -> None:
-        self.mark = mark
-
-    def __reduce__(self) -> tuple:
-        return (Path.touch, (self.mark,))
-
-
-def test_a_pickle_is_refused_and_nothing_in_it_runs(tmp_path: Path) -> None:
-    mark = tmp_path / "ran"
-    path = tmp_path / "evil.safetensors"
-    path.write_bytes(pickle.dumps(Bomb(mark)))
-    with pytest.raises(CheckpointError, match="not a checkpoint of srae"):
-        load_model(path)
-    torch.save({"weights": Bomb(mark)}, path)
-    with pytest.raises(CheckpointError, match="not a checkpoint of srae"):
-        load_model(path)
-    assert not mark.exists()
-
-
 def test_a_foreign_safetensors_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "foreign.safetensors"
     header = json.dumps({"w": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}).encode()
     path.write_bytes(len(header).to_bytes(8, "little") + header + bytes(4))
     with pytest.raises(CheckpointError, match="not a checkpoint of srae"):
         load_model(path)
-
-
-def test_weights_of_another_network_are_explained(tmp_path: Path) -> None:
-    path = tmp_path / "a.safetensors"
-    write_model(path)
-    tensors, meta = read_checkpoint(path)
-    meta["config"]["model"]["width"] = 6
-    save_checkpoint(path, tensors, meta, None)
-    with pytest.raises(CheckpointError, match=r"made by another network: .*not \(6, "):
-        load_model(path)
-    del tensors["model.tail.bias"]
-    meta["config"]["model"]["width"] = 4
-    save_checkpoint(path, tensors, meta, None)
-    with pytest.raises(CheckpointError, match=r"tail\.bias is missing"):
-        load_model(path)
-
-
-def test_a_failed_save_leaves_the_old_file_and_no_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    last, previous = tmp_path / "last.safetensors", tmp_path / "previous.safetensors"
-    write_model(last, previous=previous)
-    before = last.read_bytes()
-
-    def full(_handle: int) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("os.fsync", full)
-    with pytest.raises(ResourceError, match="disk is full"):
-        write_model(last, previous=previous, seed=5)
-    monkeypatch.undo()
-    assert last.read_bytes() == before
-    assert [p.name for p in tmp_path.iterdir()] == ["last.safetensors"]
 
 
 def test_no_such_file_and_a_run_without_weights(tmp_path: Path) -> None:

@@ -63,11 +63,26 @@ def test_from_training_to_comparison(srae: Run, trained: Path) -> None:
     assert scored.returncode == 0, scored.stderr
     document = json.loads(scored.stdout)
     summary = json.loads((run / "summary.json").read_text())
-    assert document["psnr"] == pytest.approx(summary["val"]["psnr"])
+    assert document["val"]["psnr"] == pytest.approx(summary["val"]["psnr"])
     assert document["protocol"]["channels"] == "RGB"
+    assert document["identity"]["psnr"] == pytest.approx(summary["identity"]["psnr"])
     with open(trained / document["images"]) as file:
         rows = list(csv.DictReader(file))
     assert [row["name"] for row in rows] == ["0.png", "1.png"]
+
+    missing = srae("compare", "small", "identity", "--on", "pairs-val-y", "--json")
+    assert missing.returncode == 2
+    assert "there are: pairs-val-rgb" in missing.stderr
+    for name in ("small", "identity"):
+        assert srae("eval", "--model", name, "--data", "pairs", "--protocol", "y").returncode == 0
+    elsewhere = srae("compare", "small", "identity", "--on", "pairs-val-y", "--json")
+    (group,) = json.loads(elsewhere.stdout)
+    assert group["protocol"].startswith("Y, rounded to 8 bits, border 1")
+    assert group["rows"][1]["val_psnr"] == pytest.approx(group["identity"]["psnr"])
+    assert group["rows"][1]["test_psnr"] is group["rows"][1]["train_mse"] is None
+    assert len(group["against_best"]) == 1
+    drawn = srae("report", "small", "identity", "--on", "pairs-val-y", "-o", "on-y")
+    assert drawn.returncode == 0, drawn.stderr
 
     compared = srae("compare", "small", "small-2", "identity", "-o", "comparison", "--json")
     assert compared.returncode == 0, compared.stderr

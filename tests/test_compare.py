@@ -187,3 +187,41 @@ def test_intervals_of_test_and_missing_values(tmp_path: Path) -> None:
     assert row["val_psnr_half_width"] is not None
     assert row["test_psnr_half_width"] is None, "an infinite PSNR has no interval"
     assert row["interval_over"] == "2 images"
+
+
+def test_folders_of_other_versions_are_read_together(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An older srae knew fewer columns and keys, a newer one knows more; a damaged one has neither."""
+    write_run(tmp_path / "now", psnr=[30.0, 31.0])
+    old = write_run(tmp_path / "old", psnr=[28.0, 29.5], width=4)
+    (old / "metrics.csv").write_text("epoch,train_mse,val_mse,val_psnr\n1,0.2,0.3,5\n2,0.1,0.2,28.75\n")
+    summary = json.loads((old / "summary.json").read_text())
+    for key in ("parameters", "images_per_second", "rss_peak_mb", "vram_peak_mb", "train", "test", "version"):
+        del summary[key]
+    del summary["protocol"]["baseline"]
+    (old / "summary.json").write_text(json.dumps({**summary, "val": {"psnr": 28.75}, "identity": {"mse": 0.05}}))
+    new = write_run(tmp_path / "new", psnr=[32.0, 33.0], width=16)
+    rows = (new / "metrics.csv").read_text().splitlines()
+    lines = [f"{rows[0]},val_lpips,note", *(f"{row},0.25,a b" for row in rows[1:]), f"{rows[-1]},1,2,3,4,5"]
+    (new / "metrics.csv").write_text("\n".join(lines) + "\n")
+    (new / "config.yaml").write_text("version: 3\nmodel: {name: residual, width: 16}\nswarm: {size: 3}\nseed: 0\n")
+    summary = json.loads((new / "summary.json").read_text())
+    summary = {**summary, "version": 3, "energy": {"joule": [1, 2]}, "val": {**summary["val"], "lpips": 0.25}}
+    (new / "summary.json").write_text(json.dumps(summary))
+    (new / "images.csv").write_text("split,name,psnr,lpips\nval,0.png,32,0.2\nval,1.png,33,0.3\n")
+    for number, (summary_json, metrics) in enumerate((("[]", "epoch\n1\n"), ("{", "\x00\xff,"), ("null", "a,b\n"))):
+        damaged = write_run(tmp_path / f"damaged{number}")
+        (damaged / "summary.json").write_text(summary_json)
+        (damaged / "metrics.csv").write_bytes(metrics.encode("latin-1"))
+        (damaged / "images.csv").write_bytes(b"\xff\xfe,\x00\n1")
+
+    assert main(["runs", "--runs-dir", str(tmp_path)]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 7
+    assert main(["compare", "now", "old", "new", "--runs-dir", str(tmp_path), "--json"]) == 0
+    (group,) = json.loads(capsys.readouterr().out)
+    psnr = {row["run"]: row["val_psnr"] for row in group["rows"]}
+    assert psnr == {"now": 30.5, "old": 28.75, "new": 32.5}
+    assert group["best"] == "new"
+    assert [row["difference_db"] for row in group["against_best"]] == pytest.approx([-2, -3.75])
+    assert main(["compare", str(tmp_path), "-o", str(tmp_path / "table")]) == 0
+    assert main(["report", str(tmp_path), "-o", str(tmp_path / "report")]) == 0
+    assert "swarm" in (tmp_path / "report" / "report.html").read_text(encoding="utf-8")

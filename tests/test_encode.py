@@ -1,7 +1,6 @@
 """All bits of a picture survive a file, whoever wrote it; a disk that fills up meanwhile is told as such."""
 
 import io
-import resource
 import struct
 import zlib
 from pathlib import Path
@@ -13,7 +12,7 @@ from PIL import Image, ImageCms
 
 from srae.decode import decode
 from srae.encode import check_fit, encode, make_pixels, to_8_bits
-from srae.errors import ConfigError, DataError, ResourceError
+from srae.errors import ConfigError, DataError
 from srae.images import Picture, read_picture, read_pixels, write_picture
 
 
@@ -202,20 +201,3 @@ def test_what_does_not_fit_is_refused_by_its_size() -> None:
         with pytest.raises(ConfigError, match="does not fit"):
             check_fit(Path(name), height, width, bytes_per_pixel=per_pixel, transparent=False)
     check_fit(Path("a.png"), 40_000, 40_000, bytes_per_pixel=3, transparent=True)
-
-
-# ------------------------------------------------------------------------- a full disk
-
-
-@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".tif", ".bmp"])
-def test_a_file_that_cannot_grow_is_a_matter_of_resources(tmp_path: Path, suffix: str) -> None:
-    """In the middle of writing, not at its end; and nothing is left behind."""
-    noise = np.random.default_rng(0).integers(0, 256, (90, 90, 3), dtype=np.uint8)
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (9_000, hard))
-    try:
-        with pytest.raises(ResourceError, match="cannot write: File too large"):
-            write_picture(tmp_path / f"a{suffix}", Picture(noise))
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert not list(tmp_path.iterdir())

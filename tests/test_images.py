@@ -1,14 +1,10 @@
-"""The picture door: what comes in is right or refused, what goes out is whole or absent."""
+"""The picture door: what comes in is right, what goes out is whole or absent; damage is in faults/."""
 
 import errno
 import io
 import os
 import random
 import struct
-import subprocess
-import sys
-import time
-import warnings
 import zlib
 from pathlib import Path
 
@@ -39,19 +35,6 @@ def _save(path: Path, image: Image.Image, **options: object) -> Path:
 
 def _as_uint8(picture: Picture) -> np.ndarray:
     return to_uint8(picture.color).permute(1, 2, 0).numpy()
-
-
-def _big_png(width: int, height: int) -> bytes:
-    """A true PNG of one grey, written row-less: small on disk, huge decoded."""
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    packer = zlib.compressobj(9)
-    rows = b"".join(packer.compress(bytes(width + 1)) for _ in range(height if width * height < 10**9 else 1))
-    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    start = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header)
-    return start + chunk(b"IDAT", rows + packer.flush()) + chunk(b"IEND", b"")
 
 
 # ------------------------------------------------------------------------ numbers
@@ -218,63 +201,6 @@ def test_read_pixels_gives_the_channels_asked_for() -> None:
 
 # ------------------------------------------------------------------------ EXIF, ICC, dpi
 
-_TURNS = {
-    2: lambda a: a[:, ::-1],
-    3: lambda a: a[::-1, ::-1],
-    4: lambda a: a[::-1],
-    5: lambda a: a.swapaxes(0, 1),
-    6: lambda a: np.rot90(a, 1),
-    7: lambda a: a[::-1, ::-1].swapaxes(0, 1),
-    8: lambda a: np.rot90(a, -1),
-}
-
-
-@pytest.mark.parametrize("suffix", [".png", ".tif", ".webp"])
-def test_the_eight_orientations_are_one_picture(tmp_path: Path, suffix: str) -> None:
-    upright = _noise(5, 3)
-    for orientation in range(1, 9):
-        exif = Image.Exif()
-        exif[0x0112] = orientation
-        exif[0x010F] = "maker"
-        stored = np.ascontiguousarray(_TURNS.get(orientation, lambda a: a)(upright))
-        path = tmp_path / f"{orientation}{suffix}"
-        options = {"lossless": True} if suffix == ".webp" else {}
-        picture = read_picture(_save(path, Image.fromarray(stored), exif=exif, **options))
-        assert np.array_equal(_as_uint8(picture), upright), orientation
-        write_picture(tmp_path / f"{orientation}-out.png", picture)
-        with Image.open(tmp_path / f"{orientation}-out.png") as out:
-            assert 0x0112 not in out.getexif()
-            assert out.getexif()[0x010F] == "maker"
-
-
-def _tagged(tmp_path: Path, suffix: str) -> Path:
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    exif.get_ifd(0x8825)[1] = "N"
-    icc = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    image = Image.fromarray(_noise(6, 4))
-    return _save(tmp_path / f"in{suffix}", image, exif=exif.tobytes(), icc_profile=icc, dpi=(300, 300))
-
-
-@pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif", ".webp"])
-def test_profile_gps_and_dpi_are_kept_or_stripped(tmp_path: Path, suffix: str) -> None:
-    picture = read_picture(_tagged(tmp_path, suffix))
-    assert picture.icc
-    for target in (".png", ".jpg", ".tif", ".webp"):
-        write_picture(tmp_path / f"keep{target}", picture)
-        with Image.open(tmp_path / f"keep{target}") as kept:
-            assert kept.info["icc_profile"] == picture.icc
-            assert kept.getexif().get_ifd(0x8825)[1] == "N"
-            assert kept.size == (6, 4)
-            if ".webp" not in (suffix, target):
-                assert kept.info["dpi"] == pytest.approx((300, 300), abs=0.1)
-        write_picture(tmp_path / f"strip{target}", picture, metadata="strip")
-        with Image.open(tmp_path / f"strip{target}") as bare:
-            assert "icc_profile" not in bare.info
-            assert 0x8825 not in bare.getexif()
-            if target in (".png", ".webp"):
-                assert not set(bare.info) & {"exif", "dpi", "xmp"}
-
 
 def test_upright_16_bit_grey_and_exif_too_long_for_jpeg(tmp_path: Path) -> None:
     exif = Image.Exif()
@@ -287,13 +213,6 @@ def test_upright_16_bit_grey_and_exif_too_long_for_jpeg(tmp_path: Path) -> None:
         write_picture(tmp_path / f"b{suffix}", picture)
         with Image.open(tmp_path / f"b{suffix}") as out:
             assert (0x010E in out.getexif()) == (suffix == ".png")
-
-
-def test_damaged_exif_is_no_obstacle(tmp_path: Path) -> None:
-    path = _save(tmp_path / "a.jpg", Image.fromarray(_noise(6, 4)), exif=b"Exif\0\0II*\0\x08\0\0\0\xff\xff\x12\x01")
-    picture = read_picture(path)
-    assert picture.color.shape == (3, 6, 4)
-    write_picture(tmp_path / "b.jpg", picture)
 
 
 # ------------------------------------------------------------------------ refused
@@ -312,90 +231,6 @@ def test_frames_must_be_chosen(tmp_path: Path) -> None:
         for frame in (3, -1):
             with pytest.raises(DataError):
                 read_picture(tmp_path / name, frame=frame)
-
-
-def test_a_gif_a_text_and_nothing_are_refused(tmp_path: Path) -> None:
-    gif = _bytes(Image.fromarray(_noise(4, 4)), "GIF")
-    for content in (gif, b"", b"hello, this is text\n" * 50, bytes(1000), b"%!PS-Adobe-3.0 EPSF-3.0\n"):
-        (tmp_path / "a.png").write_bytes(content)
-        with pytest.raises(DataError) as caught:
-            read_picture(tmp_path / "a.png")
-        assert caught.value.where == str(tmp_path / "a.png")
-        assert len(str(caught.value).splitlines()) == 3
-    with pytest.raises(DataError, match="directory"):
-        read_picture(tmp_path)
-
-
-def test_bombs_are_refused_from_the_header(tmp_path: Path) -> None:
-    limit = Image.MAX_IMAGE_PIXELS
-    bomb = tmp_path / "bomb.png"
-    bomb.write_bytes(_big_png(15_000, 15_000))
-    assert bomb.stat().st_size < 300_000
-    for name, data in (("header.png", _big_png(65_535, 65_535)), ("bomb.png", None)):
-        if data:
-            (tmp_path / name).write_bytes(data)
-        start = time.perf_counter()
-        with pytest.raises(DataError) as caught:
-            read_picture(tmp_path / name)
-        assert time.perf_counter() - start < 1
-        assert "--max-pixels" in (caught.value.remedy or "")
-    assert limit == Image.MAX_IMAGE_PIXELS
-
-
-def test_the_pixel_limit_is_ours_not_pillows(tmp_path: Path) -> None:
-    (tmp_path / "a.png").write_bytes(_big_png(10_000, 9_500))  # Pillow would warn
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert read_pixels(tmp_path / "a.png", "L").shape == (9_500, 10_000, 1)
-    (tmp_path / "b.png").write_bytes(_big_png(10, 10))
-    with pytest.raises(DataError, match="10x10 is more than 99 pixels"):
-        read_picture(tmp_path / "b.png", max_pixels=99)
-    assert read_picture(tmp_path / "b.png", max_pixels=100).color.shape == (1, 10, 10)
-
-
-_FUZZ = """
-import io, random
-import numpy as np
-from PIL import Image
-from srae.encode import encode
-from srae.errors import DataError
-from srae.images import read_pixels
-
-noise = np.random.default_rng(1).integers(0, 256, (24, 24, 3), dtype=np.uint8)
-for kind in ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "PNG of 16 bits", "TIFF of 16 bits"):
-    print(kind.replace(" ", "-"), end=" ", flush=True)
-    file = io.BytesIO()
-    if "16" in kind:
-        encode(file, kind.split()[0], noise.astype(np.uint16) * 257)
-    else:
-        Image.fromarray(noise).save(file, format=kind)
-    whole, draw, refused = file.getvalue(), random.Random(2), 0
-    wanted = read_pixels(whole, "RGB")
-    for i in range(50):
-        try:
-            half = read_pixels(whole[: i * len(whole) // 50], "RGB")
-            assert np.array_equal(half, wanted), "half a picture"
-        except DataError:
-            refused += 1
-    for i in range(200):
-        damaged = bytearray(whole)
-        bit = draw.randrange(8 * (len(whole) if i % 2 else min(len(whole), 64)))
-        damaged[bit // 8] ^= 1 << bit % 8
-        try:
-            read_pixels(bytes(damaged), "RGB", max_pixels=10**6)
-        except DataError as error:
-            assert len(str(error).splitlines()) == 3
-    print(refused, flush=True)
-"""
-
-
-def test_damaged_files_are_refused_without_a_crash() -> None:
-    """In a child: a decoder that crashes must be a failed test, not a dead test run."""
-    done = subprocess.run([sys.executable, "-W", "error", "-c", _FUZZ], capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    lines = [line.split() for line in done.stdout.splitlines()]
-    assert len(lines) == 7
-    assert all(int(refused) >= 49 for _, refused in lines), lines
 
 
 # ------------------------------------------------------------------------ writing

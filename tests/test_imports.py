@@ -52,7 +52,7 @@ FLOORS = {
     "session": {"config", "data.*", "device", "metrics", "models.*", "narrate", "optimizer", "progress", "tasks"},
     "train": {"*", "!cli.*", "!report.*", "!compare", "!study", "!stats"},
     "regions": {"images", "data.degrade"},
-    "tiles": {"errors", "regions"},
+    "tiles": {"device", "errors", "regions"},
     "enlarge": {"checkpoint", "device", "encode", "errors", "images", "regions", "tiles"},
     "before_after": {"encode", "images", "regions"},
     "jobs": {"encode", "errors", "files", "images"},

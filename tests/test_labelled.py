@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import pickle
 import struct
 import subprocess
 from collections.abc import Callable
@@ -224,3 +225,52 @@ def test_a_task_that_does_not_fit_its_data_is_refused(override: str, words: str)
     )
     with pytest.raises(ConfigError, match=words):
         prepare(parse_config(text, "toy", [override]), CPU)
+
+
+class Owner:
+    """Unpickled, it leaves a file behind."""
+
+    def __reduce__(self) -> tuple:
+        return (Path.touch, (Path("owned"),))
+
+
+@pytest.mark.parametrize("name", ["cifar10", "mnist"])
+def test_a_data_folder_runs_nothing(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """CIFAR-10 comes as pickles, and torchvision still knows an MNIST that did."""
+    monkeypatch.chdir(tmp_path)
+    files = {
+        "cifar10": [f"cifar-10-batches-py/{file}" for file in (*(f"data_batch_{i}" for i in range(1, 6)), "test_batch",
+                                                              "batches.meta")],
+        "mnist": [f"MNIST/processed/{file}" for file in ("training.pt", "test.pt")],
+    }  # fmt: skip
+    for file in files[name]:
+        path = tmp_path / "data" / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(pickle.dumps(Owner()))
+        if name == "mnist":
+            torch.save(Owner(), path)
+    with pytest.raises(DataError, match="cannot read"):
+        open_data(name, folder="data")
+    assert not (tmp_path / "owned").exists()
+    pickle.loads(pickle.dumps(Owner()))
+    assert (tmp_path / "owned").exists(), "such a pickle does something where it is read"
+
+
+def test_damaged_idx_files_are_refused_in_plain_words(tmp_path: Path) -> None:
+    folder, random, refused = write_idx(tmp_path), np.random.default_rng(0), 0
+    files = sorted((folder / "MNIST" / "raw").iterdir())
+    for turn in range(120):
+        file = files[turn % len(files)]
+        whole = file.read_bytes()
+        damaged = bytearray(whole)
+        damaged[int(random.integers(0, 14))] ^= 1 << int(random.integers(0, 8))  # header, or the first labels
+        file.write_bytes(whole[: int(random.integers(0, len(whole)))] if turn % 5 == 0 else damaged)
+        try:
+            data = open_data("mnist", folder=str(folder), channels="L", val_count=0)
+        except DataError:
+            refused += 1
+        else:
+            assert isinstance(data.train.target, Labels)
+            assert len(data.train) == 20 and 0 <= data.train.target.values.min() <= data.train.target.values.max() < 10
+        file.write_bytes(whole)
+    assert 80 < refused < 120

@@ -10,7 +10,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+from skimage.color import rgb2ycbcr
+from skimage.metrics import mean_squared_error, peak_signal_noise_ratio, structural_similarity
 
 from srae import metrics
 from srae.metrics import Protocol
@@ -93,3 +94,13 @@ def test_class_metrics() -> None:
     assert metrics.accuracy(logits, labels).tolist() == [1, 0]
     expected = -torch.log_softmax(logits, 1)[torch.arange(2), labels]
     torch.testing.assert_close(metrics.cross_entropy(logits, labels), expected)
+
+
+@settings(max_examples=25)
+@given(height=st.integers(1, 97), width=st.integers(1, 97))
+def test_mse_and_luma_equal_scikit_image_at_every_size(height: int, width: int) -> None:
+    output, target = (t.double() for t in random_pair(3, height, width, seed=height * width))
+    a, b = (t[1].permute(1, 2, 0).numpy() for t in (output, target))
+    assert float(metrics.mse(output, target)[1]) == pytest.approx(mean_squared_error(b, a), rel=1e-9)
+    luma = metrics.to_y(target)[1, 0].numpy()
+    np.testing.assert_allclose(luma, rgb2ycbcr(b)[:, :, 0] / 255, atol=1e-6)

@@ -6,7 +6,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from srae.errors import ResourceError
 from srae.models import build_model
 from srae.tiles import forward_any_size, read_geometry, upscale
 from toys import Same, random_planes, toy
@@ -86,59 +85,6 @@ def test_networks_of_srae_take_any_size_in_tiles(name: str) -> None:
         if geometry.fixed_size is None or (height, width) == geometry.fixed_size:
             assert (pieces - _whole(model, picture)).abs().max() <= 1e-4 * max(1, pieces.abs().max().item())
     assert len(calls) > 12
-
-
-# ------------------------------------------------------------------------- memory
-
-
-class Starved(nn.Module):
-    """Has memory for tiles of `most` pixels a side; fails once more at call `failing`."""
-
-    def __init__(self, inner: nn.Module, most: int, failing: int = -1, error: BaseException | None = None) -> None:
-        super().__init__()
-        self.inner, self.most, self.failing, self.calls = inner, most, failing, 0
-        self.error = error or torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.\nmore")
-        for name in ("scale", "multiple_of", "receptive_radius", "fixed_size"):
-            setattr(self, name, getattr(inner, name))
-
-    def forward(self, input: Tensor) -> Tensor:
-        self.calls += 1
-        if max(input.shape[2:]) > self.most or self.calls == self.failing:
-            raise self.error
-        return self.inner(input)
-
-
-def test_out_of_memory_at_every_tile_gives_the_same_picture() -> None:
-    model, picture = toy(), random_planes(3, 90, 70)
-    whole = _whole(model, picture)
-    count = Starved(model, 10**6)
-    upscale(count, picture, tile=56)
-    assert count.calls > 4
-    for failing in range(1, count.calls + 1):
-        assert (upscale(Starved(model, 10**6, failing), picture, tile=56) - whole).abs().max() <= 1e-5
-
-
-@pytest.mark.parametrize(
-    "error",
-    [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), torch.OutOfMemoryError("x")],
-)
-def test_every_way_to_be_out_of_memory(error: BaseException) -> None:
-    model, picture = toy(), random_planes(3, 90, 70)
-    starved = Starved(model, 40, error=error)
-    assert (upscale(starved, picture) - _whole(model, picture)).abs().max() <= 1e-5
-
-
-def test_too_little_memory_for_the_smallest_tile() -> None:
-    with pytest.raises(ResourceError) as caught:
-        upscale(Starved(toy(), 20), random_planes(3, 90, 70))
-    assert "pieces of 28" in caught.value.what  # two margins of 12 and one stride
-    assert caught.value.where == "CUDA out of memory. Tried to allocate 2 GiB."
-    assert "--device cpu" in (caught.value.remedy or "")
-
-
-def test_other_errors_are_not_taken_for_want_of_memory() -> None:
-    with pytest.raises(RuntimeError, match="mat1"):
-        upscale(Starved(toy(), 1, error=RuntimeError("mat1 and mat2 shapes")), random_planes(3, 9, 9))
 
 
 # ------------------------------------------------------------------------ windows

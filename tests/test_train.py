@@ -7,23 +7,18 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 
-from conftest import clean_environment
 from srae.checkpoint import load_model, read_checkpoint
 from srae.config import Config, TrainConfig, parse_config
-from srae.errors import CheckpointError, ConfigError, DataError, DivergedError, Interrupted, RunBusyError
+from srae.errors import CheckpointError, ConfigError, Interrupted
 from srae.narrate import result_lines
 from srae.optimizer import learning_rate_at, update_average
 from srae.runs import COLUMNS, RunWriter, claim_run, read_run
-from srae.signals import catch_signals
 from srae.train import prepare, train
 
 CPU = torch.device("cpu")
@@ -182,82 +177,6 @@ def test_a_run_stopped_within_an_epoch_goes_on_exactly(
     assert_same_run(whole, writer.path)
 
 
-def test_rows_of_an_epoch_without_checkpoint_are_written_again(folder: Path, tmp_path: Path) -> None:
-    whole = run_toy(toy(folder), tmp_path / "runs", "whole")
-    path = run_toy(toy(folder, "train.epochs=2"), tmp_path / "runs", "short")
-    with open(path / "metrics.csv", "a") as file:
-        file.write("3,12,0.5")  # killed in the middle of the third row
-    resume_toy(toy(folder), path)
-    assert [row["epoch"] for row in without_clocks(path)] == ["1", "2", "3"]
-    assert len(without_clocks(whole)) == 3
-    assert read_run(path).status == "done"
-
-
-def test_a_damaged_checkpoint_falls_back_to_the_one_before(folder: Path, tmp_path: Path) -> None:
-    whole = run_toy(toy(folder), tmp_path / "runs", "whole")
-    path = run_toy(toy(folder), tmp_path / "runs", "damaged")
-    last = path / "checkpoints" / "last.safetensors"
-    broken = bytearray(last.read_bytes())
-    broken[-5] ^= 1
-    last.write_bytes(broken)
-    said: list[str] = []
-    resume_toy(toy(folder), path, said.append)
-    assert any("SHA-256 does not match" in line for line in said)
-    assert_same_run(whole, path)
-
-
-def test_kill_9_of_the_real_command_and_resume(folder: Path, tmp_path: Path) -> None:
-    config = tmp_path / "toy.yaml"
-    config.write_text(TOY.format(folder=folder).replace("epochs: 3", "epochs: 15"))
-    command = [sys.executable, "-m", "srae", "train"]
-    environment, runs = clean_environment(), ("--runs-dir", str(tmp_path / "runs"))
-    start = [*command, "--config", str(config), *runs]
-    subprocess.run([*start, "--name", "whole"], env=environment, check=True, capture_output=True)
-    victim = subprocess.Popen([*start, "--name", "killed"], env=environment, stderr=subprocess.PIPE, text=True)
-    assert victim.stderr is not None
-    for line in victim.stderr:
-        if line.startswith("epoch  3/"):
-            victim.kill()
-            break
-    victim.wait()
-    victim.stderr.close()
-    killed = tmp_path / "runs" / "killed"
-    assert read_run(killed).status == "killed"
-    done = subprocess.run([*command, "--resume", "killed", *runs], env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert_same_run(tmp_path / "runs" / "whole", killed)
-
-
-def test_a_busy_run_is_refused_naming_its_process(folder: Path, tmp_path: Path) -> None:
-    path = run_toy(toy(folder, "train.epochs=1"), tmp_path / "runs")
-    owner = subprocess.Popen(
-        [sys.executable, "-c", f"import sys; from srae.runs import RunWriter; from pathlib import Path; "
-         f"w = RunWriter(Path({str(path)!r})); print('held', flush=True); sys.stdin.read()"],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    assert owner.stdout is not None and owner.stdin is not None
-    assert owner.stdout.readline() == "held\n"
-    with pytest.raises(RunBusyError, match=f"process {owner.pid} "):
-        RunWriter(path)
-    assert read_run(path).status == "running"
-    owner.kill()
-    owner.wait()
-    owner.stdin.close()
-    owner.stdout.close()
-    RunWriter(path).close()  # the lock died with its owner
-
-
-def test_a_loss_that_is_not_finite_stops_before_the_step(folder: Path, tmp_path: Path) -> None:
-    writer = claim_run(tmp_path / "runs", "toy")
-    config = toy(folder, "train.optimizer=sgd", "train.learning_rate=1e30", "train.schedule=constant")
-    with pytest.raises(DivergedError, match=r"epoch \d, step \d+, learning_rate .*, batch: .*\.png") as caught:
-        train(prepare(config, CPU), writer, lambda _: None)
-    writer.close()
-    assert caught.value.exit_code == 6
-    assert read_run(writer.path).status == "diverged"
-    assert not (writer.path / "DONE").exists()
-
-
 def test_a_model_without_parameters_is_only_scored(folder: Path, tmp_path: Path) -> None:
     config = parse_config(f"model: {{name: identity}}\ndata: {{folder: {folder}}}", "toy")
     path = run_toy(config, tmp_path / "runs")
@@ -339,13 +258,6 @@ def test_a_last_batch_of_one_sample_is_refused_where_batch_norm_needs_more(folde
         prepare(parse_config(text.format(folder), "toy", ["train.batch_size=4"]), CPU)
 
 
-def test_resume_on_changed_data_is_refused(folder: Path, tmp_path: Path) -> None:
-    path = run_toy(toy(folder), tmp_path / "runs")
-    (folder / "train" / "low_res" / "0.png").write_bytes((folder / "train" / "low_res" / "1.png").read_bytes())
-    with pytest.raises(DataError, match="data changed"):
-        resume_toy(toy(folder), path)
-
-
 @pytest.mark.parametrize(
     ("schedule", "expected"),
     [
@@ -360,26 +272,8 @@ def test_learning_rate_schedules(schedule: dict, expected: list[float]) -> None:
     assert [learning_rate_at(config, step, 2) for step in range(8)] == pytest.approx(expected, abs=1e-3)
 
 
-def test_twenty_claims_get_twenty_folders(tmp_path: Path) -> None:
-    writers = [claim_run(tmp_path, "a") for _ in range(20)]
-    assert len({writer.path for writer in writers}) == 20
-    for writer in writers:
-        writer.close()
-
-
 @pytest.mark.parametrize("name", ["../../x", "a/b", "", ".hidden", "a" * 81, "a b", "-\n"])
 def test_hostile_run_names_are_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(ConfigError, match="cannot name a run"):
         claim_run(tmp_path / "runs", name)
     assert not (tmp_path / "runs").exists() or not any((tmp_path / "runs").iterdir())
-
-
-def test_the_first_signal_is_a_wish_and_the_second_interrupt_an_order() -> None:
-    with catch_signals() as request:
-        os.kill(os.getpid(), signal.SIGTERM)
-        deadline = time.monotonic() + 5
-        while not request.wanted() and time.monotonic() < deadline:
-            time.sleep(0.01)
-        assert request.signal_number == signal.SIGTERM
-        with pytest.raises(KeyboardInterrupt):
-            signal.raise_signal(signal.SIGINT)

@@ -23,7 +23,7 @@ from srae import checkpoint
 from srae.decode import to_pixels
 from srae.device import pick_device
 from srae.encode import to_image
-from srae.enlarge import chain_scale, upscale_pixels
+from srae.enlarge import PRECISIONS, chain_scale, upscale_pixels
 from srae.shipped import default_models, resolve_model
 
 Input = TypeVar("Input", Image.Image, np.ndarray, Tensor)
@@ -72,6 +72,7 @@ def upscale(
     scale: int | None = None,
     tile: int | None = None,
     self_ensemble: bool = False,
+    precision: str = "auto",
 ) -> Input:
     """Enlarge or enhance a picture; what comes out is of the type that goes in, each side `scale` times as long.
 
@@ -88,9 +89,12 @@ def upscale(
         scale: None: the model's own. A model that keeps the size enlarges before it works.
         tile: side of the pieces that a large picture is cut into, in pixels; None: chosen.
         self_ensemble: the mean over the eight turns and flips: a little better, eight times as slow.
+        precision: "float32", "bfloat16", or "auto": bfloat16 where the hardware has it and it changes a
+            result by at most 0.01 dB (8 bits, networks that add to the enlarged picture).
 
     Raises:
-        TypeError, ValueError: the picture is of another type, shape or range; tile or scale is no positive number.
+        TypeError, ValueError: the picture is of another type, shape or range; tile or scale is no positive number;
+            no such precision.
         srae.errors.SraeError: no such model, it does not enlarge by `scale`, or too little memory.
     """
     for name, value in (("scale", scale), ("tile", tile)):
@@ -98,7 +102,9 @@ def upscale(
             raise ValueError(f"{name} is a whole number of at least 1, or None; not {value!r}")
     if not isinstance(image, Image.Image | np.ndarray | Tensor):
         raise TypeError(f"image is a Pillow image, a NumPy array or a tensor, not {type(image).__name__}")
-    options = _Options(scale, tile, self_ensemble)
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision is one of {', '.join(PRECISIONS)}; not {precision!r}")
+    options = _Options(scale, tile, self_ensemble, precision)
     if isinstance(image, np.ndarray):
         return _upscale_array(image, _pick(model, scale), options)
     if isinstance(image, Tensor):
@@ -111,6 +117,7 @@ class _Options:
     scale: int | None
     tile: int | None
     self_ensemble: bool
+    precision: str
 
 
 def _pick(model: Model | str | Path | None, scale: int | None) -> Model:
@@ -132,6 +139,7 @@ def _run(pixels: np.ndarray, model: Model, options: _Options) -> np.ndarray:
         tile=options.tile,
         device=model.device,
         self_ensemble=options.self_ensemble,
+        precision=options.precision,
     )
 
 

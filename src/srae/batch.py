@@ -36,6 +36,7 @@ class Options:
     scale: int | None = None
     tile: int | None = None
     self_ensemble: bool = False
+    precision: str = "auto"
     overwrite: bool = False
     max_pixels: int = MAX_PIXELS
     frame: int | None = None
@@ -189,6 +190,7 @@ def _compute(
             tile=options.tile,
             device=device,
             self_ensemble=options.self_ensemble,
+            precision=options.precision,
             kind=kind,
             progress=progress,
         )

@@ -13,6 +13,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -20,6 +21,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from srae.config import Config
 from srae.errors import CheckpointError, ConfigError
@@ -38,7 +40,8 @@ _DTYPES = {
     torch.uint8: "U8",
     torch.bool: "BOOL",
 }
-MAX_HEADER = 16 * 2**20
+MAX_HEADER = 2**20
+"""Of the thousands of tensors there could be; in JSON a hostile header takes up to thirty times its bytes."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,8 @@ def _write(file: BinaryIO, tensors: Mapping[str, Tensor], meta: Mapping[str, Any
         offset += size
     header = json.dumps(entries, separators=(",", ":")).encode()
     header += b" " * (-len(header) % 8)
+    if len(header) > MAX_HEADER:
+        raise CheckpointError(f"{len(tensors)} tensors are too many", None, "use a network of fewer layers")
     digest = hashlib.sha256()
     for block in (len(header).to_bytes(8, "little"), header):
         file.write(block)
@@ -112,12 +117,14 @@ def read_meta(path: Path) -> dict[str, Any]:
             try:
                 text = json.loads(header)["__metadata__"]
                 meta, stored = json.loads(text["srae"]), text["sha256"]
+                if not (isinstance(meta, dict) and isinstance(stored, str)):
+                    raise TypeError
             except (ValueError, KeyError, TypeError, RecursionError):
                 raise CheckpointError(
                     "not a checkpoint of srae, or damaged", str(path), "srae reads its own .safetensors files"
                 ) from None
             digest = hashlib.sha256(length.to_bytes(8, "little"))
-            digest.update(header.replace(str(stored).encode(), _BLANK.encode(), 1))
+            digest.update(header.replace(stored.encode(errors="replace"), _BLANK.encode(), 1))
             while block := file.read(2**22):
                 digest.update(block)
     except OSError as error:
@@ -146,15 +153,33 @@ def load_model(source: str | Path) -> Loaded:
     """
     path = find_weights(Path(source))
     tensors, meta = read_checkpoint(path)
+    weights = _of_model(tensors)
     try:
-        config = Config.model_validate(meta["config"])
+        config, data_name = Config.model_validate(meta["config"]), str(meta["data"]["name"])
         in_shape, out_shape = tuple(meta["in_shape"]), tuple(meta["out_shape"])
-        model = build_model(config.model.name, in_shape, out_shape, config.model.options)
-    except (KeyError, ValueError, ConfigError) as error:
-        reason = str(error).splitlines()[0]
+        build = partial(build_model, config.model.name, in_shape, out_shape, config.model.options)
+        with torch.device("meta"), _Bounded(1000 + 100 * len(weights)):  # nothing is allocated for what does not fit
+            _check_fit(build(), weights, path)
+        model = build()
+    except (KeyError, TypeError, ValueError, RuntimeError, OverflowError, ConfigError) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
         raise CheckpointError(f"config not understood: {reason}", str(path), "use the srae that wrote it") from None
-    load_weights(model, _of_model(tensors), path)
-    return Loaded(model.eval(), config, in_shape, out_shape, meta["data"]["name"], path, meta)
+    load_weights(model, weights, path)
+    return Loaded(model.eval(), config, in_shape, out_shape, data_name, path, meta)
+
+
+class _Bounded(TorchFunctionMode):
+    """Ends the building of a network that has far more layers than there are weights."""
+
+    def __init__(self, calls: int) -> None:
+        super().__init__()
+        self._left = calls
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self._left -= 1
+        if self._left < 0:
+            raise ValueError("more layers than weights")
+        return func(*args, **(kwargs or {}))
 
 
 def find_weights(path: Path) -> Path:
@@ -197,6 +222,11 @@ def load_weights(model: nn.Module, weights: Mapping[str, Tensor], path: Path) ->
     Raises:
         CheckpointError: names the first missing, unknown or ill-shaped tensors.
     """
+    _check_fit(model, weights, path)
+    model.load_state_dict(dict(weights))
+
+
+def _check_fit(model: nn.Module, weights: Mapping[str, Tensor], path: Path) -> None:
     own = model.state_dict()
     wrong = [f"{name} is missing" for name in own.keys() - weights.keys()]
     wrong += [f"{name} is not in this network" for name in weights.keys() - own.keys()]
@@ -209,4 +239,3 @@ def load_weights(model: nn.Module, weights: Mapping[str, Tensor], path: Path) ->
         raise CheckpointError(
             "made by another network: " + "; ".join(sorted(wrong)[:3]), str(path), "use the config it was trained with"
         )
-    model.load_state_dict(dict(weights))

@@ -134,7 +134,7 @@ def row_of(run: Run) -> dict[str, Any]:
     for column in MEASURED:
         split, _, metric = column.partition("_")
         measured[column] = (summary.get(split) or {}).get(metric, last.get(column))
-    psnr, identity = measured["val_psnr"], summary.get("identity") or {}
+    psnr, identity = measured["val_psnr"], (summary.get("identity") or {}).get("psnr")  # null: it was infinite
     row = {
         "run": run.name,
         "status": run.status,
@@ -144,7 +144,7 @@ def row_of(run: Run) -> dict[str, Any]:
         "seeds": None,
         "epochs": summary.get("epochs", last.get("epoch")),
         **measured,
-        "gain_db": psnr - identity["psnr"] if psnr is not None and identity else None,
+        "gain_db": psnr - identity if psnr is not None and identity is not None else None,
         "seconds": summary.get("seconds", last.get("wall_seconds")),
         "images_per_second": summary.get("images_per_second", last.get("images_per_second")),
         "rss_peak_mb": summary.get("rss_peak_mb", last.get("rss_peak_mb")),
@@ -158,7 +158,7 @@ def row_of(run: Run) -> dict[str, Any]:
 
 def _intervals_over_images(run: Run) -> dict[str, Interval]:
     """Column -> interval, where every image of the split has a finite value."""
-    rows = read_images(run.path)
+    rows = read_images(run)
     intervals = {}
     for column in WITH_INTERVAL:
         split, _, metric = column.partition("_")
@@ -244,7 +244,7 @@ def pair_with_best(group: Group) -> tuple[str, list[dict[str, Any]]]:
 def _score_by_image(runs: Sequence[Run], score: Score) -> dict[str, float]:
     """Picture -> score on val in units of its differences, mean over runs; empty unless all are there and finite."""
     tables = [
-        {r["name"]: score.per_unit * float(r[score.metric]) for r in read_images(run.path)
+        {r["name"]: score.per_unit * float(r[score.metric]) for r in read_images(run)
          if r["split"] == "val" and r.get(score.metric)}
         for run in runs
     ]  # fmt: skip
@@ -260,6 +260,8 @@ def what_mattered(group: Group) -> dict[str, float]:
     if not values or None in values:
         return {}
     factors = find_factors(group.runs)
+    if any(len({repr(level) for level in levels}) == len(values) for levels in factors.values()):
+        return {}  # a level of its own for every run explains all, and so tells nothing
     rows = [{key: levels[i] for key, levels in factors.items()} for i in range(len(values))]
     try:
         return share_of_variance(rows, values) if factors else {}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
 import platform
 import re
 import resource
@@ -9,12 +11,17 @@ import shlex
 import subprocess
 import sys
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from srae.errors import ResourceError
+
+# torch asks for huge pages where they are: the first touch of a large tensor costs up to half of what is done with it
+# (docs/lab_log.md). Read at the first allocation on the CPU, which comes after this import.
+os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 
 
 def pick_device(name: str = "auto") -> torch.device:
@@ -65,6 +72,19 @@ def seed_all(*numbers: int) -> None:
         torch.cuda.manual_seed_all(mixed)
 
 
+def keep_freed_memory() -> None:
+    """Let the allocator hold on to what is freed; without effect where it is not glibc's.
+
+    It would give large tensors back to the system and ask for them anew at every step: each page is then cleared and
+    mapped again, which takes as long as half of a training step (docs/lab_log.md).
+    """
+    trim_threshold, mmap_threshold = -1, -3  # of glibc's malloc.h
+    with suppress(OSError, AttributeError, TypeError):
+        set_option = ctypes.CDLL(None).mallopt
+        for option in (mmap_threshold, trim_threshold):
+            set_option(option, 2**31 - 1)
+
+
 def memory_peaks(device: torch.device) -> dict[str, float | None]:
     """Peak memory of this process so far in MB (2**20 bytes); VRAM is null without CUDA."""
     unit = 2**20 if sys.platform == "darwin" else 2**10  # getrusage counts bytes there, kilobytes elsewhere
@@ -89,6 +109,11 @@ def available_memory() -> int | None:
     return max(min(found), 0) if found else None
 
 
+def free_memory(device: torch.device) -> int | None:
+    """Bytes that are free where the arithmetic runs; None where the system does not say."""
+    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else available_memory()
+
+
 def _figure(file: str, name: str) -> int:
     """The number after a name at the beginning of a line."""
     return int(re.findall(rf"^{name}\s+(\d+)", Path(file).read_text(), re.MULTILINE)[0])
@@ -105,19 +130,25 @@ def check_memory(need: int, what: str, remedy: str) -> None:
 
 def describe_machine(device: torch.device) -> dict[str, Any]:
     """What a number depends on besides the code: versions, device, threads."""
-    from importlib.metadata import version
-
     return {
-        "srae": version("srae"),
+        "srae": _version("srae"),
         "python": platform.python_version(),
         "torch": torch.__version__,
-        "numpy": version("numpy"),
-        "pillow": version("pillow"),
+        "numpy": _version("numpy"),
+        "pillow": _version("pillow"),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine(),
         "device_type": device.type,
         "cuda": torch.version.cuda if device.type == "cuda" else None,
         "threads": torch.get_num_threads(),
     }
+
+
+@cache
+def _version(library: str) -> str:
+    """Read once: it takes milliseconds, and every checkpoint tells it."""
+    from importlib.metadata import version
+
+    return version(library)
 
 
 def describe_call() -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +24,20 @@ BATCH_PIXELS = 2**22  # of input: 64 pictures of 256x256
 
 @torch.inference_mode()
 def evaluate(
-    model: nn.Module, split: Split, task: Task, protocol: Protocol, *, dtype: torch.dtype = torch.float32
+    model: nn.Module,
+    split: Split,
+    task: Task,
+    protocol: Protocol,
+    *,
+    dtype: torch.dtype = torch.float32,
+    stopped: Callable[[], bool] = lambda: False,
 ) -> dict[str, list[float]]:
-    """Metric name -> one value per sample of the split, in its order."""
+    """Metric name -> one value per sample of the split, in its order; of fewer when stopped."""
     model.eval()
     values: dict[str, list[float]] = {name: [] for name in task.metrics}
     for batch in eval_batches(split, _batch_size(split)):
+        if stopped():
+            break
         output, target = _forward(model, batch.input, dtype), batch.target
         if task.images:
             output, target = protocol.prepare(output), protocol.prepare(target)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
+import re
 import shutil
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TextIO
 
-from srae.errors import ResourceError
+from srae.errors import ResourceError, RunBusyError
 
 
 @contextmanager
@@ -52,6 +55,22 @@ def _claim(temporary: Path, path: Path) -> None:
         os.replace(temporary, path)
 
 
+def check_writable(folder: Path) -> None:
+    """Say at once what making this folder would say later; makes nothing.
+
+    Raises:
+        ResourceError: it cannot be made, or not be written into.
+    """
+    above = folder.absolute()
+    while not above.exists() and above != above.parent:
+        above = above.parent
+    code = 0 if above.is_dir() else errno.ENOTDIR
+    if not code and not os.access(above, os.W_OK | os.X_OK):
+        code = errno.EROFS if os.statvfs(above).f_flag & os.ST_RDONLY else errno.EACCES
+    if code:
+        raise resource_error(OSError(code, os.strerror(code)), folder)
+
+
 def copy_file(source: Path, path: Path) -> None:
     """The same bytes under a second name, without taking their space twice where the file system can."""
     path.unlink(missing_ok=True)
@@ -78,9 +97,80 @@ def sync_folder(folder: Path) -> None:
 
 
 def sweep_orphans(folder: Path) -> None:
-    """Remove the temporary files of writers that were killed."""
+    """Remove the temporary files of writers that were killed; for a folder with one writer at a time."""
     for orphan in folder.glob(".*.tmp.*"):
         orphan.unlink(missing_ok=True)
+
+
+def sweep_orphans_of(paths: Iterable[Path]) -> None:
+    """Remove what writers of these files left when they were killed; those that live are left alone."""
+    names: dict[Path, set[str]] = {}
+    for path in paths:
+        names.setdefault(path.parent, set()).add(f".{path.name[:200]}")
+    for folder in names:
+        with suppress(OSError):  # no such folder: nothing to sweep
+            for entry in os.listdir(folder):
+                name, _, owner = entry.rpartition(".tmp.")
+                if name in names[folder] and owner.isdecimal() and not _is_alive(int(owner)):
+                    (folder / entry).unlink(missing_ok=True)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except OSError as error:
+        return error.errno != errno.ESRCH
+    except OverflowError:  # no number of a process
+        return False
+    return True
+
+
+def lock_file(path: Path) -> TextIO:
+    """An open file that holds a lock until it is closed; the kernel drops the lock with its owner, however that dies.
+
+    Raises:
+        RunBusyError: another process holds it; its number is told.
+        ResourceError: the file cannot be made.
+    """
+    try:
+        lock = open(path, "a+")  # noqa: SIM115  held as long as the caller wants
+    except OSError as error:
+        raise resource_error(error, path) from None
+    try:
+        if not _take_lock(lock):
+            lock.seek(0)
+            owner = lock.read().strip() or "unknown"
+            lock.close()
+            raise RunBusyError(f"process {owner} is writing here", str(path.parent), "wait or stop it")
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+    except OSError as error:
+        with suppress(OSError):
+            lock.close()
+        raise resource_error(error, path) from None
+    return lock
+
+
+def _take_lock(file: TextIO) -> bool:
+    for _ in range(4):
+        with suppress(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        time.sleep(0.02)  # it may only be `is_locked`, which is looking
+    return False
+
+
+def is_locked(path: Path) -> bool:
+    """Whether a process holds this lock."""
+    try:
+        with open(path) as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # no such file, or one that cannot be locked
+        return False
+    return False
 
 
 def resource_error(error: OSError, path: Path) -> ResourceError:
@@ -88,3 +178,9 @@ def resource_error(error: OSError, path: Path) -> ResourceError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return ResourceError("the disk is full", str(path), "free some space; nothing written before is lost")
     return ResourceError(f"cannot write: {error.strerror or error}", str(path), "check the folder and its permissions")
+
+
+def natural_key(name: str) -> tuple[list[str | int], str]:
+    """Sort key that puts ``2.png`` before ``10.png``."""
+    parts = re.split("([0-9]+)", name.casefold())  # text, digits, text, ...
+    return [int(part) if i % 2 else part for i, part in enumerate(parts)], name

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import os
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -20,7 +19,7 @@ from torch import Tensor
 from srae.decode import MAX_PIXELS, decode
 from srae.encode import FORMATS, check_fit, encode, format_of, to_8_bits, to_image
 from srae.errors import ConfigError, DataError
-from srae.files import atomic_write
+from srae.files import atomic_write, natural_key
 
 __all__ = ["MAX_PIXELS"]
 
@@ -101,14 +100,8 @@ def to_pixels(planes: Tensor, dtype: np.dtype | type) -> np.ndarray:
     """Float (C, H, W) on the CPU, clamped to [0, 1] -> (H, W, C) of uint8, uint16 or float32; integers rounded."""
     if dtype == np.float32:
         return planes.clamp(0, 1).permute(1, 2, 0).numpy()  # (C, H, W) -> (H, W, C)
-    scaled = (planes.clamp(0, 1) * np.iinfo(dtype).max).round_()
+    scaled = planes.clamp(0, 1).mul_(np.iinfo(dtype).max).round_()
     return np.ascontiguousarray(scaled.permute(1, 2, 0).numpy(), dtype)  # (C, H, W) -> (H, W, C)
-
-
-def natural_key(name: str) -> tuple[list[str | int], str]:
-    """Sort key that puts ``2.png`` before ``10.png``."""
-    parts = re.split("([0-9]+)", name.casefold())  # text, digits, text, ...
-    return [int(part) if i % 2 else part for i, part in enumerate(parts)], name
 
 
 def find_images(folder: str | Path) -> tuple[list[Path], int]:

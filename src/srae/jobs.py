@@ -12,8 +12,8 @@ from pathlib import Path
 
 from srae.encode import FORMATS, format_of
 from srae.errors import ConfigError, DataError, SraeError
-from srae.files import resource_error
-from srae.images import find_images, is_picture, natural_key
+from srae.files import natural_key, resource_error
+from srae.images import find_images, is_picture
 
 SUFFIXES = {"png": ".png", "jpg": ".jpg", "webp": ".webp", "tiff": ".tiff"}
 """What can be asked for by name, and the suffix that it gives."""

@@ -8,21 +8,21 @@ A run folder is a contract (version 1): `config.yaml`, `environment.json`,
 from __future__ import annotations
 
 import csv
-import fcntl
 import io
 import json
 import math
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from srae.config import Config, dump_config, parse_config
 from srae.errors import ConfigError, DataError, ResourceError, RunBusyError, SraeError
-from srae.files import resource_error, sweep_orphans, write_text
-from srae.yaml_text import parse_yaml
+from srae.files import is_locked, lock_file, natural_key, resource_error, sweep_orphans, write_text
+from srae.yaml_text import parse_yaml, read_text
 
 VERSION = 1
 COLUMNS = (
@@ -61,7 +61,7 @@ def check_name(name: str) -> str:
 
 
 def claim_run(runs_dir: Path, name: str) -> RunWriter:
-    """Make and lock a new folder: `name`, else `name-2`, `name-3`, ...; never an existing one.
+    """Make and lock a new folder: `name`, else `name-2`, `name-3`, ...; never one that holds a run.
 
     Raises:
         ResourceError: the folder cannot be made.
@@ -74,11 +74,22 @@ def claim_run(runs_dir: Path, name: str) -> RunWriter:
             try:
                 path.mkdir()  # atomic: of many starts in one second, each gets its own
             except FileExistsError:
-                continue
-            return RunWriter(path)
+                if not is_stillborn(path):
+                    continue
+            with suppress(RunBusyError):  # somebody else is just claiming it
+                run = RunWriter(path)
+                if is_stillborn(path):
+                    return run
+                run.close()
     except OSError as error:
         raise resource_error(error, runs_dir) from None
     raise ResourceError(f"10,000 runs are called {name}", str(runs_dir), "use --name")
+
+
+def is_stillborn(path: Path) -> bool:
+    """Whether a folder is empty, or holds no more than a start leaves that was killed before its config was written."""
+    left = {".lock", "checkpoints", "samples", "log.txt", "environment.json"}
+    return path.is_dir() and all(entry.name in left or ".tmp." in entry.name for entry in path.rglob("*"))
 
 
 class RunWriter:
@@ -86,33 +97,30 @@ class RunWriter:
 
     Raises:
         RunBusyError: another process is writing there.
+        ResourceError: disk full or not writable.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.checkpoints = path / "checkpoints"
         self.samples = path / "samples"
-        self._lock = open(path / ".lock", "a+")  # noqa: SIM115  held for the life of the writer
+        self._lock = lock_file(path / ".lock")
         try:
-            # The kernel drops the lock with its owner, however that one dies.
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            self._lock.seek(0)
-            owner = self._lock.read().strip() or "unknown"
+            for folder in (self.checkpoints, self.samples):
+                folder.mkdir(exist_ok=True)
+            for folder in (path, self.checkpoints, self.samples):
+                sweep_orphans(folder)
+        except OSError as error:
             self._lock.close()
-            raise RunBusyError(f"process {owner} is writing into this run", str(path), "wait or stop it") from None
-        self._lock.truncate(0)
-        self._lock.write(str(os.getpid()))
-        self._lock.flush()
-        for folder in (self.checkpoints, self.samples):
-            folder.mkdir(exist_ok=True)
-        for folder in (path, self.checkpoints, self.samples):
-            sweep_orphans(folder)
+            raise resource_error(error, path) from None
 
     def write_start(self, config: Config, environment: Mapping[str, Any]) -> None:
-        """What is known before the first step."""
-        write_text(self.path / "config.yaml", dump_config(config))
+        """What is known before the first step; with its config the folder becomes a run."""
         self.write_json("environment.json", environment)
+        self.write_config(config)
+
+    def write_config(self, config: Config) -> None:
+        write_text(self.path / "config.yaml", dump_config(config))
 
     def write_json(self, name: str, value: Mapping[str, Any]) -> None:
         write_text(self.path / name, json.dumps(_finite(value), indent=2, ensure_ascii=False) + "\n")
@@ -120,16 +128,17 @@ class RunWriter:
     def append_row(self, row: Mapping[str, Any]) -> None:
         """One epoch into metrics.csv, on the disk when this returns."""
         path = self.path / "metrics.csv"
-        text = csv_text([row], COLUMNS, header=not path.exists())
         try:
-            with open(path, "ab") as file:
+            with open(path, "ab", buffering=0) as file:  # what is not written now is not written by `truncate` either
                 start = file.tell()
+                rest = csv_text([row], COLUMNS, header=start == 0).encode()
                 try:
-                    file.write(text.encode())
-                    file.flush()
+                    while rest:
+                        rest = rest[file.write(rest) :]
                     os.fsync(file.fileno())
                 except OSError:
-                    file.truncate(start)
+                    with suppress(OSError):
+                        file.truncate(start)
                     raise
         except OSError as error:
             raise resource_error(error, path) from None
@@ -139,9 +148,12 @@ class RunWriter:
         path = self.path / "metrics.csv"
         if not path.exists():
             return
-        lines = path.read_text().splitlines(keepends=True)
-        kept = [line for line in lines[1:] if (epoch := _epoch(line)) is not None and epoch <= epochs]
-        write_text(path, "".join(lines[:1] + kept))
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
+        own = csv_text([], COLUMNS, header=True)
+        # Columns are only added at the end: ours fits the rows of an older srae, that of a newer one fits ours.
+        header = next((line for line in lines[:1] if line.startswith(own.strip()) and line.endswith("\n")), own)
+        kept = [line for line in lines if (epoch := _epoch(line)) is not None and epoch <= epochs]
+        write_text(path, "".join([header, *kept]))
 
     def write_images(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Per-image metrics of val and test."""
@@ -149,14 +161,15 @@ class RunWriter:
         write_text(self.path / "images.csv", csv_text(rows, columns, header=True))
 
     def log(self, text: str) -> None:
-        with open(self.path / "log.txt", "a", encoding="utf-8") as file:
+        """A line for log.txt; a full disk is told by the files that matter."""
+        with suppress(OSError), open(self.path / "log.txt", "a", encoding="utf-8") as file:
             file.write(text + "\n")
 
     def finish(self, summary: Mapping[str, Any]) -> None:
         """summary.json, and DONE when the run is done."""
         self.write_json("summary.json", {"version": VERSION, "run": self.path.name, **summary})
         if summary["status"] == "done":
-            (self.path / "DONE").touch()
+            write_text(self.path / "DONE", "")
 
     def reopen(self) -> None:
         """A finished run is to go on."""
@@ -168,7 +181,7 @@ class RunWriter:
 
 def _epoch(line: str) -> int | None:
     first, separator, _ = line.partition(",")
-    return int(first) if separator and first.isdigit() and line.endswith("\n") else None
+    return int(first) if separator and first.isdecimal() and line.endswith("\n") else None
 
 
 def csv_text(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], *, header: bool) -> str:
@@ -204,6 +217,8 @@ class Run:
     rows: list[dict[str, float | None]]
     status: str
     """done, stopped, diverged; running while a process holds its lock; killed otherwise."""
+    images: str = "images.csv"
+    """File of the figures per picture."""
 
     @property
     def name(self) -> str:
@@ -221,12 +236,14 @@ def read_run(path: Path) -> Run:
     config = None
     if (path / "config.yaml").is_file():
         try:
-            config = parse_yaml((path / "config.yaml").read_text(), str(path / "config.yaml"))[0]
+            config = parse_yaml(read_text(path / "config.yaml"), str(path / "config.yaml"))[0]
         except SraeError:
             config = None
     try:
-        summary = json.loads((path / "summary.json").read_text())
-    except (OSError, ValueError):
+        summary = json.loads((path / "summary.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        summary = None
+    if not isinstance(summary, dict):
         summary = None
     rows = read_rows(path)
     if is_busy(path):
@@ -237,14 +254,22 @@ def read_run(path: Path) -> Run:
 
 
 def read_rows(path: Path) -> list[dict[str, float | None]]:
-    """metrics.csv as numbers; a torn last line is left out."""
+    """metrics.csv as numbers, whatever its columns are; a torn last line is left out."""
     try:
-        text = (path / "metrics.csv").read_text()
+        text = (path / "metrics.csv").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return []
     lines = text.splitlines(keepends=True)
     whole = [lines[0], *(line for line in lines[1:] if _epoch(line) is not None)] if lines else []
-    return [{key: float(value) if value else None for key, value in row.items()} for row in csv.DictReader(whole)]
+    return [{key: _number(value) for key, value in row.items() if key} for row in csv.DictReader(whole)]
+
+
+def _number(text: str | None) -> float | None:
+    """A cell; None where nothing was measured, or it is damaged."""
+    try:
+        return float(text) if text else None
+    except ValueError:
+        return None
 
 
 def baseline_of(run: Run) -> str:
@@ -253,12 +278,31 @@ def baseline_of(run: Run) -> str:
     return str(protocol.get("baseline", "returning the input"))
 
 
-def read_images(path: Path) -> list[dict[str, str]]:
-    """images.csv as text, or nothing."""
+def scored_on(run: Run, label: str) -> Run:
+    """The run with the figures that `srae eval` took of it elsewhere, in place of its own; it has no curves there.
+
+    Raises:
+        ConfigError: there are none.
+    """
+    images = f"images-{label}.csv"
     try:
-        with open(path / "images.csv", newline="", encoding="utf-8") as file:
-            return list(csv.DictReader(file))
-    except OSError:
+        scores = json.loads((run.path / images).with_suffix(".json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        scores = None
+    if not isinstance(scores, dict) or not run.summary:
+        there = [path.stem.removeprefix("images-") for path in sorted(run.path.glob("images-*.json"))]
+        remedy = f"there are: {', '.join(there) or 'none'}; `srae eval --model {run.path} --data FOLDER` makes them"
+        raise ConfigError(f"no figures called {label!r}", str(run.path), remedy)
+    own = {key: value for key, value in run.summary.items() if key not in ("train", "val", "test", "identity")}
+    return replace(run, summary=own | scores, rows=[], images=images)
+
+
+def read_images(run: Run) -> list[dict[str, str]]:
+    """Its figures per picture as text, or nothing."""
+    try:
+        with open(run.path / run.images, newline="", encoding="utf-8") as file:
+            return [row for row in csv.DictReader(file) if row.get("split") and row.get("name")]
+    except (OSError, ValueError, csv.Error):
         return []
 
 
@@ -267,24 +311,17 @@ def read_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     file = path / "config.yaml"
     if not file.is_file():
         raise DataError("not a run folder: it has no config.yaml", str(path), "`srae runs` lists the runs")
-    return parse_config(file.read_text(), str(file), overrides)
+    return parse_config(read_text(file), str(file), overrides)
 
 
 def is_busy(path: Path) -> bool:
     """Whether a process is writing into this run."""
-    try:
-        with open(path / ".lock") as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except OSError:
-        return True
-    return False
+    return is_locked(path / ".lock")
 
 
 def list_runs(runs_dir: Path) -> list[Path]:
     """Run folders directly under `runs_dir`, by name."""
-    return sorted(p.parent for p in runs_dir.glob("*/config.yaml"))
+    return sorted((p.parent for p in runs_dir.glob("*/config.yaml")), key=lambda path: natural_key(path.name))
 
 
 def find_run(name: str, runs_dir: Path) -> Path:

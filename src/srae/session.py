@@ -13,6 +13,7 @@ from srae.data import Data
 from srae.device import describe_machine, memory_peaks
 from srae.metrics import Protocol
 from srae.models import count_multiply_adds, count_parameters
+from srae.models.baselines import baseline_name
 from srae.narrate import describe_seconds
 from srae.optimizer import learning_rate_at
 from srae.progress import Progress
@@ -53,7 +54,7 @@ class Session:
     @property
     def baseline(self) -> str:
         """What `identity` measures, in words."""
-        return "returning the input" if self.data.in_shape == self.data.out_shape else "bicubic interpolation"
+        return baseline_name(self.data.out_shape[-1] // self.data.in_shape[-1])
 
 
 def start_lines(s: Session) -> list[str]:
@@ -73,6 +74,9 @@ def start_lines(s: Session) -> list[str]:
         lines.append(
             f"training  {epochs} epochs of {s.steps_per_epoch} steps on {where}: about {expected} plus validation"
         )
+    samples = data.train.epoch_length * s.config.data.crops_per_picture
+    if s.optimizer is not None and samples < s.config.train.batch_size:
+        lines.append(f"batch     {samples} instead of {s.config.train.batch_size}: an epoch has no more samples")
     if s.identity:
         mse, psnr = s.identity["mse"], s.identity["psnr"]
         lines.append(f"baseline  {s.baseline}: val mse {mse:.6f}, {psnr:.2f} dB ({s.protocol})")

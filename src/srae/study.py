@@ -19,9 +19,11 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -30,8 +32,8 @@ from pydantic import Field, model_validator
 
 from srae.config import Section, find_config, load_config, parse_section
 from srae.errors import ConfigError, SraeError
-from srae.files import write_text
-from srae.runs import check_name, read_config, read_run
+from srae.files import lock_file, resource_error, write_text
+from srae.runs import check_name, is_busy, is_stillborn, read_config, read_run
 from srae.yaml_text import read_text
 
 Say = Callable[[str], None]
@@ -83,10 +85,21 @@ def load_study(path: Path) -> Study:
     return parse_section(Study, read_text(path), str(path))
 
 
-def keep_study(source: Path, folder: Path) -> None:
-    """Copy the study's file into its folder, where `read_parts` finds it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    write_text(folder / FILE, read_text(source))
+@contextmanager
+def open_study(source: Path, folder: Path) -> Iterator[None]:
+    """A study's folder with a copy of its file, where `read_parts` finds it; for one process at a time.
+
+    Raises:
+        RunBusyError: another process runs this study.
+        ResourceError: the folder cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise resource_error(error, folder) from None
+    with lock_file(folder / ".lock"):
+        write_text(folder / FILE, read_text(source))
+        yield
 
 
 def read_parts(folder: Path) -> list[str] | None:
@@ -137,7 +150,7 @@ def _word(value: Any) -> str:
 
 def _state(path: Path, config: Path, overrides: list[str]) -> Literal["new", "resume", "done"]:
     wanted = load_config(config, overrides)
-    if not path.exists():
+    if not path.exists() or is_stillborn(path):
         return "new"
     if read_config(path) != wanted:
         raise ConfigError(
@@ -160,7 +173,7 @@ def run_study(planned: list[Planned], folder: Path, say: Say, *, device: str = "
     failed = []
     pool = ThreadPoolExecutor(jobs)
     try:
-        results = pool.map(lambda run: _train(run, folder, device, environment), todo)
+        results = pool.map(lambda run: _train(run, folder, device, environment, say), todo)
         for number, (run, error) in enumerate(zip(todo, results, strict=True), 1):
             say(f"{number}/{len(todo)}  {run.name}  {f'FAILED: {error}' if error else _result(run.folder)}")
             if error:
@@ -179,8 +192,15 @@ def command_of(run: Planned, folder: Path, device: str) -> list[str]:
     return ["train", "--config", str(run.config), *sets, *where]
 
 
-def _train(run: Planned, folder: Path, device: str, environment: dict[str, str]) -> str | None:
+def _train(run: Planned, folder: Path, device: str, environment: dict[str, str], say: Say) -> str | None:
     """None when it went well, else the first line of what went wrong."""
+    if is_busy(run.folder):  # its study was killed; it ends with the epoch, for want of somebody to tell
+        say(f"{run.name}: waits for a training that is still under way")
+        while is_busy(run.folder):
+            time.sleep(0.5)
+        run = replace(run, state=_state(run.folder, run.config, run.overrides))
+        if run.state == "done":
+            return None
     command = [sys.executable, "-m", "srae", *command_of(run, folder, device)]
     done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment)
     if done.returncode == 0:

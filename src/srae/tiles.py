@@ -18,6 +18,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from srae.device import free_memory
 from srae.errors import ResourceError
 from srae.regions import Planes, extended, of_tensor
 
@@ -117,11 +118,11 @@ def run_pieces(
     job = partial(job, progress or (lambda _: None))
     with torch.no_grad():
         if geometry.fixed_size:
-            _spare_memory(job, _WINDOWS_AT_ONCE, 1, 1)
+            _spare_memory(job, device, _WINDOWS_AT_ONCE, 1, 1)
         else:
             floor = min(2 * geometry.margin + multiple, max(sides))
             side = min(tile or _pick_tile(geometry, device), max(sides))
-            _spare_memory(job, max(side // multiple * multiple, floor), floor, multiple)
+            _spare_memory(job, device, max(side // multiple * multiple, floor), floor, multiple)
 
 
 def turned_mean(forward: Forward, input: Tensor) -> Tensor:
@@ -135,7 +136,7 @@ def turned_mean(forward: Forward, input: Tensor) -> Tensor:
     total, turns = torch.zeros(()), range(0, 4, 1 if square else 2)
     for turn in turns:
         for flip in ((), (3,)):
-            output = forward(torch.rot90(input, turn, (2, 3)).flip(flip))
+            output = forward(torch.rot90(input, turn, (2, 3)).flip(flip)).float()
             total = total.to(output) + torch.rot90(output.flip(flip), -turn, (2, 3))
     return total / (2 * len(turns))
 
@@ -156,7 +157,7 @@ def is_memory_error(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and bool(re.search(r"memory|alloc", str(error), re.IGNORECASE))
 
 
-def _spare_memory(run: Callable[[int], None], size: int, floor: int, multiple: int) -> None:
+def _spare_memory(run: Callable[[int], None], device: torch.device, size: int, floor: int, multiple: int) -> None:
     """Run with this size, and with half of it as often as the memory asks for."""
     while True:
         try:
@@ -169,8 +170,10 @@ def _spare_memory(run: Callable[[int], None], size: int, floor: int, multiple: i
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
         if size <= floor:
+            free = free_memory(device)
+            have = "" if free is None else f"; {free / 1e9:.1f} GB are free"
             remedy = "close other programs, use --device cpu, or a smaller picture or model"
-            raise ResourceError(f"not enough memory, even in pieces of {size}", reason, remedy)
+            raise ResourceError(f"not enough memory, even in pieces of {size}", reason + have, remedy)
         size = max(floor, size // 2 // multiple * multiple)
 
 
@@ -209,7 +212,8 @@ def _run_tiles(
     rows, columns = (_spans(side, tile, geometry) for side in (input.height, input.width))
     for i, y in enumerate(rows):
         for j, x in enumerate(columns):
-            result = forward(input.read(y.start, y.stop, x.start, x.stop)[None].to(device))[0]
+            piece = input.read(y.start, y.stop, x.start, x.stop)[None]
+            result = forward(piece.to(device).contiguous(memory_format=torch.channels_last))[0]
             kept = result[:, _scaled(y, scale), _scaled(x, scale)]
             keep(y.first * scale, x.first * scale, kept)
             progress((i * len(columns) + j + 1) / (len(rows) * len(columns)))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import copy
 import math
+import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,8 +23,8 @@ from tqdm import tqdm
 from srae.checkpoint import find_weights, load_weights, read_checkpoint, start_from
 from srae.config import Config
 from srae.data import Batch, Data, Split, count_batches, open_data, train_batches
-from srae.device import autocast, describe_call, describe_machine, pick_precision, seed_all
-from srae.errors import ConfigError, DivergedError, Interrupted
+from srae.device import autocast, describe_call, describe_machine, keep_freed_memory, pick_precision, seed_all
+from srae.errors import ConfigError, DivergedError, Interrupted, ResourceError
 from srae.evaluate import baseline, describe_outputs, evaluate, means, save_pictures, save_samples, score_split
 from srae.files import copy_file
 from srae.metrics import Protocol
@@ -49,6 +50,7 @@ def prepare(config: Config, device: torch.device, *, resume: bool = False) -> Se
     Raises:
         ConfigError, DataError, CheckpointError: what is wrong with the options, shapes, pictures or weights.
     """
+    keep_freed_memory()
     data = open_data(**config.data.model_dump()).to(device)
     trial = _build(config, data, device)  # thrown away: later weights and memory do not know of it
     _try_last_batch(trial)
@@ -64,8 +66,13 @@ def prepare(config: Config, device: torch.device, *, resume: bool = False) -> Se
     return session
 
 
-def train(session: Session, run: RunWriter, say: Say, *, resume: bool = False) -> dict[str, Any]:
+def train(
+    session: Session, run: RunWriter, say: Say, *, resume: bool = False, allow_changed: bool = False
+) -> dict[str, Any]:
     """Train (or go on), score, and leave everything in the run folder; returns its summary.
+
+    Args:
+        allow_changed: go on although the data or the batch size are others.
 
     Raises:
         DivergedError: a loss or gradient is not finite; the last good checkpoint is kept.
@@ -76,18 +83,23 @@ def train(session: Session, run: RunWriter, say: Say, *, resume: bool = False) -
         run.write_start(s.config, {**describe_machine(s.device), **describe_call()})
     for line in [*s.data.notes, *start_lines(s)]:
         say(line)
-    progress = restore_progress(run, s.model, s.average, s.optimizer, make_meta(s), say) if resume else Progress()
+    progress = Progress()
+    if resume:
+        now, steps = make_meta(s), s.steps_per_epoch
+        progress = restore_progress(run, s.model, s.average, s.optimizer, now, steps, say, allow_changed=allow_changed)
+        run.write_config(s.config)  # more epochs, or other data
     try:
         if s.optimizer is not None:
             _fit(s, progress, run, say)
-        elif not (run.path / "metrics.csv").exists():
+        elif not (run.checkpoints / "best.safetensors").exists():
+            run.keep_rows(-1)  # it was killed in between
             run.append_row(make_row(s, progress, means(evaluate(s.model, s.data.val, s.task, s.protocol)), 0.0))
             save_best(run, progress, s.model, make_meta(s))
     except (DivergedError, Interrupted) as stop:
         status = "diverged" if isinstance(stop, DivergedError) else "stopped"
         run.finish(make_summary(s, progress, read_rows(run.path), {}, status))
         raise
-    return _finish(s, progress, run)
+    return _finish(s, progress, run, say)
 
 
 def _build(config: Config, data: Data, device: torch.device) -> Session:
@@ -129,6 +141,9 @@ def _fit(s: Session, progress: Progress, run: RunWriter, say: Say) -> None:
             began, done_before = time.perf_counter(), progress.epoch_seconds
             _run_epoch(s, progress, stop.wanted)
             train_seconds = done_before + time.perf_counter() - began
+            if not math.isfinite(progress.loss_sum):
+                raise _diverged(s, progress, "the mean loss is not finite", "seen after its steps")
+            scores = means(evaluate(s.judged, s.data.val, s.task, s.protocol, dtype=s.dtype, stopped=stop.wanted))
             if stop.wanted():
                 progress.epoch_seconds = train_seconds
                 save_progress(run, progress, s.model, s.average, s.optimizer, make_meta(s))
@@ -138,9 +153,9 @@ def _fit(s: Session, progress: Progress, run: RunWriter, say: Say) -> None:
                     str(run.path),
                     f"go on with: srae-train --resume {run.path}",
                 )
-            if not math.isfinite(progress.loss_sum):
-                raise _diverged(s, progress, "the mean loss is not finite", "seen at the end of the epoch")
-            scores = means(evaluate(s.judged, s.data.val, s.task, s.protocol, dtype=s.dtype))
+            judge = next(iter(s.task.metrics))
+            if not math.isfinite(scores[judge]):  # of the epoch's last step, which no later loss tells of
+                raise _diverged(s, progress, f"val {judge} is not finite", "seen after its steps")
             progress.epoch += 1
             progress.epoch_seconds = done_before + time.perf_counter() - began
             progress.wall_seconds += progress.epoch_seconds
@@ -167,7 +182,8 @@ def _run_epoch(s: Session, progress: Progress, stopped: Callable[[], bool]) -> N
     s.model.train()
     assert s.optimizer is not None
     batches = _batches(s, progress.epoch, progress.batch)
-    bar = tqdm(batches, f"epoch {progress.epoch + 1}", s.steps_per_epoch, False, initial=progress.batch, disable=None)
+    hidden = os.environ.get("TERM") == "dumb" or None  # None: unless stderr is a terminal
+    bar = tqdm(batches, f"epoch {progress.epoch + 1}", s.steps_per_epoch, False, initial=progress.batch, disable=hidden)
     for batch in bar:
         seed_all(config.seed, progress.epoch, progress.batch)  # dropout
         set_learning_rate(s.optimizer, learning_rate_at(config.train, progress.step, s.steps_per_epoch))
@@ -268,7 +284,7 @@ def _time_step(s: Session) -> float | None:
     return sorted(times)[len(times) // 2]
 
 
-def _finish(s: Session, progress: Progress, run: RunWriter) -> dict[str, Any]:
+def _finish(s: Session, progress: Progress, run: RunWriter, say: Say) -> dict[str, Any]:
     """Score the best weights, picture by picture, and write what the run folder promises."""
     best = run.checkpoints / "best.safetensors"
     tensors, _ = read_checkpoint(best)
@@ -285,10 +301,13 @@ def _finish(s: Session, progress: Progress, run: RunWriter) -> dict[str, Any]:
             for i, picture in enumerate(split.names):
                 rows.append({"split": name, "name": picture, **{metric: v[i] for metric, v in values.items()}})
     run.write_images(rows)
-    if s.task.images:
-        save_samples(s.model, s.data.val, run.samples, dtype=s.dtype)
-    else:
-        save_pictures(s.data.test or s.data.val, "test" if s.data.test else "val", run.samples)
+    try:
+        if s.task.images:
+            save_samples(s.model, s.data.val, run.samples, dtype=s.dtype)
+        else:
+            save_pictures(s.data.test or s.data.val, "test" if s.data.test else "val", run.samples)
+    except ResourceError as error:
+        say(f"warning: no sample pictures: {error.what}, {error.where}")
     summary = make_summary(s, progress, read_rows(run.path), scored, "done")
     if s.task.images:
         summary["output"] = describe_outputs(s.model, s.data.val, dtype=s.dtype)

@@ -8,6 +8,7 @@ A verb is a module of this folder with `add_arguments(parser)`, `run(args)` and
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib
 import json
 import os
@@ -16,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from srae.errors import SraeError
+from srae.errors import ResourceError, SraeError
 
 VERBS = {
     "train": "train the network of a YAML into a run folder",
@@ -32,14 +33,28 @@ VERBS = {
 }
 
 
+# A name, a config or a run folder from elsewhere must not drive the terminal: C0 without the line feed, DEL, C1.
+_CONTROL = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if code != 10}
+
+
+def escape_control(text: str) -> str:
+    """The text with control characters as backslash escapes; line feeds stay."""
+    return text.translate(_CONTROL)
+
+
 def say(text: str) -> None:
     """One line for a person, on stderr."""
-    print(text, file=sys.stderr, flush=True)
+    print(escape_control(text), file=sys.stderr, flush=True)
+
+
+def show(text: str) -> None:
+    """Results for a person, on stdout."""
+    print(escape_control(text))
 
 
 def print_json(value: Any) -> None:
-    """One JSON document on stdout."""
-    print(json.dumps(value, indent=2, ensure_ascii=False))
+    """One JSON document on stdout; in ASCII, which every encoding and every file name goes through."""
+    print(json.dumps(value, indent=2))
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -61,19 +76,41 @@ def upscale_main() -> int:
 
 
 @contextmanager
-def _closed_pipe_is_no_error() -> Iterator[None]:
-    """The reader of our output may go away (`srae runs | head`): nothing to say, nothing to flush at exit."""
+def _sound_output() -> Iterator[None]:
+    """Whatever our output is connected to, it is no bug of ours.
+
+    A stream may be closed, or know fewer letters than a file name has.  The
+    reader may go away (`srae runs | head`): nothing to say, nothing to flush at
+    exit.  The disk behind `> file` may be full.
+    """
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115  as long as the process
+    if hasattr(sys.stdout, "reconfigure"):  # bytes that are no text go out as they came in
+        whole = sys.stdout.encoding.lower() in ("utf-8", "utf8")
+        sys.stdout.reconfigure(errors="surrogateescape" if whole else "backslashreplace")
     try:
         try:
             yield
         finally:  # also on argparse's own exit from --help
             sys.stdout.flush()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _let_go_of_stdout()
         raise SystemExit(141) from None
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        _let_go_of_stdout()
+        say(f"the disk is full\n{error.filename or 'standard output'}\nfree some space")
+        raise SystemExit(ResourceError.exit_code) from None
 
 
-@_closed_pipe_is_no_error()
+def _let_go_of_stdout() -> None:
+    """What is still buffered goes nowhere, or Python would try once more at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@_sound_output()
 def _run_top(arguments: list[str]) -> int:
     verbs = "\n".join(f"  {name:<9} {sentence}" for name, sentence in VERBS.items())
     parser = _Parser(
@@ -101,7 +138,7 @@ def _run_top(arguments: list[str]) -> int:
     return 2
 
 
-@_closed_pipe_is_no_error()
+@_sound_output()
 def run_verb(verb: str, arguments: list[str], program: str) -> int:
     """Parse and run one verb; an `SraeError` becomes its three lines and its exit code."""
     module = importlib.import_module(f"srae.cli.{verb}")

@@ -9,7 +9,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from srae.cli import print_json, say
+from srae.cli import print_json, say, show
 from srae.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -27,15 +27,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--output", metavar="DIR", help="also write table.csv, .md and .tex and curves into this folder"
     )
+    parser.add_argument(
+        "--on", metavar="LABEL", help="figures that `srae eval` took of these runs, for example set14-val-y"
+    )
     parser.add_argument("--runs-dir", metavar="DIR", default="runs", help="folder in which names are looked up")
     parser.add_argument("--json", action="store_true", help="print the rows as JSON")
 
 
 def run(args: argparse.Namespace) -> int:
     from srae.compare import differing_keys, group_runs, text_table
-    from srae.runs import baseline_of, find_runs, read_run
+    from srae.runs import baseline_of, find_runs, read_run, scored_on
 
     runs = [read_run(path) for name in args.runs for path in find_runs(name, Path(args.runs_dir))]
+    if args.on:
+        runs = [scored_on(run, args.on) for run in runs]
     groups = group_runs(runs)
     if args.output:
         write_comparison(groups, Path(args.output))
@@ -46,16 +51,17 @@ def run(args: argparse.Namespace) -> int:
     if len(groups) > 1:
         say("these runs differ in data or protocol: their figures do not belong in one table")
     for group in groups:
-        print(f"data: {group.data}\nprotocol: {group.protocol}")
-        if group.baseline:
-            print(f"{baseline_of(group.runs[0])}: mse {group.baseline['mse']:.6f}, {group.baseline['psnr']:.2f} dB")
-        print(f"\n{text_table(group.rows())}\n")
+        show(f"data: {group.data}\nprotocol: {group.protocol}")
+        mse, psnr = ((group.baseline or {}).get(metric) for metric in ("mse", "psnr"))
+        if mse is not None and psnr is not None:
+            show(f"{baseline_of(group.runs[0])}: mse {mse:.6f}, {psnr:.2f} dB")
+        show(f"\n{text_table(group.rows())}\n")
         print_tests(group)
     differences = differing_keys(runs)
     if len(runs) > 1 and differences:
-        print("config differences:")
+        show("config differences:")
         for key, values in differences.items():
-            print(f"  {key}: {', '.join(map(str, values))}")
+            show(f"  {key}: {', '.join(map(str, values))}")
     return 0
 
 
@@ -82,19 +88,19 @@ def print_tests(group: Group) -> None:
     best, rows = pair_with_best(group)
     if rows:
         images = rows[0]["images"]
-        print(f"against {best}, on the same {images} pictures (p: sign-flip permutation, Holm; ties count half):")
+        show(f"against {best}, on the same {images} pictures (p: sign-flip permutation, Holm; ties count half):")
         width = max(len(row["run"]) for row in rows)
         for row in rows:
             difference, low, high = (row[score.key(name)] for name in ("difference", "low", "high"))
             size = f"{difference:+.2f} {score.unit} [{low:+.2f}, {high:+.2f}]"
             verdict = "" if row["p"] < 0.05 else "  no difference beyond noise"
-            print(f"  {row['run']:<{width}}  {size}  p {row['p']:.2g}  better on {row['win_rate']:.0%}{verdict}")
-        print()
+            show(f"  {row['run']:<{width}}  {size}  p {row['p']:.2g}  better on {row['win_rate']:.0%}{verdict}")
+        show("")
     if shares := what_mattered(group):
-        print(f"share of the variance of {score.column}:")
+        show(f"share of the variance of {score.column}:")
         for name, share in sorted(shares.items(), key=lambda item: -item[1]):
-            print(f"  {share:>4.0%}  {name}")
-        print()
+            show(f"  {share:>4.0%}  {name}")
+        show("")
 
 
 def write_comparison(groups: list[Group], folder: Path) -> None:

@@ -7,10 +7,9 @@ It ends with exit code 0 when training could start, else 3.
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import TYPE_CHECKING
 
-from srae.cli import print_json, say
+from srae.cli import print_json, say, show
 from srae.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -61,7 +60,7 @@ def _check(args: argparse.Namespace) -> int:
         problems, warnings = ([p._asdict() for p in found] for found in (checked.problems, checked.warnings))
         print_json({"folder": args.folder, **asdict(checked), "problems": problems, "warnings": warnings})
     else:
-        sys.stdout.write("".join(f"{line}\n" for line in _describe(checked)))
+        show("\n".join(_describe(checked)))
     return DataError.exit_code if checked.problems else 0
 
 
@@ -112,7 +111,7 @@ def _make_pairs(args: argparse.Namespace) -> int:
     if args.json:
         print_json({"folder": args.out, "pairs": counts})
     else:
-        print(f"{args.out}: " + ", ".join(f"{count} {split}" for split, count in counts.items()))
+        show(f"{args.out}: " + ", ".join(f"{count} {split}" for split, count in counts.items()))
     say(f"train on them with: srae-train --config NAME --data {args.out}")
     return 0
 

@@ -1,4 +1,8 @@
-"""Say what would fail on this machine, before a training finds out."""
+"""Say what would fail on this machine, before a training finds out.
+
+A line with `fail` is something srae needs: exit code 5.  A line with `warn`
+works, but not as one might wish.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ import os
 import platform
 import re
 import shutil
+import sys
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -14,17 +19,18 @@ from importlib import import_module, metadata
 from pathlib import Path
 from typing import NamedTuple
 
-from srae.cli import print_json
-from srae.errors import ResourceError
+from srae.cli import print_json, show
+from srae.errors import ResourceError, SraeError
 
 EXAMPLES = """
   srae doctor
   srae doctor --runs-dir results/runs --json
 """
 
-LIBRARIES = {"torch": "torch", "torchvision": "torchvision", "pillow": "PIL"}
+# What is imported under another name than it is installed by.
+MODULES = {"pillow": "PIL", "scikit-image": "skimage", "pyyaml": "yaml"}
 ENOUGH_DISK, LITTLE_DISK = 2e9, 2e8  # 17 million parameters with Adam's moments, three checkpoints: 0.6 GB
-LITTLE_RAM = 2e9
+ENOUGH_MEMORY, LITTLE_MEMORY = 2e9, 4e8  # torch and a toy network: 0.3 GB
 
 
 class Check(NamedTuple):
@@ -41,29 +47,43 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    checks = [*check_libraries(), *check_arithmetic(), check_memory(), *check_runs_dir(args.runs_dir), check_configs()]
-    failed = any(check.level == "fail" for check in checks)
+    checks = [
+        *check_libraries(),
+        *check_arithmetic(),
+        *check_memory(),
+        *check_runs_dir(args.runs_dir),
+        check_configs(),
+        *check_weights(),
+        *check_surroundings(),
+    ]
+    failed = sum(check.level == "fail" for check in checks)
     if args.json:
         print_json({"ok": not failed, "checks": [check._asdict() for check in checks]})
     else:
         for check in checks:
-            print(f"{check.level:<5} {check.name:<12} {check.found}" + (f"; {check.remedy}" if check.remedy else ""))
+            show(f"{check.level:<5} {check.name:<12} {check.found}" + (f"; {check.remedy}" if check.remedy else ""))
+        show(f"{failed} would fail" if failed else "nothing would fail")
     return ResourceError.exit_code if failed else 0
 
 
 def check_libraries() -> Iterator[Check]:
-    """Python and the libraries that matter most can be imported and are new enough."""
-    yield Check("ok", "python", f"{platform.python_version()} on {platform.system()} {platform.machine()}")
+    """Python and every library that srae needs can be imported and is new enough."""
     needed = read_requirements()
-    for library, module in LIBRARIES.items():
+    python = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
+    if sys.version_info < _numbers(needed.get("python", "0")):
+        yield Check("fail", "python", f"{python} is too old", f"use Python {needed['python']} or newer")
+    else:
+        yield Check("ok", "python", python)
+    for library, wanted in needed.items():
+        if library == "python":
+            continue
         try:
-            import_module(module)
+            import_module(MODULES.get(library, library))
             version = metadata.version(library)
         except Exception as error:  # a broken library raises anything, an OSError of a missing .so for one
             problem = f"cannot be imported: {type(error).__name__}: {error}".splitlines()[0]
             yield Check("fail", library, problem, f"pip install --upgrade {library}")
             continue
-        wanted = needed.get(library, "0")
         if _numbers(version) < _numbers(wanted):
             yield Check("fail", library, f"{version} is too old", f"pip install --upgrade '{library}>={wanted}'")
         else:
@@ -71,12 +91,15 @@ def check_libraries() -> Iterator[Check]:
 
 
 def read_requirements() -> dict[str, str]:
-    """The least version of each library, as the installed package states it; nothing when srae is not installed."""
+    """The least version of `python` and of each library, as the installed package states it."""
     try:
-        lines = metadata.requires("srae") or []
-    except metadata.PackageNotFoundError:
-        return {}
-    found = (re.match(r"([\w-]+)>=([\d.]+)", line) for line in lines)
+        about = metadata.metadata("srae").json
+    except (
+        metadata.PackageNotFoundError
+    ):  # run from its source: the libraries are still those that it cannot do without
+        return {"torch": "0", "torchvision": "0", "pillow": "0", "numpy": "0"}
+    lines = [f"python{about.get('requires_python', '')}", *about.get("requires_dist", [])]
+    found = (re.match(r"([\w-]+)>=([\d.]+)(?!.*\bextra\b)", line) for line in lines)
     return {match[1].lower(): match[2] for match in found if match}
 
 
@@ -123,32 +146,57 @@ def _check_gpu(index: int) -> Check:
     return Check(level, "cuda", f"{name}: {free:.1f} of {total:.1f} GB free", "" if free > 2 else "others use it")
 
 
-def check_memory() -> Check:
-    """What the system says is available; a container may be allowed less."""
+def check_memory() -> Iterator[Check]:
+    """What can be taken without swapping, within the limit of a container."""
     try:
-        free = int(re.findall(r"MemAvailable:\s+(\d+)", Path("/proc/meminfo").read_text())[0]) * 1024
-    except (OSError, IndexError):
-        return Check("ok", "memory", "unknown on this system")
-    if free < LITTLE_RAM:
-        return Check("warn", "memory", f"{free / 1e9:.1f} GB available", "use crops and a small batch_size")
-    return Check("ok", "memory", f"{free / 1e9:.1f} GB available")
+        from srae.device import available_memory
+    except Exception:  # no torch: told by check_libraries
+        return
+    free = available_memory()
+    if free is None:
+        yield Check("ok", "memory", "unknown on this system")
+        return
+    level = _level(free, ENOUGH_MEMORY, LITTLE_MEMORY)
+    remedy = {"ok": "", "warn": "use crops and a small batch_size", "fail": "end other programs"}[level]
+    yield Check(level, "memory", f"{free / 1e9:.1f} GB available", remedy)
+
+
+def _level(free: float, enough: float, little: float) -> str:
+    return "ok" if free > enough else "warn" if free > little else "fail"
 
 
 def check_runs_dir(runs_dir: Path) -> Iterator[Check]:
-    """A file can be made where the runs go, and there is room; the folder itself need not exist yet."""
+    """A file can be made, synced and locked where the runs go, and there is room; the folder need not exist yet."""
     folder = runs_dir.absolute()
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
     try:
-        with tempfile.TemporaryFile(dir=folder):
-            pass
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(b"srae")
+            file.flush()
+            os.fsync(file.fileno())
+            locks = _can_lock(file.fileno())
         free = shutil.disk_usage(folder).free
     except OSError as error:
         yield Check("fail", "runs folder", f"cannot write into {folder}: {error.strerror}", "choose --runs-dir")
         return
-    yield Check("ok", "runs folder", f"{runs_dir} can be written")
-    level = "ok" if free > ENOUGH_DISK else "warn" if free > LITTLE_DISK else "fail"
+    if locks:
+        yield Check("ok", "runs folder", f"{runs_dir} can be written")
+    else:
+        found = f"{runs_dir} is on a file system without locks: two trainings in one run would not be noticed"
+        yield Check("fail", "runs folder", found, "choose a --runs-dir on a local disk")
+    level = _level(free, ENOUGH_DISK, LITTLE_DISK)
     yield Check(level, "disk", f"{free / 1e9:.1f} GB free", "" if level == "ok" else "free some, or choose --runs-dir")
+
+
+def _can_lock(file: int) -> bool:
+    import fcntl
+
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def check_configs() -> Check:
@@ -159,3 +207,44 @@ def check_configs() -> Check:
     if not names:
         return Check("fail", "configs", "no shipped config found", "install srae again")
     return Check("ok", "configs", f"{len(names)} shipped")
+
+
+def check_weights() -> Iterator[Check]:
+    """Every shipped model is whole, by the checksum it carries."""
+    try:
+        from srae.checkpoint import load_model
+        from srae.shipped import shipped_models
+    except Exception:  # no torch: told by check_libraries
+        return
+    damaged = []
+    names = shipped_models()
+    for name, path in names.items():
+        try:
+            load_model(path)
+        except SraeError as error:
+            damaged.append(f"{name}: {error.what}")
+    if damaged or not names:
+        yield Check("fail", "models", "; ".join(damaged) or "no shipped model found", "install srae again")
+    else:
+        yield Check("ok", "models", f"shipped: {', '.join(names)}")
+
+
+def check_surroundings() -> Iterator[Check]:
+    """The terminal's letters, and a place for matplotlib's font list."""
+    encoding = (sys.stdout.encoding or "none").lower()
+    if encoding.replace("-", "") == "utf8":
+        yield Check("ok", "letters", "UTF-8")
+    else:
+        yield Check("warn", "letters", f"{encoding}: others are shown as escapes", "export LC_ALL=C.UTF-8")
+    try:
+        with tempfile.TemporaryFile():
+            pass
+    except OSError as error:
+        yield Check("warn", "temporary", f"no folder for temporary files: {error.strerror}", "set TMPDIR")
+        return
+    home = Path(os.environ.get("MPLCONFIGDIR") or os.environ.get("XDG_CACHE_HOME") or Path("~").expanduser())
+    if home.is_dir() and os.access(home, os.W_OK):
+        yield Check("ok", "home", f"{home} can be written")
+    else:
+        remedy = "set MPLCONFIGDIR to a folder that can be written"
+        yield Check("warn", "home", f"{home} cannot be written: every figure waits for a list of fonts", remedy)

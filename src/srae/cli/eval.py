@@ -7,10 +7,11 @@ protocols do not belong in one table.
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from srae.cli import print_json, say
+from srae.cli import print_json, say, show
 from srae.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -36,13 +37,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--scale", metavar="N", type=int, help="make the low side from a folder of high-resolution pictures"
     )
     parser.add_argument(
+        "--kernel",
+        choices=("bicubic", "photo"),
+        default="bicubic",
+        help="how --scale shrinks; photo: as pictures from the web were, with blur, noise and JPEG marks",
+    )
+    parser.add_argument(
         "--protocol",
         choices=("rgb", "y"),
         default="rgb",
         help="rgb: all pixels; y: luma, `scale` pixels cut off each border",
     )
     parser.add_argument(
-        "-o", "--output", metavar="CSV", help="per-image figures (default: images-DATA-PROTOCOL.csv in the run)"
+        "-o",
+        "--output",
+        metavar="CSV",
+        help="per-image figures (default: images-DATA-PROTOCOL.csv in the run, or MODEL-DATA-PROTOCOL.csv here)",
     )
     parser.add_argument("--runs-dir", metavar="DIR", default="runs", help="folder in which names are looked up")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to compute")
@@ -61,6 +71,7 @@ def run(args: argparse.Namespace) -> int:
     from srae.evaluate import InColour, baseline_model, evaluate, means, score_split
     from srae.files import atomic_write
     from srae.metrics import Protocol
+    from srae.models.baselines import baseline_name
     from srae.runs import csv_text
     from srae.shipped import resolve_model
     from srae.tasks import TASKS
@@ -89,7 +100,7 @@ def run(args: argparse.Namespace) -> int:
             )
         border = args.scale or scale
         protocol = Protocol(channels="Y", border=border) if args.protocol == "y" else Protocol(channels="RGB")
-        label += f"-{args.protocol}"
+        label += f"-{args.protocol}" if args.kernel == "bicubic" else f"-{args.kernel}-{args.protocol}"
         identity = evaluate(baseline_model(tuple(in_shape), tuple(out_shape)), split, task, protocol)
     elif tuple(data.out_shape) != tuple(loaded.out_shape):
         what = f"the model puts out {loaded.out_shape}, these data want {data.out_shape}"
@@ -101,24 +112,30 @@ def run(args: argparse.Namespace) -> int:
         for i, name in enumerate(split.names)
     ]
     output = _output_path(args, loaded.path, label)
+    measured, reference = means({name: scores[name] for name in task.metrics}), means(identity)
+    baseline = {"baseline": baseline_name(scale)} if task.has_baseline else {}
+    about: dict[str, Any] = {
+        "data": {"name": data.name, "fingerprint": data.fingerprint, "counts": {args.split: len(split)}},
+        "protocol": {**protocol.as_dict(), **baseline},
+        args.split: measured,
+        "identity": reference or None,
+    }
     with atomic_write(output, overwrite=False) as file:
         file.write(csv_text(rows, list(rows[0]), header=True).encode())
+    with atomic_write(output.with_suffix(".json"), overwrite=False) as file:  # what `srae compare --on` reads
+        file.write(json.dumps(about, indent=2).encode())
     say(f"per-image figures: {output}")
-    measured = means({name: scores[name] for name in task.metrics})
     if args.json:
-        about = {"name": data.name, "fingerprint": data.fingerprint, "split": args.split, "count": len(split)}
-        found = {"model": str(loaded.path), "data": about, "protocol": protocol.as_dict(), **measured}
-        print_json({**found, "identity": means(identity) or None, "images": str(output)})
+        print_json({"model": str(loaded.path), **about, "images": str(output)})
         return 0
-    print(f"data      {data.name}, {args.split}: {len(split)} pictures, fingerprint {data.fingerprint}")
+    show(f"data      {data.name}, {args.split}: {len(split)} pictures, fingerprint {data.fingerprint}")
     if task.images:
-        print(f"protocol  {protocol}")
-    print(f"model     {_describe(measured)}")
-    if identity:
-        reference = means(identity)
-        print(f"input     {_describe(reference)}")
+        show(f"protocol  {protocol}")
+    show(f"model     {_describe(measured)}")
+    if reference:
+        show(f"input     {_describe(reference)}")
         if measured["psnr"] < reference["psnr"]:
-            print(f"          WORSE than {'returning the input' if scale == 1 else 'bicubic interpolation'}")
+            show(f"          WORSE than {about['protocol']['baseline']}")
     return 0
 
 
@@ -131,7 +148,7 @@ def _self_test(args: argparse.Namespace) -> int:
         print_json([{field: getattr(check, field) for field in fields} for check in checks])
     else:
         for check in checks:
-            print(check)
+            show(str(check))
     return 0 if all(check.passed for check in checks) else 1
 
 
@@ -149,7 +166,7 @@ def _data_options(args: argparse.Namespace, trained_on: DataConfig) -> dict[str,
         if trained_on.name in ("pairs", "demo"):
             options |= {"name": "pairs", "low": None, "high": None, "test_from_val": 0.0, "degrade": None}
     if args.scale:
-        options["degrade"] = {"kernel": "bicubic", "scale": args.scale}
+        options["degrade"] = {"kernel": args.kernel, "scale": args.scale}
     return options
 
 
@@ -159,8 +176,10 @@ def _output_path(args: argparse.Namespace, model: Path, label: str) -> Path:
         if Path(args.output).exists():
             raise ConfigError("the output exists", args.output, "name another file with -o")
         return Path(args.output)
+    run = next((folder for folder in model.parents[:2] if (folder / "config.yaml").is_file()), None)
+    folder, name = (run, f"images-{label}") if run else (Path(), f"{model.stem}-{label}")  # a file, or one that ships
     for number in range(1, 10_000):
-        path = model.parent / f"images-{label}{'' if number == 1 else f'-{number}'}.csv"
+        path = folder / f"{name}{'' if number == 1 else f'-{number}'}.csv"
         if not path.exists():
             return path
-    raise ConfigError("10,000 evaluations lie there already", str(model.parent), "name a file with -o")
+    raise ConfigError("10,000 evaluations lie there already", str(folder), "name a file with -o")

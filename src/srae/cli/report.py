@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from srae.cli import print_json, say
+from srae.cli import print_json, say, show
 
 EXAMPLES = """
   srae report cnn4_tanh residual -o report
@@ -22,13 +22,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", metavar="DIR", type=Path, required=True, help="new folder of the report")
     parser.add_argument("--title", metavar="TEXT", help="title of the page")
     parser.add_argument("--lang", choices=("en", "es"), default="en", help="language of figures, tables and page")
+    parser.add_argument(
+        "--on", metavar="LABEL", help="figures that `srae eval` took of these runs, for example set14-val-y"
+    )
     parser.add_argument("--runs-dir", metavar="DIR", default="runs", help="folder in which names are looked up")
     parser.add_argument("--json", action="store_true", help="print what was written and found as JSON")
 
 
 def run(args: argparse.Namespace) -> int:
     from srae.report.html import PARTS, write_report
-    from srae.runs import find_runs, read_run
+    from srae.runs import find_runs, read_run, scored_on
     from srae.study import read_parts
 
     runs, parts = [], set[str]()
@@ -37,6 +40,8 @@ def run(args: argparse.Namespace) -> int:
         runs += [read_run(path) for path in paths]
         is_study = paths[0].name != Path(name).name
         parts |= set((is_study and read_parts(paths[0].parent)) or PARTS)
+    if args.on:
+        runs = [scored_on(run, args.on) for run in runs]
     said = write_report(runs, args.output, parts=parts, language=args.lang, title=args.title)
     page = args.output / "report.html"
     if args.json:
@@ -52,6 +57,6 @@ def run(args: argparse.Namespace) -> int:
         print_json({"folder": str(args.output), "page": str(page), "sections": sections})
         return 0
     for part in said:
-        print("\n".join([part.heading, *(f"  {sentence.text}" for sentence in part.sentences)]))
+        show("\n".join([part.heading, *(f"  {sentence.text}" for sentence in part.sentences)]))
     say(f"written to {page}, with figures/ and tables/ beside it")
     return 0

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from srae.cli import print_json, say
+from srae.cli import print_json, say, show
 
 if TYPE_CHECKING:
     from srae.runs import Run
@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
     if not rows:
         say(f"no runs in {args.runs_dir}; `srae train --config cnn4_tanh` makes one")
         return 0
-    print("\n".join(format_table([[_cell(row[column]) for column in COLUMNS] for row in rows])))
+    show("\n".join(format_table([[_cell(row[column]) for column in COLUMNS] for row in rows])))
     return 0
 
 

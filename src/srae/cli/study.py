@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
     from srae.config import find_config
     from srae.errors import ConfigError
     from srae.narrate import describe_seconds
-    from srae.study import expected_seconds, keep_study, load_study, plan, run_study
+    from srae.study import expected_seconds, load_study, open_study, plan, run_study
 
     if args.jobs < 1:
         raise ConfigError(f"--jobs needs at least 1, not {args.jobs}")
@@ -49,8 +49,9 @@ def run(args: argparse.Namespace) -> int:
         say(f"{len(planned)} runs, about {describe_seconds(total)} of training" + (", some unknown" if unknown else ""))
         failed = []
     else:
-        keep_study(file, folder)
-        failed = run_study(planned, folder, say, device=args.device, jobs=args.jobs)
+        with open_study(file, folder):
+            now = plan(load_study(file), file, folder)  # nobody else changes it any more
+            failed = run_study(now, folder, say, device=args.device, jobs=args.jobs)
         say(f"the runs lie in {folder}; next: srae compare {folder}, srae report {folder} -o report")
     if args.json:
         states = plan(load_study(file), file, folder)

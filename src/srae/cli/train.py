@@ -10,7 +10,7 @@ import argparse
 import json
 
 from srae.cli import print_json, say
-from srae.errors import ConfigError, SraeError
+from srae.errors import ConfigError, ResourceError, SraeError
 
 EXAMPLES = """
   srae-train --config configs/cnn4_tanh.yaml
@@ -19,6 +19,9 @@ EXAMPLES = """
 """
 
 CHANGEABLE = ("train.epochs", "train.patience", "train.checkpoint_every")
+"""What a resumed run may be given anew."""
+ON_DEMAND = ("train.batch_size", "data.")
+"""What it may be given with --allow-changed; a key, or the beginning of one."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,6 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to compute")
     parser.add_argument("--runs-dir", metavar="DIR", default="runs", help="folder that holds the run folders")
     parser.add_argument("--name", metavar="NAME", help="name of the run (default: the config's)")
+    parser.add_argument(
+        "--allow-changed", action="store_true", help="resume although the data or the batch size are others"
+    )
     parser.add_argument("--dry-run", action="store_true", help="only check everything and time three steps")
     parser.add_argument("--json", action="store_true", help="print the run's summary as JSON")
 
@@ -39,7 +45,9 @@ def run(args: argparse.Namespace) -> int:
     from pathlib import Path
 
     from srae.config import find_config, load_config
+    from srae.files import check_writable
     from srae.runs import RunWriter, check_name, claim_run, find_run, read_config
+    from srae.yaml_text import parse_yaml, read_text
 
     if bool(args.config) == bool(args.resume):
         raise ConfigError("name one of --config and --resume", None, "for example: srae-train --config cnn4_tanh")
@@ -48,21 +56,26 @@ def run(args: argparse.Namespace) -> int:
         overrides += [f"data.folder={json.dumps(args.data, ensure_ascii=False)}", "data.otherwise=null"]
     runs_dir = Path(args.runs_dir)
     if args.resume:
-        if args.data or args.name or any(o.split("=")[0] not in CHANGEABLE for o in overrides):
-            raise ConfigError(
-                "a resumed run keeps its config", None, f"only these may change: --set {', '.join(CHANGEABLE)}"
-            )
+        changed = [key for key in (o.split("=")[0] for o in overrides) if key not in CHANGEABLE]
+        if args.name or not all(args.allow_changed and key.startswith(ON_DEMAND) for key in changed):
+            may = f"only these may change: --set {', '.join(CHANGEABLE)}"
+            asked = "; with --allow-changed also --data, --set data..., --set train.batch_size"
+            raise ConfigError("a resumed run keeps its config", None, may + asked)
         folder = find_run(args.resume, runs_dir)
         config = read_config(folder, overrides)
         writer = RunWriter(folder)
     else:
         file = find_config(args.config)
         name = check_name(args.name or file.stem)
+        parse_yaml(read_text(file), str(file))
+        if not args.dry_run:
+            check_writable(runs_dir)
 
-    # torch is imported from here on: what is wrong with the command line is told before
+    # torch is imported from here on: a wrong command line, or a file that is no YAML, is told before
     from srae.device import pick_device
     from srae.models import check_options
     from srae.narrate import result_lines
+    from srae.progress import has_progress
     from srae.report.figures import draw_run
     from srae.session import start_lines
     from srae.train import prepare, train
@@ -70,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
     device = pick_device(args.device)
     if not args.resume:
         config = load_config(file, overrides, check_options=check_options)
-    session = prepare(config, device, resume=bool(args.resume))
+    session = prepare(config, device, resume=bool(args.resume) and has_progress(writer))
     if args.dry_run:
         for line in start_lines(session):
             say(line)
@@ -86,8 +99,11 @@ def run(args: argparse.Namespace) -> int:
 
     try:
         tell(f"run       {writer.path}")
-        summary = train(session, writer, tell, resume=bool(args.resume))
-        draw_run(writer.path)
+        summary = train(session, writer, tell, resume=bool(args.resume), allow_changed=args.allow_changed)
+        try:
+            draw_run(writer.path)
+        except ResourceError as error:
+            tell(f"warning: no figures: {error.what}, {error.where}")
         tell(result_lines(summary, str(writer.path)))
     except SraeError as error:
         writer.log(str(error))

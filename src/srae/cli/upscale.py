@@ -7,13 +7,14 @@ grey, 16 bits, colour profile and EXIF are kept.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from srae.cli import print_json, say
+from srae.cli import escape_control, print_json, say
 from srae.errors import PartialError
 
 if TYPE_CHECKING:
@@ -72,6 +73,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--frame", metavar="N", type=_frame, help="which frame of an animation or page of a TIFF, from 0"
     )
+    parser.add_argument(
+        "--precision",
+        choices=("auto", "float32", "bfloat16"),
+        default="auto",
+        help="auto: bfloat16, twice as fast, where the hardware has it and it changes a result by at most 0.01 dB "
+        "(8 bits, networks that add to the enlarged picture, as the shipped ones do); else float32",
+    )
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to compute")
     parser.add_argument("--runs-dir", metavar="DIR", type=Path, default=Path("runs"), help="folder of the runs")
     parser.add_argument("--json", action="store_true", help="print one JSON document instead of the paths")
@@ -106,6 +114,7 @@ def run(args: argparse.Namespace) -> int:
     from srae.checkpoint import load_model
     from srae.device import pick_device
     from srae.enlarge import chain_scale
+    from srae.files import sweep_orphans_of
     from srae.images import MAX_PIXELS
     from srae.jobs import drop_done, list_sources, name_jobs
 
@@ -116,6 +125,7 @@ def run(args: argparse.Namespace) -> int:
     for note in sources.notes:
         say(note)
     jobs = name_jobs(sources, args.output, scale, wanted=args.format, compare=args.compare)
+    sweep_orphans_of(path for job in jobs for path in (job.target, job.comparison) if path)
     skipped: list[Job] = []
     if sources.several and not args.overwrite:
         jobs, skipped = drop_done(jobs)
@@ -125,6 +135,7 @@ def run(args: argparse.Namespace) -> int:
         scale=args.scale,
         tile=None if args.tile == "auto" else args.tile,
         self_ensemble=args.self_ensemble,
+        precision=args.precision,
         overwrite=args.overwrite,
         max_pixels=args.max_pixels or MAX_PIXELS,
         frame=args.frame,
@@ -156,7 +167,8 @@ def _report(outcome: Outcome, before: list[Outcome], tell: Callable[[str], None]
     if job.comparison:
         tell(f"before and after: {job.comparison}")
     if not json:
-        print(job.target, flush=True)
+        path = str(job.target)
+        print(escape_control(path) if sys.stdout.isatty() else path, flush=True)
 
 
 def _list_outcomes(outcomes: list[Outcome], skipped: list[Job]) -> dict[str, list]:
@@ -190,8 +202,8 @@ def _pick_model(args: argparse.Namespace) -> list[Path]:
 
 @contextmanager
 def _bar(count: int) -> Iterator[tuple[Callable[[float], None], Callable[[str], None]]]:
-    """What takes the number of pictures done, and what says something meanwhile; a bar only on a terminal."""
-    if not sys.stderr.isatty() or not count:
+    """What takes the number of pictures done, and what says something meanwhile; a bar only where it can move."""
+    if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb" or not count:
         yield lambda done: None, say
         return
     from tqdm import tqdm
@@ -203,4 +215,4 @@ def _bar(count: int) -> Iterator[tuple[Callable[[float], None], Callable[[str], 
         def progress(done: float) -> None:
             bar.update(done - bar.n)
 
-        yield progress, lambda text: tqdm.write(text, file=sys.stderr)
+        yield progress, lambda text: tqdm.write(escape_control(text), file=sys.stderr)

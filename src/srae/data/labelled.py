@@ -117,8 +117,11 @@ def _read(name: str, folder: Path) -> tuple[Labelled, Labelled, list[str]]:
             data = reader(str(folder), train=train, download=False)
             pixels = np.asarray(data.data)
             pixels = pixels[..., None] if pixels.ndim == 3 else pixels  # (N, H, W) -> (N, H, W, 1)
-            found.append(Labelled(pixels, np.asarray(data.targets, np.int64), [str(i) for i in range(len(pixels))]))
-    except (RuntimeError, OSError, EOFError, ValueError, AssertionError) as error:
+            labels = np.asarray(data.targets, np.int64)
+            if labels.min() < 0 or labels.max() >= len(data.classes):
+                raise ValueError(f"a label beyond its {len(data.classes)} classes")
+            found.append(Labelled(pixels, labels, [str(i) for i in range(len(pixels))]))
+    except Exception as error:  # torchvision's readers raise almost anything on damaged files
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         remedy = f"data.folder must hold what torchvision.datasets.{READERS[name]} reads (root=...)"
         raise DataError(f"cannot read {READERS[name]}: {reason}", str(folder), remedy) from None

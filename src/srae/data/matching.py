@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from srae.images import natural_key
+from srae.files import natural_key
 
 
 class Problem(NamedTuple):
@@ -109,5 +109,6 @@ def show(path: Path, root: Path | None) -> str:
 
 
 def printable(name: str) -> str:
-    """Bytes of a file name that are no UTF-8 as backslash escapes: every terminal, CSV and JSON takes them."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    """A name for every terminal, CSV and JSON: bytes beyond UTF-8 and control characters become backslash escapes."""
+    text = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return re.sub(r"[\x00-\x1f\x7f-\x9f]", lambda found: f"\\x{ord(found[0]):02x}", text)

@@ -76,7 +76,7 @@ def open_pairs(options: Options, *, whole: bool = False) -> Data:
         in_shape=in_shape,
         out_shape=out_shape,
         fingerprint=take_fingerprint(rows, describe_low_side(options.degrade, options.enlarge)),
-        notes=chosen.notes + describe_copies(train) + _leaks(scanned),
+        notes=chosen.notes + _passed_over(chosen.ignored) + describe_copies(train) + _leaks(scanned),
     )
 
 
@@ -155,6 +155,10 @@ def _misfits(scanned: Mapping[str, list[Scanned]], degrade: Mapping[str, Any], r
         for item in items
         if (what := find_misfit(item.high.size, degrade["kernel"], degrade["scale"]))
     ]
+
+
+def _passed_over(count: int) -> list[str]:
+    return [f"{count} entries passed over, they are no pictures"] if count else []
 
 
 def _leaks(scanned: Mapping[str, list[Scanned]]) -> list[str]:

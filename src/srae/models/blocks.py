@@ -134,7 +134,8 @@ class LargeConvTranspose2d(nn.ConvTranspose2d):
             output = _spectral_product(input, self.weight, (size[0], size[1]), conjugate=False)
         if padding:
             output = output[:, :, padding:-padding, padding:-padding]
-        return output if bias is None else output + bias[:, None, None]
+        output = output if bias is None else output + bias[:, None, None]
+        return output.contiguous(memory_format=torch.channels_last)  # as the layers below it compute fastest
 
 
 def _spectral_product(input: Tensor, weight: Tensor, size: tuple[int, int], *, conjugate: bool) -> Tensor:
@@ -165,6 +166,16 @@ def enlarge_bicubic(input: Tensor, scale: int) -> Tensor:
     size = [padded.shape[2] * scale, padded.shape[3] * scale]
     cut = border * scale
     return F.interpolate(padded, size, mode="bicubic", antialias=True)[:, :, cut:-cut, cut:-cut]
+
+
+def to_range(pictures: Tensor, low: float, high: float) -> Tensor:
+    """From [0, 1] to [low, high]; [0, 1] costs nothing."""
+    return pictures if (low, high) == (0, 1) else (pictures * (high - low)).add_(low)
+
+
+def from_range(pictures: Tensor, low: float, high: float) -> Tensor:
+    """From [low, high] to [0, 1]."""
+    return pictures if (low, high) == (0, 1) else (pictures - low).div_(high - low)
 
 
 def _mirror(input: Tensor, border: int, dim: int) -> Tensor:

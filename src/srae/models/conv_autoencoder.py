@@ -18,7 +18,9 @@ from srae.models.blocks import (
     build_conv,
     build_transposed_conv,
     conv_size,
+    from_range,
     per_layer,
+    to_range,
     transposed_size,
 )
 
@@ -129,7 +131,7 @@ class ConvAutoencoder(nn.Module):
         self.fixed_size = in_shape[1:] if latent or wide else None
 
     def forward(self, input: Tensor) -> Tensor:
-        x = input * (self.high - self.low) + self.low
+        x = to_range(input, self.low, self.high)
         copies = []
         for layer, pool in zip(self.encoder, self.pools, strict=True):
             x = layer(x)
@@ -139,13 +141,14 @@ class ConvAutoencoder(nn.Module):
         if self.has_latent:
             x = self.from_latent(self.to_latent(x.flatten(1)))
             x = x.unflatten(1, self.code_shape)  # (B, code) -> (B, C, h, w)
+            x = x.contiguous(memory_format=torch.channels_last)
         for layer in self.decoder:
             copy = copies.pop()
             if x.shape[2:] != copy.shape[2:]:  # undo the pooling
                 x = F.interpolate(x, size=copy.shape[2:], mode="nearest")
             x = layer(torch.cat((copy, x), dim=1) if self.skips else x)
         x = self.output_activation(x)
-        return (x - self.low) / (self.high - self.low)
+        return from_range(x, self.low, self.high)
 
 
 def _layer(conv: nn.Conv2d | nn.ConvTranspose2d, activation: str, batch_norm: bool, dropout: float) -> nn.Sequential:

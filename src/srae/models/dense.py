@@ -6,7 +6,7 @@ import math
 
 from torch import Tensor, nn
 
-from srae.models.blocks import Activation, Init, build_activation, initialise
+from srae.models.blocks import Activation, Init, build_activation, from_range, initialise, to_range
 
 
 class DenseAutoencoder(nn.Module):
@@ -53,7 +53,7 @@ class DenseAutoencoder(nn.Module):
         initialise(self, init)
 
     def forward(self, input: Tensor) -> Tensor:
-        x = input.flatten(1) * (self.high - self.low) + self.low  # (B, C, H, W) -> (B, C * H * W)
+        x = to_range(input.flatten(1), self.low, self.high)  # (B, C, H, W) -> (B, C * H * W)
         code = self.dropout(self.activation(self.encoder(x)))
         x = self.output_activation(self.decoder(code))
-        return ((x - self.low) / (self.high - self.low)).view_as(input)
+        return from_range(x, self.low, self.high).view_as(input)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from srae.models.blocks import Activation, build_activation
+from srae.models.blocks import Activation, build_activation, from_range, to_range
 
 
 class UNet(nn.Module):
@@ -58,7 +58,7 @@ class UNet(nn.Module):
         self.output_activation = build_activation(output_activation)
 
     def forward(self, input: Tensor) -> Tensor:
-        x = input * (self.high - self.low) + self.low
+        x = to_range(input, self.low, self.high)
         copies: list[Tensor] = []
         for level, block in enumerate(self.down):
             x = block(F.max_pool2d(x, 2) if level else x)
@@ -67,7 +67,7 @@ class UNet(nn.Module):
         for up, merge in zip(self.up, self.merge, strict=True):
             x = merge(torch.cat((copies.pop(), up(x)), dim=1))
         x = self.output_activation(self.last(x))
-        return (x - self.low) / (self.high - self.low)
+        return from_range(x, self.low, self.high)
 
 
 def _double_conv(inputs: int, outputs: int, activation: str) -> nn.Sequential:

@@ -19,6 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 from matplotlib.ticker import FuncFormatter
 
+from srae.files import atomic_write
 from srae.runs import Run
 
 FORMATS = ("png", "svg", "pdf")
@@ -71,15 +72,16 @@ def save_figure(figure: Figure, stem: Path, formats: Sequence[str] = ("png", "sv
     clocks: dict[str, dict[str, Any]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
     for name in formats:
         metadata = clocks.get(name, {"Software": None})
-        figure.savefig(stem.with_name(f"{stem.name}.{name}"), dpi=dots, metadata=metadata)
+        with atomic_write(stem.with_name(f"{stem.name}.{name}")) as file:
+            figure.savefig(file, format=name, dpi=dots, metadata=metadata)
 
 
 def draw_legend(figure: Figure, axes: Axes) -> None:
     """Below the axes, in as many columns as the names allow: nothing is covered, and the figure stays narrow."""
     handles, labels = axes.get_legend_handles_labels()
     if handles:
-        columns = max(1, min(4, 84 // (max(map(len, labels)) + 8)))
         width, height = figure.get_size_inches()
+        columns = max(1, min(4, int(13 * width) // (max(map(len, labels)) + 8)))  # 13 letters an inch, 8 for the mark
         figure.set_size_inches(width, height + 0.2 * max(0, -(-len(labels) // columns) - 3))  # the axes keep theirs
         figure.legend(handles, labels, loc="outside lower center", ncols=columns)
 

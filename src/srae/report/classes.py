@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from srae.files import natural_key
 from srae.report.canvas import Variant
 from srae.runs import Run, read_images
 
@@ -61,7 +61,7 @@ def read_answers(variants: Sequence[Variant]) -> Answers | None:
     }
     recorded = [str(name) for v in variants for run in v.runs for name in _classes_of(run)]
     met = {name for found in pairs.values() for pair in found for name in pair}
-    classes = list(dict.fromkeys([*recorded, *sorted(met - set(recorded), key=_natural)]))
+    classes = list(dict.fromkeys([*recorded, *sorted(met - set(recorded), key=natural_key)]))
     place = {name: i for i, name in enumerate(classes)}
     counts = {}
     for name, found in pairs.items():
@@ -73,7 +73,7 @@ def read_answers(variants: Sequence[Variant]) -> Answers | None:
 
 def _answers_of(run: Run) -> Iterable[tuple[str, str, str]]:
     """(split, true class, answer) of every picture."""
-    for row in read_images(run.path):
+    for row in read_images(run):
         if row.get("label") and row.get("prediction"):
             yield row["split"], row["label"], row["prediction"]
 
@@ -82,8 +82,3 @@ def _classes_of(run: Run) -> list[str]:
     """Class names in the order of the labels, as far as recorded."""
     classes = ((run.summary or {}).get("data") or {}).get("classes")
     return classes if isinstance(classes, list) else []
-
-
-def _natural(name: str) -> list[tuple[bool, int, str]]:
-    """2 before 10."""
-    return [(not part.isdigit(), int(part) if part.isdigit() else 0, part) for part in re.split(r"(\d+)", name) if part]

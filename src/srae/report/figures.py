@@ -190,5 +190,6 @@ def _finish_axes(axes: Axes, panel: Panel, runs: Sequence[Run], words: Words) ->
     if panel.share:
         show_shares(axes.yaxis)
         return
-    axes.set_yscale("log")
+    if axes.dataLim.ymax > 0:  # a network that returns the very target has no error to show
+        axes.set_yscale("log")
     draw_baseline(axes, runs, words)

@@ -55,7 +55,7 @@ def read_predictions(variants: Sequence[Variant]) -> list[Prediction]:
 
 
 def _rows_by_split(variant: Variant) -> dict[str, list[dict[str, str]]]:
-    rows = [row for row in read_images(variant.runs[0].path) if row.get("label") and row.get("prediction")]
+    rows = [row for row in read_images(variant.runs[0]) if row.get("label") and row.get("prediction")]
     return {split: [row for row in rows if row["split"] == split] for split in SPLITS}
 
 

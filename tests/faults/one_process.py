@@ -1,0 +1,73 @@
+"""Several commands in one child process: Python and torch start once, and a crash is a failed test."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+_CHILD = """
+import contextlib, io, json, resource, sys, time, traceback
+{before}
+from srae.cli import main
+
+for arguments in json.load(sys.stdin):
+    streams = [io.TextIOWrapper(io.BytesIO(), "utf-8", "backslashreplace", write_through=True) for _ in range(2)]
+    start = time.process_time()
+    with contextlib.redirect_stdout(streams[0]), contextlib.redirect_stderr(streams[1]):
+        try:
+            code = main(arguments)
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        except BaseException:
+            traceback.print_exc()  # as the interpreter would
+            code = 1
+    seconds = time.process_time() - start
+    out, err = (stream.buffer.getvalue().decode("utf-8", "backslashreplace") for stream in streams)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps([code, out, err, seconds, peak, "torch" in sys.modules]), flush=True)
+"""
+
+
+class Done(NamedTuple):
+    """What a command did; `peak_mb` is the largest the process has been so far (Linux)."""
+
+    code: int
+    out: str
+    err: str
+    cpu_seconds: float
+    peak_mb: float
+    has_torch: bool
+
+
+def run_all(
+    commands: Sequence[Sequence[object]], folder: Path, *, before: str = "", env: dict[str, str] | None = None
+) -> list[Done]:
+    """Every command as ``srae ...`` in `folder`, one after the other; `before` is Python that runs first."""
+    kept = {key: os.environ[key] for key in ("PATH", "HOME", "LANG", "TMPDIR") if key in os.environ}
+    done = subprocess.run(
+        [sys.executable, "-c", _CHILD.replace("{before}", before)],
+        input=json.dumps([[str(word) for word in command] for command in commands]),
+        cwd=folder,
+        env={**kept, "OMP_NUM_THREADS": "1", **(env or {})},
+        capture_output=True,
+        text=True,
+        timeout=280,
+    )
+    told = [Done(*json.loads(line)) for line in done.stdout.splitlines()]
+    assert (done.returncode, len(told)) == (0, len(commands)), f"died at command {len(told)}: {done.stderr}"
+    return told
+
+
+def assert_told(done: Done, code: int, *fragments: str, quiet: bool = True) -> None:
+    """A user's mistake in plain words: its exit code, no traceback, nothing on stdout, and what it says."""
+    assert done.code == code, (done.code, done.err)
+    assert "Traceback" not in done.err + done.out
+    assert not quiet or done.out == ""
+    for fragment in fragments:
+        assert fragment in done.err + done.out
+    assert all(line.isprintable() and len(line) < 400 for line in done.err.splitlines()), done.err

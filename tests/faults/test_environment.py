@@ -1,0 +1,236 @@
+"""F30, F34, F36: no GPU, no terminal, no network, no home: said in plain words, or simply no obstacle."""
+
+from __future__ import annotations
+
+import errno
+import os
+import pty
+import re
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from one_process import Done, assert_told, run_all
+from PIL import Image
+
+# A start of torch takes seconds, and on a busy machine a minute.
+pytestmark = pytest.mark.timeout(300)
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+RESIDUAL = "model: {name: residual, width: 4, blocks: 1}\ntrain: {epochs: 1, batch_size: 2}\n"
+
+
+def _noise(path: Path, seed: int = 0) -> Path:
+    pixels = np.random.default_rng(seed).integers(0, 256, (12, 12, 3), dtype=np.uint8)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path)
+    return path
+
+
+def _pairs(folder: Path) -> Path:
+    for split in ("train", "val"):
+        for i in range(2):
+            _noise(folder / split / "low_res" / f"{i}.png", i)
+            _noise(folder / split / "high_res" / f"{i}.png", i + 9)
+    return folder
+
+
+# ------------------------------------------------- F30, F36: no GPU, no network, no home
+
+# Whatever wants a socket, however it asks for one, is stopped and remembered.
+_CUT_OFF = """
+import sys, threading
+
+def _refuse(event, arguments):
+    if event.startswith("socket.") and event != "socket.__new__" or event == "urllib.Request":
+        with open("attempts.txt", "a") as file:
+            file.write(f"{event} {arguments}\\n")
+        raise OSError(101, "Network is unreachable")
+
+sys.addaudithook(_refuse)
+"""
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Done]]:
+    """Everything srae does, in one process without CUDA, without network and with a home that is a file."""
+    folder = tmp_path_factory.mktemp("alone")
+    (folder / "file").write_text("no folder")
+    _pairs(folder / "pairs")
+    _noise(folder / "photo.png")
+    (folder / "a.yaml").write_text(RESIDUAL + "data: {folder: pairs}\n")
+    (folder / "demo.yaml").write_text(RESIDUAL + "data: {folder: nowhere, otherwise: demo, limit: 2, crop: 16}\n")
+    (folder / "study.yaml").write_text("configs: [a.yaml]\nseeds: [0]\n")
+    commands = {
+        "train": ["train", "--config", "a.yaml"],
+        "train cuda": ["train", "--config", "a.yaml", "--device", "cuda", "--name", "never"],
+        "demo": ["train", "--config", "demo.yaml"],
+        "upscale": ["upscale", "photo.png"],
+        "upscale cuda": ["upscale", "photo.png", "--device", "cuda", "-o", "never.png"],
+        "eval cuda": ["eval", "--model", "a", "--device", "cuda"],
+        "eval": ["eval", "--model", "a"],
+        "compare": ["compare", "a", "-o", "comparison"],
+        "report": ["report", "a", "-o", "report"],
+        "study": ["study", "study.yaml", "--dry-run"],
+        "runs": ["runs"],
+        "check": ["data", "check", "pairs"],
+        "doctor": ["doctor"],
+    }
+    nowhere = str(folder / "file" / "home")
+    env = {"CUDA_VISIBLE_DEVICES": "", "HOME": nowhere, "XDG_CACHE_HOME": nowhere, "XDG_CONFIG_HOME": nowhere}
+    done = run_all(list(commands.values()), folder, before=_CUT_OFF, env=env)
+    return folder, dict(zip(commands, done, strict=True))
+
+
+def test_f36_everything_works_without_network_and_home(alone: tuple[Path, dict[str, Done]]) -> None:
+    folder, told = alone
+    assert not (folder / "attempts.txt").exists(), (folder / "attempts.txt").read_text()
+    for command, done in told.items():
+        if not command.endswith("cuda"):
+            assert done.code == 0, (command, done.err)
+            assert "Traceback" not in done.err
+    assert "training on the built-in demo pictures" in told["demo"].err
+    assert (folder / "photo_x2.png").is_file() and (folder / "report" / "report.html").is_file()
+
+
+def test_f36_the_hook_above_would_tell(tmp_path: Path) -> None:
+    """A test that cannot fail holds nothing: here somebody does ask for the network."""
+    code = f"{_CUT_OFF}\nimport urllib.request\nurllib.request.urlopen('http://localhost:9/', timeout=1)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert "urllib.Request" in (tmp_path / "attempts.txt").read_text()
+
+
+def test_f30_cuda_where_there_is_none_stops_and_says_why(alone: tuple[Path, dict[str, Done]]) -> None:
+    folder, told = alone
+    for command in ("train cuda", "upscale cuda", "eval cuda"):
+        assert_told(told[command], 5, "no CUDA device", "this torch is built", "use --device cpu, or --device auto")
+        assert len(told[command].err.replace("model x2\n", "").splitlines()) == 3
+    assert sorted(os.listdir(folder / "runs")) == ["a", "demo"]
+    assert not (folder / "never.png").exists()
+
+
+def test_f30_auto_takes_the_cpu_and_says_so(alone: tuple[Path, dict[str, Done]]) -> None:
+    _, told = alone
+    assert re.search(r"^training  1 epochs of 1 steps on cpu, float32", told["train"].err, re.MULTILINE)
+    assert re.search(r"^ok +cuda .*--device auto trains on the CPU, --device cuda stops$", told["doctor"].out, re.M)
+
+
+# -------------------------------------------------------------- F34: pipes and terminals
+
+
+def command_line(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "srae", *arguments]
+
+
+def environment(**changes: str) -> dict[str, str]:
+    kept = {key: os.environ[key] for key in ("PATH", "HOME", "LANG", "TMPDIR") if key in os.environ}
+    return {**kept, "OMP_NUM_THREADS": "1", **changes}
+
+
+QUICK = [("--help",), ("--version",), ("train", "--help"), ("runs", "--json"), ("runs",), ("schema",)]
+
+
+@pytest.mark.parametrize("arguments", QUICK)
+def test_f34_a_closed_pipe_ends_without_a_word(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = subprocess.run(
+            command_line(*arguments), cwd=tmp_path, env=environment(), stdout=writer, stderr=subprocess.PIPE, timeout=60
+        )
+    finally:
+        os.close(writer)
+    told = b"no runs in runs" if arguments == ("runs",) else b""
+    assert done.stderr.startswith(told) and bool(done.stderr) == bool(told)
+    assert done.returncode in (0, 141)
+
+
+@pytest.mark.parametrize("redirected", [">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_f34_closed_streams_are_no_obstacle(redirected: str, tmp_path: Path) -> None:
+    for arguments in (("--help",), ("schema",), ("runs",)):
+        line = f'exec "$0" -m srae {" ".join(arguments)} {redirected}'
+        done = subprocess.run(
+            ["sh", "-c", line, sys.executable], cwd=tmp_path, env=environment(), capture_output=True, timeout=60
+        )
+        assert (done.returncode, b"Traceback" in done.stderr) == (0, False), done.stderr
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
+def test_f34_a_full_disk_behind_the_output_is_told(tmp_path: Path) -> None:
+    for arguments in (("--help",), ("schema", "--json"), ("runs", "--json")):
+        with open("/dev/full", "w") as full:
+            done = subprocess.run(
+                command_line(*arguments), cwd=tmp_path, env=environment(), stdout=full, stderr=subprocess.PIPE,
+                text=True, timeout=60,
+            )  # fmt: skip
+        assert done.returncode == 5
+        assert done.stderr == "the disk is full\nstandard output\nfree some space\n"
+
+
+@pytest.mark.parametrize("setting", [{"NO_COLOR": "1"}, {"TERM": "dumb"}, {"TERM": "xterm-256color", "COLUMNS": "20"}])
+def test_f34_output_that_is_no_terminal_has_no_control_characters(
+    setting: dict[str, str], srae: Callable[..., Any]
+) -> None:
+    for arguments in (("--help",), ("train", "--help"), ("train", "--config", "nothing"), ("runs",)):
+        done = srae(*arguments, env=setting)
+        assert done.returncode == (2 if "nothing" in arguments else 0)
+        assert not CONTROL.search(done.stdout + done.stderr), arguments
+
+
+def on_a_terminal(folder: Path, *commands: str, **env: str) -> tuple[int, str]:
+    """A shell line on a terminal 20 columns wide: its exit code, and everything it showed."""
+    leader, follower = pty.openpty()
+    line = " && ".join(["stty cols 20 rows 5", *commands])
+    with subprocess.Popen(
+        ["sh", "-c", line, sys.executable], cwd=folder, env=environment(**env),
+        stdin=follower, stdout=follower, stderr=follower,
+    ) as process:  # fmt: skip
+        os.close(follower)
+        shown, end = b"", time.monotonic() + 110
+        while time.monotonic() < end and select.select([leader], [], [], 110)[0]:
+            try:
+                piece = os.read(leader, 65_536)
+            except OSError as error:  # Linux says so when the last writer is gone
+                if error.errno != errno.EIO:
+                    raise
+                piece = b""
+            if not piece:
+                break
+            shown += piece
+        code = process.wait(timeout=10)
+    os.close(leader)
+    return code, shown.decode().replace("\r\n", "\n")
+
+
+def test_f34_a_terminal_of_20_columns_that_can_do_nothing(tmp_path: Path) -> None:
+    """Training and a batch of pictures, where bars would be; a bar is nothing but control characters."""
+    _pairs(tmp_path / "pairs")
+    for i in range(3):
+        _noise(tmp_path / "photos" / f"a\x1b[{i}m.png", i)
+    (tmp_path / "a.yaml").write_text(RESIDUAL + "data: {folder: pairs}\n")
+    look = (
+        "import sys, os; from srae.cli import main; "
+        "assert sys.stderr.isatty() and os.get_terminal_size().columns == 20; "
+        "sys.exit(main(['train', '--config', 'a.yaml', '--device', 'cpu'])"
+        " or main(['upscale', 'photos', '--device', 'cpu']) or main(['runs']))"
+    )
+    code, shown = on_a_terminal(tmp_path, f'"$0" -c "{look}"', TERM="dumb")
+    assert code == 0, shown
+    assert "photos/a\\x1b[2m_x2.png" in shown and "epoch" in shown
+    assert not CONTROL.search(shown), CONTROL.findall(shown)
+    assert len(os.listdir(tmp_path / "photos")) == 6
+
+
+@pytest.mark.parametrize("term", ["dumb", "xterm-256color"])
+def test_f34_help_fits_a_narrow_terminal(term: str, tmp_path: Path) -> None:
+    code, shown = on_a_terminal(tmp_path, '"$0" -m srae --help', '"$0" -m srae runs --help', TERM=term)
+    assert code == 0
+    assert "Traceback" not in shown and "verbs:" in shown and "--runs-dir" in shown
+    if term == "dumb":
+        assert not CONTROL.search(shown)

@@ -1,0 +1,502 @@
+"""F1 to F5, and F29: whatever ends a process, and whenever, nothing is lost."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+from toy_runs import assert_same_run, assert_whole, begin, resume, rows_of, standing, toy, toy_text, write_pairs
+from warm_parent import WarmParent
+
+import srae.evaluate
+from conftest import LONG, Run, clean_environment
+from srae.checkpoint import read_checkpoint, save_checkpoint
+from srae.errors import Interrupted
+from srae.images import Picture, read_picture, write_picture
+from srae.runs import COLUMNS, RunWriter, claim_run, read_rows, read_run
+from srae.signals import catch_signals
+
+KILLS = 300 if LONG else 60
+pytestmark = pytest.mark.timeout(7200 if LONG else 900)
+HANG = 60
+"""Seconds after which something waits for ever."""
+
+
+@pytest.fixture(scope="module")
+def parent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmParent]:
+    with WarmParent(tmp_path_factory.mktemp("victims") / "output") as parent:
+        yield parent
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_pairs(tmp_path_factory.mktemp("data") / "pairs")
+
+
+@pytest.fixture(scope="module")
+def whole(parent: WarmParent, pairs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of three epochs that nobody disturbed."""
+    runs = tmp_path_factory.mktemp("whole")
+    assert parent.run("begin", config=toy_text(pairs), runs=str(runs), name="toy") == 0, parent.said()
+    return runs / "toy"
+
+
+def until(condition: Callable[[], bool]) -> float:
+    """Wait for it; returns when it was seen."""
+    deadline = time.monotonic() + HANG
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+    return time.monotonic()
+
+
+def go_on(parent: WarmParent, pairs: Path, run: Path) -> None:
+    """What a user does after a kill: resume the run, or start it again when it has not begun yet."""
+    if (run / "config.yaml").exists():
+        assert parent.run("resume", run=str(run)) == 0, parent.said()
+    else:
+        assert parent.run("begin", config=toy_text(pairs), runs=str(run.parent), name=run.name) == 0, parent.said()
+
+
+# ------------------------------------------------------------------------------ F1
+
+
+def test_f1_kill_9_at_a_random_moment(parent: WarmParent, pairs: Path, whole: Path, tmp_path: Path) -> None:
+    def start(name: str) -> tuple[int, float]:
+        pid = parent.start("begin", config=toy_text(pairs), runs=str(tmp_path), name=name)
+        return pid, until(lambda: (tmp_path / name / ".lock").exists())
+
+    pid, began = start("measured")
+    assert parent.wait(pid) == 0
+    duration = time.monotonic() - began
+    draw, killed, rows_left = random.Random(0), 0, set()
+    for number in range(3 * KILLS):
+        run = tmp_path / f"run{number}"
+        pid, _ = start(run.name)
+        time.sleep(draw.uniform(0, duration))
+        os.kill(pid, signal.SIGKILL)
+        killed += parent.wait(pid) == -signal.SIGKILL
+        assert_whole(run)
+        rows_left.add(len(read_rows(run)))
+        go_on(parent, pairs, run)
+        assert_same_run(run, whole)
+        shutil.rmtree(run)
+        if killed == KILLS:
+            break
+    assert killed == KILLS
+    assert rows_left == {0, 1, 2, 3}  # the moments were spread over the whole run
+    assert [path.name for path in tmp_path.iterdir()] == ["measured"]
+
+
+def test_f1_killed_again_and_again(parent: WarmParent, pairs: Path, whole: Path, tmp_path: Path) -> None:
+    run, draw = tmp_path / "toy", random.Random(1)
+    began = time.monotonic()
+    assert parent.run("begin", config=toy_text(pairs), runs=str(tmp_path), name="measured") == 0
+    duration, kills = time.monotonic() - began, 0
+    assert parent.run("begin", config=toy_text(pairs), runs=str(tmp_path), name="toy", kill_after=duration / 2) != 0
+    while kills < 8:
+        arguments = {"run": str(run)}
+        if not (run / "config.yaml").exists():
+            go_on(parent, pairs, run)
+        elif parent.run("resume", kill_after=draw.uniform(0.2, 1) * duration, **arguments) == -signal.SIGKILL:
+            assert_whole(run)
+        kills += 1
+    go_on(parent, pairs, run)
+    assert_same_run(run, whole)
+
+
+def test_f1_three_kills_of_the_real_command(parent: WarmParent, pairs: Path, tmp_path: Path) -> None:
+    text = toy_text(pairs, epochs=12)
+    assert parent.run("begin", config=text, runs=str(tmp_path), name="whole") == 0, parent.said()
+    (tmp_path / "toy.yaml").write_text(text)
+    start = ["--config", "toy.yaml", "--runs-dir", ".", "--device", "cpu"]
+    for arguments, last in ((start, 2), (["--resume", "./toy"], 5), (["--resume", "./toy"], 8)):
+        command = [sys.executable, "-m", "srae", "train", *arguments]
+        with subprocess.Popen(
+            command, cwd=tmp_path, env=clean_environment(), stderr=subprocess.PIPE, text=True
+        ) as victim:
+            assert victim.stderr is not None
+            for line in victim.stderr:
+                if line.startswith("epoch") and int(line[5:].split("/")[0]) >= last:
+                    victim.kill()
+                    break
+        assert victim.returncode == -signal.SIGKILL
+        assert read_run(tmp_path / "toy").status == "killed"
+        assert_whole(tmp_path / "toy")
+    go_on(parent, pairs, tmp_path / "toy")
+    assert_same_run(tmp_path / "toy", tmp_path / "whole")
+
+
+def test_f1_a_start_that_was_killed_before_its_config_leaves_the_name_free(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    claim_run(tmp_path, "locked").close()
+    (tmp_path / "locked" / ".config.yaml.tmp.123").touch()
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("precious")
+    (tmp_path / "file").write_text("precious")
+    for name, expected in (("empty", "empty"), ("locked", "locked"), ("mine", "mine-2"), ("file", "file-2")):
+        writer = claim_run(tmp_path, name)
+        assert writer.path.name == expected
+        assert not list(writer.path.glob(".*.tmp.*"))
+        again = claim_run(tmp_path, name)  # while the first holds it
+        assert again.path.name != writer.path.name
+        for each in (writer, again):
+            each.close()
+
+
+def test_f1_killed_before_the_first_checkpoint_a_run_starts_from_the_same_weights(
+    parent: WarmParent, pairs: Path, whole: Path, tmp_path: Path
+) -> None:
+    text = toy_text(pairs).replace("train: {", f"train: {{start_from: {json.dumps(str(whole))}, ")
+    (tmp_path / "toy.yaml").write_text(text)
+    assert parent.run("begin", config=text, runs=str(tmp_path), name="whole") == 0, parent.said()
+    dead = parent.run("begin_and_die_before", step="save_best", epoch=1, config=text, runs=str(tmp_path), name="toy")
+    assert (dead, os.listdir(tmp_path / "toy" / "checkpoints")) == (-signal.SIGKILL, [])
+    assert parent.run("command", argv=["train", "--resume", "./toy"], folder=str(tmp_path)) == 0, parent.said()
+    assert "starts from" in parent.said()
+    found = {entry.name for entry in (tmp_path / "toy").iterdir()}
+    for drawn in {"curves.png", "curves.svg", "log.txt"} & found:
+        (tmp_path / "toy" / drawn).unlink()
+    for strip in (tmp_path / "toy" / "samples").glob("*_strip.png"):
+        strip.unlink()
+    assert_same_run(tmp_path / "toy", tmp_path / "whole")
+
+
+# ------------------------------------------------------------------------------ F2
+
+
+@pytest.mark.parametrize("name", ["last", "best"])
+def test_f2_kill_9_at_every_boundary_inside_the_save(parent: WarmParent, tmp_path: Path, name: str) -> None:
+    path, previous = tmp_path / "checkpoints" / f"{name}.safetensors", tmp_path / "checkpoints" / "previous.safetensors"
+    after = previous if name == "last" else None
+    RunWriter(tmp_path).close()
+    for boundary in range(1000):
+        for old in path.parent.iterdir():
+            old.unlink()
+        for fill in (0.0, 1.0):
+            save_checkpoint(path, {}, {"progress": {"fill": fill}}, after)
+        code = parent.run("save", path=str(path), fill=2.0, previous=str(after) if after else None, boundary=boundary)
+        RunWriter(tmp_path).close()  # as every resume begins
+        left = {file.stem: read_checkpoint(file)[1]["progress"]["fill"] for file in path.parent.iterdir()}
+        if code == 0:
+            break
+        assert code == -signal.SIGKILL, parent.said()
+        if name == "best":
+            assert left in ({"best": 1.0}, {"best": 2.0})
+        else:  # what a resume takes first is never older than the file that was there
+            assert left in ({"last": 1, "previous": 0}, {"previous": 1}, {"last": 2, "previous": 1})
+    assert boundary > 30, "this test must pass many boundaries to mean something"
+    assert left == ({"best": 2} if name == "best" else {"last": 2, "previous": 1})
+
+
+def test_f2_kill_9_at_every_file_operation_of_a_run(
+    parent: WarmParent, pairs: Path, whole: Path, tmp_path: Path
+) -> None:
+    text, number = toy_text(pairs), 0
+    while True:
+        arguments = {"config": text, "runs": str(tmp_path), "name": "toy"}
+        run = tmp_path / "toy"
+        code = parent.run("at_operation", number=number, folder=str(run), what="begin", arguments=arguments)
+        if code == 0:
+            break
+        assert code == -signal.SIGKILL, parent.said()
+        assert_whole(run)
+        go_on(parent, pairs, run)
+        assert_same_run(run, whole)
+        shutil.rmtree(run)
+        number += 1 if LONG else 13
+    assert number > 80, "this test must meet many operations to mean something"
+
+
+def test_f2_kill_9_at_every_file_operation_of_a_resume_from_a_damaged_checkpoint(
+    parent: WarmParent, pairs: Path, whole: Path, tmp_path: Path
+) -> None:
+    """The one whole generation must not be lost to the save that puts the damaged one in its place."""
+    begun, number = tmp_path / "begun", 0
+    code = parent.run(
+        "begin_and_die_before",
+        step="save_best", epoch=3, config=toy_text(pairs), runs=str(tmp_path), name="begun",
+    )  # fmt: skip
+    assert code == -signal.SIGKILL, parent.said()
+    last = begun / "checkpoints" / "last.safetensors"
+    last.write_bytes(last.read_bytes()[:-1])
+    while True:
+        run = tmp_path / "toy"
+        shutil.copytree(begun, run)
+        arguments = {"run": str(run)}
+        code = parent.run("at_operation", number=number, folder=str(run), what="resume", arguments=arguments)
+        if code:
+            assert code == -signal.SIGKILL, parent.said()
+            go_on(parent, pairs, run)
+        assert_same_run(run, whole)
+        assert (run / "checkpoints" / "damaged.safetensors").exists()
+        shutil.rmtree(run)
+        if not code:
+            break
+        number += 1 if LONG else 11
+    assert number > 40
+
+
+# ------------------------------------------------------------------------------ F3
+
+
+@pytest.mark.parametrize("epoch", [1, 2, 3])
+@pytest.mark.parametrize("step", ["save_best", "save_progress"])
+def test_f3_killed_between_metrics_row_and_checkpoint(
+    parent: WarmParent, pairs: Path, whole: Path, tmp_path: Path, step: str, epoch: int
+) -> None:
+    arguments = {"config": toy_text(pairs), "runs": str(tmp_path), "name": "toy"}
+    code = parent.run("begin_and_die_before", step=step, epoch=epoch, **arguments)
+    if code:  # else this epoch was not the best so far
+        assert code == -signal.SIGKILL, parent.said()
+        assert len(rows_of(tmp_path / "toy")) == epoch
+        go_on(parent, pairs, tmp_path / "toy")
+    assert [row["epoch"] for row in rows_of(tmp_path / "toy")] == ["1", "2", "3"]
+    assert_same_run(tmp_path / "toy", whole)
+
+
+def test_f3_a_row_torn_anywhere_is_written_again(tmp_path: Path) -> None:
+    writer = claim_run(tmp_path, "toy")
+    row = {"step": 4, "val_mse": 0.125, "learning_rate": 1e-3}
+    for epoch in (1, 2, 3):
+        writer.append_row({"epoch": epoch, **row})
+    path = writer.path / "metrics.csv"
+    text = path.read_bytes()
+    header = text.index(b"\n")
+    for length in range(len(text)) if LONG else sorted({*range(0, len(text), 9), header, header + 1}):
+        path.write_bytes(text[:length])
+        kept = min(len(read_rows(writer.path)), 2)
+        assert [found["epoch"] for found in read_rows(writer.path)][:kept] == [1, 2][:kept]
+        writer.keep_rows(kept)
+        for epoch in range(kept + 1, 4):
+            writer.append_row({"epoch": epoch, **row})
+        assert path.read_bytes() == text, length
+    writer.close()
+
+
+def test_f3_rows_of_another_srae_keep_their_columns(tmp_path: Path) -> None:
+    writer = claim_run(tmp_path, "toy")
+    path = writer.path / "metrics.csv"
+    for columns in (COLUMNS[:13], (*COLUMNS, "val_novelty")):
+        path.write_text(",".join(columns) + "\n" + ",".join(["1"] * len(columns)) + "\n")
+        writer.keep_rows(1)
+        writer.append_row({"epoch": 2, "val_mse": 0.5, "train_accuracy": 0.75})
+        old, new = read_rows(writer.path)
+        assert {key for key, value in old.items() if value == 1} == set(columns)
+        assert (new["epoch"], new["val_mse"], new["train_accuracy"]) == (2, 0.5, 0.75)
+    writer.close()
+
+
+# ----------------------------------------------------------------------- F4 and F5
+
+
+@pytest.fixture
+def command_run(parent: WarmParent, pairs: Path, tmp_path: Path) -> tuple[Path, Path, list[str]]:
+    """A folder to work in, a run of twenty epochs that nobody disturbed, and the command that makes it again."""
+    text = toy_text(pairs, epochs=20)
+    (tmp_path / "toy.yaml").write_text(text)
+    assert parent.run("begin", config=text, runs=str(tmp_path), name="whole") == 0, parent.said()
+    argv = ["train", "--config", "toy.yaml", "--runs-dir", ".", "--device", "cpu"]
+    return tmp_path, tmp_path / "whole", argv
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_f4_f5_a_signal_ends_the_step_and_saves(
+    parent: WarmParent, pairs: Path, command_run: tuple[Path, Path, list[str]], number: signal.Signals
+) -> None:
+    folder, whole, argv = command_run
+    pid = parent.start("command", argv=argv, folder=str(folder))
+    sent = until(lambda: "epoch  2/" in parent.said())
+    os.kill(pid, number)
+    assert parent.wait(pid) == 128 + number
+    assert time.monotonic() - sent < 10
+    assert "everything is saved" in parent.said()
+    assert "go on with: srae-train --resume toy" in parent.said()
+    assert "Traceback" not in parent.said()
+    assert read_run(folder / "toy").status == "stopped"
+    done = len(rows_of(folder / "toy"))
+    assert 2 <= done < 20
+    stands = standing(folder / "toy" / "checkpoints" / "last.safetensors")
+    assert (stands["epoch"], stands["step"]) == (done, done * 4 + stands["batch"])
+    go_on(parent, pairs, folder / "toy")
+    (folder / "toy" / "log.txt").unlink()
+    assert_same_run(folder / "toy", whole)
+
+
+def test_f4_a_stop_does_not_wait_for_the_validation(
+    pairs: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = srae.evaluate._forward
+    config, calls = toy(pairs), []
+
+    def forward(*arguments: object) -> object:
+        calls.append(len(rows_of(tmp_path / "toy")) if (tmp_path / "toy" / "metrics.csv").exists() else 0)
+        if calls.count(1) == 1:  # the first of two pictures of the second epoch
+            os.kill(os.getpid(), signal.SIGTERM)
+        return real(*arguments)
+
+    monkeypatch.setattr(srae.evaluate, "_batch_size", lambda _: 1)
+    monkeypatch.setattr(srae.evaluate, "_forward", forward)
+    with pytest.raises(Interrupted, match="after step 8; everything is saved"):
+        begin(config, tmp_path)
+    assert calls.count(1) == 1
+    stands = standing(tmp_path / "toy" / "checkpoints" / "last.safetensors")
+    assert (stands["epoch"], stands["batch"], stands["step"]) == (1, 4, 8)
+    monkeypatch.undo()
+    resume(config, tmp_path / "toy")
+    assert_same_run(tmp_path / "toy", whole)
+
+
+def test_f5_a_second_ctrl_c_stops_now(
+    parent: WarmParent, pairs: Path, command_run: tuple[Path, Path, list[str]]
+) -> None:
+    folder, whole, argv = command_run
+    pid = parent.start("resume_with_slow_disk", argv=argv, folder=str(folder), seconds=0.5)
+    until(lambda: "epoch  2/" in parent.said())  # the save of this epoch takes seconds
+    for _ in range(2):
+        os.kill(pid, signal.SIGINT)
+        time.sleep(0.1)
+    assert parent.wait(pid) == 130
+    assert "srae train: stopped" in parent.said()
+    assert "Traceback" not in parent.said()
+    assert_whole(folder / "toy")
+    assert not list((folder / "toy").rglob(".*.tmp.*"))
+    go_on(parent, pairs, folder / "toy")
+    (folder / "toy" / "log.txt").unlink()
+    assert_same_run(folder / "toy", whole)
+
+
+def test_f5_the_first_signal_is_a_wish_and_the_second_interrupt_an_order() -> None:
+    with catch_signals() as request:
+        os.kill(os.getpid(), signal.SIGTERM)
+        until(request.wanted)
+        assert request.signal_number == signal.SIGTERM
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+
+
+# ----------------------------------------------------------------------------- F29
+
+
+@pytest.fixture
+def batch(parent: WarmParent, tmp_path: Path) -> tuple[Path, list[str]]:
+    """Fifty pictures, and the command for them."""
+    (tmp_path / "in").mkdir()
+    draw = random.Random(0)
+    for number in range(50):
+        width = draw.randrange(20, 60)
+        pixels = bytes(draw.randrange(256) for _ in range(30 * width * 3))
+        write_picture(tmp_path / "in" / f"{number}.png", Picture(np.frombuffer(pixels, np.uint8).reshape(30, width, 3)))
+    return tmp_path, ["upscale", "in", "--model", str(save_model(tmp_path / "model.safetensors")), "-o"]
+
+
+def has_pictures(folder: Path, count: int) -> bool:
+    return len(list(folder.glob("*.png"))) >= count
+
+
+def save_model(path: Path) -> Path:
+    config = toy(path, "model={name: bicubic}")
+    meta = {"config": config.model_dump(mode="json"), "in_shape": (3, 8, 8), "out_shape": (3, 16, 16)}
+    save_checkpoint(path, {}, {**meta, "data": {"name": "toy", "fingerprint": "0"}}, None)
+    return path
+
+
+def test_f29_a_killed_batch_goes_on(parent: WarmParent, batch: tuple[Path, list[str]]) -> None:
+    folder, argv = batch
+    assert parent.run("command", argv=[*argv, "whole"], folder=str(folder)) == 0, parent.said()
+    whole = {path.name: path.read_bytes() for path in (folder / "whole").iterdir()}
+    assert len(whole) == 50
+    kills = 60 if LONG else 6
+    draw, torn = random.Random(0), 0
+    for number in range(kills):
+        out = folder / f"out{number}"
+        pid = parent.start("command", argv=[*argv, out.name], folder=str(folder))
+        until(partial(has_pictures, out, draw.randrange(50)))
+        time.sleep(draw.uniform(0, 0.004))
+        os.kill(pid, signal.SIGKILL)
+        assert parent.wait(pid) in (-signal.SIGKILL, 0)
+        for path in out.glob("*.png"):
+            assert path.read_bytes() == whole[path.name]
+        torn += len(list(out.glob(".*.tmp.*")))
+        assert parent.run("command", argv=[*argv, out.name], folder=str(folder)) == 0, parent.said()
+        assert {path.name: path.read_bytes() for path in out.iterdir()} == whole
+    print(f"{torn} of {kills} kills left a part")
+
+
+def test_f29_only_what_the_dead_left_is_swept(parent: WarmParent, batch: tuple[Path, list[str]]) -> None:
+    folder, argv = batch
+    (folder / "out").mkdir()
+    victim = subprocess.Popen([sys.executable, "-c", ""])
+    victim.wait()
+    dead = folder / "out" / f".7_x2.png.tmp.{victim.pid}"
+    living = folder / "out" / f".7_x2.png.tmp.{os.getpid()}"
+    others = folder / "out" / f".letter.png.tmp.{victim.pid}"
+    for path in (dead, living, others):
+        path.touch()
+    assert parent.run("command", argv=[*argv, "out"], folder=str(folder)) == 0, parent.said()
+    assert not dead.exists()
+    assert living.exists()
+    assert others.exists()
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_f29_several_processes_write_one_output(
+    parent: WarmParent, batch: tuple[Path, list[str]], overwrite: bool
+) -> None:
+    folder, argv = batch
+    for number in range(3):
+        name = f"{number}_x2.png"
+        more = [name, "--overwrite"] if overwrite else [name]
+        one = ["upscale", f"in/{number}.png", *argv[2:], *more]
+        codes = sorted(map(parent.wait, [parent.start("command", argv=one, folder=str(folder)) for _ in range(6)]))
+        assert codes == ([0] * 6 if overwrite else [0, 4, 4, 4, 4, 4]), parent.said()
+        assert read_picture(folder / name).pixels.shape[0] == 60
+    assert not list(folder.glob(".*.tmp.*"))
+
+
+# ------------------------------------------------------------------------- studies
+
+
+@pytest.fixture
+def study(pairs: Path, tmp_path: Path) -> Path:
+    """A study of two runs without parameters."""
+    (tmp_path / "toy.yaml").write_text(f"model: {{name: identity}}\ndata: {{folder: {json.dumps(str(pairs))}}}\n")
+    (tmp_path / "seeds.yaml").write_text("configs: [toy.yaml]\nseeds: [0, 1]\n")
+    return tmp_path
+
+
+def test_f8_one_study_at_a_time(parent: WarmParent, study: Path) -> None:
+    folder = study / "runs" / "seeds"
+    folder.mkdir(parents=True)
+    pid = parent.start("hold_study", study=str(study / "seeds.yaml"), folder=str(folder))
+    until(lambda: "held" in parent.said())
+    assert parent.run("command", argv=["study", "seeds.yaml"], folder=str(study)) == 8
+    assert f"process {pid} is writing here" in parent.said()
+    assert "Traceback" not in parent.said()
+    os.kill(pid, signal.SIGKILL)
+    parent.wait(pid)
+    assert [path.name for path in folder.iterdir() if path.is_dir()] == []
+
+
+def test_f1_a_killed_study_goes_on(srae: Run, parent: WarmParent, study: Path) -> None:
+    folder = study / "runs" / "seeds"
+    pid = parent.start("command", argv=["study", "seeds.yaml", "--device", "cpu"], folder=str(study))
+    until(lambda: (folder / "toy-s0" / ".lock").exists())
+    os.kill(pid, signal.SIGKILL)  # its training goes on without it
+    assert parent.wait(pid) == -signal.SIGKILL
+    (folder / "toy-s1").mkdir()  # and a start of the second run was killed at once
+    done = srae("study", "seeds.yaml", "--device", "cpu", timeout=4 * HANG)
+    assert done.returncode == 0, done.stderr
+    assert sorted(path.name for path in folder.iterdir() if path.is_dir()) == ["toy-s0", "toy-s1"]
+    assert all(read_run(folder / name).status == "done" for name in ("toy-s0", "toy-s1"))

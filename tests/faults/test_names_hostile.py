@@ -1,0 +1,266 @@
+"""F27, F28: names and texts of all kinds go through every command, and are shown as text."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import hashlib
+import json
+import os
+import re
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from one_process import Done, assert_told, run_all
+from PIL import Image
+
+from srae.runs import COLUMNS
+
+# A start of torch takes seconds, and on a busy machine a minute.
+pytestmark = pytest.mark.timeout(300)
+CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
+NAMES = ("two words.png", "é'\" 🙂.png", "-rf.png", "UPPER.PNG", "a\x1b[31mred\nline.png", "$(id);&|.png")
+NO_TEXT = os.fsdecode(b"\xff\xfe.png")  # bytes that are no UTF-8
+
+
+def _noise(seed: int) -> Image.Image:
+    return Image.fromarray(np.random.default_rng(seed).integers(0, 256, (12, 12, 3), dtype=np.uint8))
+
+
+def make_data(folder: Path, names: tuple[str, ...]) -> Path:
+    for split in ("train", "val"):
+        for side in ("low_res", "high_res"):
+            (folder / split / side).mkdir(parents=True)
+            for seed, name in enumerate(names):
+                _noise(seed).save(folder / split / side / name)
+    return folder
+
+
+# ---------------------------------------------------------------------- F27: end to end
+
+
+@pytest.fixture(scope="module")
+def worked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Done]]:
+    """Training, scoring, enlarging and reporting among such names with LC_ALL=C, in one process."""
+    folder = tmp_path_factory.mktemp("named") / "con años 'y' 🙂"
+    folder.mkdir()
+    make_data(folder / DATA, (*NAMES, NO_TEXT))
+    (folder / "a.yaml").write_text("model: {name: residual, width: 4, blocks: 1}\ntrain: {epochs: 1}\n")
+    photos = folder / "photos -x"
+    photos.mkdir()
+    for seed, name in enumerate((*NAMES, NO_TEXT)):
+        _noise(seed).save(photos / name)
+    up = ["upscale", "--device", "cpu"]
+    commands = {
+        "train": ["train", "--config", "a.yaml", "--data", DATA, "--device", "cpu", "--json"],
+        "check": ["data", "check", DATA],
+        "eval": ["eval", "--model", "a", "--device", "cpu", "--json"],
+        "folder": [*up, "photos -x", "--output=-out 🙂", "--format", "png"],
+        "json": [*up, "photos -x", "-o", "json", "--json"],
+        "dashes": [*up, "--", "photos -x/-rf.png", "photos -x/$(id);&|.png"],
+        "runs": ["runs"],
+        "compare": ["compare", "a", "-o", "comparison ñ"],
+        "report": ["report", "a", "-o", "informe ñ", "--title", "Año 🙂 <b>"],
+        **{f"name {name}": ["train", "--config", "a.yaml", "--name", name] for name in REFUSED},
+    }
+    done = run_all(list(commands.values()), folder, env={"LC_ALL": "C"})
+    return folder, dict(zip(commands, done, strict=True))
+
+
+DATA = "da\"ta 🙂 'ñ'"
+REFUSED = ("../../x", "a b", ".hidden", "x" * 81, "a/b", "", "-", "\x1b[31m", "a\nb", "ñ", "<script>", "..")
+
+
+def stem_x2(name: str) -> str:
+    stem, _ = os.path.splitext(name)
+    return f"{stem}_x2.png"
+
+
+def test_f27_training_scoring_and_reporting_work(worked: tuple[Path, dict[str, Done]]) -> None:
+    folder, told = worked
+    for command in ("train", "check", "eval", "runs", "compare", "report"):
+        assert told[command].code == 0, told[command].err
+        assert not CONTROL.search(told[command].out + told[command].err), command
+    summary = json.loads(told["train"].out)
+    assert summary["data"]["name"] == DATA
+    shown = {name.replace("\x1b", "\\x1b").replace("\n", "\\x0a") for name in NAMES} | {"\\xff\\xfe.png"}
+    with open(folder / "runs" / "a" / "images.csv", newline="", encoding="utf-8") as file:
+        assert {row["name"] for row in csv.DictReader(file)} == shown
+    assert "6 val pictures" not in told["train"].err
+    assert f"{len(NAMES) + 1} val pictures are also train pictures" in told["train"].err
+    page = (folder / "informe ñ" / "report.html").read_text(encoding="utf-8")
+    assert "Año 🙂 &lt;b&gt;" in page
+    assert DATA in Page(page).text
+
+
+def test_f27_enlarging_works(worked: tuple[Path, dict[str, Done]]) -> None:
+    folder, told = worked
+    for command in ("folder", "json", "dashes"):
+        assert told[command].code == 0, told[command].err
+        assert not CONTROL.search(told[command].err)
+    written = {os.fsencode(stem_x2(name)) for name in (*NAMES, NO_TEXT)}
+    assert set(os.listdir(os.fsencode(folder / "-out 🙂"))) == written
+    document = json.loads(told["json"].out)
+    assert {os.fsencode(entry["output"]) for entry in document["files"]} == {
+        b"json/" + os.fsencode(os.path.splitext(name)[0] + "_x2" + os.path.splitext(name)[1])
+        for name in (*NAMES, NO_TEXT)
+    }
+    assert set(os.listdir(folder / "json")) == {os.path.basename(entry["output"]) for entry in document["files"]}
+    assert told["dashes"].out == "photos -x/-rf_x2.png\nphotos -x/$(id);&|_x2.png\n"
+
+
+def test_f27_a_run_name_that_could_be_anything_but_a_name_is_refused(worked: tuple[Path, dict[str, Done]]) -> None:
+    folder, told = worked
+    for name in REFUSED:
+        done = told[f"name {name}"]
+        if name == "":
+            continue  # the same as none: the config's
+        if name == "-":
+            assert_told(done, 3, "no folder given")  # a fine name; there is no data
+            continue
+        assert_told(done, 2, "cannot name a run", "use letters, digits")
+    assert sorted(os.listdir(folder / "runs")) == ["a"]
+    assert not (folder.parent / "x").exists()
+
+
+def test_f27_a_locale_of_ascii_alone(srae: Callable[..., object], tmp_path: Path) -> None:
+    write_run(tmp_path / "años" / "a", data="señal 🙂")
+    plain = {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C"}
+    for arguments in (
+        ("runs", "--runs-dir", "años"),
+        ("runs", "--runs-dir", "años", "--json"),
+        ("compare", "a", "--runs-dir", "años"),
+        ("report", "a", "--runs-dir", "años", "-o", "informe", "--lang", "es"),
+    ):
+        done = srae(*arguments, env=plain)
+        assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr  # type: ignore[attr-defined]
+        assert done.stdout.isascii()  # type: ignore[attr-defined]
+    page = (tmp_path / "informe" / "report.html").read_text(encoding="utf-8")
+    assert "señal 🙂" in page and "época" in page
+
+
+# --------------------------------------------------------------------- F28: shown as text
+
+SCRIPT = "<img src=x onerror=alert(1)>"
+CLOSING = "</pre></script><script>alert(2)</script>"
+FORMULA = '=HYPERLINK("x")&b_c%d$e#f{g}h\\i~j^k|l'
+TITLE = "</title><script>alert(3)</script> 'quoted\" \x1b[31m"
+
+
+def write_run(folder: Path, *, data: str, value: str = "net", picture: str = "0.png") -> Path:
+    """A finished run by hand, with texts from elsewhere in every place that holds one."""
+    folder.mkdir(parents=True)
+    value = json.dumps(value)
+    (folder / "config.yaml").write_text(f"model: {{name: {value}, option: {value}}}\ndata: {{folder: {value}}}\n")
+    rows = ["1,1,0.1,0.2,7,0.5,0.3,0.001,1,1,9,,100", "2,2,0.1,0.2,8,0.5,0.3,0.001,1,2,9,,100"]
+    (folder / "metrics.csv").write_text("\n".join([",".join(COLUMNS[:13]), *rows]) + "\n")
+    with open(folder / "images.csv", "w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([["split", "name", "psnr"], ["val", picture, "8"], ["val", "1.png", "9"]])
+    summary = {
+        "version": 1, "run": folder.name, "status": "done", "task": "super_resolution", "parameters": 5, "epochs": 2,
+        "data": {"name": data, "fingerprint": data, "counts": {"train": 1, "val": 2, "test": 0}},
+        "protocol": {"channels": "RGB", "rounded": True, "border": 0, "baseline": data}, "seconds": 2.0,
+        "val": {"mse": 0.2, "psnr": 8.5, "ssim": 0.5}, "identity": {"mse": 0.3, "psnr": 5.2, "ssim": 0.4},
+    }  # fmt: skip
+    (folder / "summary.json").write_text(json.dumps(summary))
+    (folder / "samples").mkdir()
+    for side in ("low", "output", "high"):
+        _noise(len(side)).save(folder / "samples" / f"{picture.replace('/', '')}_{side}.png")
+    return folder
+
+
+class Page(HTMLParser):
+    """Tags with their attributes, and the text outside of scripts and styles."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text, self.script, self._inside = "", "", ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        self._inside = tag if tag in ("script", "style") else ""
+
+    def handle_endtag(self, tag: str) -> None:
+        self._inside = ""
+
+    def handle_data(self, data: str) -> None:
+        if not self._inside:
+            self.text += data
+        elif self._inside == "script":
+            self.script += data
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Done]]:
+    """Listing, comparison and report of two runs made of such texts; no torch, one process."""
+    folder = tmp_path_factory.mktemp("shown")
+    picture = "<svg onload=alert(4)>.png"
+    write_run(folder / "runs" / SCRIPT, data=CLOSING, value=CLOSING, picture=picture)
+    write_run(folder / "runs" / FORMULA, data=CLOSING, value=FORMULA, picture=picture)
+    write_run(folder / "runs" / "red\x1b[31m\x9b1m\nline", data=CLOSING, value="\x1b]0;owned\x07", picture=picture)
+    commands = {
+        "runs": ["runs"],
+        "compare": ["compare", "runs", "-o", "comparison"],
+        "report": ["report", "runs", "-o", "report", "--title", TITLE],
+        "spanish": ["report", "runs", "-o", "informe", "--lang", "es", "--json"],
+    }
+    return folder, dict(zip(commands, run_all(list(commands.values()), folder), strict=True))
+
+
+def test_f28_nothing_drives_the_terminal(shown: tuple[Path, dict[str, Done]]) -> None:
+    _, told = shown
+    for command, done in told.items():
+        assert done.code == 0, done.err
+        assert not CONTROL.search(done.out + done.err), command
+        assert not done.has_torch
+    assert "red\\x1b[31m\\x9b1m" in told["runs"].out
+
+
+@pytest.mark.parametrize("name", ["report", "informe"])
+def test_f28_a_page_shows_it_as_text_and_loads_nothing(name: str, shown: tuple[Path, dict[str, Done]]) -> None:
+    folder, _ = shown
+    text = (folder / name / "report.html").read_text(encoding="utf-8")
+    page = Page(text)
+    assert [tag for tag, _ in page.tags].count("script") == 1
+    assert not [tag for tag, _ in page.tags if tag in ("iframe", "object", "embed", "base", "form")]
+    for tag, attributes in page.tags:
+        assert not [key for key in attributes if key.startswith("on")], (tag, attributes)
+        for key in ("src", "href", "srcset", "action", "data"):
+            assert (attributes.get(key) or "data:").startswith(("data:", "#")), (tag, attributes)
+    for wanted in (SCRIPT, CLOSING, FORMULA):
+        assert wanted in page.text
+    assert not re.search(r"https?:|url\(", text)
+    policy = next(a["content"] for t, a in page.tags if t == "meta" and a.get("http-equiv"))
+    digest = base64.b64encode(hashlib.sha256(page.script.encode()).digest()).decode()
+    assert policy is not None and "default-src 'none'" in policy and f"script-src 'sha256-{digest}'" in policy
+    assert "unsafe" not in policy
+    if name == "report":
+        assert TITLE.split("\x1b")[0] in page.text
+    for figure in (folder / name / "figures").glob("*.svg"):
+        drawn = figure.read_text(encoding="utf-8")
+        assert "<script" not in drawn and "<img" not in drawn and "onload=" not in drawn.replace("&lt;svg onload=", "")
+
+
+@pytest.mark.parametrize("name", ["comparison/table", "report/tables/metrics"])
+def test_f28_tables_keep_their_shape_and_run_no_formula(name: str, shown: tuple[Path, dict[str, Done]]) -> None:
+    folder, _ = shown
+    with open(folder / f"{name}.csv", newline="", encoding="utf-8") as file:
+        header, *rows = csv.reader(file)
+    assert {len(row) for row in rows} == {len(header)}
+    cells = [cell for row in rows for cell in row if not re.fullmatch(r"-?[\d.e+-]*|inf|nan", cell)]
+    assert f"'{FORMULA}" in cells
+    assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@", "\t", "\r"))]
+    lines = [line for line in (folder / f"{name}.tex").read_text(encoding="utf-8").splitlines() if line.endswith(r"\\")]
+    assert len({len(re.findall(r"(?<!\\)&", line)) for line in lines}) == 1, "as many cells in every row"
+    for line in lines[1:]:
+        bare = re.sub(r"\\[&%$#_{}]|\\text\w+\{\}|\\textbf|\$\\pm\$|\{\}", "", line)
+        assert not re.search(r"[%$#_~^<>|]", bare), bare
+    markdown = (folder / f"{name}.md").read_text(encoding="utf-8")
+    body = [line for line in markdown.splitlines() if line.startswith("|")]
+    assert len({len(re.findall(r"(?<!\\)\|", line)) for line in body}) == 1
+    assert "<" not in "".join(body)

@@ -1,0 +1,166 @@
+"""F26: out of memory at any tile, the picture is the same, or there is none."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+import srae.tiles
+from conftest import LONG, clean_environment
+from srae.cli import main
+from srae.enlarge import upscale_pixels
+from srae.errors import ResourceError
+from srae.images import Picture, read_picture, write_picture
+from srae.tiles import forward_any_size, upscale
+from toys import as_loaded, random_planes, toy
+
+TILE = 56
+ERRORS = [
+    MemoryError(),
+    RuntimeError("[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory: you tried"),
+    torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.\nmore"),
+]
+
+
+class Starved(nn.Module):
+    """Has memory for tiles of `most` pixels a side; fails once more at call `failing`."""
+
+    def __init__(self, inner: nn.Module, most: int, failing: int = -1, error: BaseException = ERRORS[-1]) -> None:
+        super().__init__()
+        self.inner, self.most, self.failing, self.calls, self.error = inner, most, failing, 0, error
+        for name in ("scale", "multiple_of", "receptive_radius", "fixed_size"):
+            setattr(self, name, getattr(inner, name))
+
+    def forward(self, input: Tensor) -> Tensor:
+        self.calls += 1
+        if max(input.shape[2:]) > self.most or self.calls == self.failing:
+            raise self.error
+        return self.inner(input)
+
+
+def whole(model: nn.Module, picture: Tensor) -> Tensor:
+    with torch.no_grad():
+        return forward_any_size(model, picture[None])[0]
+
+
+def pixels_of(height: int, width: int) -> np.ndarray:
+    return np.random.default_rng(height).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+def test_f26_out_of_memory_at_every_tile_in_turn_gives_the_same_picture() -> None:
+    """As pixels of 8 bits, which is what a user gets; the tile is halved, so other tiles make the same picture."""
+    model, pixels = toy(scale=2), pixels_of(90, 70)
+    expected = upscale_pixels(pixels, [as_loaded(model, 3)], tile=TILE)
+    counter = Starved(model, 10**6)
+    upscale_pixels(pixels, [as_loaded(counter, 3)], tile=TILE)
+    assert counter.calls > 4
+    for failing in range(1, counter.calls + 1):
+        for error in ERRORS if LONG else ERRORS[failing % len(ERRORS) :][:1]:
+            starved = Starved(model, 10**6, failing, error)
+            found = upscale_pixels(pixels, [as_loaded(starved, 3)], tile=TILE)
+            assert starved.calls > failing  # it was met, and gone on from
+            assert np.abs(found.astype(int) - expected.astype(int)).max() <= 1
+            assert (found != expected).mean() < 1e-3
+
+
+@pytest.mark.parametrize("error", ERRORS)
+def test_f26_every_way_to_be_out_of_memory(error: BaseException) -> None:
+    model, picture = toy(), random_planes(3, 90, 70)
+    assert (upscale(Starved(model, 40, error=error), picture) - whole(model, picture)).abs().max() <= 1e-5
+
+
+def test_f26_at_the_floor_it_says_what_is_needed_what_there_is_and_what_to_do(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(srae.tiles, "free_memory", lambda _: 1_500_000_000)
+    with pytest.raises(ResourceError) as caught:
+        upscale(Starved(toy(), 20), random_planes(3, 90, 70))
+    assert caught.value.exit_code == 5
+    assert caught.value.what == "not enough memory, even in pieces of 28"  # two margins of 12 and one stride
+    assert caught.value.where == "CUDA out of memory. Tried to allocate 2 GiB.; 1.5 GB are free"
+    assert "--device cpu" in (caught.value.remedy or "")
+
+
+def test_f26_other_errors_are_not_taken_for_want_of_memory() -> None:
+    with pytest.raises(RuntimeError, match="mat1"):
+        upscale(Starved(toy(), 1, error=RuntimeError("mat1 and mat2 shapes")), random_planes(3, 9, 9))
+
+
+@pytest.mark.parametrize("keep", ["nothing", "precious"])
+def test_f26_no_partial_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], keep: str
+) -> None:
+    """One picture is exit 5; of several the others are made."""
+    for name, height in (("a", 90), ("b", 12)):
+        write_picture(tmp_path / f"{name}.png", Picture(pixels_of(height, min(height, 30))))
+    if keep == "precious":
+        (tmp_path / "a_x2.png").write_bytes(b"precious")
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    loaded = as_loaded(Starved(toy(scale=2), 20), 3)
+    monkeypatch.setattr("srae.checkpoint.load_model", lambda _: loaded)
+    monkeypatch.setattr("srae.shipped.resolve_model", lambda *_: Path("toy"))
+    arguments = ["--model", "toy", "--device", "cpu", "--overwrite"]
+    assert main(["upscale", str(tmp_path / "a.png"), *arguments]) == 5
+    assert "not enough memory, even in pieces of 28" in capsys.readouterr().err
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    assert main(["upscale", str(tmp_path / "a.png"), str(tmp_path / "b.png"), *arguments, "--json"]) == 4
+    document = json.loads(capsys.readouterr().out)
+    assert [Path(entry["output"]).name for entry in document["files"]] == ["b_x2.png"]
+    assert read_picture(tmp_path / "b_x2.png").pixels.shape == (24, 24, 3)
+    assert (tmp_path / "a_x2.png").exists() == (keep == "precious")
+    assert not list(tmp_path.glob(".*.tmp.*"))
+
+
+_CHILD = """
+import re, resource, sys
+from pathlib import Path
+import numpy as np, torch
+from torch import nn
+from toys import as_loaded
+from srae.enlarge import upscale_pixels
+import srae.tiles
+
+class Hungry(nn.Module):
+    scale, multiple_of, receptive_radius, fixed_size = 1, 1, 1, None
+    sides = []
+    def __init__(self):
+        super().__init__()
+        self.wide, self.back = nn.Conv2d(3, 64, 3, 1, 1), nn.Conv2d(64, 3, 1)
+    def forward(self, input):
+        self.sides.append(max(input.shape[2:]))
+        return self.back(torch.tanh(self.wide(input)))
+
+torch.manual_seed(0)
+torch.set_num_threads(1)
+model = Hungry().eval()
+pixels = np.random.default_rng(0).integers(0, 256, (600, 600, 3), dtype=np.uint8)
+expected = upscale_pixels(pixels, [as_loaded(model, 3)], tile=100)
+used = int(re.findall(r"VmSize:\\s+(\\d+)", Path("/proc/self/status").read_text())[0]) * 1024
+resource.setrlimit(resource.RLIMIT_AS, (used + 60 * 2**20, resource.RLIM_INFINITY))
+model.sides.clear()
+found = upscale_pixels(pixels, [as_loaded(model, 3)], tile=600)
+assert np.abs(found.astype(int) - expected.astype(int)).max() <= 1
+print(*dict.fromkeys(model.sides))
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the limit is set as on Linux")
+def test_f26_a_real_want_of_memory() -> None:
+    """The process may take 60 MB more; a layer's output for the whole picture takes 92."""
+    done = subprocess.run(
+        [sys.executable, "-c", _CHILD],
+        env=clean_environment(PYTHONPATH=str(Path(__file__).parents[1])),
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    first, *others = map(int, done.stdout.split())
+    assert first == 600 and others and min(others) < 400

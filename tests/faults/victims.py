@@ -1,0 +1,203 @@
+"""What the forks of the warm parent do: whole trainings, saves, commands, starts."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import resource
+import signal
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+import toy_runs
+
+import srae.batch  # what the commands import when they run
+import srae.cli.train
+import srae.cli.upscale
+import srae.files
+import srae.report.figures
+import srae.train
+from srae.checkpoint import load_model, read_checkpoint, save_checkpoint, start_from
+from srae.cli import main
+from srae.config import parse_config
+from srae.runs import RunWriter, claim_run, read_config
+from srae.study import open_study
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+# ------------------------------------------------------------------------ trainings
+
+
+def begin(config: str, runs: str, name: str) -> int:
+    toy_runs.begin(parse_config(config, "toy"), Path(runs), name, print)
+    return 0
+
+
+def resume(run: str, threads: int = 1) -> int:
+    torch.set_num_threads(threads)
+    toy_runs.resume(read_config(Path(run)), Path(run), print)
+    return 0
+
+
+def at_operation(number: int, folder: str, what: str, arguments: dict[str, Any]) -> int:
+    """Do it, and be killed before operation `number` on a file of this folder; 0 when there are fewer."""
+    left = number
+
+    def count(event: str, details: tuple[Any, ...]) -> None:
+        nonlocal left
+        if event in ("open", "os.rename", "os.remove", "os.link", "os.mkdir", "os.truncate", "os.chmod"):
+            if not str(details[0]).startswith(folder):
+                return
+            if left == 0:
+                die()
+            left -= 1
+
+    sys.addaudithook(count)
+    return globals()[what](**arguments)
+
+
+def begin_and_die_before(step: str, epoch: int, config: str, runs: str, name: str) -> int:
+    """Killed when srae.train calls `step` in this epoch, counted from 1."""
+    real = getattr(srae.train, step)
+
+    def mortal(run: RunWriter, progress: srae.train.Progress, *others: object) -> None:
+        if progress.epoch == epoch:
+            die()
+        real(run, progress, *others)
+
+    setattr(srae.train, step, mortal)
+    return begin(config, runs, name)
+
+
+def resume_with_slow_disk(argv: list[str], folder: str, seconds: float) -> int:
+    """A command whose every flush to the disk takes its time."""
+    real = os.fsync
+
+    def slow(handle: int) -> None:
+        time.sleep(seconds)
+        real(handle)
+
+    os.fsync = slow
+    return command(argv, folder)
+
+
+# --------------------------------------------------------------------------- saves
+
+
+class _Mortal:
+    """Counts the boundaries that a save passes, and dies at one of them."""
+
+    def __init__(self, boundary: int) -> None:
+        self.left = boundary
+
+    def step(self) -> None:
+        if self.left == 0:
+            die()
+        self.left -= 1
+
+    def around(self, function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+        self.step()
+        result = function(*arguments, **options)
+        self.step()
+        return result
+
+
+class _MortalFile(io.FileIO):
+    """Without a buffer: what was written before the death is in the file, also half of a block."""
+
+    def __init__(self, mortal: _Mortal, path: Path, mode: str) -> None:
+        mortal.around(super().__init__, path, mode)
+        self.mortal = mortal
+
+    def write(self, data: Any) -> int:
+        view = memoryview(data).cast("B")
+        for part in (view[: len(view) // 2], view[len(view) // 2 :]):
+            self.mortal.around(super().write, part)
+        return len(view)
+
+
+def save(path: str, fill: float, previous: str | None, boundary: int) -> int:
+    """Replace a checkpoint, and be killed at this boundary; 0 when there are fewer."""
+    mortal = _Mortal(boundary)
+    srae.files.open = partial(_MortalFile, mortal)  # type: ignore[attr-defined]
+    for name in ("replace", "unlink", "fsync"):
+        setattr(os, name, partial(mortal.around, getattr(os, name)))
+    tensors = {name: torch.full((50,), fill) for name in ("model.a", "model.b", "optimizer.0.step")}
+    save_checkpoint(Path(path), tensors, {"progress": {"fill": fill}}, Path(previous) if previous else None)
+    return 0
+
+
+# ------------------------------------------------------------------------- commands
+
+
+def command(argv: list[str], folder: str) -> int:
+    """`srae ...` in this folder."""
+    os.chdir(folder)
+    return main(argv)
+
+
+def claim(runs: str, name: str, start: str, claimed: int) -> int:
+    """Wait for the start, claim a run, and hold it until there are `claimed`."""
+    while not os.path.exists(start):
+        time.sleep(0.001)
+    writer = claim_run(Path(runs), name)
+    print(writer.path.name, flush=True)
+    while len(list(Path(runs).glob("*/.lock"))) < claimed:
+        time.sleep(0.001)
+    writer.close()
+    return 0
+
+
+def hold(run: str) -> int:
+    """Write into a run until killed."""
+    writer = RunWriter(Path(run))
+    print("held", flush=True)
+    time.sleep(600)
+    writer.close()
+    return 0
+
+
+def hold_study(study: str, folder: str) -> int:
+    """Keep a study's folder until killed."""
+    with open_study(Path(study), Path(folder)):
+        print("held", flush=True)
+        time.sleep(600)
+    return 0
+
+
+# ---------------------------------------------------------------------- checkpoints
+
+
+def load_hostile(path: str) -> int:
+    """Load it in three ways; prints what each raised, and by how many megabytes the memory had grown at most."""
+    model = torch.nn.Linear(1, 1)
+    ways = (load_model, read_checkpoint, partial(start_from, model))
+    before, refused = _peak(), []
+    for way in ways:
+        try:
+            way(Path(path))
+            refused.append("nothing")
+        except Exception as error:
+            refused.append(type(error).__name__)
+            if len(str(error)) > 1000:
+                refused.append("too long a message")
+    print(json.dumps([refused, _peak() - before]))
+    return 0
+
+
+def _peak() -> float:
+    """Megabytes this process, which is a fork, has had at most."""
+    with suppress(FileNotFoundError):
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
