@@ -96,8 +96,8 @@ def fill_card(
         identity, protocol = row["identity"], row["protocol"]
         what, measured = f"{row['data']['name']} ({row['data']['counts']['val']})", row["val"]
         lines.append(
-            f"| {what} | {measured['psnr']:.2f} | {measured['ssim']:.4f} | {identity['psnr']:.2f} / {identity['ssim']:.4f} "
-            f"| {protocol['channels']}, border {protocol['border']} |"
+            f"| {what} | {measured['psnr']:.2f} | {measured['ssim']:.4f} "
+            f"| {identity['psnr']:.2f} / {identity['ssim']:.4f} | {protocol['channels']}, border {protocol['border']} |"
         )
     recipe = (
         f"{train['epochs']} epochs of {data['crops_per_picture']} crops of {data['crop']} pixels a picture, batch "

@@ -187,7 +187,7 @@ def test_the_same_loop_classifies_and_says_what_it_predicted(tmp_path: Path, sra
     done = srae("eval", "--model", writer.path, "--split", "test", "--json")
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
-    assert found["accuracy"] == pytest.approx(summary["test"]["accuracy"])
+    assert found["test"]["accuracy"] == pytest.approx(summary["test"]["accuracy"])
     assert found["identity"] is None
     again = list(csv.DictReader(Path(found["images"]).read_text().splitlines()))
     assert [row["prediction"] for row in again] == [row["prediction"] for row in rows if row["split"] == "test"]
