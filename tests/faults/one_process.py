@@ -10,8 +10,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+PEAK = """
+def peak_mb():  # ru_maxrss begins with what the parent had, this does not (Linux)
+    with open("/proc/self/status") as lines:
+        return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
+"""
 _CHILD = """
-import contextlib, io, json, resource, sys, time, traceback
+import contextlib, io, json, sys, time, traceback
 {before}
 from srae.cli import main
 
@@ -28,8 +33,7 @@ for arguments in json.load(sys.stdin):
             code = 1
     seconds = time.process_time() - start
     out, err = (stream.buffer.getvalue().decode("utf-8", "backslashreplace") for stream in streams)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps([code, out, err, seconds, peak, "torch" in sys.modules]), flush=True)
+    print(json.dumps([code, out, err, seconds, peak_mb(), "torch" in sys.modules]), flush=True)
 """
 
 
@@ -50,7 +54,7 @@ def run_all(
     """Every command as ``srae ...`` in `folder`, one after the other; `before` is Python that runs first."""
     kept = {key: os.environ[key] for key in ("PATH", "HOME", "LANG", "TMPDIR") if key in os.environ}
     done = subprocess.run(
-        [sys.executable, "-c", _CHILD.replace("{before}", before)],
+        [sys.executable, "-c", PEAK + _CHILD.replace("{before}", before)],
         input=json.dumps([[str(word) for word in command] for command in commands]),
         cwd=folder,
         env={**kept, "OMP_NUM_THREADS": "1", **(env or {})},

@@ -18,7 +18,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from one_process import Done, assert_told, run_all
+from one_process import PEAK, Done, assert_told, run_all
 from PIL import Image, ImageCms, PngImagePlugin
 
 from conftest import LONG, Run
@@ -68,7 +68,7 @@ def save_same(folder: Path) -> Path:
 # ------------------------------------------------------------------------ F15: fuzz
 
 _FUZZ = """
-import io, random, resource, sys
+import io, random, sys
 import numpy as np
 from PIL import Image
 from srae.encode import encode
@@ -130,14 +130,14 @@ for kind, options in KINDS.items():
             lines = str(error).splitlines()
             assert len(lines) == 3 and all(len(line) < 300 for line in lines), lines
     print(refused, truncations + flips + others, flush=True)
-print("peak", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, 0, 0)
+print("peak", int(peak_mb()), 0, 0)
 """
 
 
 def test_f15_mutated_files_never_crash_the_reader() -> None:
     """Every format, cut off and damaged, in a child: a decoder that crashes must be a failed test."""
     counts = (200, 800, 1000) if LONG else (50, 200, 0)
-    command = [sys.executable, "-W", "error", "-c", _FUZZ, *map(str, counts)]
+    command = [sys.executable, "-W", "error", "-c", PEAK + _FUZZ, *map(str, counts)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=1700)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Traceback" not in done.stderr  # libtiff says a word or two of its own
@@ -275,7 +275,7 @@ def test_f20_bombs_that_lie_in_other_chunks(tmp_path: Path) -> None:
     packed = zlib.compress(bytes(200_000_000), 9)
     for kind, data in ((b"iCCP", b"p\0\0" + packed), (b"zTXt", b"c\0\0" + packed), (b"iTXt", b"c\0\1\0\0\0" + packed)):
         (tmp_path / "a.png").write_bytes(big_png(9, 9, extra=chunk(kind, data)))
-        code = f"from pathlib import Path; from srae.errors import DataError; import resource\n{_LOOK}"
+        code = f"from pathlib import Path; from srae.errors import DataError\n{PEAK}{_LOOK}"
         done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60)
         assert done.returncode == 0, done.stderr
         grown, shape = done.stdout.split(maxsplit=1)
@@ -286,12 +286,12 @@ def test_f20_bombs_that_lie_in_other_chunks(tmp_path: Path) -> None:
 _LOOK = """
 from srae.decode import decode
 import numpy
-start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+start = peak_mb()
 try:
     what = decode(Path("a.png"), "a.png").pixels.shape
 except DataError:
     what = "refused"
-print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - start) // 1024, what)
+print(int(peak_mb() - start), what)
 """
 
 
