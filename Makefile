@@ -5,11 +5,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo test lint
+.PHONY: help demo test lint bench
 help:
 	@echo "make demo   install, train two small models on built-in pictures, enlarge one, compare"
 	@echo "make test   install, run the tests"
 	@echo "make lint   install, ruff and mypy"
+	@echo "make bench  install, also whom srae is measured against; about fifteen minutes on a quiet machine"
 
 $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "srae needs Python 3.10 or newer, this is " + sys.version.split()[0] + "; set PYTHON=python3.x")'
@@ -29,3 +30,9 @@ lint: $(STAMP)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+
+# On every core; the tables go to the screen.
+bench: $(STAMP)
+	$(BIN)/python -m pip install --quiet --group bench
+	$(BIN)/python scripts/benchmark_training.py
+	$(BIN)/python scripts/benchmark_upscaling.py

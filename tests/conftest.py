@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from warm_parent import WarmParent
 
 # The same examples at every start: a change is judged by what it changed. New examples are the long tier's work.
 LONG = os.environ.get("SRAE_FAULTS") == "full"
@@ -48,6 +51,15 @@ def srae(tmp_path: Path) -> Run:
         )
 
     return run
+
+
+@pytest.fixture(scope="session")
+def parent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmParent]:
+    """A process that has imported torch and forks victims; see tests/faults/warm_parent.py."""
+    from warm_parent import WarmParent
+
+    with WarmParent(tmp_path_factory.mktemp("victims") / "output") as parent:
+        yield parent
 
 
 def write_run(

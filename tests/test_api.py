@@ -219,6 +219,15 @@ def test_options_are_checked(model: srae.Model, options: dict) -> None:
         srae.upscale(np.zeros((4, 4), np.uint8), model=model, **options)
 
 
+def test_the_precision_is_checked_and_reaches_the_network(model: srae.Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ValueError, match="auto, float32, bfloat16"):
+        srae.upscale(np.zeros((4, 4), np.uint8), model=model, precision="half")
+    asked = []
+    monkeypatch.setattr("srae.enlarge.pick_precision", lambda name, device: asked.append(name) or torch.float32)
+    srae.upscale(np.zeros((4, 4, 3), np.uint8), model=model, precision="bfloat16")
+    assert asked == ["bfloat16"]
+
+
 def test_models_are_checked() -> None:
     with pytest.raises(TypeError, match="what load_model gives; not int"):
         srae.upscale(np.zeros((4, 4), np.uint8), model=3)  # type: ignore[arg-type]

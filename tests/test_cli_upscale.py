@@ -316,6 +316,13 @@ def test_transparency_is_refused_before_anything_is_computed(
     assert "JPEG cannot hold transparency" in capsys.readouterr().err
 
 
+def test_precision(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr("srae.enlarge.pick_precision", lambda name, device: asked.append(name) or torch.float32)
+    assert upscale("a.png", "--precision", "bfloat16") == 0
+    assert asked == ["bfloat16"]
+
+
 def test_self_ensemble(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert upscale("a.png", "--self-ensemble", "-o", "b.png") == 0
     assert "8 times the work" in capsys.readouterr().err

@@ -157,7 +157,71 @@ def test_16_bit_colour_keeps_profile_exif_and_dpi(tmp_path: Path, suffix: str, t
         assert word not in (tmp_path / f"b{suffix}").read_bytes()
 
 
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+@pytest.mark.parametrize("bits", [8, 16])
+def test_a_png_of_many_bands_is_one_stream(channels: int, bits: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Noise, runs and repetition below each other, so that both ways to pack take turns."""
+    pixels = _deep(90, 40, channels)
+    pixels[30:60] = np.arange(30)[:, None, None] * 200
+    pixels[60:] = pixels[60:66].repeat(5, 0)
+    pixels = pixels if bits == 16 else (pixels >> 8).astype(np.uint8)
+    files = []
+    for size in (2**21, 7 * pixels[:1].nbytes, 1):
+        monkeypatch.setattr("srae.bands.BYTES", size)
+        files.append(io.BytesIO())
+        encode(files[-1], "PNG", pixels)
+        assert np.array_equal(decode(files[-1].getvalue(), "a.png").pixels, pixels)
+    counts = [file.getvalue().count(b"IDAT") for file in files]
+    assert counts == [1 + 1, 13 + 1, 90 + 1]  # and one for the end
+
+
+@pytest.mark.parametrize("kind", ["photograph", "pattern"])
+def test_a_png_is_packed_in_the_way_that_suits_it(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(0)
+    if kind == "pattern":  # the same 20 letters again and again: only a search finds them
+        pixels = random.integers(0, 256, (20, 16, 16, 3), dtype=np.uint8)[random.integers(0, 20, (20, 20))]
+        pixels = pixels.transpose(0, 2, 1, 3, 4).reshape(320, 320, 3)
+    else:
+        smooth = np.cumsum(random.normal(0, 3, (320, 320, 3)), 1) + 128
+        pixels = smooth.clip(0, 255).astype(np.uint8)
+    strategies, original = [], zlib.compressobj
+
+    def spy(level: int, method: int, window: int, memory: int, strategy: int) -> object:
+        strategies.append(strategy)
+        return original(level, method, window, memory, strategy)
+
+    monkeypatch.setattr("srae.png.zlib.compressobj", spy)
+    file = io.BytesIO()
+    encode(file, "PNG", pixels)
+    assert strategies[:2] == [zlib.Z_RLE, zlib.Z_DEFAULT_STRATEGY]
+    assert strategies[2:] == [zlib.Z_DEFAULT_STRATEGY if kind == "pattern" else zlib.Z_RLE]
+    whole = io.BytesIO()
+    Image.fromarray(pixels).save(whole, "PNG")
+    assert len(file.getvalue()) <= 1.02 * len(whole.getvalue())
+
+
 # ------------------------------------------------------------------------- lossy formats
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("size", [(8, 8), (9, 200), (77, 61), (200, 9)])
+def test_a_jpeg_of_many_bands_is_the_picture_of_one(
+    channels: int, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    random = np.random.default_rng(0)
+    pixels = np.cumsum(random.normal(0, 9, (*size, channels)), 0).clip(-128, 127).astype(np.int8).view(np.uint8)
+    icc, exif = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes(), Image.Exif()
+    exif[0x010F] = "maker"
+    files = []
+    for count in (2**21, 1):
+        monkeypatch.setattr("srae.jpeg.BYTES", count)
+        files.append(io.BytesIO())
+        encode(files[-1], "JPEG", pixels, icc=icc, exif=exif.tobytes(), dpi=(300, 300), quality=90)
+    whole, banded = (decode(file.getvalue(), "a.jpg") for file in files)
+    assert np.array_equal(whole.pixels, banded.pixels)
+    assert whole.pixels.shape[:2] == size
+    assert (banded.icc, banded.exif, banded.dpi) == (whole.icc, whole.exif, whole.dpi)
+    assert (b"\xff\xdd\x00\x04" in files[1].getvalue()) == (size[0] > 8)
 
 
 def test_quality_of_jpeg_and_webp(tmp_path: Path) -> None:

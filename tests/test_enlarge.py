@@ -1,17 +1,23 @@
 """Grey stays grey, edges stay clean, and the picture's depth is the result's, whatever the network is."""
 
+import math
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 import pytest
 import torch
+from skimage import data
 from torch import Tensor, nn
 
-from srae.config import DataConfig, Degrade
-from srae.data.degrade import resize
+from srae.checkpoint import load_model
+from srae.config import DataConfig, Degrade, ModelConfig
+from srae.data.degrade import resize, shrink
 from srae.enlarge import chain_scale, pick_scale, upscale_picture, upscale_pixels
 from srae.errors import CheckpointError, ConfigError, ResourceError
 from srae.images import Picture
+from srae.shipped import shipped_models
+from srae.tiles import read_geometry
 from toys import Same, Strided, as_loaded, random_planes, toy
 
 torch.set_num_threads(1)
@@ -124,13 +130,74 @@ def test_the_progress_ends_at_one_and_the_layout_changes_nothing() -> None:
     pixels = (random_planes(3, 60, 50).permute(1, 2, 0) * 255).to(torch.uint8).numpy()
     chain, told = [as_loaded(toy(scale=2), 3), as_loaded(Same(2), 3)], list[float]()
     png = upscale_pixels(pixels, chain, tile=28, progress=told.append)
-    jpeg = upscale_pixels(pixels, chain, kind="JPEG")
+    webp = upscale_pixels(pixels, chain, kind="WEBP")
     assert png.shape == (240, 200, 3)
-    assert np.array_equal(png, jpeg)
-    assert png.strides != jpeg.strides
+    assert np.array_equal(png, webp)
+    assert png.strides != webp.strides
     assert told == sorted(told)
     assert told[-1] == 1
     assert 0.5 in told
+
+
+# ----------------------------------------------------------------------- precision
+
+
+class Telling(Same):
+    """Remembers in which type a convolution would be computed."""
+
+    def __init__(self) -> None:
+        super().__init__(2)
+        self.inside: set[torch.dtype] = set()
+
+    def forward(self, input: Tensor) -> Tensor:
+        self.inside.add(torch.nn.functional.conv2d(input, input.new_ones(1, input.shape[1], 1, 1)).dtype)
+        return super().forward(input)
+
+
+@pytest.mark.parametrize("hardware", [True, False])
+@pytest.mark.parametrize("network", ["residual", "espcn"])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_auto_is_bfloat16_only_where_nobody_sees_it(
+    hardware: bool, network: str, dtype: type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("srae.device.has_bfloat16", lambda device: hardware)
+    short = hardware and network == "residual" and dtype == np.uint8
+    for precision, wanted in (
+        ("auto", torch.bfloat16 if short else torch.float32),
+        ("float32", torch.float32),
+        ("bfloat16", torch.bfloat16),
+    ):
+        model = Telling()
+        loaded = as_loaded(model, 3)
+        chain = [replace(loaded, config=loaded.config.model_copy(update={"model": ModelConfig(name=network)}))] * 2
+        for ensemble in (False, True):
+            upscale_pixels(np.zeros((5, 4, 3), dtype), chain, precision=precision, self_ensemble=ensemble)
+        assert model.inside == {wanted}
+
+
+@pytest.mark.parametrize("name", sorted(shipped_models()))
+def test_bfloat16_changes_a_shipped_model_by_a_hundredth_of_a_decibel_at_most(name: str) -> None:
+    loaded = load_model(shipped_models()[name])
+    scale, changes = read_geometry(loaded.model).scale, []
+    for picture in (data.astronaut()[:128, 128:320], data.chelsea()[60:188, 100:292], data.page()[:128, :192]):
+        pixels = picture if picture.ndim == 3 else picture[:, :, None].repeat(3, 2)
+        high = torch.from_numpy(pixels.copy()).permute(2, 0, 1) / 255
+        low = shrink(high, 2).clamp(0, 1)
+        low = low if scale == 2 else resize(low, (128, 192), "bilinear")
+        errors = []
+        for precision in ("float32", "bfloat16"):
+            large = upscale_pixels(Picture.from_float(low).pixels, [loaded], precision=precision)
+            errors.append(float(((torch.from_numpy(large).permute(2, 0, 1) / 255 - high) ** 2).mean()))
+        changes.append(10 * math.log10(errors[0] / errors[1]))
+    assert max(map(abs, changes)) <= 0.01
+    assert any(changes)  # or nothing was computed in bfloat16
+
+
+def test_tiles_equal_the_whole_in_bfloat16_too() -> None:
+    pixels = data.chelsea()[:150, :170].copy()
+    chain = [load_model(shipped_models()["tiny"])]
+    whole, pieces = (upscale_pixels(pixels, chain, tile=tile, precision="bfloat16") for tile in (10**6, 90))
+    assert np.abs(whole.astype(int) - pieces).max() <= 1
 
 
 # ----------------------------------------------------------------- turns and flips

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import clean_environment
+from conftest import clean_environment, write_run
 from srae.yaml_text import parse_yaml
 
 ROOT = Path(__file__).parents[1]
@@ -33,7 +33,10 @@ FLOORS = {
     "files": {"errors"},
     "device": {"errors"},
     "decode": {"errors"},
-    "encode": {"errors"},
+    "bands": set(),
+    "png": {"bands"},
+    "jpeg": {"bands"},
+    "encode": {"errors", "bands", "png", "jpeg"},
     "images": {"errors", "files", "decode", "encode"},
     "config": {"errors", "yaml_text"},
     "tasks": {"metrics", "errors"},
@@ -194,8 +197,8 @@ def test_the_check_sees_what_it_must() -> None:
 # ------------------------------------------------------------------ what a start costs
 
 
-def loaded_by(*arguments: str) -> set[str]:
-    """Top-level packages in sys.modules after `python` ran with these arguments."""
+def loaded_by(*arguments: str, whole: bool = False) -> set[str]:
+    """Top-level packages, or `whole` names, in sys.modules after `python` ran with these arguments."""
     done = subprocess.run(
         [sys.executable, "-X", "importtime", *arguments],
         env=clean_environment(),
@@ -207,7 +210,7 @@ def loaded_by(*arguments: str) -> set[str]:
     assert done.returncode == 0, said
     lines = [line.rsplit("|", 1)[-1].strip() for line in done.stderr.splitlines() if line.startswith("import time:")]
     assert len(lines) > 20
-    return {name.split(".")[0] for name in lines}
+    return set(lines) if whole else {name.split(".")[0] for name in lines}
 
 
 def test_what_reads_runs_and_configs_does_not_import_torch() -> None:
@@ -234,6 +237,24 @@ def test_help_imports_nothing_heavy(arguments: tuple[str, ...]) -> None:
         "jinja2",
     }
     assert not heavy
+
+
+def test_comparing_runs_imports_what_it_needs(tmp_path: Path) -> None:
+    psnr = [30 + i % 7 / 10 for i in range(60)]
+    runs = [write_run(tmp_path / f"r{k}", width=8 + k, psnr=psnr[k:] + psnr[:k]) for k in (0, 3)]
+    loaded = loaded_by("-m", "srae", "compare", *map(str, runs), whole=True)
+    assert "srae.stats" in loaded
+    # scipy.stats alone is two thirds of a second.
+    assert not loaded & {"torch", "matplotlib", "skimage", "PIL", "scipy.stats"}
+
+
+def test_huge_pages_are_asked_for_unless_the_user_says_otherwise() -> None:
+    show = "import os, srae.device; print(os.environ['THP_MEM_ALLOC_ENABLE'])"
+    for given, wanted in (({}, "1"), ({"THP_MEM_ALLOC_ENABLE": "0"}, "0")):
+        done = subprocess.run(
+            [sys.executable, "-c", show], env=clean_environment(**given), capture_output=True, text=True, timeout=60
+        )
+        assert done.stdout.strip() == wanted, done.stderr
 
 
 def test_listing_runs_does_not_import_torch() -> None:

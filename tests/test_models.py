@@ -13,6 +13,7 @@ from srae.config import CONFIG_FOLDERS, load_config
 from srae.errors import ConfigError
 from srae.models import MODELS, build_model, check_options, count_multiply_adds, count_parameters
 from srae.models.blocks import build_conv, build_transposed_conv, enlarge_bicubic
+from srae.models.residual import ResidualBlock
 
 CONFIGS = next(folder for folder in CONFIG_FOLDERS if folder.is_dir())
 SMALL = (3, 32, 32)
@@ -215,6 +216,21 @@ def test_relu_on_the_output_cannot_go_below_mid_grey() -> None:
     assert build_model("conv_autoencoder", SMALL, SMALL, options)(torch.rand(4, *SMALL)).min() >= 0.5
     fixed = options | {"output_activation": "none", "plain_output": True}
     assert build_model("conv_autoencoder", SMALL, SMALL, fixed)(torch.rand(4, *SMALL)).min() < 0.5
+
+
+def test_a_residual_block_writes_over_its_own_tensors_only() -> None:
+    torch.manual_seed(0)
+    block, x = ResidualBlock(4), torch.rand(2, 4, 6, 5, requires_grad=True)
+    wanted = x + block.second(F.relu(block.first(x)))
+    found = block(x)
+    assert torch.equal(found, wanted)
+    weights = [x, *block.parameters()]
+    for one, other in zip(
+        torch.autograd.grad(found.square().sum(), weights),
+        torch.autograd.grad(wanted.square().sum(), weights),
+        strict=True,
+    ):
+        assert torch.equal(one, other)
 
 
 def test_the_residual_network_starts_as_its_baseline() -> None:

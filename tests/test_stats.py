@@ -69,6 +69,32 @@ def test_flips_of_many_images_agree_with_their_limit() -> None:
     assert compare_pairs(differences.tolist(), zeros.tolist()).p < 0.05
 
 
+@pytest.mark.parametrize("count", [51, 170, 600])
+@pytest.mark.parametrize("digits", [1, 9])
+def test_wilcoxons_test_is_scipys(count: int, digits: int) -> None:
+    """Beyond 50 pairs it is computed here; with many ties and zeros, or with none."""
+    for shift in (0.0, 0.1, 0.4):
+        differences = np.random.default_rng(count).normal(shift, 0.5, count).round(digits)
+        wanted = scipy_stats.wilcoxon(differences, method="asymptotic").pvalue
+        found = compare_pairs(differences.tolist(), [0.0] * count).wilcoxon_p
+        assert found == pytest.approx(wanted, rel=1e-9)
+
+
+def test_what_is_drawn_at_random_is_drawn_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn, original = [], np.random.default_rng
+
+    def spy(seed: int) -> np.random.Generator:
+        drawn.append(seed)
+        return original(seed)
+
+    random = original(5)
+    tables = [random.normal(30, 3, 173).tolist() for _ in range(20)]
+    monkeypatch.setattr("srae.stats.np.random.default_rng", spy)
+    for table in tables[1:]:
+        compare_pairs(table, tables[0], seed=77)
+    assert drawn == [77, 77]  # resamples, and signs
+
+
 def test_comparison_of_equal_and_of_shifted_models() -> None:
     random = np.random.default_rng(1)
     base = random.normal(30, 3, 40)

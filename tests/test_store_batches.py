@@ -174,3 +174,18 @@ def test_the_store_is_not_touched_by_augmentation() -> None:
     _pass(split, augment=["flip", "rotate"])
     _pass(split, crop=4, augment=["flip", "rotate"])
     assert all(torch.equal(split.target.picture(i), before[i]) for i in range(6))
+
+
+def test_pictures_that_are_their_own_target_are_gathered_and_converted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = _split([(6, 6)] * 6, 2).input
+    own = Split(store, store, [str(i) for i in range(6)]).to("cpu")
+    two = Split(store, Store(store.pixels.clone()), own.names)
+    expected = [_pass(two, augment=["flip", "rotate"]), list(eval_batches(two, 4))]
+    gathered = []
+    gather = Store.gather
+    monkeypatch.setattr(Store, "gather", lambda self, indices: (gathered.append(indices), gather(self, indices))[1])
+    passes = [_pass(own, augment=["flip", "rotate"]), list(eval_batches(own, 4))]
+    for batches, known in zip(passes, expected, strict=True):
+        assert _same(batches, known)
+        assert all(batch.input is batch.target for batch in batches)
+    assert len(gathered) == 4  # two batches each

@@ -87,6 +87,19 @@ def test_networks_of_srae_take_any_size_in_tiles(name: str) -> None:
     assert len(calls) > 12
 
 
+def test_pieces_lie_in_memory_as_in_training() -> None:
+    """channels_last, or every convolution would turn its input and output round."""
+
+    class Watching(Same):
+        def forward(self, input: Tensor) -> Tensor:
+            assert input.is_contiguous(memory_format=torch.channels_last)
+            return super().forward(input)
+
+    model = Watching()
+    upscale(model, random_planes(3, 70, 50), tile=40)
+    assert len(model.seen) == 4
+
+
 # ------------------------------------------------------------------------ windows
 
 

@@ -5,14 +5,18 @@ from __future__ import annotations
 import csv
 import json
 import os
+import platform
 import shutil
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 
+from conftest import clean_environment
 from srae.checkpoint import load_model, read_checkpoint
 from srae.config import Config, TrainConfig, parse_config
 from srae.errors import CheckpointError, ConfigError, Interrupted
@@ -277,3 +281,40 @@ def test_hostile_run_names_are_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(ConfigError, match="cannot name a run"):
         claim_run(tmp_path / "runs", name)
     assert not (tmp_path / "runs").exists() or not any((tmp_path / "runs").iterdir())
+
+
+_STEPS = """
+import resource, sys
+import torch
+from srae import train
+from srae.config import parse_config
+
+def faults():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+
+torch.set_num_threads(1)
+s = train.prepare(parse_config(sys.argv[1], "toy"), torch.device("cpu"))
+counts = []
+for batch in train._batches(s, 0, 0):
+    before = faults()
+    train._step_gradients(s, batch.input, batch.target, torch.nn.functional.mse_loss)
+    s.optimizer.step()
+    counts.append(faults() - before)
+print(min(counts[4:]))
+"""
+
+
+@pytest.mark.skipif("glibc" not in platform.libc_ver()[0], reason="other allocators have no such switch")
+def test_a_step_takes_no_new_memory_from_the_system(pair_folder: Callable[..., Path]) -> None:
+    folder = pair_folder(train=1, val=1, size=(512, 512))
+    text = f"""
+model: {{name: conv_autoencoder, channels: [16], value_range: [-1, 1]}}
+data: {{folder: {folder}, crop: 512, crops_per_picture: 56}}
+train: {{batch_size: 8}}
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", _STEPS, text], env=clean_environment(), capture_output=True, text=True, timeout=100
+    )
+    assert done.returncode == 0, done.stderr
+    # A layer's output is 33 MB, 8192 pages: more than the allocator keeps by itself.
+    assert int(done.stdout) < 1000

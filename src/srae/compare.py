@@ -130,10 +130,7 @@ def describe_protocol(protocol: Mapping[str, Any] | None, score: Score) -> str:
 def row_of(run: Run) -> dict[str, Any]:
     """One run as a row of `COLUMNS`, intervals over the images of each split; what is not known (yet) is None."""
     summary, last = run.summary or {}, run.rows[-1] if run.rows else {}
-    measured = {}
-    for column in MEASURED:
-        split, _, metric = column.partition("_")
-        measured[column] = (summary.get(split) or {}).get(metric, last.get(column))
+    measured = _measured(run)
     psnr, identity = measured["val_psnr"], (summary.get("identity") or {}).get("psnr")  # null: it was infinite
     row = {
         "run": run.name,
@@ -156,12 +153,20 @@ def row_of(run: Run) -> dict[str, Any]:
     return _with_intervals(row, intervals, f"{', '.join(each)} images")
 
 
+def _measured(run: Run) -> dict[str, Any]:
+    summary, last = run.summary or {}, run.rows[-1] if run.rows else {}
+    parts = {column: column.partition("_") for column in MEASURED}
+    return {c: (summary.get(split) or {}).get(metric, last.get(c)) for c, (split, _, metric) in parts.items()}
+
+
 def _intervals_over_images(run: Run) -> dict[str, Interval]:
     """Column -> interval, where every image of the split has a finite value."""
     rows = read_images(run)
     intervals = {}
     for column in WITH_INTERVAL:
         split, _, metric = column.partition("_")
+        if not rows or metric not in rows[0]:
+            continue
         values = [float(row.get(metric) or math.nan) for row in rows if row.get("split") == split]
         if len(values) > 1 and all(map(math.isfinite, values)):
             intervals[column] = interval_over_images(values)
@@ -256,7 +261,7 @@ def _score_by_image(runs: Sequence[Run], score: Score) -> dict[str, float]:
 
 def what_mattered(group: Group) -> dict[str, float]:
     """Share of the variance of the score on val per varied key and pair of keys; empty unless a full grid."""
-    values = [row_of(run)[group.score.column] for run in group.runs] if len(group.runs) >= 4 else []
+    values = [_measured(run)[group.score.column] for run in group.runs] if len(group.runs) >= 4 else []
     if not values or None in values:
         return {}
     factors = find_factors(group.runs)

@@ -76,8 +76,9 @@ def keep_freed_memory() -> None:
     """Let the allocator hold on to what is freed; without effect where it is not glibc's.
 
     It would give large tensors back to the system and ask for them anew at every step: each page is then cleared and
-    mapped again, which takes as long as half of a training step (docs/lab_log.md).
+    mapped again, which takes as long as half of a training step (docs/lab_log.md).  Huge pages only cost time then.
     """
+    os.environ["THP_MEM_ALLOC_ENABLE"] = "0"
     trim_threshold, mmap_threshold = -1, -3  # of glibc's malloc.h
     with suppress(OSError, AttributeError, TypeError):
         set_option = ctypes.CDLL(None).mallopt

@@ -1,23 +1,24 @@
 """Pixels -> picture files, in little more memory than the pixels take.
 
-PNG and TIFF are written from here, row by row and with all 16 bits, which
-Pillow has for grey alone; JPEG, WebP and BMP by Pillow, without a copy of the
-pixels where they lie in memory as Pillow wants them (`make_pixels`).
+PNG (`png`) and TIFF are written by srae, row by row and with all 16 bits, which
+Pillow has for grey alone; JPEG by Pillow some rows at a time (`jpeg`); WebP and
+BMP by Pillow, without a copy of the pixels where they lie in memory as Pillow
+wants them (`make_pixels`).
 """
 
 from __future__ import annotations
 
 import io
-import struct
-import zlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 import numpy as np
 from PIL import Image, TiffImagePlugin, TiffTags
 
+from srae.bands import bands
 from srae.errors import ConfigError
+from srae.jpeg import write_jpeg
+from srae.png import write_png
 
 FORMATS = {".png": "PNG", ".webp": "WEBP", ".bmp": "BMP"}
 FORMATS |= dict.fromkeys((".jpg", ".jpeg"), "JPEG") | dict.fromkeys((".tif", ".tiff"), "TIFF")
@@ -26,7 +27,6 @@ _LONGEST_SIDE = {"JPEG": 65_535, "WEBP": 16_383}
 _MOST_TIFF_BYTES = 2**32 - 2**24  # its offsets have 32 bits
 _LONGEST_JPEG_EXIF = 65_533  # one segment
 _QUALITY = 95
-_BAND_BYTES = 2**21
 
 
 def format_of(path: Path) -> str:
@@ -57,9 +57,9 @@ def check_fit(path: Path, height: int, width: int, *, bytes_per_pixel: int, tran
 def make_pixels(height: int, width: int, channels: int, dtype: np.dtype | type, kind: str) -> np.ndarray:
     """Uninitialised (H, W, C), laid out so that `encode` needs no copy of it for this format.
 
-    For RGB in formats that Pillow writes every pixel has a fourth byte.
+    For RGB in WebP, which Pillow writes as a whole, every pixel has a fourth byte.
     """
-    if channels == 3 and dtype == np.uint8 and kind in LOSSY:
+    if channels == 3 and dtype == np.uint8 and kind == "WEBP":
         return np.empty((height, width, 4), np.uint8)[:, :, :3]
     return np.empty((height, width, channels), dtype)
 
@@ -94,7 +94,7 @@ def encode(
     if pixels.dtype == np.uint16 and not keeps_depth(kind, pixels.shape[2]):
         pixels = to_8_bits(pixels)
     if kind == "PNG":
-        _write_png(file, pixels, icc, exif, dpi)
+        write_png(file, pixels, icc, exif, dpi)
     elif kind == "TIFF":
         _write_tiff(file, pixels, icc, exif, dpi)
     else:
@@ -104,7 +104,7 @@ def encode(
 def to_8_bits(pixels: np.ndarray) -> np.ndarray:
     """uint16 -> uint8 of the same shape, rounded to nearest."""
     result = np.empty(pixels.shape, np.uint8)
-    for rows in _bands(pixels):
+    for rows in bands(pixels):
         result[rows] = (pixels[rows].astype(np.uint32) + 128) // 257
     return result
 
@@ -118,12 +118,6 @@ def to_image(pixels: np.ndarray) -> Image.Image:
         four = np.lib.stride_tricks.as_strided(pixels, (height, width, 4), pixels.strides, writeable=False)
         return Image.frombuffer("RGBX", (width, height), four, "raw", "RGBX", 0, 1)
     return Image.fromarray(np.ascontiguousarray(pixels))
-
-
-def _bands(pixels: np.ndarray) -> Iterator[slice]:
-    """Some rows at a time, about two megabytes."""
-    step = max(1, _BAND_BYTES // max(1, pixels[:1].nbytes))
-    return (slice(top, min(top + step, len(pixels))) for top in range(0, len(pixels), step))
 
 
 class _Plain(io.RawIOBase):
@@ -144,87 +138,15 @@ def _write_with_pillow(file: BinaryIO, kind: str, pixels: np.ndarray, extra: dic
         pixels = pixels[:, :, :-1]
     options: dict[str, Any] = {key: value for key, value in extra.items() if value}
     if kind == "JPEG":
-        # 4:4:4, because the point of the output is its detail.
-        options |= {"quality": quality or _QUALITY, "subsampling": 0}
         if len(options.get("exif", b"")) > _LONGEST_JPEG_EXIF:
             del options["exif"]
-    elif kind == "WEBP":
+        return write_jpeg(file, pixels, to_image, options | {"quality": quality or _QUALITY})
+    if kind == "WEBP":
         options |= {"lossless": True, "exact": True} if quality is None else {"quality": quality, "alpha_quality": 100}
     image = to_image(pixels)
     if image.mode == "RGBX" and kind == "BMP":
         image = image.convert("RGB")
     image.save(cast(BinaryIO, _Plain(file)), format=kind, **options)
-
-
-# ---------------------------------------------------------------------------- PNG
-
-
-def _write_png(
-    file: BinaryIO, pixels: np.ndarray, icc: bytes | None, exif: bytes | None, dpi: tuple[float, float] | None
-) -> None:
-    """PNG, third edition (W3C 2025); every row by the filter whose differences are smallest in sum."""
-    height, width, channels = pixels.shape
-    color_type = {1: 0, 2: 4, 3: 2, 4: 6}[channels]
-    file.write(b"\x89PNG\r\n\x1a\n")
-    header = struct.pack(">IIBBBBB", width, height, 8 * pixels.dtype.itemsize, color_type, 0, 0, 0)
-    _write_chunk(file, b"IHDR", header)
-    if icc:
-        _write_chunk(file, b"iCCP", b"ICC Profile\0\0" + zlib.compress(icc))
-    if dpi:
-        per_metre = (min(round(value / 0.0254), 2**31 - 1) for value in dpi)
-        _write_chunk(file, b"pHYs", struct.pack(">IIB", *per_metre, 1))
-    if exif:
-        _write_chunk(file, b"eXIf", exif.removeprefix(b"Exif\0\0"))
-    packer = zlib.compressobj(6, zlib.DEFLATED, 15, 9)
-    above = np.zeros(width * channels * pixels.dtype.itemsize, np.uint8)
-    for rows in _bands(pixels):
-        band = np.ascontiguousarray(pixels[rows], ">u2" if pixels.dtype == np.uint16 else np.uint8)
-        band = band.reshape(len(band), -1).view(np.uint8)
-        packed = packer.compress(_filter_rows(band, above, channels * pixels.dtype.itemsize).data)
-        if packed:
-            _write_chunk(file, b"IDAT", packed)
-        above = band[-1]
-    _write_chunk(file, b"IDAT", packer.flush())
-    _write_chunk(file, b"IEND", b"")
-
-
-def _write_chunk(file: BinaryIO, kind: bytes, data: bytes) -> None:
-    file.write(struct.pack(">I", len(data)) + kind)
-    file.write(data)
-    file.write(struct.pack(">I", zlib.crc32(data, zlib.crc32(kind))))
-
-
-def _filter_rows(rows: np.ndarray, above: np.ndarray, step: int) -> np.ndarray:
-    """uint8 (H, bytes) -> (H, 1 + bytes), the first byte names the row's filter.
-
-    Args:
-        above: the row before the first.
-        step: bytes of a pixel.
-    """
-    left = np.zeros_like(rows)
-    left[:, step:] = rows[:, :-step]
-    up = np.concatenate((above[None], rows[:-1]))
-    corner = np.zeros_like(rows)
-    corner[:, step:] = up[:, :-step]
-    best = np.empty((len(rows), 1 + rows.shape[1]), np.uint8)
-    smallest = np.full(len(rows), np.iinfo(np.int64).max)
-    for number, guess in ((0, 0), (1, left), (2, up), (4, _paeth(left, up, corner))):
-        rest = rows - guess
-        size = np.abs(rest.view(np.int8).astype(np.int16)).sum(1, dtype=np.int64)
-        better = size < smallest
-        best[better, 0], best[better, 1:] = number, rest[better]
-        smallest = np.minimum(size, smallest)
-    return best
-
-
-def _paeth(left: np.ndarray, up: np.ndarray, corner: np.ndarray) -> np.ndarray:
-    """Whichever of the three is nearest to left + up - corner."""
-    to_left = up.astype(np.int16) - corner
-    to_up = left.astype(np.int16) - corner
-    to_corner = np.abs(to_left + to_up)
-    to_left, to_up = np.abs(to_left), np.abs(to_up)
-    near = np.where(to_up <= to_corner, up, corner)
-    return np.where((to_left <= to_up) & (to_left <= to_corner), left, near)
 
 
 # --------------------------------------------------------------------------- TIFF
@@ -254,5 +176,5 @@ def _write_tiff(
     if dpi:
         tags[282], tags[283], tags[296] = dpi[0], dpi[1], 2  # per inch
     tags.save(file)
-    for rows in _bands(pixels):
+    for rows in bands(pixels):
         file.write(np.ascontiguousarray(pixels[rows], pixels.dtype.newbyteorder("<")).data)

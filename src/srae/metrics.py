@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-SSIM_VALUES = 2**19
+CACHED_VALUES = 2**19
 """Values that the caches of a core hold along with their intermediate results."""
 SSIM_WINDOW, SSIM_SIGMA, SSIM_K1, SSIM_K2 = 11, 1.5, 0.01, 0.03
 
@@ -35,7 +35,7 @@ class Protocol:
         """(B, C, H, W) in [0, 1] -> what the metrics see."""
         images = images.float()
         if self.rounded:
-            images = images.clamp(0, 1).mul(255).round().div(255)
+            images = images.clamp(0, 1).mul_(255).round_().div_(255)
         if self.channels == "Y":
             images = to_y(images[:, :3])
         elif self.channels == "RGB":
@@ -72,7 +72,7 @@ def ssim(output: Tensor, target: Tensor) -> Tensor:
     if min(output.shape[2:]) < SSIM_WINDOW:
         return output.new_full((len(output),), float("nan"))
     # A few pictures at a time, so that the many passes of the window stay in the cache.
-    count = max(1, SSIM_VALUES // output[0].numel())
+    count = max(1, CACHED_VALUES // output[0].numel())
     return torch.cat([_ssim(x, y) for x, y in zip(output.split(count), target.split(count), strict=True)])
 
 
@@ -111,11 +111,12 @@ def channel_argmax_accuracy(output: Tensor, target: Tensor) -> Tensor:
 
 def _largest_channel(images: Tensor) -> Tensor:
     """argmax over dim 1 (first of equals), (B, H, W); torch's own is slow across so few values."""
-    largest, index = images[:, 0], torch.zeros_like(images[:, 0], dtype=torch.uint8)
-    for channel in range(1, images.shape[1]):
-        higher = images[:, channel] > largest
-        largest = torch.where(higher, images[:, channel], largest)
-        index.masked_fill_(higher, channel)
+    planes = images.contiguous()  # channels_last has the values of a channel apart
+    largest, index = planes[:, 0], torch.zeros_like(planes[:, 0], dtype=torch.uint8)
+    for channel in range(1, planes.shape[1]):
+        higher = planes[:, channel] > largest
+        largest = torch.maximum(largest, planes[:, channel])
+        index = torch.maximum(index, higher.to(torch.uint8) * channel)
     return index
 
 

@@ -1,8 +1,8 @@
 """Intervals over seeds and over images, paired tests, and what mattered in a grid.
 
 Seeds and images are never pooled: an interval is over one or the other, and
-whoever shows it says which.  Pure functions of numbers; scipy does the
-statistics.
+whoever shows it says which.  Pure functions of numbers.  Importing scipy.stats
+takes longer than all that is done here, so it is done where it is needed.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import combinations
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 LEVEL = 0.95
 RESAMPLES = 10_000
@@ -40,7 +41,7 @@ def interval_over_seeds(values: Sequence[float]) -> Interval:
     count, mean = len(values), float(np.mean(values))
     if count < 2:
         return Interval(mean, None, None, count)
-    half = float(stats.t.ppf((1 + LEVEL) / 2, count - 1) * stats.sem(values))
+    half = float(special.stdtrit(count - 1, (1 + LEVEL) / 2)) * _standard_error(values)
     return Interval(mean, mean - half, mean + half, count)
 
 
@@ -54,17 +55,21 @@ def interval_over_images(values: Sequence[float], *, seed: int = 0) -> Interval:
     count, mean = len(data), float(data.mean())
     if count < 2:
         return Interval(mean, None, None, count)
-    z = float(stats.norm.ppf((1 + LEVEL) / 2))
+    z = float(special.ndtri((1 + LEVEL) / 2))
     if np.isin(data, (0, 1)).all():
         center = (mean + z**2 / (2 * count)) / (1 + z**2 / count)
         half = z / (1 + z**2 / count) * math.sqrt(mean * (1 - mean) / count + z**2 / (4 * count**2))
         low, high = center - half, center + half
     elif count >= MANY:
-        half = z * float(stats.sem(data))
+        half = z * _standard_error(data)
         low, high = mean - half, mean + half
     else:
         low, high = np.quantile(_resampled_means(data, seed), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Interval(mean, float(low), float(high), count)
+
+
+def _standard_error(values: Sequence[float] | np.ndarray) -> float:
+    return float(np.std(values, ddof=1)) / math.sqrt(len(values))
 
 
 @dataclass(frozen=True)
@@ -97,7 +102,7 @@ def compare_pairs(
     return Comparison(
         difference=interval_over_images(differences.tolist(), seed=seed),
         p=1.0 if nothing else _sign_flip_p(differences, seed),
-        wilcoxon_p=1.0 if nothing else float(stats.wilcoxon(differences).pvalue),
+        wilcoxon_p=1.0 if nothing else _wilcoxon_p(differences),
         win_rate=float(np.mean((signs + 1) / 2)),
     )
 
@@ -154,14 +159,53 @@ def _between(rows: Sequence[Mapping[str, object]], names: Sequence[str], data: n
     return sum(len(group) * (float(np.mean(group)) - float(data.mean())) ** 2 for group in groups.values())
 
 
+# Many comparisons are of the same number of images: what is drawn at random is drawn once.  Rows at a time: memory
+# stays small for thousands of images.
+_CHUNK, _FEW = 2_000_000, 250
+
+
+def _chunks(count: int) -> list[slice]:
+    step = max(1, _CHUNK // count)
+    return [slice(start, min(start + step, RESAMPLES)) for start in range(0, RESAMPLES, step)]
+
+
+@lru_cache(maxsize=2)
+def _draws(count: int, seed: int) -> np.ndarray:
+    """How often each of `count` images is in each resample: (RESAMPLES, count)."""
+    random, times = np.random.default_rng(seed), np.empty((RESAMPLES, count), float if count <= _FEW else np.uint8)
+    for rows in _chunks(count):
+        length = rows.stop - rows.start
+        drawn = random.integers(0, count, (length, count)) + count * np.arange(length)[:, None]
+        times[rows] = np.bincount(drawn.ravel(), minlength=length * count).reshape(length, count)
+    return times
+
+
+@lru_cache(maxsize=2)
+def _flips(count: int, seed: int) -> np.ndarray:
+    """Random signs: (RESAMPLES, count)."""
+    random, signs = np.random.default_rng(seed), np.empty((RESAMPLES, count), float if count <= _FEW else np.int8)
+    for rows in _chunks(count):
+        signs[rows] = random.integers(0, 2, (rows.stop - rows.start, count)) * 2 - 1
+    return signs
+
+
 def _resampled_means(data: np.ndarray, seed: int) -> np.ndarray:
-    random = np.random.default_rng(seed)
-    chunk = max(1, 2_000_000 // len(data))  # rows at a time: memory stays small for thousands of images
-    parts = [
-        data[random.integers(0, len(data), (min(chunk, RESAMPLES - done), len(data)))].mean(1)
-        for done in range(0, RESAMPLES, chunk)
-    ]
-    return np.concatenate(parts)
+    times = _draws(len(data), seed)
+    return np.concatenate([times[rows].astype(float, copy=False) @ data for rows in _chunks(len(data))]) / len(data)
+
+
+def _wilcoxon_p(differences: np.ndarray) -> float:
+    """Two-sided, pairs without a difference left out; beyond 50 pairs by the normal limit, as scipy does it."""
+    sizes = np.abs(differences[differences != 0])
+    if len(sizes) <= 50:
+        from scipy.stats import wilcoxon
+
+        return float(wilcoxon(differences).pvalue)
+    _, place, ties = np.unique(sizes, return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(ties) - (ties - 1) / 2)[place]
+    count, positive = len(sizes), float(ranks[differences[differences != 0] > 0].sum())
+    variance = (count * (count + 1) * (2 * count + 1) - float((ties**3 - ties).sum()) / 2) / 24
+    return float(2 * special.ndtr(-abs(positive - count * (count + 1) / 4) / math.sqrt(variance)))
 
 
 def _sign_flip_p(differences: np.ndarray, seed: int) -> float:
@@ -173,15 +217,15 @@ def _sign_flip_p(differences: np.ndarray, seed: int) -> float:
     differences = differences[differences != 0]  # their sign means nothing
     observed, count = abs(differences.sum()), len(differences)
     if np.ptp(np.abs(differences)) == 0:
-        return float(stats.binomtest(int((differences > 0).sum()), count).pvalue)
+        from scipy.stats import binomtest
+
+        return float(binomtest(int((differences > 0).sum()), count).pvalue)
     if count <= 13:
         patterns = 1 - 2 * ((np.arange(2**count)[:, None] >> np.arange(count)) & 1)
         return float(np.mean(np.abs(patterns @ differences) >= observed - 1e-12 * max(observed, 1e-300)))
     if count >= MANY:
-        return float(2 * stats.norm.sf(observed / math.sqrt(float(differences @ differences))))
-    random = np.random.default_rng(seed)
-    chunk, extreme = max(1, 2_000_000 // count), 0
-    for done in range(0, RESAMPLES, chunk):
-        patterns = random.integers(0, 2, (min(chunk, RESAMPLES - done), count)) * 2 - 1
-        extreme += int((np.abs(patterns @ differences) >= observed * (1 - 1e-12)).sum())
+        return float(2 * special.ndtr(-observed / math.sqrt(float(differences @ differences))))
+    signs, extreme = _flips(count, seed), 0
+    for rows in _chunks(count):
+        extreme += int((np.abs(signs[rows].astype(float, copy=False) @ differences) >= observed * (1 - 1e-12)).sum())
     return (extreme + 1) / (RESAMPLES + 1)  # the observed pattern is one of them

@@ -147,7 +147,7 @@ def _round_up(value: int, multiple: int) -> int:
 
 def _pick_tile(geometry: Geometry, device: torch.device) -> int:
     """At six margins a side, 44 % of the work is kept; more costs memory."""
-    return max(1024 if device.type == "cuda" else 512, 6 * geometry.margin)
+    return max(1024 if device.type == "cuda" else 640, 6 * geometry.margin)
 
 
 def is_memory_error(error: BaseException) -> bool:

@@ -15,7 +15,7 @@ import struct
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -54,12 +54,6 @@ def whole(pairs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(whole: Path, tmp_path: Path) -> Path:
     """Its copy, to be damaged."""
     return Path(shutil.copytree(whole, tmp_path / "toy"))
-
-
-@pytest.fixture(scope="module")
-def parent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmParent]:
-    with WarmParent(tmp_path_factory.mktemp("victims") / "output") as parent:
-        yield parent
 
 
 def flipped(data: bytes, bit: int) -> bytes:

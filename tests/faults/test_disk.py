@@ -114,12 +114,6 @@ def pairs(tmp_path: Path) -> Path:
     return write_pairs(tmp_path / "pairs")
 
 
-@pytest.fixture(scope="module")
-def parent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmParent]:
-    with WarmParent(tmp_path_factory.mktemp("victims") / "output") as parent:
-        yield parent
-
-
 def filled_at(disk: Disk, function: Callable[..., Any], call: int) -> Callable[..., Any]:
     """The function, before whose so many-th call the disk is filled."""
     calls = 0

@@ -79,7 +79,7 @@ def begin_and_die_before(step: str, epoch: int, config: str, runs: str, name: st
     return begin(config, runs, name)
 
 
-def resume_with_slow_disk(argv: list[str], folder: str, seconds: float) -> int:
+def command_with_slow_disk(argv: list[str], folder: str, seconds: float) -> int:
     """A command whose every flush to the disk takes its time."""
     real = os.fsync
 

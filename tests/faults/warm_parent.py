@@ -44,6 +44,8 @@ class WarmParent:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        for pid in self._running:  # of a test that failed
+            os.kill(pid, signal.SIGKILL)
         self._process.communicate()  # the end of its input is its end
 
     def start(self, function: str, **arguments: Any) -> int:

@@ -109,11 +109,12 @@ def train_batches(
             sides = _crop(split, indices, low_sides, draws.place[chosen], crop)
         else:
             sides = [_gather_inputs(split, indices, low_sides)]
-            sides += [split.target.gather(indices)] if isinstance(split.target, Store) else []
+            if isinstance(split.target, Store) and split.target is not split.input:
+                sides.append(split.target.gather(indices))
         turns = draws.mirror[chosen], draws.quarters[chosen], draws.upside_down[chosen]
         turned = [_to_batch(_turn(side, *turns)) for side in sides]
         input = _tilt(turned[0], draws.degrees[chosen]) if "tilt" in augment else turned[0]
-        target = split.target.gather(indices) if isinstance(split.target, Labels) else turned[1]
+        target = split.target.gather(indices) if isinstance(split.target, Labels) else turned[-1]
         yield Batch(input, target, indices)
 
 
@@ -125,10 +126,12 @@ def eval_batches(split: Split, batch_size: int) -> Iterator[Batch]:
         while after < min(first + batch_size, len(split)) and _sizes(split, after) == _sizes(split, first):
             after += 1
         indices = list(range(first, after))
-        target = split.target.gather(indices)
-        if isinstance(split.target, Store):
-            target = _to_batch(target)
-        yield Batch(_to_batch(split.input.gather(indices)), target, indices)
+        input = _to_batch(split.input.gather(indices))
+        if isinstance(split.target, Labels):
+            target = split.target.gather(indices)
+        else:
+            target = input if split.target is split.input else _to_batch(split.target.gather(indices))
+        yield Batch(input, target, indices)
         first = after
 
 

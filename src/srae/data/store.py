@@ -104,8 +104,9 @@ class Split:
         return len(self.names if self.drawn is None else self.drawn)
 
     def to(self, device: torch.device | str) -> Split:
-        more = [store.to(device) for store in self.more_inputs]
-        return replace(self, input=self.input.to(device), target=self.target.to(device), more_inputs=more)
+        input, more = self.input.to(device), [store.to(device) for store in self.more_inputs]
+        target = input if self.target is self.input else self.target.to(device)
+        return replace(self, input=input, target=target, more_inputs=more)
 
 
 class Shelf:
