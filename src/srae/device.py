@@ -79,11 +79,11 @@ def keep_freed_memory() -> None:
     mapped again, which takes as long as half of a training step (docs/lab_log.md).  Huge pages only cost time then.
     """
     os.environ["THP_MEM_ALLOC_ENABLE"] = "0"
-    trim_threshold, mmap_threshold = -1, -3  # of glibc's malloc.h
+    trim_threshold, mmap_max = -1, -4  # of glibc's malloc.h
     with suppress(OSError, AttributeError, TypeError):
         set_option = ctypes.CDLL(None).mallopt
-        for option in (mmap_threshold, trim_threshold):
-            set_option(option, 2**31 - 1)
+        set_option(mmap_max, 0)  # nothing by a mapping of its own, which would be undone when it is freed
+        set_option(trim_threshold, -1)  # never
 
 
 def memory_peaks(device: torch.device) -> dict[str, float | None]:
