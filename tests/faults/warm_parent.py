@@ -53,6 +53,7 @@ class WarmParent:
         if not self._running:
             self.output.unlink(missing_ok=True)
         pid = self._ask({"function": function, "arguments": arguments, "output": str(self.output)})
+        assert pid > 1  # what is sent a signal is one process, never a group
         self._running.add(pid)
         return pid
 
