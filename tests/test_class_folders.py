@@ -14,7 +14,7 @@ from srae.config import parse_config
 from srae.data import Data, Labels, Split, open_data, train_batches
 from srae.data.batches import TILT
 from srae.errors import ConfigError, DataError
-from srae.runs import claim_run
+from srae.run_writer import claim_run
 from srae.train import prepare, train
 
 SIDE = 16

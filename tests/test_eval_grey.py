@@ -17,7 +17,7 @@ from srae.evaluate import InColour
 from srae.metrics import to_luma
 from srae.models import build_model
 from srae.models.blocks import enlarge_bicubic
-from srae.runs import claim_run
+from srae.run_writer import claim_run
 from srae.train import prepare, train
 
 GREY = """

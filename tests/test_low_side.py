@@ -19,7 +19,7 @@ from srae.data import low_side as module
 from srae.data.low_side import find_misfit, make_low
 from srae.data.photo import LONGEST_SIDE
 from srae.errors import ConfigError, DataError, Interrupted
-from srae.runs import claim_run
+from srae.run_writer import claim_run
 from srae.train import prepare, train
 from test_train import assert_same_run, resume_toy, run_toy
 

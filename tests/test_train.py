@@ -22,7 +22,8 @@ from srae.config import Config, TrainConfig, parse_config
 from srae.errors import CheckpointError, ConfigError, Interrupted
 from srae.narrate import result_lines
 from srae.optimizer import learning_rate_at, update_average
-from srae.runs import COLUMNS, RunWriter, claim_run, read_run
+from srae.run_writer import RunWriter, claim_run
+from srae.runs import COLUMNS, read_run
 from srae.train import prepare, train
 
 CPU = torch.device("cpu")

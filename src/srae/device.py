@@ -88,12 +88,16 @@ def keep_freed_memory() -> None:
 
 def memory_peaks(device: torch.device) -> dict[str, float | None]:
     """Peak memory of this process so far in MB (2**20 bytes); VRAM is null without CUDA."""
-    unit = 2**20 if sys.platform == "darwin" else 2**10  # getrusage counts bytes there, kilobytes elsewhere
     peaks: dict[str, float | None] = {"vram_peak_mb": None, "vram_reserved_mb": None}
     if device.type == "cuda":
         peaks["vram_peak_mb"] = torch.cuda.max_memory_allocated(device) / 2**20
         peaks["vram_reserved_mb"] = torch.cuda.max_memory_reserved(device) / 2**20
-    peaks["rss_peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+    try:
+        peaks["rss_peak_mb"] = _figure("/proc/self/status", "VmHWM:") / 2**10
+    except (OSError, IndexError):
+        unit = 2**20 if sys.platform == "darwin" else 2**10  # getrusage counts bytes there, kilobytes elsewhere
+        # The trap: on Linux it begins with the peak of the process that started this one.
+        peaks["rss_peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
     return peaks
 
 

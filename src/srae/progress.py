@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from srae.checkpoint import load_weights, read_checkpoint, save_checkpoint
 from srae.errors import CheckpointError, ConfigError
-from srae.runs import RunWriter
+from srae.run_writer import RunWriter
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""The layout of a run folder, its writer and its reader.  No torch.
+"""The layout of a run folder and its reader (`run_writer` writes it).  No torch.
 
 A run folder is a contract (version 1): `config.yaml`, `environment.json`,
 `metrics.csv`, `images.csv`, `summary.json`, `checkpoints/`, `model.safetensors`,
@@ -10,18 +10,15 @@ from __future__ import annotations
 import csv
 import io
 import json
-import math
-import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from srae.config import Config, dump_config, parse_config
-from srae.errors import ConfigError, DataError, ResourceError, RunBusyError, SraeError
-from srae.files import is_locked, lock_file, natural_key, resource_error, sweep_orphans, write_text
+from srae.config import Config, parse_config
+from srae.errors import ConfigError, DataError, SraeError
+from srae.files import is_locked, natural_key
 from srae.yaml_text import parse_yaml, read_text
 
 VERSION = 1
@@ -50,9 +47,6 @@ COLUMNS = (
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,80}")
 
 
-# -------------------------------------------------------------------------- writing
-
-
 def check_name(name: str) -> str:
     """A run's name, or ConfigError: letters, digits, dot, underscore, hyphen; at most 80, no leading dot."""
     if not _NAME.fullmatch(name) or name.startswith("."):
@@ -60,128 +54,10 @@ def check_name(name: str) -> str:
     return name
 
 
-def claim_run(runs_dir: Path, name: str) -> RunWriter:
-    """Make and lock a new folder: `name`, else `name-2`, `name-3`, ...; never one that holds a run.
-
-    Raises:
-        ResourceError: the folder cannot be made.
-    """
-    check_name(name)
-    try:
-        runs_dir.mkdir(parents=True, exist_ok=True)
-        for number in range(1, 10_000):
-            path = runs_dir / (name if number == 1 else f"{name}-{number}")
-            try:
-                path.mkdir()  # atomic: of many starts in one second, each gets its own
-            except FileExistsError:
-                if not is_stillborn(path):
-                    continue
-            with suppress(RunBusyError):  # somebody else is just claiming it
-                run = RunWriter(path)
-                if is_stillborn(path):
-                    return run
-                run.close()
-    except OSError as error:
-        raise resource_error(error, runs_dir) from None
-    raise ResourceError(f"10,000 runs are called {name}", str(runs_dir), "use --name")
-
-
 def is_stillborn(path: Path) -> bool:
     """Whether a folder is empty, or holds no more than a start leaves that was killed before its config was written."""
     left = {".lock", "checkpoints", "samples", "log.txt", "environment.json"}
     return path.is_dir() and all(entry.name in left or ".tmp." in entry.name for entry in path.rglob("*"))
-
-
-class RunWriter:
-    """The one process that writes into a run folder; holds its lock until `close`.
-
-    Raises:
-        RunBusyError: another process is writing there.
-        ResourceError: disk full or not writable.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.checkpoints = path / "checkpoints"
-        self.samples = path / "samples"
-        self._lock = lock_file(path / ".lock")
-        try:
-            for folder in (self.checkpoints, self.samples):
-                folder.mkdir(exist_ok=True)
-            for folder in (path, self.checkpoints, self.samples):
-                sweep_orphans(folder)
-        except OSError as error:
-            self._lock.close()
-            raise resource_error(error, path) from None
-
-    def write_start(self, config: Config, environment: Mapping[str, Any]) -> None:
-        """What is known before the first step; with its config the folder becomes a run."""
-        self.write_json("environment.json", environment)
-        self.write_config(config)
-
-    def write_config(self, config: Config) -> None:
-        write_text(self.path / "config.yaml", dump_config(config))
-
-    def write_json(self, name: str, value: Mapping[str, Any]) -> None:
-        write_text(self.path / name, json.dumps(_finite(value), indent=2, ensure_ascii=False) + "\n")
-
-    def append_row(self, row: Mapping[str, Any]) -> None:
-        """One epoch into metrics.csv, on the disk when this returns."""
-        path = self.path / "metrics.csv"
-        try:
-            with open(path, "ab", buffering=0) as file:  # what is not written now is not written by `truncate` either
-                start = file.tell()
-                rest = csv_text([row], COLUMNS, header=start == 0).encode()
-                try:
-                    while rest:
-                        rest = rest[file.write(rest) :]
-                    os.fsync(file.fileno())
-                except OSError:
-                    with suppress(OSError):
-                        file.truncate(start)
-                    raise
-        except OSError as error:
-            raise resource_error(error, path) from None
-
-    def keep_rows(self, epochs: int) -> None:
-        """Drop rows after `epochs`, and a torn last line: a resumed run writes them again."""
-        path = self.path / "metrics.csv"
-        if not path.exists():
-            return
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
-        own = csv_text([], COLUMNS, header=True)
-        # Columns are only added at the end: ours fits the rows of an older srae, that of a newer one fits ours.
-        header = next((line for line in lines[:1] if line.startswith(own.strip()) and line.endswith("\n")), own)
-        kept = [line for line in lines if (epoch := _epoch(line)) is not None and epoch <= epochs]
-        write_text(path, "".join([header, *kept]))
-
-    def write_images(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Per-image metrics of val and test."""
-        columns = list(dict.fromkeys(key for row in rows for key in row))
-        write_text(self.path / "images.csv", csv_text(rows, columns, header=True))
-
-    def log(self, text: str) -> None:
-        """A line for log.txt; a full disk is told by the files that matter."""
-        with suppress(OSError), open(self.path / "log.txt", "a", encoding="utf-8") as file:
-            file.write(text + "\n")
-
-    def finish(self, summary: Mapping[str, Any]) -> None:
-        """summary.json, and DONE when the run is done."""
-        self.write_json("summary.json", {"version": VERSION, "run": self.path.name, **summary})
-        if summary["status"] == "done":
-            write_text(self.path / "DONE", "")
-
-    def reopen(self) -> None:
-        """A finished run is to go on."""
-        (self.path / "DONE").unlink(missing_ok=True)
-
-    def close(self) -> None:
-        self._lock.close()
-
-
-def _epoch(line: str) -> int | None:
-    first, separator, _ = line.partition(",")
-    return int(first) if separator and first.isdecimal() and line.endswith("\n") else None
 
 
 def csv_text(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], *, header: bool) -> str:
@@ -195,16 +71,10 @@ def csv_text(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], *, heade
     return buffer.getvalue()
 
 
-def _finite(value: Any) -> Any:
-    """JSON has no infinity: such a number becomes null."""
-    if isinstance(value, Mapping):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-# -------------------------------------------------------------------------- reading
+def epoch_of(line: str) -> int | None:
+    """The epoch of a line of metrics.csv; None for its header and for a torn line."""
+    first, separator, _ = line.partition(",")
+    return int(first) if separator and first.isdecimal() and line.endswith("\n") else None
 
 
 @dataclass(frozen=True)
@@ -260,7 +130,7 @@ def read_rows(path: Path) -> list[dict[str, float | None]]:
     except OSError:
         return []
     lines = text.splitlines(keepends=True)
-    whole = [lines[0], *(line for line in lines[1:] if _epoch(line) is not None)] if lines else []
+    whole = [lines[0], *(line for line in lines[1:] if epoch_of(line) is not None)] if lines else []
     return [{key: _number(value) for key, value in row.items() if key} for row in csv.DictReader(whole)]
 
 

@@ -32,7 +32,8 @@ from srae.models import build_model, count_parameters
 from srae.narrate import epoch_line
 from srae.optimizer import build_optimizer, learning_rate_at, set_learning_rate, update_average
 from srae.progress import Progress, restore_progress, save_best, save_progress
-from srae.runs import RunWriter, read_rows
+from srae.run_writer import RunWriter
+from srae.runs import read_rows
 from srae.session import Session, make_meta, make_row, make_summary, start_lines
 from srae.shipped import resolve_model
 from srae.signals import catch_signals

@@ -31,7 +31,8 @@ from srae.checkpoint import load_model, read_checkpoint, save_checkpoint
 from srae.cli import main
 from srae.errors import CheckpointError, ConfigError, DivergedError, Interrupted
 from srae.progress import Progress
-from srae.runs import claim_run, read_config, read_run
+from srae.run_writer import claim_run
+from srae.runs import read_config, read_run
 from srae.session import Session
 from srae.train import prepare, train
 

@@ -33,7 +33,8 @@ from srae.cli import main
 from srae.errors import ResourceError, RunBusyError
 from srae.files import atomic_write
 from srae.images import Picture, write_picture
-from srae.runs import RunWriter, claim_run, is_busy, read_rows, read_run
+from srae.run_writer import RunWriter, claim_run
+from srae.runs import is_busy, read_rows, read_run
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -91,7 +92,7 @@ def disk(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
     if request.param == "refusing":
         refusing = RefusingDisk(folder)
         monkeypatch.setattr("srae.files.open", refusing.open, raising=False)
-        monkeypatch.setattr("srae.runs.open", refusing.open, raising=False)
+        monkeypatch.setattr("srae.run_writer.open", refusing.open, raising=False)
         yield refusing
         return
     mount(folder, "size=1m")

@@ -24,7 +24,8 @@ from conftest import LONG, Run, clean_environment
 from srae.checkpoint import read_checkpoint, save_checkpoint
 from srae.errors import Interrupted
 from srae.images import Picture, read_picture, write_picture
-from srae.runs import COLUMNS, RunWriter, claim_run, read_rows, read_run
+from srae.run_writer import RunWriter, claim_run
+from srae.runs import COLUMNS, read_rows, read_run
 from srae.signals import catch_signals
 
 KILLS = 300 if LONG else 60

@@ -13,7 +13,7 @@ from PIL import Image
 
 from srae.checkpoint import read_checkpoint
 from srae.config import Config, parse_config
-from srae.runs import RunWriter, claim_run
+from srae.run_writer import RunWriter, claim_run
 from srae.train import Say, prepare, train
 
 CPU = torch.device("cpu")

@@ -27,7 +27,8 @@ import srae.train
 from srae.checkpoint import load_model, read_checkpoint, save_checkpoint, start_from
 from srae.cli import main
 from srae.config import parse_config
-from srae.runs import RunWriter, claim_run, read_config
+from srae.run_writer import RunWriter, claim_run
+from srae.runs import read_config
 from srae.study import open_study
 
 

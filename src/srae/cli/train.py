@@ -46,7 +46,8 @@ def run(args: argparse.Namespace) -> int:
 
     from srae.config import find_config, load_config
     from srae.files import check_writable
-    from srae.runs import RunWriter, check_name, claim_run, find_run, read_config
+    from srae.run_writer import RunWriter, claim_run
+    from srae.runs import check_name, find_run, read_config
     from srae.yaml_text import parse_yaml, read_text
 
     if bool(args.config) == bool(args.resume):

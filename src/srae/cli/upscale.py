@@ -119,6 +119,7 @@ def run(args: argparse.Namespace) -> int:
     from srae.jobs import drop_done, list_sources, name_jobs
 
     device = pick_device(args.device)
+    say(f"model {args.model or ', then '.join(path.stem for path in paths)}, on {device.type}")
     chain = [load_model(path) for path in paths]
     scale = chain_scale(chain, args.scale)
     sources = list_sources(args.inputs)
@@ -195,9 +196,7 @@ def _pick_model(args: argparse.Namespace) -> list[Path]:
 
     if args.model:
         return [resolve_model(args.model, args.runs_dir)]
-    paths = default_models(args.scale)
-    say(f"model {', then '.join(path.stem for path in paths)}")
-    return paths
+    return default_models(args.scale)
 
 
 @contextmanager
