@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from srae.cli import main
 from srae.config import parse_config
-from srae.evaluate import InColour
+from srae.evaluate import InColour, SelfEnsemble
 from srae.metrics import to_luma
 from srae.models import build_model
 from srae.models.blocks import enlarge_bicubic
@@ -67,3 +67,16 @@ def test_luma_goes_through_the_network_and_colours_beside_it() -> None:
     with torch.no_grad():
         colours, grey = InColour(network)(picture), network(to_luma(picture))
     torch.testing.assert_close(to_luma(colours), grey)
+
+
+def test_a_self_ensemble_does_not_care_how_the_picture_is_turned() -> None:
+    torch.manual_seed(0)
+    network = build_model("espcn", (1, 12, 12), (1, 24, 24), {}).eval()
+    picture = torch.rand(1, 1, 12, 12)
+    ensemble = SelfEnsemble(network)
+    assert (ensemble.scale, ensemble.multiple_of) == (network.scale, network.multiple_of)
+    with torch.no_grad():
+        turned = [ensemble(torch.rot90(picture, turn, (2, 3))).rot90(-turn, (2, 3)) for turn in range(4)]
+        assert (network(picture) - network(picture.rot90(1, (2, 3))).rot90(-1, (2, 3))).abs().max() > 1e-3
+    for output in turned[1:]:
+        torch.testing.assert_close(output, turned[0])

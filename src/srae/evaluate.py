@@ -17,7 +17,7 @@ from srae.metrics import CACHED_VALUES, Protocol, to_luma
 from srae.models import Shape, build_model
 from srae.models.blocks import enlarge_bicubic
 from srae.tasks import Task
-from srae.tiles import forward_any_size, read_geometry, upscale
+from srae.tiles import forward_any_size, turned_mean, upscale
 
 BATCH_PIXELS = 2**22  # of input: 64 pictures of 256x256
 
@@ -61,17 +61,34 @@ class InColour(nn.Module):
     Luma goes through the network; colour differences, which have none, are enlarged bicubically.
     """
 
+    scale: int
+
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
         self.model = model
-        geometry = read_geometry(model)
-        self.scale, self.multiple_of, self.fixed_size = geometry.scale, geometry.multiple_of, geometry.fixed_size
-        self.receptive_radius = model.receptive_radius
+        _copy_geometry(model, self)
 
     def forward(self, input: Tensor) -> Tensor:
         luma = to_luma(input)
         output: Tensor = self.model(luma)
         return output + enlarge_bicubic(input - luma, self.scale)
+
+
+class SelfEnsemble(nn.Module):
+    """A network that puts out the mean over the eight turns and flips of its input; see `turned_mean`."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+        _copy_geometry(model, self)
+
+    def forward(self, input: Tensor) -> Tensor:
+        return turned_mean(self.model, input)
+
+
+def _copy_geometry(model: nn.Module, to: nn.Module) -> None:
+    for name in ("scale", "multiple_of", "receptive_radius", "fixed_size"):
+        setattr(to, name, getattr(model, name))
 
 
 def baseline_model(in_shape: Shape, out_shape: Shape) -> nn.Module:

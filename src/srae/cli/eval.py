@@ -49,6 +49,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="rgb: all pixels; y: luma, `scale` pixels cut off each border",
     )
     parser.add_argument(
+        "--self-ensemble",
+        action="store_true",
+        help="score the mean over the eight turns and flips: what `srae upscale --self-ensemble` gives",
+    )
+    parser.add_argument(
         "-o",
         "--output",
         metavar="CSV",
@@ -68,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
     from srae.checkpoint import load_model
     from srae.data import open_data
     from srae.device import pick_device
-    from srae.evaluate import InColour, baseline_model, evaluate, means, score_split
+    from srae.evaluate import InColour, SelfEnsemble, baseline_model, evaluate, means, score_split
     from srae.files import atomic_write
     from srae.metrics import Protocol
     from srae.models.baselines import baseline_name
@@ -101,6 +106,8 @@ def run(args: argparse.Namespace) -> int:
         border = args.scale or scale
         protocol = Protocol(channels="Y", border=border) if args.protocol == "y" else Protocol(channels="RGB")
         label += f"-{args.protocol}" if args.kernel == "bicubic" else f"-{args.kernel}-{args.protocol}"
+        if args.self_ensemble:
+            model, label = SelfEnsemble(model), f"{label}-self-ensemble"
         identity = evaluate(baseline_model(tuple(in_shape), tuple(out_shape)), split, task, protocol)
     elif tuple(data.out_shape) != tuple(loaded.out_shape):
         what = f"the model puts out {loaded.out_shape}, these data want {data.out_shape}"
