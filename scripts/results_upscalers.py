@@ -11,7 +11,6 @@ all networks in turn, the better one.
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from pathlib import Path
 
