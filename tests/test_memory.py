@@ -64,7 +64,7 @@ def test_memory_is_bounded_by_the_bytes_of_the_pixels(tmp_path: Path) -> None:
 
 def test_the_peak_is_that_of_this_process_not_of_its_parent() -> None:
     """Linux hands the peak of getrusage on to what a process starts."""
-    child = "import torch; from srae.device import memory_peaks; print(memory_peaks(torch.device('cpu'))['rss_peak_mb'])"
+    child = "import torch; from srae.device import memory_peaks as ask; print(ask(torch.device('cpu'))['rss_peak_mb'])"
     parent = f"import sys, subprocess; b'1' * (1 << 30); subprocess.run([sys.executable, '-c', {child!r}], check=True)"
     done = subprocess.run(
         [sys.executable, "-c", parent], capture_output=True, text=True, env=clean_environment(), timeout=120

@@ -13,7 +13,14 @@ from srae.errors import ConfigError
 from srae.runs import list_runs
 
 FOLDER = Path(__file__).parent / "weights"
-CHAINS = {1: [["p"]], 2: [["x2"]], 3: [["x3"]], 4: [["x4"], ["x2", "x2"]], 8: [["x4", "x2"], ["x2", "x2", "x2"]]}
+CHAINS = {
+    1: [["p"]],
+    2: [["x2"]],
+    3: [["x3"]],
+    4: [["x4"], ["x2", "x2"]],
+    6: [["x3", "x2"]],
+    8: [["x4", "x2"], ["x2", "x2", "x2"]],
+}
 """Scale -> models that enlarge by it, one after the other; the first choice of which all are there is taken."""
 
 
