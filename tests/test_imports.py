@@ -41,7 +41,7 @@ FLOORS = {
     "config": {"errors", "yaml_text"},
     "tasks": {"metrics", "errors"},
     "models.*": {"errors", "models.*"},
-    "data.*": {"errors", "images", "files", "data.*"},
+    "data.*": {"errors", "images", "files", "decode", "device", "data.*"},
     "runs": {"config", "errors", "files", "yaml_text"},
     "run_writer": {"config", "errors", "files", "runs"},
     "checkpoint": {"models.*", "config", "errors", "files"},

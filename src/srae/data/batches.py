@@ -111,10 +111,11 @@ def train_batches(
             sides = [_gather_inputs(split, indices, low_sides)]
             if isinstance(split.target, Store) and split.target is not split.input:
                 sides.append(split.target.gather(indices))
+        sides = [_send(side, split) for side in sides]
         turns = draws.mirror[chosen], draws.quarters[chosen], draws.upside_down[chosen]
         turned = [_to_batch(_turn(side, *turns)) for side in sides]
         input = _tilt(turned[0], draws.degrees[chosen]) if "tilt" in augment else turned[0]
-        target = split.target.gather(indices) if isinstance(split.target, Labels) else turned[-1]
+        target = _send(split.target.gather(indices), split) if isinstance(split.target, Labels) else turned[-1]
         yield Batch(input, target, indices)
 
 
@@ -126,13 +127,21 @@ def eval_batches(split: Split, batch_size: int) -> Iterator[Batch]:
         while after < min(first + batch_size, len(split)) and _sizes(split, after) == _sizes(split, first):
             after += 1
         indices = list(range(first, after))
-        input = _to_batch(split.input.gather(indices))
-        if isinstance(split.target, Labels):
-            target = split.target.gather(indices)
+        input = _to_batch(_send(split.input.gather(indices), split))
+        if split.target is split.input:
+            target = input
         else:
-            target = input if split.target is split.input else _to_batch(split.target.gather(indices))
+            target = _send(split.target.gather(indices), split)
+            target = target if isinstance(split.target, Labels) else _to_batch(target)
         yield Batch(input, target, indices)
         first = after
+
+
+def _send(batch: Tensor, split: Split) -> Tensor:
+    """To the device of the batches, while the CPU goes on."""
+    if split.batches_go_to is None:
+        return batch
+    return (batch.pin_memory() if torch.cuda.is_available() else batch).to(split.batches_go_to, non_blocking=True)
 
 
 def _sizes(split: Split, index: int) -> tuple[tuple[int, int], ...]:

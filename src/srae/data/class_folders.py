@@ -10,10 +10,8 @@ of equal pictures in two classes none, for their label is not known.
 from __future__ import annotations
 
 import hashlib
-import os
 from collections import defaultdict
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,7 +23,7 @@ from srae.data.contract import Data, Options
 from srae.data.labelled import Labelled, open_textures, refuse_pair_options, to_data
 from srae.data.layouts import SPLITS
 from srae.data.matching import Problem
-from srae.data.pairs import raise_problems
+from srae.data.scan import in_threads, raise_problems
 from srae.errors import DataError
 from srae.images import find_images, read_pixels, to_float, to_uint8
 
@@ -113,8 +111,7 @@ def _read_all(files: Sequence[_Found], folder: Path, side: int) -> list[_Read]:
             return Problem(found.split, where, error.what, error.remedy or "replace or remove the file")
         return _Read(found, pixels, hashlib.sha256(pixels.tobytes()).hexdigest())
 
-    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
-        results = list(pool.map(look, files))
+    results = list(in_threads(look, files, "decoding pictures"))
     if problems := [result for result in results if isinstance(result, Problem)]:
         raise_problems(problems, folder)
     return [result for result in results if isinstance(result, _Read)]

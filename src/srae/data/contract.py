@@ -10,6 +10,7 @@ from typing import Any, Literal
 import torch
 
 from srae.data.store import Split, Store
+from srae.device import free_memory
 from srae.errors import DataError
 
 
@@ -56,8 +57,20 @@ class Data:
     """What the user should know before training, one line each."""
 
     def to(self, device: torch.device | str) -> Data:
-        test = self.test.to(device) if self.test else None
-        return replace(self, train=self.train.to(device), val=self.val.to(device), test=test)
+        """Pictures that fill more than half of what a GPU has free stay where they are: only batches go there."""
+        device = torch.device(device)
+        splits = [split for split in (self.train, self.val, self.test) if split]
+        sides = {id(s): s for split in splits for s in (*split.inputs, split.target) if isinstance(s, Store)}
+        need, free = sum(side.nbytes for side in sides.values()), None
+        if device.type != "cpu":
+            free = free_memory(device)
+        if free is None or need <= free / 2:
+            test = self.test.to(device) if self.test else None
+            return replace(self, train=self.train.to(device), val=self.val.to(device), test=test)
+        train, val = (replace(split, batches_go_to=device) for split in (self.train, self.val))
+        test = replace(self.test, batches_go_to=device) if self.test else None
+        note = f"{need / 1e9:.1f} GB of pictures stay in memory: {free / 1e9:.1f} GB are free on {device.type}"
+        return replace(self, train=train, val=val, test=test, notes=[*self.notes, note])
 
 
 def take_fingerprint(contents: Iterable[tuple[str, str, str]], settings: str) -> str:

@@ -28,7 +28,15 @@ from torch.nn import functional as F
 
 from srae.data.contract import Data, Options, sample_shapes, take_fingerprint
 from srae.data.degrade import enlarge, shrink
-from srae.data.low_side import add_sizes, count_copies, describe_copies, describe_low_side, make_low
+from srae.data.low_side import (
+    add_sizes,
+    count_copies,
+    describe_copies,
+    describe_low_side,
+    make_low,
+    sizes_of,
+    with_sizes,
+)
 from srae.data.store import Shelf, Split
 from srae.errors import ResourceError
 from srae.images import read_pixels, to_float, to_uint8
@@ -64,8 +72,10 @@ def open_demo(options: Options, *, whole: bool = False) -> Data:
     for split, files in SPLITS.items():
         named = [crop for file, stride in files.items() for crop in _cut(file, stride, options.channels)]
         named = named[: options.limit]
-        highs = Shelf(len(named))
-        lows = [Shelf(len(named)) for _ in range(count_copies(options.degrade, split, whole=whole))]
+        names, factors = [name for name, _ in named], sizes_of(options.degrade, split, whole=whole)
+        count = len(named) * (1 + len(factors))
+        highs = Shelf(count)
+        lows = [Shelf(count) for _ in range(count_copies(options.degrade, split, whole=whole))]
         for index, (name, pixels) in enumerate(named):
             high = pixels
             if options.degrade:
@@ -78,10 +88,10 @@ def open_demo(options: Options, *, whole: bool = False) -> Data:
                 lows[0].put(index, _as_data_set_p(high, options.enlarge))
             highs.put(index, high)
             rows.append((split, name, hashlib.sha256(pixels.tobytes()).hexdigest()))
+        if options.degrade and factors:
+            add_sizes(highs, lows, names, factors, options.degrade, options.enlarge)
         low, *more = (shelf.to_store() for shelf in lows)
-        splits[split] = Split(low, highs.to_store(), [name for name, _ in named], more_inputs=more)
-    if not whole:
-        splits["train"] = add_sizes(splits["train"], options.degrade, options.enlarge)
+        splits[split] = Split(low, highs.to_store(), with_sizes(names, factors), more_inputs=more)
     in_shape, out_shape = sample_shapes(splits["train"], options.crop)
     made = describe_low_side(options.degrade, options.enlarge) if options.degrade else options.enlarge or "bilinear"
     return Data(

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
 import torch
 
 from srae.data.degrade import Kernel, enlarge, resize, shrink
+from srae.data.mapped import FileShelf
 from srae.data.photo import LONGEST_SIDE, VERSION, make_photo, photo_generator
-from srae.data.store import Shelf, Split, Store
+from srae.data.scan import in_threads
+from srae.data.store import Shelf, Split
 from srae.images import to_float, to_uint8
 
 LowKernel = Kernel | Literal["photo"]
+AnyShelf = Shelf | FileShelf
 
 
 def make_low(
@@ -61,33 +64,48 @@ def find_misfit(size: tuple[int, int], kernel: str, scale: int) -> str | None:
     return None
 
 
-def add_sizes(train: Split, degrade: Mapping[str, Any] | None, enlarge_kernel: Kernel | None) -> Split:
-    """The pictures, and each of them shrunk by every factor in `sizes`; that sharpens what a camera or JPEG blurred.
+def sizes_of(degrade: Mapping[str, Any] | None, split: str, *, whole: bool) -> list[float]:
+    """Factors by which each picture is shrunk to be one more picture: only for training."""
+    return degrade.get("sizes", []) if degrade and split == "train" and not whole else []
+
+
+def shrunk(size: tuple[int, int], factor: float, scale: int) -> tuple[int, int]:
+    """Height and width of a picture shrunk by a factor of `sizes_of`: multiples of the scale."""
+    height, width = (max(1, round(side * factor / scale)) * scale for side in size)
+    return height, width
+
+
+def add_sizes(
+    high: AnyShelf,
+    lows: Sequence[AnyShelf],
+    names: Sequence[str],
+    factors: Sequence[float],
+    degrade: Mapping[str, Any],
+    enlarge_kernel: Kernel | None,
+) -> None:
+    """Behind the pictures, each of them shrunk by every factor; that sharpens what a camera or JPEG blurred.
 
     As the 91 pictures of SRCNN's successors were multiplied (Dong et al. 2016, FSRCNN: 0.9 to 0.6).
     """
-    sizes = degrade.get("sizes", []) if degrade else []
-    if not sizes or not degrade or not isinstance(train.target, Store):
-        return train
-    kernel, scale, count = degrade["kernel"], degrade["scale"], len(train)
-    high, lows = Shelf(count * (1 + len(sizes))), [Shelf(count * (1 + len(sizes))) for _ in train.inputs]
-    names = list(train.names)
-    for index, pixels in enumerate(train.target.pixels):
-        high.put(index, pixels.numpy())
-        for shelf, store in zip(lows, train.inputs, strict=True):
-            shelf.put(index, store.pixels[index].numpy())
-    for size in sizes:
-        for index, name in enumerate(train.names):
-            pixels = train.target.picture(index)
-            height, width = (max(1, round(side * size / scale)) * scale for side in pixels.shape[1:])
-            small = to_uint8(resize(to_float(pixels), (height, width))).permute(1, 2, 0).contiguous().numpy()
-            place = len(names)
-            names.append(f"{name} x{size:g}")
-            high.put(place, small)
-            for copy, shelf in enumerate(lows):
-                shelf.put(place, make_low(small, kernel, scale, enlarge_kernel, name=names[-1], copy=copy))
-    low, *more = (shelf.to_store() for shelf in lows)
-    return Split(low, high.to_store(), names, more_inputs=more)
+    kernel, scale, count = degrade["kernel"], degrade["scale"], len(names)
+    all_names = with_sizes(names, factors)
+
+    def add(place: int) -> None:
+        factor, pixels = factors[place // count - 1], high.pixels(place % count)
+        size = shrunk((pixels.shape[0], pixels.shape[1]), factor, scale)
+        planes = to_float(torch.from_numpy(pixels).permute(2, 0, 1))  # (H, W, C) -> (C, H, W)
+        small = to_uint8(resize(planes, size)).permute(1, 2, 0).contiguous().numpy()
+        high.put(place, small)
+        for copy, shelf in enumerate(lows):
+            shelf.put(place, make_low(small, kernel, scale, enlarge_kernel, name=all_names[place], copy=copy))
+
+    for _ in in_threads(add, range(count, len(all_names)), "shrinking pictures"):
+        pass
+
+
+def with_sizes(names: Sequence[str], factors: Sequence[float]) -> list[str]:
+    """Names of the pictures and of what `add_sizes` makes of them."""
+    return [*names, *(f"{name} x{factor:g}" for factor in factors for name in names)]
 
 
 def describe_low_side(degrade: Mapping[str, Any] | None, enlarge: str | None) -> str:

@@ -14,7 +14,7 @@ from srae.data.degrade import Kernel
 from srae.data.layouts import SPLITS, find_pairs
 from srae.data.low_side import LowKernel, find_misfit, make_low
 from srae.data.matching import Pair, Problem, show
-from srae.data.pairs import raise_problems
+from srae.data.scan import raise_problems
 from srae.data.splits import split_by_name
 from srae.errors import ConfigError, DataError, ResourceError
 from srae.images import Picture, read_picture, to_uint8, write_picture

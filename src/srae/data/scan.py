@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
+from tqdm import tqdm
 
 from srae.data.matching import Pair, Problem, show
 from srae.errors import DataError
+
+PROBLEMS_SHOWN = 20
+BAR_AFTER = 1.0
+"""Seconds that may pass without one."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,8 @@ class Scanned:
     high: Facts
 
 
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 Reader = Callable[[Path], Facts]
 Keep = Callable[[str, int, np.ndarray | None, np.ndarray], None]
 
@@ -73,13 +81,35 @@ def scan(
 
     scanned: dict[str, list[Scanned]] = {split: [] for split in splits}
     problems: list[Problem] = []
-    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
-        for (split, _, _), result in zip(jobs, pool.map(look, jobs), strict=True):
-            if isinstance(result, Scanned):
-                scanned[split].append(result)
-            else:
-                problems += result
+    for (split, _, _), result in zip(jobs, in_threads(look, jobs, "decoding pictures"), strict=True):
+        if isinstance(result, Scanned):
+            scanned[split].append(result)
+        else:
+            problems += result
     return scanned, problems + _judge_sizes(scanned, root)
+
+
+def in_threads(work: Callable[[Item], Result], items: Iterable[Item], doing: str) -> Iterator[Result]:
+    """The results in order, from a few threads; a terminal shows how far it is when it takes long."""
+    items = list(items)
+    hidden = os.environ.get("TERM") == "dumb" or None  # None: unless stderr is a terminal
+    pool = ThreadPoolExecutor(min(4, os.cpu_count() or 1))
+    try:
+        yield from tqdm(pool.map(work, items), doing, len(items), False, delay=BAR_AFTER, disable=hidden)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def raise_problems(problems: list[Problem], source: Path) -> None:
+    """Raises: DataError that shows the first 20 and counts them all."""
+    if len(problems) == 1:
+        problem = problems[0]
+        raise DataError(problem.what, f"{source}: {problem.split or 'all'}: {problem.file}", problem.how_to_mend)
+    lines = [f"{p.split or 'all'}: {p.file}: {p.what}" for p in problems[:PROBLEMS_SHOWN]]
+    if len(problems) > PROBLEMS_SHOWN:
+        lines.append(f"... and {len(problems) - PROBLEMS_SHOWN} more")
+    remedy = f"`srae data check {source}` lists all, with how to mend them"
+    raise DataError(f"{len(problems)} problems in {source}", "\n".join(lines), remedy)
 
 
 def scale_of(item: Scanned) -> int | None:

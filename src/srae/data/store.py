@@ -40,6 +40,10 @@ class Store:
     def device(self) -> torch.device:
         return self.pixels[0].device
 
+    @property
+    def nbytes(self) -> int:
+        return sum(part.numel() for part in self.pixels) if isinstance(self.pixels, list) else self.pixels.numel()
+
     def size(self, index: int) -> tuple[int, int]:
         """Height and width of one picture."""
         height, width = self.pixels[index].shape[:2]
@@ -89,6 +93,8 @@ class Split:
     """Other low sides of the same pictures, in the same order: a training sample draws one of `inputs`."""
     drawn: list[int] | None = None
     """Pictures of one epoch where that is not every picture once: some several times, some not at all."""
+    batches_go_to: torch.device | None = None
+    """Where that is not where the pictures are."""
 
     def __len__(self) -> int:
         return len(self.names)
@@ -133,6 +139,11 @@ class Shelf:
             self._block[index] = picture
         else:
             self._others[index] = picture
+
+    def pixels(self, index: int) -> np.ndarray:
+        """What was put there, uint8 (H, W, C)."""
+        assert self._block is not None
+        return self._others.get(index, self._block[index]).numpy()
 
     def to_store(self) -> Store:
         """Every place must have been filled."""

@@ -1,0 +1,213 @@
+"""Pairs that were found become stores: in memory, or in a mapped file where they are too much for it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Literal, NamedTuple, TypeVar
+
+import numpy as np
+
+from srae.data.contract import Options
+from srae.data.low_side import AnyShelf, add_sizes, count_copies, find_misfit, make_low, shrunk, sizes_of, with_sizes
+from srae.data.mapped import Room, largest_in_memory, make_key, open_mapped
+from srae.data.matching import Pair, Problem, show
+from srae.data.scan import Facts, Reader, Scanned, in_threads, raise_problems, scan
+from srae.data.store import Shelf, Split, Store
+from srae.decode import read_size
+from srae.errors import DataError
+from srae.images import read_pixels
+
+Item = TypeVar("Item")
+Found = TypeVar("Found")
+
+
+class TakenIn(NamedTuple):
+    splits: dict[str, Split]
+    scanned: dict[str, list[Scanned]]
+    notes: list[str]
+
+
+def take_in(
+    pairs: Mapping[str, list[Pair]], options: Options, folder: Path | None, source: Path, *, whole: bool
+) -> TakenIn:
+    """Read the pictures of every split, both sides, and make the low side, or several, where there is none.
+
+    Args:
+        source: what messages call the pairs as a whole.
+
+    Raises:
+        DataError: everything that is wrong with the pictures.
+        ResourceError: too much for the memory, and for the disk.
+    """
+    intake = _Intake(pairs, options, folder, source, whole=whole)
+    sizes = intake.of_files(read_size, "looking at pictures")
+    rooms = {split: intake.rooms(split, sizes) for split in pairs}
+    flat = [room for several in rooms.values() for room in several]
+    scanned: dict[str, list[Scanned]] = {}
+
+    def by_split(items: Sequence[Item]) -> dict[str, list[Item]]:
+        each = iter(items)
+        return {split: list(islice(each, len(several))) for split, several in rooms.items()}
+
+    def fill(shelves: Sequence[AnyShelf]) -> None:
+        scanned.update(intake.read(by_split(shelves)))
+
+    if sum(room.nbytes for room in flat) <= largest_in_memory():
+        shelves = [Shelf(room.count) for room in flat]
+        fill(shelves)
+        stores, notes = [shelf.to_store() for shelf in shelves], []
+    else:
+        digests = intake.of_files(_digest, "reading pictures")
+        known = intake.as_scanned(sizes, digests)
+
+        def fill_file(shelves: Sequence[AnyShelf]) -> None:
+            fill(shelves)
+            if _contents(scanned) != _contents(known):
+                raise DataError("pictures changed while they were read", str(source), "start again")
+
+        made = json.dumps([options.channels, options.degrade, options.enlarge], sort_keys=True)
+        stores, path = open_mapped(make_key([made, repr(rooms), *_contents(known)]), flat, fill_file)
+        scanned.update(known)
+        size = path.stat().st_size / 1e9
+        notes = [f"decoded pictures: {size:.1f} GB in {path}, for later runs too; it may be deleted"]
+    return TakenIn(
+        {split: intake.to_split(split, its_stores) for split, its_stores in by_split(stores).items()}, scanned, notes
+    )
+
+
+class _Intake:
+    def __init__(
+        self, pairs: Mapping[str, list[Pair]], options: Options, folder: Path | None, source: Path, *, whole: bool
+    ) -> None:
+        self.pairs, self.options, self.folder, self.source, self.whole = pairs, options, folder, source, whole
+
+    def of_files(self, look: Callable[[Path], Found], doing: str) -> dict[Path, Found]:
+        paths = [path for pairs in self.pairs.values() for pair in pairs for path in (pair.low, pair.high) if path]
+        return dict(zip(paths, in_threads(look, paths, doing), strict=True))
+
+    def as_scanned(
+        self, sizes: Mapping[Path, tuple[int, int]], digests: Mapping[Path, str]
+    ) -> dict[str, list[Scanned]]:
+        def facts(path: Path) -> Facts:
+            return Facts(sizes[path], digests[path])
+
+        return {
+            split: [Scanned(pair, facts(pair.low) if pair.low else None, facts(pair.high)) for pair in pairs]
+            for split, pairs in self.pairs.items()
+        }
+
+    def rooms(self, split: str, sizes: Mapping[Path, tuple[int, int]]) -> list[Room]:
+        """Of the low sides, then of the high side."""
+        degrade, factors = self.options.degrade, sizes_of(self.options.degrade, split, whole=self.whole)
+        highs: list[tuple[int, int]] = []
+        lows: list[tuple[int, int]] = []
+        for pair in self.pairs[split]:
+            if not degrade:
+                assert pair.low is not None
+                highs.append(sizes[pair.high])
+                lows.append(sizes[pair.low])
+                continue
+            scale = degrade["scale"]
+            shrink = 1 if self.options.enlarge else scale
+            cut = _cut(sizes[pair.high], scale)
+            made = [cut, *(shrunk(cut, factor, scale) for factor in factors)]
+            highs += made
+            lows += [(height // shrink, width // shrink) for height, width in made]
+        low, high = (self._room(sizes_of_side) for sizes_of_side in (lows, highs))
+        return [low] * count_copies(degrade, split, whole=self.whole) + [high]
+
+    def _room(self, sizes: Sequence[tuple[int, int]]) -> Room:
+        # Headers tell the size before a picture is turned upright.
+        kinds = {(min(size), max(size)) for size in sizes}
+        return Room(len(sizes), sum(h * w for h, w in sizes) * len(self.options.channels), len(kinds) == 1)
+
+    def read(self, shelves: Mapping[str, Sequence[AnyShelf]]) -> dict[str, list[Scanned]]:
+        """Fill the shelves of every split, which are as `rooms` says.
+
+        Raises:
+            DataError: everything that is wrong with the pictures.
+        """
+        degrade, enlarge = self.options.degrade, self.options.enlarge
+
+        def put(split: str, index: int, low: np.ndarray | None, high: np.ndarray) -> None:
+            *low_shelves, high_shelf = shelves[split]
+            if degrade is None:
+                assert low is not None
+                low_shelves[0].put(index, low)
+            else:
+                kernel, scale, name = degrade["kernel"], degrade["scale"], self.pairs[split][index].name
+                if find_misfit((high.shape[0], high.shape[1]), kernel, scale):
+                    return  # told by `find_misfits`
+                height, width = _cut((high.shape[0], high.shape[1]), scale)
+                high = high[:height, :width]
+                for copy, shelf in enumerate(low_shelves):
+                    shelf.put(index, make_low(high, kernel, scale, enlarge, name=name, copy=copy))
+            high_shelf.put(index, high)
+
+        scanned, problems = scan(self.pairs, pixel_reader(self.options.channels), self.folder, put)
+        if problems := problems + find_misfits(scanned, self.options, self.folder):
+            raise_problems(problems, self.source)
+        for split, (*lows, high) in shelves.items():
+            if degrade and (factors := sizes_of(degrade, split, whole=self.whole)):
+                add_sizes(high, lows, [pair.name for pair in self.pairs[split]], factors, degrade, enlarge)
+        return scanned
+
+    def to_split(self, split: str, stores: Sequence[Store]) -> Split:
+        low, *more, high = stores
+        names = [pair.name for pair in self.pairs[split]]
+        names = with_sizes(names, sizes_of(self.options.degrade, split, whole=self.whole))
+        return Split(low, high, names, more_inputs=more)
+
+
+def pixel_reader(channels: Literal["L", "RGB", "RGBA"]) -> Reader:
+    def read(path: Path) -> Facts:
+        # The bytes that are hashed are the bytes that are decoded.
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise DataError(f"cannot read: {error.strerror}", str(path)) from None
+        pixels = read_pixels(data, channels, name=str(path))
+        return Facts((pixels.shape[0], pixels.shape[1]), hashlib.sha256(data).hexdigest(), pixels=pixels)
+
+    return read
+
+
+def find_misfits(scanned: Mapping[str, list[Scanned]], options: Options, root: Path | None) -> list[Problem]:
+    """Pictures of which no low side can be made."""
+    degrade = options.degrade
+    return [
+        Problem(split, show(item.pair.high, root), what, "remove the file")
+        for split, items in scanned.items()
+        for item in items
+        if degrade and (what := find_misfit(item.high.size, degrade["kernel"], degrade["scale"]))
+    ]
+
+
+def _digest(path: Path) -> str:
+    digest = hashlib.sha256()
+    try:
+        with open(path, "rb") as file:
+            for piece in iter(partial(file.read, 2**20), b""):
+                digest.update(piece)
+    except OSError:  # decoding it will say what is wrong
+        return ""
+    return digest.hexdigest()
+
+
+def _cut(size: tuple[int, int], scale: int) -> tuple[int, int]:
+    """Height and width as multiples of the scale."""
+    return size[0] // scale * scale, size[1] // scale * scale
+
+
+def _contents(scanned: Mapping[str, list[Scanned]]) -> list[str]:
+    """All that decides the pixels, but for the options; names are what random degradation is drawn by."""
+    return [
+        f"{split}/{item.pair.name}/{item.low.digest if item.low else ''}/{item.high.digest}"
+        for split, items in scanned.items()
+        for item in items
+    ]

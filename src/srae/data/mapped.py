@@ -1,0 +1,246 @@
+"""Decoded pictures in a file that is mapped, where memory cannot hold them: made once, used by every later run.
+
+The file holds the pixels of all sides, then a table with the place and shape of
+every picture, then a seal.  It is named by all that decides its bytes, appears
+whole or not at all, and is mapped read-only.  While one process makes it, others
+that want the same one wait.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import mmap
+import os
+import shutil
+import sys
+import tempfile
+import threading
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TextIO
+
+import numpy as np
+import torch
+
+from srae.data.store import Store
+from srae.errors import ResourceError, RunBusyError
+from srae.files import atomic_write, is_locked, lock_file
+
+FORMAT = 1
+"""Another one when the file, or what is done to pictures before they get here, changes."""
+SHARE = 0.25
+"""Of the machine's memory: what decoded pictures may take of it."""
+_SEAL, _ROW = 64, 4  # bytes of the seal; numbers of a row: offset, height, width, channels
+_PIECES, _PIECE = 1024, 4096  # how much of the pixels the seal knows
+
+
+@dataclass(frozen=True)
+class Room:
+    """What the pictures of one side of one split will take, as the headers of their files say."""
+
+    count: int
+    nbytes: int
+    one_size: bool
+    """All pictures have the same, but for those that EXIF turns."""
+
+
+def largest_in_memory() -> float:
+    """Bytes of decoded pictures that are kept in memory; of a container's memory where that is less."""
+    found = [float("inf")]
+    with suppress(OSError, ValueError, AttributeError):
+        found.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    for file in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        with suppress(OSError, ValueError):  # no such file, or "max"
+            found.append(int(Path(file).read_text()))
+    return SHARE * min(found)
+
+
+def make_key(parts: Sequence[str]) -> str:
+    """32 hex digits over `parts` and the versions of what decodes and shrinks."""
+    libraries = [version(name) for name in ("srae", "pillow", "numpy", "torch")]
+    return hashlib.sha256("\0".join((str(FORMAT), *libraries, *parts)).encode()).hexdigest()[:32]
+
+
+def open_mapped(key: str, rooms: Sequence[Room], fill: Callable[[list[FileShelf]], None]) -> tuple[list[Store], Path]:
+    """The stores of this key, one per room, and their file; `fill` is called when there is none yet.
+
+    Raises:
+        ResourceError: no room on the disk, or no folder that can be written.
+    """
+    counts = [room.count for room in rooms]
+    for folder in _folders():
+        path = folder / f"{key}.pixels"
+        if stores := _load(path, key, counts):
+            return stores, path
+    for folder in _folders():
+        path = folder / f"{key}.pixels"
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _sweep(folder)
+            lock = _wait_for_lock(folder / f".{key}.lock")
+        except (OSError, ResourceError):
+            continue
+        with lock:
+            stores = _load(path, key, counts)  # made meanwhile, by whom we waited for
+            if not stores:
+                with suppress(OSError):  # damaged, and its space is needed; who has mapped it keeps it
+                    path.unlink()
+                _make(path, key, rooms, fill)
+                stores = _load(path, key, counts)
+        if not stores:
+            raise ResourceError("decoded pictures were not read back as they were written", str(path), "check the disk")
+        return stores, path
+    need = sum(room.nbytes for room in rooms)
+    raise ResourceError(
+        f"{need / 1e9:.1f} GB of decoded pictures are too much for memory, and no folder for them can be written",
+        ", ".join(str(folder) for folder in _folders()),
+        "set XDG_CACHE_HOME to a folder with room, or data.limit",
+    )
+
+
+class FileShelf:
+    """As `Shelf`, but the pictures go into a file."""
+
+    def __init__(self, room: Room, file: _Growing) -> None:
+        self.places = np.zeros((room.count, _ROW), np.int64)
+        self._room, self._file = room, file
+        self._block: tuple[int, tuple[int, ...]] | None = None
+        self._allocating = threading.Lock()
+
+    def put(self, index: int, pixels: np.ndarray) -> None:
+        """uint8 (H, W, C)"""
+        with self._allocating:
+            if self._block is None and self._room.one_size:
+                self._block = self._file.take(self._room.count * pixels.size), pixels.shape
+            if self._block and self._block[1] == pixels.shape:
+                offset = self._block[0] + index * pixels.size
+            else:
+                offset = self._file.take(pixels.size)
+        self._file.write(offset, pixels)
+        self.places[index] = offset, *pixels.shape
+
+    def pixels(self, index: int) -> np.ndarray:
+        """What was put there, uint8 (H, W, C)."""
+        offset, *shape = self.places[index].tolist()
+        return self._file.read(offset, int(np.prod(shape))).reshape(shape)
+
+
+class _Growing:
+    """A file that is written in many places at once, through calls that say when the disk is full: a map would die."""
+
+    def __init__(self, handle: int) -> None:
+        self.handle, self.size = handle, 0
+        self._allocating = threading.Lock()
+
+    def take(self, count: int) -> int:
+        with self._allocating:
+            offset, self.size = self.size, self.size + count
+        return offset
+
+    def write(self, offset: int, array: np.ndarray) -> None:
+        data = memoryview(np.ascontiguousarray(array).tobytes())
+        while data:
+            written = os.pwrite(self.handle, data, offset)
+            data, offset = data[written:], offset + written
+
+    def read(self, offset: int, count: int) -> np.ndarray:
+        data = bytearray()
+        while len(data) < count:
+            piece = os.pread(self.handle, count - len(data), offset + len(data))
+            if not piece:
+                raise OSError(0, "the file of decoded pictures was cut")
+            data += piece
+        return np.frombuffer(data, np.uint8)
+
+
+def _folders() -> list[Path]:
+    """Where such files may lie, best first."""
+    home = os.environ.get("XDG_CACHE_HOME", "")
+    home = home if os.path.isabs(home) else os.path.expanduser("~/.cache")
+    found = [Path(home) / "srae" / "decoded"] if os.path.isabs(home) else []
+    shared = Path(tempfile.gettempdir()) / f"srae-{os.getuid()}"
+    with suppress(OSError):
+        if shared.lstat().st_uid != os.getuid() or shared.is_symlink():  # of somebody else, who may put anything there
+            return found
+    return [*found, shared]
+
+
+def _make(path: Path, key: str, rooms: Sequence[Room], fill: Callable[[list[FileShelf]], None]) -> None:
+    need, have = sum(room.nbytes for room in rooms), shutil.disk_usage(path.parent).free
+    if need > have:
+        raise ResourceError(
+            f"{need / 1e9:.1f} GB of decoded pictures are too much for memory; the disk has {have / 1e9:.1f} GB free",
+            str(path.parent),
+            "free some space (files *.pixels there may be deleted), set data.limit, or XDG_CACHE_HOME to a larger disk",
+        )
+    with atomic_write(path) as file:
+        growing = _Growing(file.fileno())
+        shelves = [FileShelf(room, growing) for room in rooms]
+        fill(shelves)
+        pixels = growing.size
+        for shelf in shelves:
+            growing.write(growing.take(shelf.places.nbytes), shelf.places)
+        growing.write(growing.size, np.frombuffer(_seal(growing.handle, key, pixels, growing.size), np.uint8))
+
+
+def _seal(handle: int, key: str, pixels: int, size: int) -> bytes:
+    """Over the table and pieces of the pixels: all of them would take as long as decoding."""
+    digest = hashlib.sha256(f"{key} {pixels} {size}".encode())
+    step = max(_PIECE, pixels // _PIECES)
+    for offset in [*range(0, pixels, step), *range(pixels, size, _PIECE)]:
+        digest.update(os.pread(handle, min(_PIECE, size - offset), offset))
+    return digest.hexdigest().encode()
+
+
+def _load(path: Path, key: str, counts: Sequence[int]) -> list[Store] | None:
+    """None when there is no such file, or it is damaged."""
+    table = 8 * _ROW * sum(counts)
+    try:
+        with open(path, "rb") as file:
+            size = os.fstat(file.fileno()).st_size - _SEAL
+            pixels = size - table
+            if pixels <= 0 or os.pread(file.fileno(), _SEAL, size) != _seal(file.fileno(), key, pixels, size):
+                return None
+            places = np.frombuffer(os.pread(file.fileno(), table, pixels), np.int64).reshape(-1, _ROW)
+            mapped = mmap.mmap(file.fileno(), pixels, prot=mmap.PROT_READ)
+    except OSError:
+        return None
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The given buffer is not writable")  # that is the point
+        flat = torch.frombuffer(mapped, dtype=torch.uint8)
+    return [_to_store(flat, rows) for rows in np.split(places, np.cumsum(counts)[:-1])]
+
+
+def _to_store(flat: torch.Tensor, places: np.ndarray) -> Store:
+    """One block where the pictures lie as such, else a view for each."""
+    (first, *shape), count = places[0].tolist(), len(places)
+    each = int(np.prod(shape))
+    if (places[:, 1:] == shape).all() and (places[:, 0] == first + each * np.arange(count)).all():
+        return Store(flat[first : first + count * each].view(count, *shape))
+    return Store([flat[o : o + h * w * c].view(h, w, c) for o, h, w, c in places.tolist()])
+
+
+def _wait_for_lock(path: Path) -> TextIO:
+    """Ours until it is closed, or until we die."""
+    told = False
+    while True:
+        try:
+            return lock_file(path)
+        except RunBusyError as error:
+            if not told:
+                print(f"waiting for the same pictures: {error.what}", file=sys.stderr, flush=True)
+            told = True
+            time.sleep(0.2)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what processes left half-written when they were killed: nobody holds the lock."""
+    for orphan in folder.glob(".*.pixels.tmp.*"):
+        key = orphan.name[1:].partition(".")[0]
+        if not is_locked(folder / f".{key}.lock"):
+            orphan.unlink(missing_ok=True)
