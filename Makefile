@@ -22,9 +22,10 @@ $(STAMP): pyproject.toml
 demo: $(STAMP)
 	$(BIN)/python scripts/demo.py
 
-# One thread: two or more give other bits, and make small tensors slower.
+# One thread: two or more give other bits, and make small tensors slower.  A process a core, four at most: each has
+# half a gigabyte of torch; a file's tests stay together, as they share what is slow to make.
 test: $(STAMP)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile
 
 lint: $(STAMP)
 	$(BIN)/ruff check

@@ -42,7 +42,7 @@ def srae(tmp_path: Path) -> Run:
     """``srae("runs", "--json")``: the command in a child process, in an empty folder unless `cwd` says otherwise."""
 
     def run(
-        *arguments: str | Path, cwd: Path | None = None, env: dict[str, str] | None = None, timeout: float = 60
+        *arguments: str | Path, cwd: Path | None = None, env: dict[str, str] | None = None, timeout: float = 120
     ) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "srae", *map(str, arguments)]
         environment = clean_environment(**(env or {}))
