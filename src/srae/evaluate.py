@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from srae.data import Data, Labels, Split, eval_batches
+from srae.data import Data, Labels, Split, Store, eval_batches
 from srae.device import autocast
 from srae.images import Picture, to_float, write_picture
 from srae.metrics import CACHED_VALUES, Protocol, to_luma
@@ -19,7 +19,7 @@ from srae.models.blocks import enlarge_bicubic
 from srae.tasks import Task
 from srae.tiles import forward_any_size, turned_mean, upscale
 
-BATCH_PIXELS = 2**22  # of input: 64 pictures of 256x256
+BATCH_PIXELS = 2**20  # of the larger side: 16 pictures of 256x256; more is no faster and takes gigabytes
 
 
 @torch.inference_mode()
@@ -180,5 +180,5 @@ def _forward(model: nn.Module, input: Tensor, dtype: torch.dtype) -> Tensor:
 
 
 def _batch_size(split: Split) -> int:
-    height, width = split.input.size(0)
-    return max(1, BATCH_PIXELS // (height * width))
+    sides = [side for side in (split.input, split.target) if isinstance(side, Store)]
+    return max(1, BATCH_PIXELS // max(height * width for height, width in (side.size(0) for side in sides)))
