@@ -33,7 +33,7 @@ CARD = """# {name}
 | trained on | {data}, {pictures} ({fingerprint}); never on a benchmark set |
 | low side | {degrade} |
 | recipe | {recipe} |
-| command | `srae-train --config upscalers/{config}` |
+| command | `srae-train --config upscalers/{name}` |
 | cost | {steps:,} steps, {hours:.1f} h on {machine} |
 | weights | `{name}.safetensors`, float32, {kilobytes:,.0f} kB, SHA-256 `{sha256}` |
 | licence | MIT, as srae. The training pictures state no licence and are not part of srae. |
@@ -118,7 +118,6 @@ def fill_card(
         fingerprint=summary["data"]["fingerprint"],
         degrade=", ".join(f"{k} {v}" for k, v in degrade.items()) if degrade else "as it lies in the data set",
         recipe=recipe,
-        config=args.run.name,
         steps=int(read_run(args.run).rows[-1]["step"] or 0),
         hours=summary["seconds"] / 3600,
         machine=f"{environment['device']}, {environment['threads']} thread(s), {environment['device_type']}",

@@ -46,9 +46,9 @@ def _save_run(path: Path, name: str = "bicubic", scale: int = 2, psnr: float = 3
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working directory with one run and one picture; what ships is bicubic, x2 and x3."""
+    """A working directory with one run and one picture; what ships is bicubic, x2, x3 and x4."""
     _save_run(tmp_path / "runs" / "double")
-    for scale in (2, 3):
+    for scale in (2, 3, 4):
         shipped_as = _save_run(tmp_path / "shipped" / f"x{scale}", scale=scale) / "model.safetensors"
         shipped_as.rename(tmp_path / "shipped" / f"x{scale}.safetensors")
     monkeypatch.setattr(shipped, "FOLDER", tmp_path / "shipped")
@@ -80,14 +80,15 @@ def test_the_command_itself(srae: Run, folder: Path) -> None:
 def test_without_model_the_shipped_one_for_the_scale_is_taken_and_named(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for scale, named in ((), "x2"), (("--scale", "3"), "x3"), (("--scale", "4"), "x2, then x2"):
+    pairs = {(): "x2", ("--scale", "3"): "x3", ("--scale", "4"): "x4", ("--scale", "6"): "x3, then x2"}
+    for scale, named in pairs.items():
         assert upscale("a.png", *scale) == 0
         assert f"model {named}, on " in capsys.readouterr().err
-    for times in (2, 3, 4):
+    for times in (2, 3, 4, 6):
         with Image.open(f"a_x{times}.png") as picture:
             assert picture.size == (7 * times, 9 * times)
     assert upscale("a.png", "--scale", "5") == 2
-    assert "no model ships that enlarges by 5\nshipped scales: 2, 3, 4, 6, 8\n" in capsys.readouterr().err
+    assert "no model ships that enlarges by 5\nshipped scales: 1, 2, 3, 4, 6, 8\n" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["double", "runs/double", "runs/double/model.safetensors"])

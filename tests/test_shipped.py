@@ -45,20 +45,14 @@ def test_an_unknown_model_gets_a_suggestion(folder: Path, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize(
     ("scale", "names"),
-    [(None, ["x2"]), (2, ["x2"]), (3, ["x3"]), (4, ["x2", "x2"]), (6, ["x3", "x2"]), (8, ["x2", "x2", "x2"])],
+    [(None, ["x2"]), (1, ["p"]), (2, ["x2"]), (3, ["x3"]), (4, ["x4"]), (6, ["x3", "x2"]), (8, ["x4", "x2"])],
 )
 def test_a_scale_is_one_model_or_several_in_a_row(folder: Path, scale: int | None, names: list[str]) -> None:
     assert [path.stem for path in default_models(scale)] == names
 
 
-def test_the_scale_s_own_model_is_preferred(folder: Path) -> None:
-    (folder / "x4.safetensors").touch()
-    assert [path.stem for path in default_models(4)] == ["x4"]
-    assert [path.stem for path in default_models(8)] == ["x4", "x2"]
-
-
-@pytest.mark.parametrize("scale", [1, 5, 9])
+@pytest.mark.parametrize("scale", [0, 5, 9])
 def test_a_scale_that_nothing_reaches_is_refused(folder: Path, scale: int) -> None:
     with pytest.raises(ConfigError, match=f"no model ships that enlarges by {scale}") as caught:
         default_models(scale)
-    assert caught.value.where == "shipped scales: 2, 3, 4, 6, 8"
+    assert caught.value.where == "shipped scales: 1, 2, 3, 4, 6, 8"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from pathlib import Path
 
@@ -18,10 +19,10 @@ MODELS = shipped_models()
 SCALES = {"p": 1, "x2": 2, "x2_photo": 2, "x3": 3, "x4": 4, "tiny": 2}
 
 
-def test_the_default_ships() -> None:
-    assert "x2" in MODELS
-    assert set(MODELS) <= set(SCALES)
-    assert {name for chains in CHAINS.values() for chain in chains for name in chain} <= set(SCALES)
+def test_what_a_scale_needs_ships() -> None:
+    assert set(MODELS) == set(SCALES)
+    for scale, names in CHAINS.items():
+        assert math.prod(SCALES[name] for name in names) == scale
 
 
 @pytest.mark.parametrize("path", MODELS.values(), ids=MODELS)

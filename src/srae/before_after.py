@@ -54,7 +54,7 @@ def draw_comparison(before: Picture, after: Picture, scale: int, title: str, mod
         draw.rectangle(box, outline=_MARK, width=2)
         _badge(draw, (box[0], box[1] - 20 if box[1] - 20 >= head else box[3]), str(number))
     top, columns = head + overview.height + _GAP + 40, (_GAP, _WIDTH // 2 + _GAP // 2)
-    names = ("the input", model) if scale == 1 else (f"bicubic x{scale}", f"{model} x{scale}")
+    names = ("the input" if scale == 1 else "bicubic", f"srae: {model}")
     for name, x in zip(names, columns, strict=True):
         _text(draw, (x, top - 32), name, 18, _INK)
     for number, place in enumerate(places, 1):

@@ -13,15 +13,8 @@ from srae.errors import ConfigError
 from srae.runs import list_runs
 
 FOLDER = Path(__file__).parent / "weights"
-CHAINS = {
-    1: [["p"]],
-    2: [["x2"]],
-    3: [["x3"]],
-    4: [["x4"], ["x2", "x2"]],
-    6: [["x3", "x2"]],
-    8: [["x4", "x2"], ["x2", "x2", "x2"]],
-}
-"""Scale -> models that enlarge by it, one after the other; the first choice of which all are there is taken."""
+CHAINS = {1: ["p"], 2: ["x2"], 3: ["x3"], 4: ["x4"], 6: ["x3", "x2"], 8: ["x4", "x2"]}
+"""Scale -> models that enlarge by it, one after the other."""
 
 
 def shipped_models() -> dict[str, Path]:
@@ -52,15 +45,9 @@ def default_models(scale: int | None) -> list[Path]:
     Raises:
         ConfigError: none ships for this scale.
     """
-    wanted, shipped = scale or 2, shipped_models()
-    possible = {
-        times: [shipped[name] for name in chain]
-        for times, chains in CHAINS.items()
-        for chain in reversed(chains)  # the first choice wins
-        if all(name in shipped for name in chain)
-    }
-    if wanted not in possible:
-        scales = ", ".join(map(str, sorted(possible))) or "none"
+    wanted = 2 if scale is None else scale
+    if wanted not in CHAINS:
+        scales = ", ".join(map(str, CHAINS))
         remedy = "name your own with --model, for example a run: srae-train --config upscalers/x2"
         raise ConfigError(f"no model ships that enlarges by {wanted}", f"shipped scales: {scales}", remedy)
-    return possible[wanted]
+    return [FOLDER / f"{name}.safetensors" for name in CHAINS[wanted]]
