@@ -4,8 +4,8 @@
     python scripts/results_upscalers.py runs/x2 runs/tiny runs/espcn
 
 Figures are those that `srae eval` left in the run folders.  Speed is measured here:
-a picture of 512x512 made 1024x1024, as `srae upscale` computes it, two tries of
-all networks in turn, the better one.
+a picture of 512x512 made 1024x1024, as `srae upscale` computes it, all networks in
+turn, the best of three rounds.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def score(run: Run, name: str) -> str:
 
 
 def time_all(runs: list[Run], precision: str) -> list[float]:
-    """Seconds per megapixel of the result, the best of some rounds in which all take turns."""
+    """Seconds per megapixel of the result, the best of the rounds in which all take turns."""
     picture = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)
     models = [srae.load_model(run.path, device="cpu") for run in runs]
     best = [float("inf")] * len(models)

@@ -76,7 +76,7 @@ FLOORS = {
     "stats": {"errors"},
     "scores": {"runs"},
     "compare": {"runs", "scores", "errors", "stats"},
-    "study": {"runs", "config", "errors", "files", "yaml_text"},
+    "study": {"runs", "narrate", "config", "errors", "files", "yaml_text"},
     "report.*": {"runs", "scores", "compare", "stats", "config", "errors", "files", "narrate", "report.*"},
     "cli.*": {"errors", "cli"},  # at the top of a module; inside functions anything, see below
     "__init__": {"api"},  # when it is first asked for

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -96,6 +97,7 @@ def test_a_study_skips_resumes_reports_and_compares(
     first = srae("study", "widths.yaml", "--device", "cpu", "--json")
     assert first.returncode == 4, first.stderr  # a network of width 0 cannot be built
     assert first.stderr.count("FAILED") == 2
+    assert len(re.findall(r"width_4-s\d  val mse .* dB against returning the input, \d+ s", first.stderr)) == 2
     assert list(json.loads(first.stdout)["runs"].values()) == ["done", "done", "new", "new"]
 
     folder = tmp_path / "runs" / "widths"

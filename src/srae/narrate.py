@@ -58,17 +58,22 @@ def output_sentences(output: Mapping[str, float] | None) -> list[str]:
     return [OUTPUT_FAULTS[fault].format(value=value) for fault, value in find_output_faults(output)]
 
 
+def val_sentence(summary: dict[str, Any]) -> str:
+    """What a run reached on val; of pictures also whether that was worth it."""
+    val, identity = summary["val"], summary["identity"]
+    if not identity:
+        return "val " + ", ".join(f"{name.replace('_', '-')} {value:.5g}" for name, value in val.items())
+    gain, baseline = val["psnr"] - identity["psnr"], summary["protocol"]["baseline"]
+    verdict = f"{gain:+.2f} dB against {baseline}" if gain >= 0 else f"WORSE than {baseline}, by {-gain:.2f} dB"
+    return f"val mse {val['mse']:.6f}, {val['psnr']:.2f} dB, ssim {val['ssim']:.4f}: {verdict}"
+
+
 def result_lines(summary: dict[str, Any], path: str) -> str:
     """What came out, what it cost, where it lies, what to type next."""
     lines = []
     val, identity = summary["val"], summary["identity"]
     if identity:
-        gain = val["psnr"] - identity["psnr"]
-        baseline = summary["protocol"]["baseline"]
-        verdict = f"{gain:+.2f} dB against {baseline}"
-        if gain < 0:
-            verdict = f"WORSE than {baseline}, by {-gain:.2f} dB"
-        lines.append(f"result    val mse {val['mse']:.6f}, {val['psnr']:.2f} dB, ssim {val['ssim']:.4f}: {verdict}")
+        lines.append(f"result    {val_sentence(summary)}")
     else:
         splits = [split for split in ("train", "val", "test") if summary[split]]
         for i, name in enumerate(val):

@@ -33,6 +33,7 @@ from pydantic import Field, model_validator
 from srae.config import Section, find_config, load_config, parse_section
 from srae.errors import ConfigError, SraeError
 from srae.files import lock_file, resource_error, write_text
+from srae.narrate import describe_seconds, val_sentence
 from srae.runs import check_name, is_busy, is_stillborn, read_config, read_run
 from srae.yaml_text import read_text
 
@@ -211,11 +212,10 @@ def _train(run: Planned, folder: Path, device: str, environment: dict[str, str],
 
 def _result(path: Path) -> str:
     try:
-        summary = read_run(path).summary or {}
-    except SraeError:
-        summary = {}
-    val = ", ".join(f"val {name} {value:.4g}" for name, value in (summary.get("val") or {}).items())
-    return f"{val}, {summary.get('seconds') or 0:.0f} s"
+        summary = read_run(path).summary
+    except SraeError as error:  # damaged since: the others go on
+        return str(error)
+    return f"{val_sentence(summary)}, {describe_seconds(summary['seconds'])}" if summary else "no summary"
 
 
 def expected_seconds(planned: list[Planned], device: str) -> Iterator[tuple[Planned, float | None]]:
