@@ -50,6 +50,17 @@ def test_hidden_kernels_turn_and_the_rest_follows_adam() -> None:
             assert float(moved["1.weight"].square().mean().sqrt()) == pytest.approx(0.01, rel=0.3)
 
 
+def test_a_step_reads_nothing_back_from_the_device() -> None:
+    """On CUDA each look at a number waits for everything before it; tensors of the device meta have no numbers."""
+    model = make_net().to("meta")
+    optimizer = Muon(model, 0.01, betas=(0.9, 0.999), epsilon=1e-8)
+    for _ in range(2):
+        optimizer.zero_grad()
+        model(torch.rand(2, 3, 12, 12, device="meta")).sum().backward()
+        optimizer.step()
+    assert {float(state["step"]) for state in optimizer.state.values() if "step" in state} == {2.0}
+
+
 def test_weight_decay_is_refused_not_ignored() -> None:
     with pytest.raises(ConfigError, match="knows no weight decay"):
         build_optimizer(TrainConfig(optimizer="muon", weight_decay=0.1), make_net())

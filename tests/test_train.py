@@ -19,6 +19,7 @@ import torch
 from conftest import clean_environment
 from srae.checkpoint import load_model, read_checkpoint
 from srae.config import Config, TrainConfig, parse_config
+from srae.device import repeat_exactly
 from srae.errors import CheckpointError, ConfigError, Interrupted
 from srae.narrate import result_lines
 from srae.optimizer import learning_rate_at, update_average
@@ -319,3 +320,13 @@ train: {{batch_size: 8}}
     assert done.returncode == 0, done.stderr
     # A layer's output is 33 MB, 8192 pages: more than the allocator keeps by itself.
     assert int(done.stdout) < 1000
+
+
+def test_only_on_cuda_are_kernels_that_add_in_any_order_forbidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", "")  # so that what is set here is taken back
+    del os.environ["CUBLAS_WORKSPACE_CONFIG"]
+    monkeypatch.setattr(torch.backends.cudnn, "deterministic", False)
+    for name, wanted in (("cpu", False), ("cuda", True)):
+        repeat_exactly(torch.device(name))
+        assert torch.backends.cudnn.deterministic is wanted
+        assert ("CUBLAS_WORKSPACE_CONFIG" in os.environ) is wanted

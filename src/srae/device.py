@@ -72,6 +72,17 @@ def seed_all(*numbers: int) -> None:
         torch.cuda.manual_seed_all(mixed)
 
 
+def repeat_exactly(device: torch.device) -> None:
+    """On CUDA: no kernels that add in whatever order comes, so that a resumed run ends in the same bits.
+
+    CPU kernels have none, at an equal number of threads.
+    """
+    if device.type == "cuda":
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read with the first matrix product
+        torch.backends.cudnn.deterministic = True
+        torch.backends.cudnn.benchmark = False
+
+
 def keep_freed_memory() -> None:
     """Let the allocator hold on to what is freed; without effect where it is not glibc's.
 

@@ -69,7 +69,7 @@ class Muon(torch.optim.Optimizer):
     def _adam(self, parameter: Tensor, gradient: Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:
         first = state.setdefault("first", torch.zeros_like(parameter))
         second = state.setdefault("second", torch.zeros_like(parameter))
-        step = state.setdefault("step", torch.zeros((), device=parameter.device))
+        step = state.setdefault("step", torch.zeros(()))  # on the CPU: a look at it must not wait for CUDA
         step += 1
         (decay, decay_square), count = group["betas"], step.item()
         first.lerp_(gradient, 1 - decay)

@@ -23,7 +23,15 @@ from tqdm import tqdm
 from srae.checkpoint import find_weights, load_weights, read_checkpoint, start_from
 from srae.config import Config
 from srae.data import Batch, Data, Split, count_batches, open_data, train_batches
-from srae.device import autocast, describe_call, describe_machine, keep_freed_memory, pick_precision, seed_all
+from srae.device import (
+    autocast,
+    describe_call,
+    describe_machine,
+    keep_freed_memory,
+    pick_precision,
+    repeat_exactly,
+    seed_all,
+)
 from srae.errors import ConfigError, DivergedError, Interrupted, ResourceError
 from srae.evaluate import baseline, describe_outputs, evaluate, means, save_pictures, save_samples, score_split
 from srae.files import copy_file
@@ -52,6 +60,7 @@ def prepare(config: Config, device: torch.device, *, resume: bool = False) -> Se
         ConfigError, DataError, CheckpointError: what is wrong with the options, shapes, pictures or weights.
     """
     keep_freed_memory()
+    repeat_exactly(device)
     data = open_data(**config.data.model_dump()).to(device)
     trial = _build(config, data, device)  # thrown away: later weights and memory do not know of it
     _try_last_batch(trial)
