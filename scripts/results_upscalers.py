@@ -1,6 +1,6 @@
 """The table of docs/results/benchmarks.md: every x2 network, what it reaches, what it costs.
 
-    srae eval --model RUN --data data/set5 --scale 2 --protocol y        # and set14, isr855: for each run
+    srae eval --model runs/x2 runs/published --data data/set5 --scale 2 --protocol y    # and set14, isr855
     python scripts/results_upscalers.py runs/x2 runs/tiny runs/espcn
 
 Figures are those that `srae eval` left in the run folders.  Speed is measured here:

@@ -73,8 +73,16 @@ def test_from_training_to_comparison(srae: Run, trained: Path) -> None:
     missing = srae("compare", "small", "identity", "--on", "pairs-val-y", "--json")
     assert missing.returncode == 2
     assert "there are: pairs-val-rgb" in missing.stderr
-    for name in ("small", "identity"):
-        assert srae("eval", "--model", name, "--data", "pairs", "--protocol", "y").returncode == 0
+    both = srae("eval", "--model", "small", "identity", "--data", "pairs", "--protocol", "y")
+    assert both.returncode == 0, both.stderr
+    assert [line for line in both.stdout.splitlines() if "run " in line] == [
+        f"run       runs/{n}" for n in ("small", "identity")
+    ]
+    (trained / "runs" / "small-2" / "summary.json").rename(trained / "kept.json")  # as if it had been killed
+    folder = srae("eval", "--model", "runs", "--data", "pairs", "--json")  # as a study's
+    (trained / "kept.json").rename(trained / "runs" / "small-2" / "summary.json")
+    assert [Path(scored["model"]).parent.name for scored in json.loads(folder.stdout)] == ["identity", "small"]
+    assert "left out, not done: small-2" in folder.stderr
     elsewhere = srae("compare", "small", "identity", "--on", "pairs-val-y", "--json")
     (group,) = json.loads(elsewhere.stdout)
     assert group["protocol"].startswith("Y, rounded to 8 bits, border 1")

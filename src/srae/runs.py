@@ -212,7 +212,12 @@ def find_runs(name: str, runs_dir: Path) -> list[Path]:
     Raises:
         ConfigError: there is neither.
     """
+    return study_runs(name, runs_dir) or [find_run(name, runs_dir)]
+
+
+def study_runs(name: str, runs_dir: Path) -> list[Path]:
+    """The runs of a study folder, by path or name; none when it is something else."""
     for path in (Path(name), runs_dir / name):
         if not (path / "config.yaml").is_file() and (found := list_runs(path)):
             return found
-    return [find_run(name, runs_dir)]
+    return []

@@ -1,4 +1,4 @@
-"""Score a trained network picture by picture, beside returning the input.
+"""Score trained networks picture by picture, beside returning the input.
 
 The protocol is printed with the figures and stored with them: figures of two
 protocols do not belong in one table.
@@ -15,19 +15,28 @@ from srae.cli import print_json, say, show
 from srae.errors import ConfigError
 
 if TYPE_CHECKING:
+    import torch
+
     from srae.config import DataConfig
 
 EXAMPLES = """
   srae eval --model runs/residual
   srae eval --model runs/cnn4_tanh --data data/isr855 --json
   srae eval --model x2 --data data/set5 --scale 2 --protocol y
+  srae eval --model runs/published --data data/set5 --scale 2 --protocol y
   srae eval --self-test --data data/set5
   srae eval --model runs/mnist_net1 --split test
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", metavar="NAME|RUN|FILE", help="a shipped model, a run, or a checkpoint")
+    parser.add_argument(
+        "--model",
+        metavar="NAME|RUN|STUDY|FILE",
+        nargs="+",
+        default=[],
+        help="shipped models, runs, studies (all that is done in them) or checkpoints",
+    )
     parser.add_argument("--data", metavar="FOLDER", help="pictures; by default those that the run was trained on")
     parser.add_argument(
         "--self-test", action="store_true", help="check the metrics against known figures (--data: a folder with Set5)"
@@ -67,22 +76,50 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     if args.self_test:
         return _self_test(args)
-    if args.model is None:
+    if not args.model:
         raise ConfigError("no model named", "--model", "name one, or give --self-test")
 
+    from srae.device import pick_device
+
+    device, models = pick_device(args.device), _find_models(args)
+    if args.output and len(models) > 1:
+        raise ConfigError(f"one file cannot hold the figures of {len(models)} models", "-o", "leave it out")
+    documents = []
+    for path in models:
+        if len(models) > 1 and not args.json:
+            show(f"run       {path}")
+        documents.append(_score(args, path, device))
+    if args.json:
+        print_json(documents[0] if len(documents) == 1 else documents)
+    return 0
+
+
+def _find_models(args: argparse.Namespace) -> list[Path]:
+    from srae.runs import read_run, study_runs
+    from srae.shipped import resolve_model
+
+    models, runs_dir = [], Path(args.runs_dir)
+    for name in args.model:
+        runs = study_runs(name, runs_dir)
+        done = [path for path in runs if (read_run(path).summary or {}).get("status") == "done"]
+        if runs and not done:
+            raise ConfigError("none of its runs is done", name, f"go on with: srae-train --resume {runs[0]}")
+        if len(done) < len(runs):
+            say(f"left out, not done: {', '.join(path.name for path in runs if path not in done)}")
+        models += done if runs else [resolve_model(name, runs_dir)]
+    return models
+
+
+def _score(args: argparse.Namespace, path: Path, device: torch.device) -> dict[str, Any]:
+    """Score one model, store its figures and show them."""
     from srae.checkpoint import load_model
     from srae.data import open_data
-    from srae.device import pick_device
     from srae.evaluate import InColour, SelfEnsemble, baseline_model, evaluate, means, score_split
-    from srae.files import atomic_write
     from srae.metrics import Protocol
     from srae.models.baselines import baseline_name
-    from srae.runs import csv_text
-    from srae.shipped import resolve_model
     from srae.tasks import TASKS
 
-    device = pick_device(args.device)
-    loaded = load_model(resolve_model(args.model, Path(args.runs_dir)))
+    loaded = load_model(path)
     task, trained_on = TASKS[loaded.config.task], loaded.config.data
     model, options = loaded.model, _data_options(args, trained_on)
     if task.has_baseline and trained_on.channels == "L":  # scored on the same colour pictures as every other network
@@ -113,37 +150,43 @@ def run(args: argparse.Namespace) -> int:
         what = f"the model puts out {loaded.out_shape}, these data want {data.out_shape}"
         raise ConfigError(what, str(loaded.path), "give the data that it was trained on")
     scores = score_split(model.to(device), split, data.classes, task, protocol)
-    columns = {**scores, **({"identity_mse": identity["mse"]} if identity else {})}
-    rows = [
-        {"split": args.split, "name": name, **{key: values[i] for key, values in columns.items()}}
-        for i, name in enumerate(split.names)
-    ]
-    output = _output_path(args, loaded.path, label)
-    measured, reference = means({name: scores[name] for name in task.metrics}), means(identity)
     baseline = {"baseline": baseline_name(scale)} if task.has_baseline else {}
     about: dict[str, Any] = {
         "data": {"name": data.name, "fingerprint": data.fingerprint, "counts": {args.split: len(split)}},
         "protocol": {**protocol.as_dict(), **baseline},
-        args.split: measured,
-        "identity": reference or None,
+        args.split: means({name: scores[name] for name in task.metrics}),
+        "identity": means(identity) or None,
     }
+    columns = {**scores, **({"identity_mse": identity["mse"]} if identity else {})}
+    output = _output_path(args, loaded.path, label)
+    _store(output, about, {"split": [args.split] * len(split), "name": split.names, **columns})
+    if not args.json:
+        show(f"data      {data.name}, {args.split}: {len(split)} pictures, fingerprint {data.fingerprint}")
+        if task.images:
+            show(f"protocol  {protocol}")
+        _show_figures(about, args.split)
+    return {"model": str(loaded.path), **about, "images": str(output)}
+
+
+def _store(output: Path, about: dict[str, Any], columns: dict[str, list[Any]]) -> None:
+    from srae.files import atomic_write
+    from srae.runs import csv_text
+
+    rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
     with atomic_write(output, overwrite=False) as file:
-        file.write(csv_text(rows, list(rows[0]), header=True).encode())
+        file.write(csv_text(rows, list(columns), header=True).encode())
     with atomic_write(output.with_suffix(".json"), overwrite=False) as file:  # what `srae compare --on` reads
         file.write(json.dumps(about, indent=2).encode())
     say(f"per-image figures: {output}")
-    if args.json:
-        print_json({"model": str(loaded.path), **about, "images": str(output)})
-        return 0
-    show(f"data      {data.name}, {args.split}: {len(split)} pictures, fingerprint {data.fingerprint}")
-    if task.images:
-        show(f"protocol  {protocol}")
+
+
+def _show_figures(about: dict[str, Any], split: str) -> None:
+    measured, reference = about[split], about["identity"]
     show(f"model     {_describe(measured)}")
     if reference:
         show(f"input     {_describe(reference)}")
         if measured["psnr"] < reference["psnr"]:
             show(f"          WORSE than {about['protocol']['baseline']}")
-    return 0
 
 
 def _self_test(args: argparse.Namespace) -> int:
