@@ -195,7 +195,7 @@ def command_of(run: Planned, folder: Path, device: str) -> list[str]:
 
 def _train(run: Planned, folder: Path, device: str, environment: dict[str, str], say: Say) -> str | None:
     """None when it went well, else the first line of what went wrong."""
-    if is_busy(run.folder):  # its study was killed; it ends with the epoch, for want of somebody to tell
+    if is_busy(run.folder):  # its study was killed, and it goes on
         say(f"{run.name}: waits for a training that is still under way")
         while is_busy(run.folder):
             time.sleep(0.5)

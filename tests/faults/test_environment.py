@@ -174,6 +174,24 @@ def test_f34_a_full_disk_behind_the_output_is_told(tmp_path: Path) -> None:
         assert done.stderr == "the disk is full\nstandard output\nfree some space\n"
 
 
+@pytest.mark.parametrize("listener", ["gone", "full"])
+def test_f34_a_training_that_nobody_listens_to_goes_on(listener: str, tmp_path: Path) -> None:
+    """A study that was killed, a closed terminal, a full disk behind `2> log`: hours of training are not at stake."""
+    if listener == "full" and not os.path.exists("/dev/full"):
+        pytest.skip("this system has no /dev/full")
+    (tmp_path / "toy.yaml").write_text(f"{RESIDUAL}data: {{folder: {_pairs(tmp_path / 'pairs')}}}\n")
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as gone, open("/dev/full" if listener == "full" else os.devnull, "w") as full:
+        done = subprocess.run(
+            command_line("train", "--config", "toy.yaml", "--device", "cpu"), cwd=tmp_path, env=environment(),
+            stderr=full if listener == "full" else gone, timeout=120,
+        )  # fmt: skip
+    assert done.returncode == 0
+    assert (tmp_path / "runs" / "toy" / "DONE").exists()
+    assert "epoch 1/1" in (tmp_path / "runs" / "toy" / "log.txt").read_text()
+
+
 @pytest.mark.parametrize("setting", [{"NO_COLOR": "1"}, {"TERM": "dumb"}, {"TERM": "xterm-256color", "COLUMNS": "20"}])
 def test_f34_output_that_is_no_terminal_has_no_control_characters(
     setting: dict[str, str], srae: Callable[..., Any]

@@ -15,7 +15,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TextIO
 
 from srae.errors import ResourceError, SraeError
 
@@ -43,8 +43,11 @@ def escape_control(text: str) -> str:
 
 
 def say(text: str) -> None:
-    """One line for a person, on stderr."""
-    print(escape_control(text), file=sys.stderr, flush=True)
+    """One line for a person, on stderr; where nobody can listen any more, the work goes on."""
+    try:
+        print(escape_control(text), file=sys.stderr, flush=True)
+    except OSError:  # the reader is gone, or the disk behind `2> file` is full: a training may be hours old
+        _let_go_of(sys.stderr)
 
 
 def show(text: str) -> None:
@@ -95,19 +98,19 @@ def _sound_output() -> Iterator[None]:
         finally:  # also on argparse's own exit from --help
             sys.stdout.flush()
     except BrokenPipeError:
-        _let_go_of_stdout()
+        _let_go_of(sys.stdout)
         raise SystemExit(141) from None
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
-        _let_go_of_stdout()
+        _let_go_of(sys.stdout)
         say(f"the disk is full\n{error.filename or 'standard output'}\nfree some space")
         raise SystemExit(ResourceError.exit_code) from None
 
 
-def _let_go_of_stdout() -> None:
+def _let_go_of(stream: TextIO) -> None:
     """What is still buffered goes nowhere, or Python would try once more at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 @_sound_output()
