@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from srae.checkpoint import load_model, read_checkpoint, save_checkpoint
+from srae.checkpoint import find_weights, load_model, read_checkpoint, save_checkpoint
 from srae.config import parse_config
 from srae.errors import CheckpointError
 from srae.models import build_model
@@ -89,3 +89,15 @@ def test_no_such_file_and_a_run_without_weights(tmp_path: Path) -> None:
         load_model(tmp_path / "none.safetensors")
     with pytest.raises(CheckpointError, match="no weights yet"):
         load_model(tmp_path)
+
+
+def test_a_run_that_goes_on_after_its_end_is_judged_by_what_it_has_learned_since(tmp_path: Path) -> None:
+    (tmp_path / "checkpoints").mkdir()
+    final, best = tmp_path / "model.safetensors", tmp_path / "checkpoints" / "best.safetensors"
+    for file in (final, best, tmp_path / "DONE"):
+        file.touch()
+    assert find_weights(tmp_path) == final
+    (tmp_path / "DONE").unlink()  # as `srae train --resume RUN --set train.epochs=...` does
+    assert find_weights(tmp_path) == best
+    best.unlink()
+    assert find_weights(tmp_path) == final

@@ -190,7 +190,10 @@ def find_weights(path: Path) -> Path:
     """
     if not path.is_dir():
         return path
-    for file in (path / "model.safetensors", path / "checkpoints" / "best.safetensors"):
+    files = [path / "model.safetensors", path / "checkpoints" / "best.safetensors"]
+    if not (path / "DONE").exists():  # it goes on after its end, with more epochs: the first is from before
+        files.reverse()
+    for file in files:
         if file.is_file():
             return file
     raise CheckpointError("this run has no weights yet", str(path), "wait for its first epoch, or resume it")
