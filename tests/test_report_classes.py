@@ -22,7 +22,7 @@ from srae.report.section import make_sections
 from srae.report.sentences import write_sentences
 from srae.report.tables import cost_table, metrics_table, to_latex
 from srae.report.words import translate, words_of
-from srae.runs import read_run
+from srae.runs import read_run, scored_on
 from test_report import Page, edit_summary, write_samples
 
 EN, ES = words_of("en"), words_of("es")
@@ -314,12 +314,36 @@ def test_reports_b_and_e_beside_ours(tmp_path: Path) -> None:
     assert "informe E: exactitud como parte" in table.caption
 
 
+def test_papers_figures_stand_beside_what_was_measured_on_their_set_alone(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "imdn-s0", rows=3)
+    (section,) = make_sections([read_run(folder)])
+    assert published_table(section, EN) is None, "its own pictures are not Set5"
+    for border, wanted in ((2, 37.5), (3, None)):
+        about = {
+            "data": {"name": "set5", "fingerprint": "5", "counts": {"val": 5}},
+            "protocol": {"channels": "Y", "rounded": True, "border": border},
+            "val": {"mse": 0.0002, "psnr": 37.5, "ssim": 0.9587},
+            "identity": {"mse": 0.0006, "psnr": 33.68, "ssim": 0.9305},
+        }
+        (folder / "images-set5-val-y.json").write_text(json.dumps(about))
+        (section,) = make_sections([scored_on(read_run(folder), "set5-val-y")])
+        table = published_table(section, EN)
+        if wanted is None:
+            assert table is None, "another scale"
+            continue
+        assert table is not None
+        psnr, ssim = table.records
+        assert (psnr["published"], psnr["ours"], psnr["same_protocol"]) == (38.0, wanted, True)
+        assert [cell.text for cell in table.rows[0]][3:5] == ["38.00", "37.50"]
+        assert (ssim["measure"], ssim["published"], ssim["ours"]) == ("val_ssim", 0.9605, 0.9587)
+
+
 def test_the_file_of_published_figures_is_sane() -> None:
     from importlib import resources
 
     reports = json.loads(resources.files("srae").joinpath("published.json").read_text(encoding="utf-8"))
     sources = {report["source"].partition(" (")[0] for report in reports.values()}
-    assert sources == {f"report {letter}" for letter in "ABCDE"}
+    assert sources == {*(f"report {letter}" for letter in "ABCDE"), "papers"}
     for report in reports.values():
         measures = {m for finals in report["finals"].values() for final in finals for m in final} - {"epoch"}
         assert measures <= EN.keys()

@@ -285,4 +285,8 @@ PHRASES = {
     "accuracy as a share, RGB 224x224, augmented to 150 pictures a class, split and epochs not stated": (
         "exactitud como parte, RGB 224x224, aumentado a 150 imágenes por clase, partición y épocas no indicadas"
     ),
+    "papers": "artículos",
+    "PSNR in dB and SSIM, Y, x2, 2 pixels cut; trained on other and more pictures": (
+        "PSNR en dB y SSIM, Y, x2, sin 2 píxeles de borde; entrenadas con otras y más imágenes"
+    ),
 }

@@ -1,7 +1,9 @@
 """Published figures beside ours, for runs that bear the name of a published variant.
 
 `published.json` holds them report by report: `curves` (columns of metrics.csv
-at some epochs) and `finals` (figures at one epoch, of test too).
+at some epochs) and `finals` (figures at one epoch, of test too).  Figures of a
+benchmark set name it (`data`) and the `border` that was cut: they stand beside
+what `srae eval` measured on that set alone (`srae report --on set5-val-y`).
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ def published_table(section: Section, words: Words) -> Table | None:
     records = [
         {"run": variant.name, **record}
         for report in reports.values()
+        if _is_about(report, section)
         for variant in section.variants
         for record in _compare(report, stem_of(variant.name), variant.runs, section)
     ]
@@ -47,7 +50,7 @@ def published_table(section: Section, words: Words) -> Table | None:
 
 def _texts(record: dict[str, Any], words: Words) -> dict[str, str]:
     published, same = str(record["published"]), record["same_protocol"]
-    decimals = max(4, len(published.partition(".")[2]))
+    decimals = max(len(published.partition(".")[2]), 4 if record["published"] < 1 else 0)
     answer = words["not_stated"] if same is None else words["yes" if same else "no"]
     return {
         "run": record["run"],
@@ -82,6 +85,13 @@ def _compare(report: dict[str, Any], name: str, runs: Sequence[Run], section: Se
         }
 
 
+def _is_about(report: dict[str, Any], section: Section) -> bool:
+    """Figures of a benchmark set mean nothing beside those of another set or scale."""
+    stated = {name: (section.summary.get(name) or {}) for name in ("data", "protocol")}
+    ours = {"data": stated["data"].get("name"), "border": stated["protocol"].get("border")}
+    return all(report[key] == value for key, value in ours.items() if key in report)
+
+
 def _figures(report: dict[str, Any], name: str) -> Iterator[tuple[float | None, str, Decimal]]:
     """(epoch, or None where it is not stated; column; value)."""
     if curve := report["curves"].get(name):
@@ -91,10 +101,10 @@ def _figures(report: dict[str, Any], name: str) -> Iterator[tuple[float | None, 
 
 
 def _ours(run: Run, column: str, epoch: float | None) -> tuple[float, float] | None:
-    """Our value and its epoch: of test that of the best weights, after as many epochs as published."""
-    summary = run.summary or {}
-    if column.startswith("test_"):
-        value = (summary.get("test") or {}).get(column.removeprefix("test_"))
+    """Our value and its epoch: of test, or scored elsewhere, that of the best weights, after as many epochs."""
+    summary, (split, _, metric) = run.summary or {}, column.partition("_")
+    if split == "test" or not run.rows:
+        value = (summary.get(split) or {}).get(metric)
         fits = epoch is None or summary.get("epochs") == epoch
         return (value, summary.get("best_epoch") or summary["epochs"]) if value is not None and fits else None
     rows = [row for row in run.rows if row.get("epoch") == epoch] if epoch is not None else run.rows[-1:]
