@@ -30,9 +30,9 @@ CAPTIONS: dict[str, tuple[str, str]] = {
         "Coste del entrenamiento: segundos reales, imágenes de entrenamiento por segundo, máximo de memoria.",
     ),
     "multiply_adds_note": (
-        "Multiply-adds: of one picture through the network, a multiplication and its addition counted as one, biases "
+        "Multiply-adds: of one training sample (picture or crop) through the network, a multiplication and its addition counted as one, biases "
         "and activations not counted.",
-        "Multiplicaciones y sumas: de una imagen a través de la red, una multiplicación con su suma cuenta como una, "
+        "Multiplicaciones y sumas: de una muestra (imagen o recorte) a través de la red, una multiplicación con su suma cuenta como una, "
         "sin sesgos ni activaciones.",
     ),
     "caption_tests": (
@@ -80,7 +80,7 @@ CAPTIONS: dict[str, tuple[str, str]] = {
     "accuracy_mean_axis": ("accuracy on val", "exactitud en val"),
     "share_of_true": ("share of the true class", "parte de la clase verdadera"),
     "parameters_axis": ("trainable parameters", "parámetros entrenables"),
-    "multiply_adds_axis": ("multiply-adds per picture", "multiplicaciones y sumas por imagen"),
+    "multiply_adds_axis": ("multiply-adds per sample", "multiplicaciones y sumas por muestra"),
     "seconds_axis": ("training time (s)", "tiempo de entrenamiento (s)"),
     "frontier": ("frontier", "frontera"),
     "input": ("input", "entrada"),
