@@ -30,10 +30,10 @@ CAPTIONS: dict[str, tuple[str, str]] = {
         "Coste del entrenamiento: segundos reales, imágenes de entrenamiento por segundo, máximo de memoria.",
     ),
     "multiply_adds_note": (
-        "Multiply-adds: of one training sample (picture or crop) through the network, a multiplication and its addition counted as one, biases "
-        "and activations not counted.",
-        "Multiplicaciones y sumas: de una muestra (imagen o recorte) a través de la red, una multiplicación con su suma cuenta como una, "
-        "sin sesgos ni activaciones.",
+        "Multiply-adds: of one training sample (picture or crop) through the network, a multiplication and its "
+        "addition counted as one, biases and activations not counted.",
+        "Multiplicaciones y sumas: de una muestra (imagen o recorte) a través de la red, una multiplicación con su "
+        "suma cuenta como una, sin sesgos ni activaciones.",
     ),
     "caption_tests": (
         "Every run against {best}, picture by picture on the same {images} validation pictures: mean difference of "
