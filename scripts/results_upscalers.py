@@ -1,9 +1,10 @@
 """The table of docs/results/benchmarks.md: every x2 network, what it reaches, what it costs.
 
     srae eval --model runs/x2 runs/published --data data/set5 --scale 2 --protocol y    # and set14, isr855
-    python scripts/results_upscalers.py runs/x2 runs/tiny runs/espcn
+    python scripts/results_upscalers.py runs/x2 runs/published/*
 
-Figures are those that `srae eval` left in the run folders.  Speed is measured here:
+Figures are those that `srae eval` left in the run folders, papers' those of
+`srae/published.json`.  Speed is measured here:
 a picture of 512x512 made 1024x1024, as `srae upscale` computes it, all networks in
 turn, the best of three rounds.
 """
@@ -11,12 +12,15 @@ turn, the best of three rounds.
 from __future__ import annotations
 
 import argparse
+import json
 import time
+from importlib import resources
 from pathlib import Path
 
 import numpy as np
 
 import srae
+from srae.compare import stem_of
 from srae.errors import SraeError
 from srae.runs import Run, read_run, scored_on
 
@@ -30,14 +34,14 @@ def main() -> None:
     parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="finished run folders")
     runs = [read_run(path) for path in parser.parse_args().runs]
     seconds = {precision: time_all(runs, precision) for precision in ("float32", "auto")}
-    heads = ["network", "parameters", "multiply-adds for 1280 x 720", "training, minutes", *SETS]
-    heads += [f"s/megapixel, {precision}" for precision in seconds]
+    heads = ["network", "parameters", "multiply-adds for 1280 x 720", "epochs", "minutes", *SETS]
+    heads += [*(f"s/megapixel, {precision}" for precision in seconds), "paper: set5", "set14"]
     print("| " + " | ".join(heads) + " |\n|---" + "|---:" * (len(heads) - 1) + "|")
     for i, run in enumerate(runs):
         summary = run.summary or {}
         cells = [run.name, f"{summary['parameters']:,}", f"{multiply_adds(run) * 1280 * 720 / 1e9:.1f} G"]
-        cells += [f"{summary['seconds'] / 60:.0f}", *(score(run, name) for name in SETS)]
-        cells += [f"{seconds[precision][i]:.2f}" for precision in seconds]
+        cells += [str(summary["epochs"]), f"{summary['seconds'] / 60:.0f}", *(score(run, name) for name in SETS)]
+        cells += [*(f"{seconds[precision][i]:.2f}" for precision in seconds), *(paper(run, name) for name in SETS[:2])]
         print("| " + " | ".join(cells) + " |")
 
 
@@ -54,6 +58,14 @@ def score(run: Run, name: str) -> str:
     except SraeError:
         return "-"
     return f"{val['psnr']:.2f} / {val['ssim']:.4f}"
+
+
+def paper(run: Run, name: str) -> str:
+    """What was published of this network, ``36.66 / 0.9542``, or ``-``"""
+    reports = json.loads(resources.files("srae").joinpath("published.json").read_text(encoding="utf-8"))
+    for final in reports[f"field_{name}_x2"]["finals"].get(stem_of(run.name), []):
+        return f"{final['val_psnr']:.2f} / {final['val_ssim']:.4f}"
+    return "-"
 
 
 def time_all(runs: list[Run], precision: str) -> list[float]:
