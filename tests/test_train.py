@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 import torch
 
+import srae.train
 from conftest import clean_environment
 from srae.checkpoint import load_model, read_checkpoint
 from srae.config import Config, TrainConfig, parse_config
@@ -23,6 +24,7 @@ from srae.device import repeat_exactly
 from srae.errors import CheckpointError, ConfigError, Interrupted
 from srae.narrate import result_lines
 from srae.optimizer import learning_rate_at, update_average
+from srae.progress import Progress, save_progress
 from srae.run_writer import RunWriter, claim_run
 from srae.runs import COLUMNS, read_run
 from srae.train import prepare, train
@@ -181,6 +183,29 @@ def test_a_run_stopped_within_an_epoch_goes_on_exactly(
     assert read_checkpoint(writer.path / "checkpoints" / "last.safetensors")[1]["progress"]["batch"] == 1
     resume_toy(config, writer.path)
     assert_same_run(whole, writer.path)
+
+
+@pytest.mark.parametrize("more", [(), ("train.weight_average=0.9", "train.optimizer=muon")])
+def test_a_long_epoch_is_saved_on_its_way_and_a_kill_loses_no_more(
+    folder: Path, tmp_path: Path, more: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = toy(folder, *more)
+    whole = run_toy(config, tmp_path / "runs", "whole")
+    monkeypatch.setattr(srae.train, "SAVE_SECONDS", 0)
+    saved = []
+
+    def save(run: RunWriter, progress: Progress, *others: object) -> None:
+        save_progress(run, progress, *others)
+        saved.append((progress.epoch, progress.batch))
+        if saved[-1] == (1, 1):
+            raise MemoryError("dies here")
+
+    monkeypatch.setattr(srae.train, "save_progress", save)
+    with pytest.raises(MemoryError):
+        run_toy(config, tmp_path / "runs", "often")
+    resume_toy(config, tmp_path / "runs" / "often")
+    assert saved == [(done // 4, done % 4) for done in range(1, 13)]  # after every batch of four in an epoch
+    assert_same_run(whole, tmp_path / "runs" / "often")
 
 
 def test_a_model_without_parameters_is_only_scored(folder: Path, tmp_path: Path) -> None:

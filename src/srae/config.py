@@ -158,7 +158,7 @@ class TrainConfig(Section):
     patience: Annotated[int, Field(ge=1)] | None = None
     """Stop after this many epochs without a better validation score."""
     checkpoint_every: Annotated[int, Field(ge=1)] = 1
-    """Epochs between checkpoints; the last epoch always writes one."""
+    """Epochs between checkpoints; the last epoch always writes one, and a long epoch one every ten minutes."""
 
 
 class Config(Section):

@@ -49,6 +49,9 @@ from srae.tasks import LOSSES, TASKS
 
 Say = Callable[[str], None]
 
+SAVE_SECONDS = 600
+"""Of a long epoch a kill takes this much at most."""
+
 
 def prepare(config: Config, device: torch.device, *, resume: bool = False) -> Session:
     """Open the data, time a step, build the network: all that can go wrong before a run folder is made.
@@ -147,16 +150,27 @@ def _fit(s: Session, progress: Progress, run: RunWriter, say: Say) -> None:
     epochs, patience = s.config.train.epochs, s.config.train.patience
     assert s.optimizer is not None
     with catch_signals() as stop:
+        saved = time.perf_counter()
+
+        def pause() -> bool:
+            return stop.wanted() or time.perf_counter() - saved >= SAVE_SECONDS
+
         while progress.epoch < epochs and not _is_stale(progress, patience):
             began, done_before = time.perf_counter(), progress.epoch_seconds
-            _run_epoch(s, progress, stop.wanted)
+            _run_epoch(s, progress, pause)
             train_seconds = done_before + time.perf_counter() - began
             if not math.isfinite(progress.loss_sum):
                 raise _diverged(s, progress, "the mean loss is not finite", "seen after its steps")
-            scores = means(evaluate(s.judged, s.data.val, s.task, s.protocol, dtype=s.dtype, stopped=stop.wanted))
-            if stop.wanted():
+            whole = progress.batch == s.steps_per_epoch
+            scores = _validate(s, stop.wanted) if whole else {}
+            if stop.wanted() or not whole:
+                if not torch.isfinite(nn.utils.get_total_norm(s.model.parameters())):
+                    raise _diverged(s, progress, "a weight is not finite", "seen after its last step")
                 progress.epoch_seconds = train_seconds
                 save_progress(run, progress, s.model, s.average, s.optimizer, make_meta(s))
+                saved = time.perf_counter()
+                if not stop.wanted():
+                    continue
                 raise Interrupted(
                     stop.signal_number,
                     f"stopped in epoch {progress.epoch + 1}, after step {progress.step}; everything is saved",
@@ -181,10 +195,15 @@ def _fit(s: Session, progress: Progress, run: RunWriter, say: Say) -> None:
                 save_best(run, progress, s.judged, make_meta(s))
             if last or progress.epoch % s.config.train.checkpoint_every == 0:
                 save_progress(run, progress, s.model, s.average, s.optimizer, make_meta(s))
+                saved = time.perf_counter()
 
 
-def _run_epoch(s: Session, progress: Progress, stopped: Callable[[], bool]) -> None:
-    """The steps of one epoch from `progress.batch` on; leaves early when stopped."""
+def _validate(s: Session, stopped: Callable[[], bool]) -> dict[str, float]:
+    return means(evaluate(s.judged, s.data.val, s.task, s.protocol, dtype=s.dtype, stopped=stopped))
+
+
+def _run_epoch(s: Session, progress: Progress, pause: Callable[[], bool]) -> None:
+    """The steps of one epoch from `progress.batch` on; a pause leaves the rest of them to the next call."""
     config = s.config
     loss_of, score_of = LOSSES[config.train.loss], s.task.metrics[s.task.train_metric]
     loss_is_score = config.train.loss == s.task.train_metric
@@ -210,7 +229,7 @@ def _run_epoch(s: Session, progress: Progress, stopped: Callable[[], bool]) -> N
         progress.samples += len(batch.indices)
         progress.batch += 1
         progress.step += 1
-        if stopped():
+        if pause():
             break
     progress.loss_sum, progress.score_sum = sums.tolist()
 

@@ -126,10 +126,14 @@ def copied(model: torch.nn.Module) -> dict[str, torch.Tensor]:
 
 
 @pytest.mark.parametrize("step", [6, 8])
+@pytest.mark.parametrize("save_seconds", [0, 600])
 def test_f9_where_steps_are_not_looked_at_the_epoch_is(
-    pairs: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
+    pairs: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int, save_seconds: int
 ) -> None:
-    """As on CUDA: a spoilt step shows in the losses after it, and that of the last step in the validation."""
+    """As on CUDA: a spoilt step shows in the losses after it, and that of the last step in the validation.
+
+    In an epoch that is saved on its way it shows in the weights.
+    """
     real, seen = srae.train._check_step, 0
 
     def check(s: Session, progress: Progress, *others: Any) -> None:
@@ -140,6 +144,7 @@ def test_f9_where_steps_are_not_looked_at_the_epoch_is(
 
     with monkeypatch.context() as patch:
         patch.setattr(srae.train, "_check_step", check)
+        patch.setattr(srae.train, "SAVE_SECONDS", save_seconds)
         with pytest.raises(DivergedError, match="not finite"):
             begin(toy(pairs), tmp_path)
     assert real is srae.train._check_step

@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from srae.config import DataConfig
 
 EXAMPLES = """
-  srae eval --model runs/residual
-  srae eval --model runs/cnn4_tanh --data data/isr855 --json
+  srae eval --model runs/cnn4_tanh runs/residual --json
   srae eval --model x2 --data data/set5 --scale 2 --protocol y
   srae eval --model runs/published --data data/set5 --scale 2 --protocol y
   srae eval --self-test --data data/set5
