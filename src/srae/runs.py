@@ -11,7 +11,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -148,21 +148,34 @@ def baseline_of(run: Run) -> str:
     return str(protocol.get("baseline", "returning the input"))
 
 
-def scored_on(run: Run, label: str) -> Run:
-    """The run with the figures that `srae eval` took of it elsewhere, in place of its own; it has no curves there.
+def scored_on(runs: Sequence[Run], label: str, say: Callable[[str], None]) -> list[Run]:
+    """The runs with the figures that `srae eval` took of them elsewhere, in place of their own; no curves there.
+
+    Runs without such figures are left out, and it is said.
 
     Raises:
-        ConfigError: there are none.
+        ConfigError: no run has any.
     """
+    found = {run.path: scored for run in runs if (scored := _with_figures(run, label))}
+    missing = [run for run in runs if run.path not in found]
+    if missing and not found:
+        path = missing[0].path
+        there = [file.stem.removeprefix("images-") for file in sorted(path.glob("images-*.json"))]
+        remedy = f"there are: {', '.join(there) or 'none'}; `srae eval --model {path} --data FOLDER` makes them"
+        raise ConfigError(f"no figures called {label!r}", str(path), remedy)
+    if missing:
+        say(f"left out, for want of figures called {label!r}: {', '.join(run.name for run in missing)}")
+    return list(found.values())
+
+
+def _with_figures(run: Run, label: str) -> Run | None:
     images = f"images-{label}.csv"
     try:
         scores = json.loads((run.path / images).with_suffix(".json").read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
-        scores = None
+        return None
     if not isinstance(scores, dict) or not run.summary:
-        there = [path.stem.removeprefix("images-") for path in sorted(run.path.glob("images-*.json"))]
-        remedy = f"there are: {', '.join(there) or 'none'}; `srae eval --model {run.path} --data FOLDER` makes them"
-        raise ConfigError(f"no figures called {label!r}", str(run.path), remedy)
+        return None
     own = {key: value for key, value in run.summary.items() if key not in ("train", "val", "test", "identity")}
     return replace(run, summary=own | scores, rows=[], images=images)
 

@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
 
     runs = [read_run(path) for name in args.runs for path in find_runs(name, Path(args.runs_dir))]
     if args.on:
-        runs = [scored_on(run, args.on) for run in runs]
+        runs = scored_on(runs, args.on, say)
     groups = group_runs(runs)
     if args.output:
         write_comparison(groups, Path(args.output))

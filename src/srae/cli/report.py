@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
         is_study = paths[0].name != Path(name).name
         parts |= set((is_study and read_parts(paths[0].parent)) or PARTS)
     if args.on:
-        runs = [scored_on(run, args.on) for run in runs]
+        runs = scored_on(runs, args.on, say)
     said = write_report(runs, args.output, parts=parts, language=args.lang, title=args.title)
     page = args.output / "report.html"
     if args.json:
