@@ -306,8 +306,8 @@ def _facts(section: Section, words: Words) -> list[tuple[str, str]]:
     counts = (section.summary.get("data") or {}).get("counts") or {}
     data = describe_data(section, words)
     if counts:
-        sizes = {side: counts.get(side, "–") for side in ("train", "val", "test")}
-        data += ", " + words["pictures"].format(**sizes)
+        sizes = " / ".join(f"{counts[side]} {side}" for side in ("train", "val", "test") if counts.get(side))
+        data += f", {sizes} {words['images']}"
     if section.answers:
         data += ", " + words["classes_count"].format(count=len(section.answers.classes))
     facts = [(words["data"], data), (words["protocol"], describe_protocol(section, words))]

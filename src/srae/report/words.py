@@ -32,10 +32,6 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "data": ("Data", "Datos"),
     "protocol": ("Protocol", "Protocolo"),
     "baseline": ("Baseline", "Referencia"),
-    "pictures": (
-        "{train} train / {val} val / {test} test pictures",
-        "{train} train / {val} val / {test} test imágenes",
-    ),
     "classes_count": ("{count} classes", "{count} clases"),
     "unknown": ("not recorded yet", "aún no registrado"),
     "findings": ("What the numbers say", "Lo que dicen las cifras"),
