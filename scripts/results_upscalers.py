@@ -21,7 +21,6 @@ import numpy as np
 
 import srae
 from srae.compare import stem_of
-from srae.errors import SraeError
 from srae.runs import Run, read_run, scored_on
 
 SETS = ("set5", "set14", "isr855")
@@ -53,10 +52,10 @@ def multiply_adds(run: Run) -> float:
 
 def score(run: Run, name: str) -> str:
     """``37.61 / 0.9591``, or ``-``"""
-    try:
-        val = (scored_on(run, f"{name}-val-y").summary or {})["val"]
-    except SraeError:
+    scored = scored_on(run, f"{name}-val-y")
+    if scored is None or scored.summary is None:
         return "-"
+    val = scored.summary["val"]
     return f"{val['psnr']:.2f} / {val['ssim']:.4f}"
 
 

@@ -326,7 +326,9 @@ def test_papers_figures_stand_beside_what_was_measured_on_their_set_alone(tmp_pa
             "identity": {"mse": 0.0006, "psnr": 33.68, "ssim": 0.9305},
         }
         (folder / "images-set5-val-y.json").write_text(json.dumps(about))
-        (section,) = make_sections(scored_on([read_run(folder)], "set5-val-y", print))
+        run = scored_on(read_run(folder), "set5-val-y")
+        assert run is not None
+        (section,) = make_sections([run])
         table = published_table(section, EN)
         if wanted is None:
             assert table is None, "another scale"

@@ -148,27 +148,8 @@ def baseline_of(run: Run) -> str:
     return str(protocol.get("baseline", "returning the input"))
 
 
-def scored_on(runs: Sequence[Run], label: str, say: Callable[[str], None]) -> list[Run]:
-    """The runs with the figures that `srae eval` took of them elsewhere, in place of their own; no curves there.
-
-    Runs without such figures are left out, and it is said.
-
-    Raises:
-        ConfigError: no run has any.
-    """
-    found = {run.path: scored for run in runs if (scored := _with_figures(run, label))}
-    missing = [run for run in runs if run.path not in found]
-    if missing and not found:
-        path = missing[0].path
-        there = [file.stem.removeprefix("images-") for file in sorted(path.glob("images-*.json"))]
-        remedy = f"there are: {', '.join(there) or 'none'}; `srae eval --model {path} --data FOLDER` makes them"
-        raise ConfigError(f"no figures called {label!r}", str(path), remedy)
-    if missing:
-        say(f"left out, for want of figures called {label!r}: {', '.join(run.name for run in missing)}")
-    return list(found.values())
-
-
-def _with_figures(run: Run, label: str) -> Run | None:
+def scored_on(run: Run, label: str) -> Run | None:
+    """The run with the figures that `srae eval` took of it elsewhere, in place of its own; it has no curves there."""
     images = f"images-{label}.csv"
     try:
         scores = json.loads((run.path / images).with_suffix(".json").read_text(encoding="utf-8"))
@@ -178,6 +159,25 @@ def _with_figures(run: Run, label: str) -> Run | None:
         return None
     own = {key: value for key, value in run.summary.items() if key not in ("train", "val", "test", "identity")}
     return replace(run, summary=own | scores, rows=[], images=images)
+
+
+def all_scored_on(runs: Sequence[Run], label: str, say: Callable[[str], None]) -> list[Run]:
+    """The runs that have figures of that name, with those; it is said which others are left out.
+
+    Raises:
+        ConfigError: none has any.
+    """
+    scored = [(run, scored_on(run, label)) for run in runs]
+    found = [there for _, there in scored if there]
+    missing = [run for run, there in scored if not there]
+    if missing and not found:
+        path = missing[0].path
+        names = [file.stem.removeprefix("images-") for file in sorted(path.glob("images-*.json"))]
+        remedy = f"there are: {', '.join(names) or 'none'}; `srae eval --model {path} --data FOLDER` makes them"
+        raise ConfigError(f"no figures called {label!r}", str(path), remedy)
+    if missing:
+        say(f"left out, for want of figures called {label!r}: {', '.join(run.name for run in missing)}")
+    return found
 
 
 def read_images(run: Run) -> list[dict[str, str]]:

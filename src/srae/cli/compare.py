@@ -36,11 +36,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from srae.compare import differing_keys, group_runs, text_table
-    from srae.runs import baseline_of, find_runs, read_run, scored_on
+    from srae.runs import all_scored_on, baseline_of, find_runs, read_run
 
     runs = [read_run(path) for name in args.runs for path in find_runs(name, Path(args.runs_dir))]
     if args.on:
-        runs = scored_on(runs, args.on, say)
+        runs = all_scored_on(runs, args.on, say)
     groups = group_runs(runs)
     if args.output:
         write_comparison(groups, Path(args.output))

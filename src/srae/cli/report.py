@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from srae.report.html import PARTS, write_report
-    from srae.runs import find_runs, read_run, scored_on
+    from srae.runs import all_scored_on, find_runs, read_run
     from srae.study import read_parts
 
     runs, parts = [], set[str]()
@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
         is_study = paths[0].name != Path(name).name
         parts |= set((is_study and read_parts(paths[0].parent)) or PARTS)
     if args.on:
-        runs = scored_on(runs, args.on, say)
+        runs = all_scored_on(runs, args.on, say)
     said = write_report(runs, args.output, parts=parts, language=args.lang, title=args.title)
     page = args.output / "report.html"
     if args.json:
