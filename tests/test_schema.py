@@ -6,6 +6,7 @@ import json
 import os
 from pathlib import Path
 
+import jsonschema
 import pytest
 from torch import nn
 
@@ -14,9 +15,11 @@ from srae.cli import schema as verb
 from srae.config import Config, DataConfig, Degrade, ModelConfig, TrainConfig
 from srae.data import DATASETS
 from srae.models import MODELS, model_options
+from srae.yaml_text import parse_yaml
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 COMMITTED = CONFIGS / "schema.json"
+OF_STUDIES = CONFIGS / "studies" / "schema.json"
 SHIPPED = sorted(CONFIGS.rglob("*.yaml"))
 
 
@@ -32,6 +35,10 @@ def options_of(schema: dict, name: str) -> dict:
 
 def test_the_committed_schema_is_the_generated_one(schema: dict) -> None:
     assert json.loads(COMMITTED.read_text()) == schema, "run: srae schema --write configs/schema.json"
+    of_studies = verb.build_study_schema()
+    assert json.loads(OF_STUDIES.read_text()) == of_studies, (
+        "run: srae schema --study --write configs/studies/schema.json"
+    )
 
 
 def test_configs_are_shipped() -> None:
@@ -39,9 +46,17 @@ def test_configs_are_shipped() -> None:
 
 
 @pytest.mark.parametrize("file", SHIPPED, ids=lambda file: file.relative_to(CONFIGS).as_posix())
-def test_the_first_line_of_a_config_names_the_schema(file: Path) -> None:
-    relative = Path(os.path.relpath(COMMITTED, file.parent)).as_posix()
+def test_a_config_fits_the_schema_that_its_first_line_names(file: Path) -> None:
+    schema = OF_STUDIES if file.parent.name == "studies" else COMMITTED
+    relative = Path(os.path.relpath(schema, file.parent)).as_posix()
     assert file.read_text().splitlines()[0] == f"# yaml-language-server: $schema={relative}"
+    jsonschema.validate(parse_yaml(file.read_text(), file.name)[0], json.loads(schema.read_text()))
+
+
+@pytest.mark.parametrize("wrong", ["{}", "{configs: []}", "{configs: [a], seed: [0]}", "{configs: [a], draw: [all]}"])
+def test_what_is_no_study_does_not_fit_its_schema(wrong: str) -> None:
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(parse_yaml(wrong, "wrong")[0], json.loads(OF_STUDIES.read_text()))
 
 
 def test_every_field_has_its_sentence_and_no_other_key_is_known(schema: dict) -> None:
@@ -125,6 +140,8 @@ def test_the_listing_has_every_key_once_with_its_default(schema: dict) -> None:
     assert "train.epochs  whole number >= 0  = 20" in lines
     assert "data.degrade.scale  whole number >= 2 <= 8  = 2" in lines
     assert any(line.startswith("model.name  ") and line.endswith("  required") for line in lines)
+    of_studies = list(verb.describe(verb.build_study_schema()))
+    assert {"configs  list of (text)  required", "seeds  list of (whole number)  = [0]"} <= set(of_studies)
     for name in MODELS:
         assert any(line.startswith(f"\noptions of model {name}") for line in lines)
 

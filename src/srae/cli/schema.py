@@ -1,4 +1,4 @@
-"""List every key of a config with its type, default and meaning, or print them as JSON Schema."""
+"""List every key of a config, or of a study, with type, default and meaning, or print them as JSON Schema."""
 
 from __future__ import annotations
 
@@ -12,20 +12,24 @@ from typing import Any
 
 from srae.cli import print_json, say
 
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
 EXAMPLES = """
   srae schema
+  srae schema --study
   srae schema --json
   srae schema --write configs/schema.json
+  srae schema --study --write configs/studies/schema.json
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--study", action="store_true", help="the keys of a study, not those of a config")
     parser.add_argument("--json", action="store_true", help="print JSON Schema")
     parser.add_argument("--write", metavar="FILE", type=Path, help="write JSON Schema to this file")
 
 
 def run(args: argparse.Namespace) -> int:
-    schema = build_schema()
+    schema = build_study_schema() if args.study else build_schema()
     if args.write:
         from srae.files import write_text
 
@@ -54,7 +58,14 @@ def build_schema() -> dict[str, Any]:
         {"if": {"properties": {"name": {"const": name}}, "required": ["name"]}, "then": _options_schema(name)}
         for name in sorted(MODELS)
     ]
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "srae config", **schema}
+    return {"$schema": DIALECT, "title": "srae config", **schema}
+
+
+def build_study_schema() -> dict[str, Any]:
+    """JSON Schema of a study."""
+    from srae.study import Study
+
+    return {"$schema": DIALECT, "title": "srae study", **_without_titles(Study.model_json_schema())}
 
 
 def _options_schema(name: str) -> dict[str, Any]:
@@ -95,7 +106,7 @@ def _without_titles(schema: Any) -> Any:
 
 def describe(schema: dict[str, Any]) -> Iterator[str]:
     """The schema as lines for people: ``key  type = default`` and its sentence."""
-    sections = schema["$defs"]
+    sections = schema.get("$defs", {})
 
     def lines(properties: dict[str, Any], required: list[str], prefix: str) -> Iterator[str]:
         for key, rule in properties.items():
@@ -112,7 +123,7 @@ def describe(schema: dict[str, Any]) -> Iterator[str]:
                 yield from lines(part["properties"], part.get("required", []), f"{prefix}{key}.")
 
     yield from lines(schema["properties"], schema["required"], "")
-    for branch in sections["ModelConfig"]["allOf"]:
+    for branch in sections.get("ModelConfig", {}).get("allOf", []):
         name, then = branch["if"]["properties"]["name"]["const"], branch["then"]
         yield f"\noptions of model {name}" + (":" if len(then["properties"]) > 1 else ": none")
         yield from lines(then["properties"], then["required"], "model.")
@@ -125,7 +136,13 @@ def _section(rule: dict[str, Any]) -> str | None:
 
 def _type(rule: dict[str, Any]) -> str:
     """A rule in the words that the error messages use."""
-    words = {"integer": "whole number", "boolean": "true or false", "string": "text", "null": "null"}
+    words = {
+        "integer": "whole number",
+        "boolean": "true or false",
+        "string": "text",
+        "object": "keys with values",
+        "null": "null",
+    }
     if "anyOf" in rule:
         return " or ".join(_type(part) for part in rule["anyOf"])
     if "enum" in rule or "const" in rule:
