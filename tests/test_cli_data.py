@@ -86,7 +86,11 @@ def test_swapped_folders_and_sizes(pair_folder: Callable[..., Path], capsys: pyt
 def test_pictures_alone_are_usable_with_a_word_of_advice(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert _run("check", _photos(tmp_path / "photos")) == 0
     out = capsys.readouterr().out
-    assert "high side alone" in out and "data.degrade" in out
+    assert "high side alone" in out and "data.degrade" in out and "class_folders" not in out
+    for name in ("cat", "dog"):
+        _photos(tmp_path / "animals" / name)
+    assert _run("check", tmp_path / "animals") == 0
+    assert "pictures in 2 folders: if each is a class, use data.name: class_folders" in capsys.readouterr().out
 
 
 def test_file_names_that_are_no_text_do_not_stop_it(

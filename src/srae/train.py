@@ -1,6 +1,6 @@
 """Train one config into one run folder: the one loop, for every task, on CUDA or CPU.
 
-The only module that sees both data and models.  What it does at step t depends
+With `session` and `evaluate` the only module that sees both data and models.  What it does at step t depends
 on (config, seed, t) alone - order, crops, augmentation and dropout are drawn
 from (seed, epoch, sample or batch) - so a resumed run equals an uninterrupted
 one to the bit on the same torch build, device type and number of threads.

@@ -65,7 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-o",
         "--output",
         metavar="CSV",
-        help="per-image figures (default: images-DATA-PROTOCOL.csv in the run, or MODEL-DATA-PROTOCOL.csv here)",
+        help="per-image figures (default: images-DATA-SPLIT-PROTOCOL.csv in the run, or MODEL-DATA-PROTOCOL.csv here)",
     )
     parser.add_argument("--runs-dir", metavar="DIR", default="runs", help="folder in which names are looked up")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to compute")

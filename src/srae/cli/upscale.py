@@ -34,7 +34,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "inputs", metavar="IMG|FOLDER", nargs="+", help="pictures, folders of pictures, quoted patterns ('*.jpg')"
     )
     parser.add_argument(
-        "-o", "--output", metavar="FILE|FOLDER", help="where to write (default: beside each picture, NAME_x2.png)"
+        "-o",
+        "--output",
+        metavar="FILE|FOLDER",
+        help="where to write (default: beside each picture, NAME_x2 with its ending)",
     )
     parser.add_argument(
         "--model", metavar="NAME|RUN|FILE", help="what to enlarge with (default: the shipped model for the scale)"
