@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-o",
         "--output",
         metavar="FILE|FOLDER",
-        help="where to write (default: beside each picture, NAME_x2 with its ending)",
+        help="where to write (default: NAME_x2 beside each picture)",
     )
     parser.add_argument(
         "--model", metavar="NAME|RUN|FILE", help="what to enlarge with (default: the shipped model for the scale)"

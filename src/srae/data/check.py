@@ -63,7 +63,7 @@ def check_pairs(folder: Path) -> Checked:
     if alone:
         notes.append("high side alone: needs data.degrade: {kernel: bicubic, scale: 2}, or `srae data make-pairs`")
     items = [item for pairs in scanned.values() for item in pairs]
-    folders = max(len({item.pair.high.parent for item in pairs}) for pairs in scanned.values())
+    folders = max((len({item.pair.high.parent for item in pairs}) for pairs in scanned.values()), default=0)
     if alone and folders > 1:
         notes.append(f"pictures in {folders} folders: if each is a class, use data.name: class_folders")
     scales = {scale_of(item) for item in items if item.low}
