@@ -131,6 +131,16 @@ def test_16_bit_planes_one_after_the_other_are_refused_not_garbled(tmp_path: Pat
             read_picture(tmp_path / "a.tif")
 
 
+def test_a_tiff_takes_no_tags_from_exif_that_say_how_pixels_lie(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x010E], exif[338], exif[266], exif[339] = "words", 7, 2, 3  # extra samples, bits from the right, floats
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 4, 3), dtype=np.uint8)
+    write_picture(tmp_path / "a.tif", Picture(pixels, None, exif.tobytes(), None))
+    assert np.array_equal(read_picture(tmp_path / "a.tif").pixels, pixels)
+    with Image.open(tmp_path / "a.tif") as image:
+        assert image.getexif()[0x010E] == "words"
+
+
 @pytest.mark.parametrize("turned", [1, 6])
 @pytest.mark.parametrize("suffix", [".png", ".tif"])
 def test_16_bit_colour_keeps_profile_exif_and_dpi(tmp_path: Path, suffix: str, turned: int) -> None:

@@ -32,7 +32,7 @@ FLOORS = {
     "yaml_text": {"errors"},
     "files": {"errors"},
     "device": {"errors"},
-    "decode": {"errors"},
+    "decode": {"encode", "errors"},
     "bands": set(),
     "png": {"bands"},
     "jpeg": {"bands"},

@@ -53,6 +53,17 @@ def test_every_network_has_a_toy() -> None:
     assert {toy[0] for toy in TOYS} == set(MODELS)
 
 
+def test_srcnn_repeats_the_edge_as_torch_does() -> None:
+    ours = build_model("srcnn", (1, 6, 5), (1, 6, 5), {})
+    for conv in ours.layers[::2]:
+        theirs = nn.Conv2d(
+            conv.in_channels, conv.out_channels, conv.kernel_size, padding="same", padding_mode="replicate"
+        )
+        theirs.load_state_dict(conv.state_dict())
+        input = torch.randn(2, conv.in_channels, 7, 3)
+        assert torch.allclose(conv(input), theirs(input), atol=1e-5)
+
+
 @pytest.mark.parametrize("toy", TOYS, ids=toy_id)
 def test_contract(toy: tuple) -> None:
     name, in_shape, out_shape, options = toy

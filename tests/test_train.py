@@ -10,16 +10,18 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import torch
 
+import srae.evaluate
 import srae.train
 from conftest import clean_environment
 from srae.checkpoint import load_model, read_checkpoint
 from srae.config import Config, TrainConfig, parse_config
+from srae.data import Batch, Split
 from srae.device import repeat_exactly
 from srae.errors import CheckpointError, ConfigError, Interrupted
 from srae.narrate import result_lines
@@ -206,6 +208,39 @@ def test_a_long_epoch_is_saved_on_its_way_and_a_kill_loses_no_more(
     resume_toy(config, tmp_path / "runs" / "often")
     assert saved == [(done // 4, done % 4) for done in range(1, 13)]  # after every batch of four in an epoch
     assert_same_run(whole, tmp_path / "runs" / "often")
+
+
+def _die(*_: object) -> None:
+    raise MemoryError
+
+
+def test_a_finished_run_that_goes_on_and_is_killed_is_not_done(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = run_toy(toy(folder, "train.epochs=1"), tmp_path)
+    assert read_run(path).status == "done"
+    monkeypatch.setattr(srae.train, "_finish", _die)
+    with pytest.raises(MemoryError):
+        resume_toy(toy(folder, "train.epochs=3"), path)
+    killed = read_run(path)
+    assert (killed.status, killed.summary, len(killed.rows)) == ("killed", None, 3)
+
+
+def test_samples_take_no_more_pictures_than_they_show(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a large val split as floats all together would not fit."""
+    session, taken = prepare(toy(folder), CPU), []
+    real = srae.evaluate.eval_batches
+
+    def batches(split: Split, size: int) -> Iterator[Batch]:
+        for batch in real(split, size):
+            taken.append(batch.indices)
+            yield batch
+
+    monkeypatch.setattr(srae.evaluate, "eval_batches", batches)
+    srae.evaluate.save_samples(session.model, session.data.val, tmp_path, dtype=torch.float32, count=2)
+    assert taken == [[0], [1]] and len(list(tmp_path.glob("*.png"))) >= 6
 
 
 def test_a_model_without_parameters_is_only_scored(folder: Path, tmp_path: Path) -> None:

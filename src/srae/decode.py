@@ -20,14 +20,12 @@ from typing import IO, NamedTuple
 import numpy as np
 from PIL import Image, ImageCms, ImageFile, UnidentifiedImageError
 
+from srae.encode import TIFF_TAGS_KEPT
 from srae.errors import DataError, ResourceError
 
 MAX_PIXELS = 178_000_000
 _FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
 _ORIENTATION, _BITS, _RESOLUTION, _PLANES = 0x0112, 258, 282, 284  # tags of EXIF and TIFF
-# A TIFF keeps its layout (strips, sizes, compression) among the same tags; only these describe the picture:
-# description, make, model, software, date, artist, copyright, EXIF and GPS folders.
-_TIFF_TAGS_KEPT = frozenset((270, 271, 272, 305, 306, 315, 33432, 34665, 34853))
 _BAND = 512  # rows copied at a time
 
 _pillow_globals = threading.Lock()
@@ -159,7 +157,7 @@ def _read_exif(image: Image.Image) -> tuple[int, bytes | None]:
         tags = image.getexif()
         orientation = tags.pop(_ORIENTATION, 1)
         if image.format == "TIFF":
-            for tag in set(tags) - _TIFF_TAGS_KEPT:
+            for tag in set(tags) - TIFF_TAGS_KEPT:
                 del tags[tag]
         exif = tags.tobytes() if len(tags) else None
     except Exception:  # whatever is wrong with the block, the pixels are fine

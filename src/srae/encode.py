@@ -24,6 +24,9 @@ FORMATS = {".png": "PNG", ".webp": "WEBP", ".bmp": "BMP"}
 FORMATS |= dict.fromkeys((".jpg", ".jpeg"), "JPEG") | dict.fromkeys((".tif", ".tiff"), "TIFF")
 LOSSY = ("JPEG", "WEBP")
 _LONGEST_SIDE = {"JPEG": 65_535, "WEBP": 16_383}
+# A TIFF keeps its layout (strips, sizes, compression) among the tags that EXIF has; only these describe the picture:
+# description, make, model, software, date, artist, copyright, EXIF and GPS folders.
+TIFF_TAGS_KEPT = frozenset((270, 271, 272, 305, 306, 315, 33432, 34665, 34853))
 _MOST_TIFF_BYTES = 2**32 - 2**24  # its offsets have 32 bits
 _LONGEST_JPEG_EXIF = 65_533  # one segment
 _QUALITY = 95
@@ -160,7 +163,7 @@ def _write_tiff(
     tags = TiffImagePlugin.ImageFileDirectory_v2()
     found = Image.Exif()
     found.load(exif or b"")
-    for tag in found:
+    for tag in TIFF_TAGS_KEPT.intersection(found):
         tags[tag] = found.get_ifd(tag) if tag in TiffTags.TAGS_V2_GROUPS else found[tag]
     tags[256], tags[257] = width, height
     tags[258] = (8 * pixels.dtype.itemsize,) * channels

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +108,7 @@ def baseline(data: Data, task: Task, protocol: Protocol) -> dict[str, float]:
 def save_samples(model: nn.Module, split: Split, folder: Path, *, dtype: torch.dtype, count: int = 4) -> None:
     """`<name>_low.png`, `_output.png`, `_high.png` of the first pictures of a split."""
     model.eval()
-    for batch in list(eval_batches(split, 1))[:count]:
+    for batch in islice(eval_batches(split, 1), count):
         stem = Path(split.names[batch.indices[0]]).stem
         output = _forward(model, batch.input, dtype).float().clamp(0, 1)
         for side, image in (("low", batch.input), ("output", output), ("high", batch.target)):
@@ -131,7 +132,7 @@ def describe_outputs(model: nn.Module, split: Split, *, dtype: torch.dtype, coun
         difference between two outputs at one place: 0 when the network gives one picture for every input.
     """
     model.eval()
-    batches = [batch for _, batch in zip(range(count), eval_batches(split, 1), strict=False)]
+    batches = list(islice(eval_batches(split, 1), count))
     outputs = [_forward(model, batch.input, dtype)[0, :3].float().cpu() for batch in batches]
     targets = [batch.target[0, :3].cpu() for batch in batches]
     spread = max((float((o - outputs[0]).abs().max()) for o in outputs[1:] if o.shape == outputs[0].shape), default=1.0)

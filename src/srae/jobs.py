@@ -148,5 +148,8 @@ def _one_file(sources: Sources, output: str, wanted: str | None) -> Path | None:
 
 def drop_done(jobs: list[Job]) -> tuple[list[Job], list[Job]]:
     """What is still to do, and what lies there already."""
-    done = [job for job in jobs if not job.refusal and os.path.lexists(job.target)]
-    return [job for job in jobs if job not in done], done
+    todo: list[Job] = []
+    done: list[Job] = []
+    for job in jobs:
+        (done if not job.refusal and os.path.lexists(job.target) else todo).append(job)
+    return todo, done

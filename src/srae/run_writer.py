@@ -122,8 +122,9 @@ class RunWriter:
             write_text(self.path / "DONE", "")
 
     def reopen(self) -> None:
-        """A finished run is to go on."""
-        (self.path / "DONE").unlink(missing_ok=True)
+        """A run is to go on: what was said of its end holds no longer."""
+        for name in ("DONE", "summary.json"):
+            (self.path / name).unlink(missing_ok=True)
 
     def close(self) -> None:
         self._lock.close()

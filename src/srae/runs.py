@@ -148,17 +148,27 @@ def baseline_of(run: Run) -> str:
     return str(protocol.get("baseline", "returning the input"))
 
 
+_OF_OWN_DATA = ("train", "val", "test", "identity", "output")
+
+
 def scored_on(run: Run, label: str) -> Run | None:
-    """The run with the figures that `srae eval` took of it elsewhere, in place of its own; it has no curves there."""
-    images = f"images-{label}.csv"
+    """The run with the figures that `srae eval` took of it elsewhere, the newest of several, in place of its own.
+
+    It has no curves and no outputs there.
+    """
+    numbered = re.compile(rf"images-{re.escape(label)}(?:-(\d+))?\.json")
+    found = {int(match[1] or 1): path for path in run.path.glob("*.json") if (match := numbered.fullmatch(path.name))}
+    if not found or not run.summary:
+        return None
+    newest = found[max(found)]
     try:
-        scores = json.loads((run.path / images).with_suffix(".json").read_text(encoding="utf-8"))
+        scores = json.loads(newest.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return None
-    if not isinstance(scores, dict) or not run.summary:
+    if not isinstance(scores, dict):
         return None
-    own = {key: value for key, value in run.summary.items() if key not in ("train", "val", "test", "identity")}
-    return replace(run, summary=own | scores, rows=[], images=images)
+    own = {key: value for key, value in run.summary.items() if key not in _OF_OWN_DATA}
+    return replace(run, summary=own | scores, rows=[], images=newest.with_suffix(".csv").name)
 
 
 def all_scored_on(runs: Sequence[Run], label: str, say: Callable[[str], None]) -> list[Run]:

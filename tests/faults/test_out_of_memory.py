@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from toy_runs import toy_text, write_pairs
 
 import srae.tiles
 from conftest import LONG, clean_environment
@@ -164,3 +166,18 @@ def test_f26_a_real_want_of_memory() -> None:
     assert done.returncode == 0, done.stderr
     first, *others = map(int, done.stdout.split())
     assert first == 600 and others and min(others) < 400
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the limit is set as on Linux")
+def test_f26_a_training_says_what_it_lacks(tmp_path: Path) -> None:
+    write_pairs(tmp_path / "pairs")
+    text = toy_text(tmp_path / "pairs").replace("channels: [3, 4]", "channels: [30000, 30000]")  # 30 GB of weights
+    (tmp_path / "wide.yaml").write_text(text)
+    command = f"ulimit -v 16000000; exec {shlex.quote(sys.executable)} -m srae train --config wide.yaml --device cpu"
+    done = subprocess.run(
+        ["sh", "-c", command], cwd=tmp_path, env=clean_environment(), capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 5, done.stderr
+    first, reason, remedy = done.stderr.splitlines()[-3:]
+    assert first == "srae train: not enough memory" and "alloc" in reason and "smaller batches" in remedy
+    assert not (tmp_path / "runs" / "wide").exists()

@@ -57,7 +57,12 @@ def show(text: str) -> None:
 
 def print_json(value: Any) -> None:
     """One JSON document on stdout; in ASCII, which every encoding and every file name goes through."""
-    print(json.dumps(value, indent=2))
+    print(json_text(value))
+
+
+def json_text(value: Any) -> str:
+    """JSON knows neither infinity nor NaN, which Python's `dumps` writes all the same: they become null."""
+    return json.dumps(json.loads(json.dumps(value), parse_constant=lambda _: None), indent=2)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -159,6 +164,15 @@ def run_verb(verb: str, arguments: list[str], program: str) -> int:
     except SraeError as error:
         _print_error(program, error)
         return error.exit_code
+    except (MemoryError, RuntimeError) as error:
+        from srae.tiles import is_memory_error
+
+        if not is_memory_error(error):
+            raise
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        remedy = "use smaller batches, crops or pictures, close other programs, or compute elsewhere (--device)"
+        _print_error(program, ResourceError("not enough memory", reason, remedy))
+        return ResourceError.exit_code
     except KeyboardInterrupt:
         say(f"{program}: stopped")
         return 130

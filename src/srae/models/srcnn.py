@@ -12,6 +12,7 @@ instead of 24.9 on the luma of Set5 x2), with the same function and size.
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 from srae.models.blocks import enlarge_bicubic, enlarged_radius, picture_scale
@@ -50,9 +51,21 @@ class SRCNN(nn.Module):
         return output
 
 
+class _EdgeConv2d(nn.Conv2d):
+    """Keeps the size by repeating the edge: zeros around would darken it.
+
+    Put together from slices: on CUDA the gradient of `padding_mode="replicate"` adds in whatever order comes.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        for side, dim in zip(self.kernel_size, (-2, -1), strict=True):
+            first, last = input.narrow(dim, 0, 1), input.narrow(dim, -1, 1)
+            input = torch.cat([*[first] * (side // 2), input, *[last] * (side // 2)], dim)
+        return super().forward(input)
+
+
 def _conv(inputs: int, outputs: int, kernel: int) -> nn.Conv2d:
-    """Keeps the size by repeating the edge: zeros around would darken it."""
-    conv = nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, padding_mode="replicate")
+    conv = _EdgeConv2d(inputs, outputs, kernel)
     nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
     assert conv.bias is not None
     nn.init.zeros_(conv.bias)
