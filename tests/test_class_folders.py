@@ -106,6 +106,20 @@ def test_splits_on_disk_are_kept_and_leaks_are_not(tmp_path: Path) -> None:
     assert (len(data.train), len(data.val), data.test) == (10, 4, None)
 
 
+def test_to_score_a_split_may_be_missing_and_a_folder_of_others_is_not_divided(tmp_path: Path) -> None:
+    folder = write_classes(tmp_path / "set", {"abra": 10, "ditto": 10})
+    assert len(opened(folder, whole=True, undivided=True).val) == 20
+    own, trained = opened(folder, whole=True), opened(folder)
+    assert own.fingerprint == trained.fingerprint and own.val.names == trained.val.names
+    write_classes(tmp_path / "other" / "test", {"abra": 3, "ditto": 3})
+    data = opened(tmp_path / "other", whole=True, per_class=4)
+    assert data.test is not None and len(data.test) == len(data.train) == 6
+    for name in ("abra", "ditto"):
+        (tmp_path / "empty" / name).mkdir(parents=True)
+    with pytest.raises(DataError, match="no train pictures"):
+        opened(tmp_path / "empty", whole=True, undivided=True)
+
+
 def test_an_epoch_can_have_equally_many_of_every_class(tmp_path: Path) -> None:
     data = opened(write_classes(tmp_path, {"abra": 20, "ditto": 10, "zubat": 5}), per_class=9)
     batches = list(train_batches(data.train, batch_size=4, seed=0, epoch=0))

@@ -62,6 +62,49 @@ def test_seeds_are_one_row_with_an_interval_over_seeds(tmp_path: Path) -> None:
     assert (single["seeds"], single["interval_over"]) == (None, "2 images")
 
 
+def test_a_seed_counts_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, seed, psnr in (("a", 0, [30.0, 31.0]), ("a-2", 0, [30.0, 31.0]), ("a-3", 1, [30.2, 31.2])):
+        write_run(tmp_path / name, seed=seed, psnr=psnr)
+    first, repeat, other = (read_run(tmp_path / name) for name in ("a", "a-2", "a-3"))
+    (group,) = group_runs([first, read_run(tmp_path / "." / "a")])
+    (row,) = group.rows()
+    assert (row["seeds"], row["interval_over"]) == (None, "2 images"), "named twice"
+    (group,) = group_runs([first, repeat])
+    assert [(row["run"], row["seeds"]) for row in group.rows()] == [("a", None), ("a-2", None)], "trained twice"
+    (group,) = group_runs([first, repeat, other])
+    assert [(row["run"], row["seeds"]) for row in group.rows()] == [("a", 2), ("a-2", None)]
+    (tmp_path / "link").symlink_to(tmp_path / "a")
+    assert main(["compare", "a", "link", str(tmp_path / "a"), "--runs-dir", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    assert "seeds" not in said and "against" not in said
+
+
+def test_experiments_of_one_name_are_told_apart_by_their_study(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    base = [28.0 + 0.5 * i for i in range(12)]
+    figures = {"s1/w4": (4, 3.0), "s1/w8": (8, 1.0), "s2/w4": (5, 0.0), "s2/w8": (9, 2.0)}
+    for name, (width, more) in figures.items():
+        write_run(tmp_path / name, width=width, psnr=[value + more for value in base])
+    studies = [str(tmp_path / name) for name in ("s1", "s2")]
+    assert main(["compare", *studies, "--json", "-o", str(tmp_path / "out")]) == 0
+    (group,) = json.loads(capsys.readouterr().out)
+    assert [row["run"] for row in group["rows"]] == list(figures)
+    assert group["best"] == "s1/w4"
+    differences = {row["run"]: row["difference_db"] for row in group["against_best"]}
+    assert differences == pytest.approx({"s1/w8": -2, "s2/w4": -3, "s2/w8": -1})
+    svg = (tmp_path / "out" / "curves.svg").read_text()
+    assert all(f">{name}<" in svg for name in figures)
+
+
+def test_names_are_unique_whatever_lies_where(tmp_path: Path) -> None:
+    """Two studies of one name, and a run that is called as the seeds of another experiment are together."""
+    places = [("x/s/a", 1, 0), ("y/s/a", 2, 0), ("s/b-s0", 3, 0), ("s/b-s1", 3, 1), ("s/b", 4, 0), ("s/c", 5, 0)]
+    (group,) = group_runs([read_run(write_run(tmp_path / p, width=w, seed=s)) for p, w, s in places])
+    longer = [str(tmp_path / place) for place in ("x/s/a", "y/s/a", "s/b-s0", "s/b")]
+    assert list(group.experiments()) == [*longer, "c"]
+
+
 def test_every_run_is_tested_against_the_best_on_the_same_pictures(tmp_path: Path) -> None:
     base = [28.0 + 0.5 * i for i in range(12)]
     better = [value + 0.4 + 0.05 * (i % 3) for i, value in enumerate(base)]
@@ -187,6 +230,20 @@ def test_intervals_of_test_and_missing_values(tmp_path: Path) -> None:
     assert row["val_psnr_half_width"] is not None
     assert row["test_psnr_half_width"] is None, "an infinite PSNR has no interval"
     assert row["interval_over"] == "2 images"
+
+
+@pytest.mark.parametrize("psnr", ["null", "Infinity"])
+def test_an_infinite_psnr_is_no_figure(tmp_path: Path, psnr: str, capsys: pytest.CaptureFixture[str]) -> None:
+    folders = [write_run(tmp_path / f"a-s{seed}", seed=seed) for seed in (0, 1)]
+    for folder in folders:  # the baseline returns a flat picture exactly; so does one of the networks
+        text = (folder / "summary.json").read_text().replace('"psnr": 13.0', f'"psnr": {psnr}')
+        text = text.replace('"psnr": 12.2', f'"psnr": {psnr}') if folder.name == "a-s1" else text
+        (folder / "summary.json").write_text(text)
+    first, second = map(row_of, map(read_run, folders))
+    assert (first["val_psnr"], first["gain_db"], second["val_psnr"]) == (12.2, None, None)
+    assert main(["compare", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    assert "returning the input: mse 0.050000\n" in said and "0.060000 ± 0.000000" in said and "inf" not in said
 
 
 def test_folders_of_other_versions_are_read_together(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

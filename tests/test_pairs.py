@@ -292,12 +292,17 @@ def test_limit_takes_the_first_of_each_split_and_reads_no_other(pair_folder: Cal
     assert data.train.names == data.val.names == ["0.png", "1.png"]
 
 
-def test_to_score_a_folder_is_taken_whole(tmp_path: Path, pair_folder: Callable[..., Path]) -> None:
+def test_to_score_sizes_may_differ_and_a_folder_of_others_is_not_divided(
+    tmp_path: Path, pair_folder: Callable[..., Path]
+) -> None:
     for i in range(5):
         _picture(tmp_path / "set5" / f"{i}.png", (8 + 2 * i, 8))
     degrade = {"kernel": "bicubic", "scale": 2}
-    data = _open(tmp_path / "set5", degrade=degrade, whole=True)
+    data = _open(tmp_path / "set5", degrade=degrade, whole=True, undivided=True)
     assert len(data.val) == 5 and data.test is None
+    own, trained = (_open(tmp_path / "set5", degrade=degrade, **how) for how in ({"whole": True}, {"crop": 8}))
+    assert (own.train.names, own.val.names) == (trained.train.names, trained.val.names)
+    assert own.fingerprint == trained.fingerprint != data.fingerprint
     folder = pair_folder()
     shutil.rmtree(folder / "train")
     assert len(_open(folder, whole=True).val) == 2

@@ -8,6 +8,7 @@ import hashlib
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from string import Formatter
@@ -263,6 +264,35 @@ def test_bold_and_noise_follow_the_paired_test(tmp_path: Path) -> None:
     assert partly.winner is None, "what could not be tested is not beaten"
 
 
+@pytest.mark.parametrize("psnr", [None, float("inf")])
+def test_a_baseline_without_a_finite_psnr_is_none(tmp_path: Path, psnr: float | None) -> None:
+    """It returned a flat picture exactly.  Warnings are errors here: nothing infinite is drawn."""
+    folders = [write_run(tmp_path / f"w{i}", width=i, psnr=values) for i, values in enumerate((BASE, BETTER))]
+    for folder in folders:
+        edit_summary(folder, identity={"mse": 0.05, "psnr": psnr, "ssim": 0.5})
+    (written,) = write_report([read_run(folder) for folder in folders], tmp_path / "report")
+    assert written.section.baseline is None
+    assert written.sentences[0].text == "w1 is best: 31.21 dB on validation."
+    page = Page((tmp_path / "report" / "report.html").read_text()).text
+    assert "inf dB" not in page and "Bars start at the baseline" not in page
+    for name in ("bars", "pareto_seconds"):
+        assert "inf" not in re.findall(r">([^<]*)<", (tmp_path / "report" / "figures" / f"{name}.svg").read_text())
+
+
+def test_figures_of_other_data_have_no_looks(tmp_path: Path) -> None:
+    """The pictures in a run's folder are of its own val: under the name of other data they would be a lie."""
+    folder = write_samples(write_run(tmp_path / "a", psnr=BASE))
+    for name in "12":
+        Image.new("RGB", (32, 24), (128, 128, 128)).save(folder / "samples" / f"{name}_output.png")
+    own = read_run(folder)
+    about = {"data": {"name": "set5", "fingerprint": "5"}, "val": {"psnr": 33.0}, "identity": {"psnr": 30.0}}
+    for run, here in ((own, True), (replace(own, summary=own.summary | about, images="images-set5-val-y.csv"), False)):  # type: ignore[operator]
+        (written,) = write_report([run], tmp_path / f"report_{here}")
+        assert ("Learned nothing" in str(written.sentences)) == here
+        assert (tmp_path / f"report_{here}" / "figures" / "strip.png").exists() == here
+        assert ("slider" in str(Page((tmp_path / f"report_{here}" / "report.html").read_text()).tags)) == here
+
+
 def test_what_mattered_is_said(tmp_path: Path) -> None:
     folders = [
         write_run(tmp_path / f"w{width}-s{seed}", width=width, seed=seed, psnr=[20.0 + width + 0.1 * seed] * 2)
@@ -336,10 +366,25 @@ def test_published_figures_stand_beside_ours_in_their_unit(tmp_path: Path) -> No
     assert published_table(section, EN) is None
 
 
-def test_two_experiments_of_one_name_are_refused(tmp_path: Path) -> None:
-    runs = [read_run(write_run(tmp_path / place / "a", width=i)) for i, place in enumerate("xy")]
-    with pytest.raises(ConfigError, match="two experiments are called 'a'"):
-        make_sections(runs)
+def test_experiments_of_one_name_are_told_apart_by_their_study(tmp_path: Path) -> None:
+    figures = (("s1", BETTER), ("s2", BASE))
+    folders = [
+        write_samples(write_run(tmp_path / study / "cnn4_tanh", width=i, psnr=psnr), shift=i)
+        for i, (study, psnr) in enumerate(figures)
+    ]
+    edit_summary(folders[1], status="stopped")
+    runs, names = [read_run(folder) for folder in folders], ["s1/cnn4_tanh", "s2/cnn4_tanh"]
+    (written,) = write_report(runs, tmp_path / "report")
+    section = written.section
+    assert [v.name for v in section.variants] == [v.row["run"] for v in section.variants] == names
+    assert (section.best, section.winner, [test["run"] for test in section.tests]) == (names[0], names[0], names[1:])
+    page = Page((tmp_path / "report" / "report.html").read_text()).text
+    assert "s2/cnn4_tanh is not finished (stopped)" in page and "Configuration of s1/cnn4_tanh" in page
+    for figure in ("bars", "curves", "strip"):
+        svg = (tmp_path / "report" / "figures" / f"{figure}.svg").read_text()
+        assert all(f">{name}<" in svg for name in names)
+    published = published_table(section, EN)
+    assert published is not None and {record["run"] for record in published.records} == set(names)
     (section,) = make_sections([runs[0], runs[0]])
     assert len(section.variants) == 1, "a run named twice counts once"
 

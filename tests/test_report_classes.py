@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -107,6 +108,15 @@ def test_predictions_are_those_of_the_pictures(tmp_path: Path) -> None:
     (first / "samples" / "test_999.png").write_bytes(b"of no picture")
     assert len(read_predictions(variants_of(first))) == 7
     assert read_predictions(variants_of(second)) == [] and read_predictions([]) == []
+
+
+def test_predictions_are_not_shown_under_the_name_of_other_data(tmp_path: Path) -> None:
+    folder = write_classifier(tmp_path / "net", VAL, test=TEST, classes=ANIMALS, samples=8)
+    own = read_run(folder)
+    (folder / "images-others-test.csv").write_text((folder / "images.csv").read_text())
+    elsewhere = replace(own, images="images-others-test.csv")
+    assert len(read_predictions([Variant("net", [own], *style_of(0))])) == 8
+    assert read_predictions([Variant("net", [elsewhere], *style_of(0))]) == []
 
 
 # ---------------------------------------------------------------------------- reports

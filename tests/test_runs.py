@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from conftest import write_run
 from srae.runs import read_run, scored_on
 
@@ -21,3 +23,12 @@ def test_figures_taken_elsewhere_are_the_newest_and_of_there_alone(tmp_path: Pat
     assert not {"output", "identity", "train"} & set(there.summary)
     assert there.summary["parameters"] == summary["parameters"]
     assert scored_on(read_run(folder), "set5-val") is None
+
+
+@pytest.mark.parametrize(("then", "counts"), [({"best_epoch": 3}, True), ({"best_epoch": 2}, False), ({}, True)])
+def test_figures_of_weights_that_were_replaced_do_not_count(tmp_path: Path, then: dict[str, int], counts: bool) -> None:
+    folder = write_run(tmp_path / "a")
+    summary = json.loads((folder / "summary.json").read_text())
+    (folder / "summary.json").write_text(json.dumps({**summary, "best_epoch": 3}))
+    (folder / "images-set5-val-y.json").write_text(json.dumps({"val": {"psnr": 30.0}, **then}))
+    assert (scored_on(read_run(folder), "set5-val-y") is not None) is counts

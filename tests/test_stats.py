@@ -39,10 +39,10 @@ def test_image_interval_covers_the_mean_about_as_often_as_it_says() -> None:
 
 
 def test_shares_have_wilsons_interval() -> None:
-    found = interval_over_images([1.0] * 54 + [0.0] * 6)
+    found = interval_over_images([1.0] * 54 + [0.0] * 6, shares=True)
     wilson = scipy_stats.binomtest(54, 60).proportion_ci(method="wilson")
     assert (found.low, found.high) == (pytest.approx(wilson.low), pytest.approx(wilson.high))
-    perfect = interval_over_images([1.0] * 10)
+    perfect = interval_over_images([1.0] * 10, shares=True)
     assert perfect.low is not None and 0.6 < perfect.low < 0.8, "ten of ten do not prove a hundred of a hundred"
 
 
@@ -100,6 +100,7 @@ def test_comparison_of_equal_and_of_shifted_models() -> None:
     base = random.normal(30, 3, 40)
     equal = compare_pairs(base.tolist(), base.tolist())
     assert (equal.p, equal.wilcoxon_p, equal.win_rate, equal.difference.mean) == (1.0, 1.0, 0.5, 0.0)
+    assert (equal.difference.low, equal.difference.high) == (0.0, 0.0), "differences of 0 are not shares"
     better = compare_pairs((base + 0.2 + random.normal(0, 0.1, 40)).tolist(), base.tolist())
     assert better.p < 0.001 and better.wilcoxon_p < 0.001
     assert better.win_rate > 0.9

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from srae.compare import group_runs
 from srae.config import CONFIG_FOLDERS
 from srae.errors import ConfigError
+from srae.narrate import epoch_line, val_sentence
 from srae.runs import list_runs, read_run
 from srae.study import load_study, plan, read_parts
 
@@ -124,6 +127,34 @@ def test_a_study_skips_resumes_reports_and_compares(
     changed = srae("study", "widths.yaml")
     assert changed.returncode == 2
     assert "has another config" in changed.stderr
+
+
+@pytest.mark.parametrize("psnr", [None, math.inf])
+def test_without_a_finite_psnr_the_mean_error_is_the_judge(psnr: float | None) -> None:
+    """In memory the PSNR of a flat picture, returned exactly, is infinite; in summary.json it is null."""
+    val, protocol = {"mse": 0.002, "psnr": 30.0, "ssim": 0.9}, {"baseline": "returning the input"}
+    identity = {"mse": 0.003, "psnr": psnr, "ssim": 0.8}
+    assert val_sentence({"val": val, "identity": identity, "protocol": protocol}) == (
+        "val mse 0.002000, 30.00 dB, ssim 0.9000: better than returning the input, by mean error (its mse 0.003000)"
+    )
+    exact = {**val, "psnr": psnr}
+    for mse, words in ((0.002, "as good as"), (0.001, "WORSE than")):
+        said = val_sentence({"val": exact, "identity": {"mse": mse, "psnr": 28.0}, "protocol": protocol})
+        assert f"no finite PSNR, ssim 0.9000: {words} returning the input" in said
+    row = {"epoch": 1, "train_mse": 0.1, "val_mse": 0.1, "val_psnr": 30.0, "images_per_second": 1, "wall_seconds": 1}
+    assert "30.00 dB (input no finite PSNR)  " in epoch_line(row, 1, identity)
+
+
+def test_a_flat_picture_does_not_end_a_study(srae: Run, pair_folder: Callable[..., Path], tmp_path: Path) -> None:
+    folder = pair_folder(train=2, val=2, size=(16, 16))
+    for side in ("low_res", "high_res"):  # returned exactly by the baseline, whose PSNR is infinite then
+        Image.new("RGB", (16, 16), (90, 90, 90)).save(folder / "val" / side / "0.png")
+    (tmp_path / "base.yaml").write_text(BASE.format(folder=folder))
+    write_study(tmp_path, "configs: [base.yaml]\nset: {train.epochs: 1}\nseeds: [0, 1]")
+    done = srae("study", "widths.yaml", "--device", "cpu")
+    assert done.returncode == 0, done.stderr
+    assert len(re.findall(r"base-s\d  val mse .* returning the input, by mean error \(its mse 0\.", done.stderr)) == 2
+    assert " inf" not in (tmp_path / "runs" / "widths" / "base-s0" / "log.txt").read_text()
 
 
 def test_a_dry_run_says_what_and_how_long_and_makes_nothing(

@@ -3,7 +3,8 @@
 Numbers stand in one table only when they were measured on the same data under
 the same protocol: rows come in groups of equal (fingerprint, protocol).  Runs
 that differ in their seed alone are one row: mean and 95 % interval over seeds.
-A single run has its interval over images; the two are never pooled.
+A seed trained twice is no second seed: the repeat is a row of its own.  A single
+run has its interval over images; the two are never pooled.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from srae.runs import Run, read_images
-from srae.scores import Score, score_of
+from srae.scores import ACCURACY, Score, finite, score_of
 from srae.stats import (
     Interval,
     adjust_holm,
@@ -90,24 +91,27 @@ class Group:
     def score(self) -> Score:
         return score_of(self.runs[0])
 
-    def experiments(self) -> list[list[Run]]:
-        """Runs that differ in their seed alone are one experiment."""
+    def experiments(self) -> dict[str, list[Run]]:
+        """Name -> runs that differ in their seed alone."""
         found: dict[str, list[Run]] = {}
         for run in self.runs:
-            # a run whose config cannot be read stands for itself
-            config = {**run.config, "seed": None} if run.config else {"path": str(run.path)}
-            found.setdefault(repr(config), []).append(run)
-        return list(found.values())
+            config = run.config or {}
+            key = repr({**config, "seed": None})
+            seeds = [(other.config or {}).get("seed") for other in found.get(key, [])]
+            # a run whose config cannot be read stands for itself, and so does the repeat of a seed
+            found.setdefault(key if config and config.get("seed") not in seeds else str(run.path), []).append(run)
+        return dict(zip(unique_names(list(found.values())), found.values(), strict=True))
 
     def rows(self) -> list[dict[str, Any]]:
         """One row per experiment."""
-        return [row_of(runs[0]) if len(runs) == 1 else merge_seeds(runs) for runs in self.experiments()]
+        rows = {name: row_of(r[0]) if len(r) == 1 else merge_seeds(r) for name, r in self.experiments().items()}
+        return [{**row, "run": name} for name, row in rows.items()]
 
 
 def group_runs(runs: Iterable[Run]) -> list[Group]:
-    """Runs by (data fingerprint, protocol, score), in order of first appearance."""
+    """Runs by (data fingerprint, protocol, score), in order of first appearance; each run once."""
     groups: dict[tuple[str, str, str], list[Run]] = {}
-    for run in runs:
+    for run in {run.path.resolve(): run for run in runs}.values():
         summary, score = run.summary or {}, score_of(run)
         data = summary.get("data") or {}
         label = f"{data.get('name')} ({data.get('fingerprint')})" if data else "data not recorded yet"
@@ -131,7 +135,7 @@ def row_of(run: Run) -> dict[str, Any]:
     """One run as a row of `COLUMNS`, intervals over the images of each split; what is not known (yet) is None."""
     summary, last = run.summary or {}, run.rows[-1] if run.rows else {}
     measured = _measured(run)
-    psnr, identity = measured["val_psnr"], (summary.get("identity") or {}).get("psnr")  # null: it was infinite
+    psnr, identity = measured["val_psnr"], finite((summary.get("identity") or {}).get("psnr"))
     row = {
         "run": run.name,
         "status": run.status,
@@ -156,7 +160,7 @@ def row_of(run: Run) -> dict[str, Any]:
 def _measured(run: Run) -> dict[str, Any]:
     summary, last = run.summary or {}, run.rows[-1] if run.rows else {}
     parts = {column: column.partition("_") for column in MEASURED}
-    return {c: (summary.get(split) or {}).get(metric, last.get(c)) for c, (split, _, metric) in parts.items()}
+    return {c: finite((summary.get(split) or {}).get(metric, last.get(c))) for c, (split, _, metric) in parts.items()}
 
 
 def _intervals_over_images(run: Run) -> dict[str, Interval]:
@@ -169,7 +173,7 @@ def _intervals_over_images(run: Run) -> dict[str, Interval]:
             continue
         values = [float(row.get(metric) or math.nan) for row in rows if row.get("split") == split]
         if len(values) > 1 and all(map(math.isfinite, values)):
-            intervals[column] = interval_over_images(values)
+            intervals[column] = interval_over_images(values, shares=metric == ACCURACY.metric)
     return intervals
 
 
@@ -205,6 +209,15 @@ def name_of(runs: Sequence[Run]) -> str:
     return stems.pop() if len(stems) == 1 and len(runs) > 1 else runs[0].name
 
 
+def unique_names(experiments: Sequence[Sequence[Run]]) -> list[str]:
+    """What experiments are called side by side: names that repeat get their study in front, or are whole paths."""
+    names = [name_of(runs) for runs in experiments]
+    studies = [f"{runs[0].path.resolve().parent.name}/{name_of(runs)}" for runs in experiments]
+    for longer in (studies, [str(runs[0].path) for runs in experiments]):
+        names = [more if names.count(name) > 1 else name for name, more in zip(names, longer, strict=True)]
+    return names
+
+
 def stem_of(name: str) -> str:
     """A run's name without its seed or number: ``a-s0``, ``a-2`` -> ``a``."""
     return re.sub(r"-s\d+$|-\d+$", "", name)
@@ -222,7 +235,7 @@ def pair_with_best(group: Group) -> tuple[str, list[dict[str, Any]]]:
         of the same two or more pictures are left out.
     """
     score = group.score
-    measured = {name_of(runs): _score_by_image(runs, score) for runs in group.experiments()}
+    measured = {name: _score_by_image(runs, score) for name, runs in group.experiments().items()}
     measured = {name: values for name, values in measured.items() if values}
     if len(measured) < 2:
         return "", []

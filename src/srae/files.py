@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import json
 import os
 import re
 import shutil
@@ -11,9 +12,14 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO, TextIO
+from typing import Any, BinaryIO, TextIO
 
 from srae.errors import ResourceError, RunBusyError
+
+
+def json_text(value: Any, *, ascii_only: bool = False) -> str:
+    """JSON, with null for what is not finite: the words that Python's `dumps` writes for it no other reader knows."""
+    return json.dumps(json.loads(json.dumps(value), parse_constant=lambda _: None), indent=2, ensure_ascii=ascii_only)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,12 +18,18 @@ def epoch_line(row: dict[str, Any], epochs: int, identity: dict[str, float]) -> 
     """One row of metrics.csv in words."""
     place = f"epoch {row['epoch']:>{len(str(epochs))}}/{epochs}"
     if "val_psnr" in row:
-        against = f" (input {identity['psnr']:.2f})" if identity else ""
-        score = f"train mse {row['train_mse']:.6f}  val mse {row['val_mse']:.6f}  {row['val_psnr']:.2f} dB{against}"
+        against = f" (input {describe_psnr(identity['psnr']).removesuffix(' dB')})" if identity else ""
+        errors = f"train mse {row['train_mse']:.6f}  val mse {row['val_mse']:.6f}"
+        score = f"{errors}  {describe_psnr(row['val_psnr'])}{against}"
     else:
         loss = f"train loss {row['train_loss']:.4f}  val loss {row['val_cross_entropy']:.4f}"
         score = f"{loss}  train accuracy {row['train_accuracy']:.4f}  val accuracy {row['val_accuracy']:.4f}"
     return f"{place}  {score}  {row['images_per_second']:.1f} images/s  {row['wall_seconds']:.0f} s"
+
+
+def describe_psnr(psnr: float | None) -> str:
+    """``28.65 dB``; the mean has no value where a picture came out without any error, as flat ones easily do."""
+    return "no finite PSNR" if psnr is None or not math.isfinite(psnr) else f"{psnr:.2f} dB"
 
 
 OUTPUT_FAULTS = {
@@ -63,9 +70,19 @@ def val_sentence(summary: dict[str, Any]) -> str:
     val, identity = summary["val"], summary["identity"]
     if not identity:
         return "val " + ", ".join(f"{name.replace('_', '-')} {value:.5g}" for name, value in val.items())
-    gain, baseline = val["psnr"] - identity["psnr"], summary["protocol"]["baseline"]
-    verdict = f"{gain:+.2f} dB against {baseline}" if gain >= 0 else f"WORSE than {baseline}, by {-gain:.2f} dB"
-    return f"val mse {val['mse']:.6f}, {val['psnr']:.2f} dB, ssim {val['ssim']:.4f}: {verdict}"
+    verdict = against_baseline(val, identity, summary["protocol"]["baseline"])
+    return f"val mse {val['mse']:.6f}, {describe_psnr(val['psnr'])}, ssim {val['ssim']:.4f}: {verdict}"
+
+
+def against_baseline(scores: Mapping[str, Any], identity: Mapping[str, Any], baseline: str) -> str:
+    """Whether scores are better than those of a baseline: by PSNR, or where one of the two has none, by mean error."""
+    psnr, reference = scores["psnr"], identity["psnr"]
+    if any(value is None or not math.isfinite(value) for value in (psnr, reference)):
+        mse, error = scores["mse"], identity["mse"]
+        verdict = "WORSE than" if mse > error else "better than" if mse < error else "as good as"
+        return f"{verdict} {baseline}, by mean error (its mse {error:.6f})"
+    gain = psnr - reference
+    return f"{gain:+.2f} dB against {baseline}" if gain >= 0 else f"WORSE than {baseline}, by {-gain:.2f} dB"
 
 
 def result_lines(summary: dict[str, Any], path: str) -> str:

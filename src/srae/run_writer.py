@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -12,7 +10,7 @@ from typing import Any
 
 from srae.config import Config, dump_config
 from srae.errors import ResourceError, RunBusyError
-from srae.files import lock_file, resource_error, sweep_orphans, write_text
+from srae.files import json_text, lock_file, resource_error, sweep_orphans, write_text
 from srae.runs import COLUMNS, VERSION, check_name, csv_text, epoch_of, is_stillborn
 
 
@@ -73,7 +71,7 @@ class RunWriter:
         write_text(self.path / "config.yaml", dump_config(config))
 
     def write_json(self, name: str, value: Mapping[str, Any]) -> None:
-        write_text(self.path / name, json.dumps(_finite(value), indent=2, ensure_ascii=False) + "\n")
+        write_text(self.path / name, json_text(value) + "\n")
 
     def append_row(self, row: Mapping[str, Any]) -> None:
         """One epoch into metrics.csv, on the disk when this returns."""
@@ -128,12 +126,3 @@ class RunWriter:
 
     def close(self) -> None:
         self._lock.close()
-
-
-def _finite(value: Any) -> Any:
-    """JSON has no infinity: such a number becomes null."""
-    if isinstance(value, Mapping):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

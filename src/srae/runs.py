@@ -154,7 +154,7 @@ _OF_OWN_DATA = ("train", "val", "test", "identity", "output")
 def scored_on(run: Run, label: str) -> Run | None:
     """The run with the figures that `srae eval` took of it elsewhere, the newest of several, in place of its own.
 
-    It has no curves and no outputs there.
+    It has no curves and no outputs there.  Figures of weights that a longer training replaced do not count.
     """
     numbered = re.compile(rf"images-{re.escape(label)}(?:-(\d+))?\.json")
     found = {int(match[1] or 1): path for path in run.path.glob("*.json") if (match := numbered.fullmatch(path.name))}
@@ -165,7 +165,8 @@ def scored_on(run: Run, label: str) -> Run | None:
         scores = json.loads(newest.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return None
-    if not isinstance(scores, dict):
+    best_epoch = run.summary.get("best_epoch")
+    if not isinstance(scores, dict) or scores.get("best_epoch", best_epoch) != best_epoch:
         return None
     own = {key: value for key, value in run.summary.items() if key not in _OF_OWN_DATA}
     return replace(run, summary=own | scores, rows=[], images=newest.with_suffix(".csv").name)
@@ -184,9 +185,9 @@ def all_scored_on(runs: Sequence[Run], label: str, say: Callable[[str], None]) -
         path = missing[0].path
         names = [file.stem.removeprefix("images-") for file in sorted(path.glob("images-*.json"))]
         remedy = f"there are: {', '.join(names) or 'none'}; `srae eval --model {path} --data FOLDER` makes them"
-        raise ConfigError(f"no figures called {label!r}", str(path), remedy)
+        raise ConfigError(f"no figures called {label!r} of the run's last weights", str(path), remedy)
     if missing:
-        say(f"left out, for want of figures called {label!r}: {', '.join(run.name for run in missing)}")
+        say(f"left out, without figures called {label!r} of their last weights: {', '.join(r.name for r in missing)}")
     return found
 
 

@@ -6,6 +6,7 @@ accuracy.  Of every score more is better.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from srae.runs import Run
@@ -64,6 +65,11 @@ ACCURACY = Score(
     protocol="{channels}, accuracy: share of pictures whose likeliest class is the true one, cross-entropy in nats",
 )
 SCORES = {"super_resolution": PSNR, "reconstruction": PSNR, "classification": ACCURACY}
+
+
+def finite(value: float | None) -> float | None:
+    """A figure that can be ranked and drawn; the PSNR of a picture without any error is infinite, or null in a file."""
+    return value if value is not None and math.isfinite(value) else None
 
 
 def score_of(run: Run) -> Score:

@@ -14,7 +14,7 @@ from srae.device import describe_machine, memory_peaks
 from srae.metrics import Protocol
 from srae.models import count_multiply_adds, count_parameters
 from srae.models.baselines import baseline_name
-from srae.narrate import describe_seconds
+from srae.narrate import describe_psnr, describe_seconds
 from srae.optimizer import learning_rate_at
 from srae.progress import Progress
 from srae.tasks import Task
@@ -78,8 +78,8 @@ def start_lines(s: Session) -> list[str]:
     if s.optimizer is not None and samples < s.config.train.batch_size:
         lines.append(f"batch     {samples} instead of {s.config.train.batch_size}: an epoch has no more samples")
     if s.identity:
-        mse, psnr = s.identity["mse"], s.identity["psnr"]
-        lines.append(f"baseline  {s.baseline}: val mse {mse:.6f}, {psnr:.2f} dB ({s.protocol})")
+        mse, psnr = s.identity["mse"], describe_psnr(s.identity["psnr"])
+        lines.append(f"baseline  {s.baseline}: val mse {mse:.6f}, {psnr} ({s.protocol})")
     return lines
 
 

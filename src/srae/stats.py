@@ -45,18 +45,19 @@ def interval_over_seeds(values: Sequence[float]) -> Interval:
     return Interval(mean, mean - half, mean + half, count)
 
 
-def interval_over_images(values: Sequence[float], *, seed: int = 0) -> Interval:
+def interval_over_images(values: Sequence[float], *, shares: bool = False, seed: int = 0) -> Interval:
     """Interval of a mean over images.
 
-    Shares (all values 0 or 1) get Wilson's score interval (1927), which has a width even when all
-    are right; others the percentile bootstrap (Efron 1979), and from `MANY` images on the normal one.
+    Shares (every value says right or wrong, 1 or 0) get Wilson's score interval (1927), which has a width
+    even when all are right; others the percentile bootstrap (Efron 1979), and from `MANY` images on the
+    normal one.  The caller says which: differences that are all 0 look like shares and are none.
     """
     data = np.asarray(values, float)
     count, mean = len(data), float(data.mean())
     if count < 2:
         return Interval(mean, None, None, count)
     z = float(special.ndtri((1 + LEVEL) / 2))
-    if np.isin(data, (0, 1)).all():
+    if shares:
         center = (mean + z**2 / (2 * count)) / (1 + z**2 / count)
         half = z / (1 + z**2 / count) * math.sqrt(mean * (1 - mean) / count + z**2 / (4 * count**2))
         low, high = center - half, center + half

@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import errno
 import importlib
-import json
 import os
 import sys
 from collections.abc import Iterator
@@ -57,12 +56,9 @@ def show(text: str) -> None:
 
 def print_json(value: Any) -> None:
     """One JSON document on stdout; in ASCII, which every encoding and every file name goes through."""
-    print(json_text(value))
+    from srae.files import json_text
 
-
-def json_text(value: Any) -> str:
-    """JSON knows neither infinity nor NaN, which Python's `dumps` writes all the same: they become null."""
-    return json.dumps(json.loads(json.dumps(value), parse_constant=lambda _: None), indent=2)
+    print(json_text(value, ascii_only=True))
 
 
 def main(arguments: list[str] | None = None) -> int:

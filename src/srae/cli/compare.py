@@ -37,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from srae.compare import differing_keys, group_runs, text_table
     from srae.runs import all_scored_on, baseline_of, find_runs, read_run
+    from srae.scores import finite
 
     runs = [read_run(path) for name in args.runs for path in find_runs(name, Path(args.runs_dir))]
     if args.on:
@@ -52,13 +53,12 @@ def run(args: argparse.Namespace) -> int:
         say("these runs differ in data or protocol: their figures do not belong in one table")
     for group in groups:
         show(f"data: {group.data}\nprotocol: {group.protocol}")
-        mse, psnr = ((group.baseline or {}).get(metric) for metric in ("mse", "psnr"))
-        if mse is not None and psnr is not None:
-            show(f"{baseline_of(group.runs[0])}: mse {mse:.6f}, {psnr:.2f} dB")
+        mse, psnr = (finite((group.baseline or {}).get(metric)) for metric in ("mse", "psnr"))
+        if mse is not None:
+            show(f"{baseline_of(group.runs[0])}: mse {mse:.6f}" + (f", {psnr:.2f} dB" if psnr is not None else ""))
         show(f"\n{text_table(group.rows())}\n")
         print_tests(group)
-    differences = differing_keys(runs)
-    if len(runs) > 1 and differences:
+    if differences := differing_keys([run for group in groups for run in group.runs]):
         show("config differences:")
         for key, values in differences.items():
             show(f"  {key}: {', '.join(map(str, values))}")

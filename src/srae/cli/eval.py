@@ -7,17 +7,19 @@ protocols do not belong in one table.
 from __future__ import annotations
 
 import argparse
-import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from srae.cli import print_json, say, show
-from srae.errors import ConfigError
+from srae.errors import ConfigError, SraeError
 
 if TYPE_CHECKING:
     import torch
 
+    from srae.checkpoint import Loaded
     from srae.config import DataConfig
+    from srae.data import Data
 
 EXAMPLES = """
   srae eval --model runs/cnn4_tanh runs/residual --json
@@ -36,7 +38,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="shipped models, runs, studies (all that is done in them) or checkpoints",
     )
-    parser.add_argument("--data", metavar="FOLDER", help="pictures; by default those that the run was trained on")
+    parser.add_argument(
+        "--data",
+        metavar="FOLDER",
+        help="pictures, all of them val where no split is on disk; by default the run's own, split as for its training",
+    )
     parser.add_argument(
         "--self-test", action="store_true", help="check the metrics against known figures (--data: a folder with Set5)"
     )
@@ -77,6 +83,7 @@ def run(args: argparse.Namespace) -> int:
         return _self_test(args)
     if not args.model:
         raise ConfigError("no model named", "--model", "name one, or give --self-test")
+    _check_output(args.output)
 
     from srae.device import pick_device
 
@@ -124,7 +131,8 @@ def _score(args: argparse.Namespace, path: Path, device: torch.device) -> dict[s
     if task.has_baseline and trained_on.channels == "L":  # scored on the same colour pictures as every other network
         model, options["channels"] = InColour(model), "RGB"
         say("this model knows grey only: the colours are enlarged bicubically")
-    data = open_data(whole=True, **options).to(device)
+    # Nobody trained on what --data names; the run's own pictures are split as they were for its training.
+    data = open_data(whole=True, undivided=bool(args.data), **options).to(device)
     for note in data.notes:
         say(note)
     split = getattr(data, args.split)
@@ -145,9 +153,8 @@ def _score(args: argparse.Namespace, path: Path, device: torch.device) -> dict[s
         if args.self_ensemble:
             model, label = SelfEnsemble(model), f"{label}-self-ensemble"
         identity = evaluate(baseline_model(tuple(in_shape), tuple(out_shape)), split, task, protocol)
-    elif tuple(data.out_shape) != tuple(loaded.out_shape):
-        what = f"the model puts out {loaded.out_shape}, these data want {data.out_shape}"
-        raise ConfigError(what, str(loaded.path), "give the data that it was trained on")
+    else:
+        _check_targets(loaded, data)
     scores = score_split(model.to(device), split, data.classes, task, protocol)
     baseline = {"baseline": baseline_name(scale)} if task.has_baseline else {}
     about: dict[str, Any] = {
@@ -155,10 +162,11 @@ def _score(args: argparse.Namespace, path: Path, device: torch.device) -> dict[s
         "protocol": {**protocol.as_dict(), **baseline},
         args.split: means({name: scores[name] for name in task.metrics}),
         "identity": means(identity) or None,
+        "best_epoch": loaded.meta.get("progress", {}).get("best_epoch"),  # of a run that goes on others are scored
     }
     columns = {**scores, **({"identity_mse": identity["mse"]} if identity else {})}
-    output = _output_path(args, loaded.path, label)
-    _store(output, about, {"split": [args.split] * len(split), "name": split.names, **columns})
+    table = {"split": [args.split] * len(split), "name": split.names, **columns}
+    output = _store(args, loaded.path, label, about, table)
     if not args.json:
         show(f"data      {data.name}, {args.split}: {len(split)} pictures, fingerprint {data.fingerprint}")
         if task.images:
@@ -167,25 +175,74 @@ def _score(args: argparse.Namespace, path: Path, device: torch.device) -> dict[s
     return {"model": str(loaded.path), **about, "images": str(output)}
 
 
-def _store(output: Path, about: dict[str, Any], columns: dict[str, list[Any]]) -> None:
-    from srae.files import atomic_write
+def _check_targets(loaded: Loaded, data: Data) -> None:
+    """Raise ConfigError where the data want something else than the model puts out: other classes, be they as many."""
+    remedy = "give the data that it was trained on"
+    if loaded.config.task == "classification":
+        known = _classes_of(loaded.path)
+        if known is None:
+            say(f"no summary beside {loaded.path} names its classes: taken to be {_listed(data.classes)}")
+        elif known != data.classes:
+            what = f"the model knows {_listed(known, data.classes)}; these pictures are {_listed(data.classes, known)}"
+            raise ConfigError(what, str(loaded.path), f"{remedy}, or give its classes these names, in this order")
+    if tuple(data.out_shape) != tuple(loaded.out_shape):
+        what = f"the model puts out {loaded.out_shape}, these data want {data.out_shape}"
+        raise ConfigError(what, str(loaded.path), remedy)
+
+
+def _run_of(model: Path) -> Path | None:
+    """The run folder that a checkpoint lies in; None for one that ships or was copied elsewhere."""
+    return next((folder for folder in model.parents[:2] if (folder / "config.yaml").is_file()), None)
+
+
+def _classes_of(model: Path) -> list[str] | None:
+    """The classes that a model was trained on, by label, from the summary of its run: a checkpoint has their number."""
+    from srae.runs import read_run
+
+    run = _run_of(model)
+    data = ((read_run(run).summary or {}) if run else {}).get("data")
+    classes = data.get("classes") if isinstance(data, dict) else None
+    return [str(name) for name in classes] if isinstance(classes, list) and classes else None
+
+
+def _listed(names: list[str], others: list[str] | None = None, shown: int = 8) -> str:
+    """``cat, dog and 148 more``; those that the others lack come first."""
+    ordered = sorted(names, key=lambda name: name in (others or []))
+    more = len(names) - shown
+    return ", ".join(ordered[:shown]) + (f" and {more} more" if more > 0 else "")
+
+
+def _store(args: argparse.Namespace, model: Path, label: str, about: dict[str, Any], columns: dict[str, Any]) -> Path:
+    """Both files under the first name that is free, be it that another scoring took one meanwhile."""
+    from srae.files import atomic_write, json_text
     from srae.runs import csv_text
 
     rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
-    with atomic_write(output, overwrite=False) as file:
-        file.write(csv_text(rows, list(columns), header=True).encode())
-    with atomic_write(output.with_suffix(".json"), overwrite=False) as file:  # what `srae compare --on` reads
-        file.write(json.dumps(about, indent=2).encode())
-    say(f"per-image figures: {output}")
+    for output in _output_paths(args, model, label):
+        try:
+            with atomic_write(output, overwrite=False) as file:
+                file.write(csv_text(rows, list(columns), header=True).encode())
+            try:
+                with atomic_write(_beside(output), overwrite=False) as file:  # what `srae compare --on` reads
+                    file.write(json_text(about).encode())
+            except (OSError, SraeError):
+                output.unlink()  # the one without the other is of no use
+                raise
+        except FileExistsError:
+            continue
+        say(f"per-image figures: {output}")
+        return output
+    raise ConfigError("the output exists", args.output, "name another file with -o")
 
 
 def _show_figures(about: dict[str, Any], split: str) -> None:
+    from srae.narrate import against_baseline
+
     measured, reference = about[split], about["identity"]
     show(f"model     {_describe(measured)}")
     if reference:
         show(f"input     {_describe(reference)}")
-        if measured["psnr"] < reference["psnr"]:
-            show(f"          WORSE than {about['protocol']['baseline']}")
+        show(f"          {against_baseline(measured, reference, about['protocol']['baseline'])}")
 
 
 def _self_test(args: argparse.Namespace) -> int:
@@ -209,9 +266,9 @@ def _describe(measured: dict[str, float]) -> str:
 
 def _data_options(args: argparse.Namespace, trained_on: DataConfig) -> dict[str, Any]:
     """The run's own data options, whole pictures, with the command line's changes."""
-    options = trained_on.model_dump(exclude={"crop", "crops_per_picture", "augment", "limit", "per_class"})
+    options = trained_on.model_dump(exclude={"crop", "crops_per_picture", "augment", "per_class"})
     if args.data:
-        options |= {"folder": args.data, "otherwise": None}
+        options |= {"folder": args.data, "otherwise": None, "limit": None}
         if trained_on.name in ("pairs", "demo"):
             options |= {"name": "pairs", "low": None, "high": None, "test_from_val": 0.0, "degrade": None}
     if args.scale:
@@ -219,16 +276,31 @@ def _data_options(args: argparse.Namespace, trained_on: DataConfig) -> dict[str,
     return options
 
 
-def _output_path(args: argparse.Namespace, model: Path, label: str) -> Path:
-    """A path that does not exist yet."""
+def _check_output(output: str | None) -> None:
+    """Raise ConfigError, before anything is scored, where the figures could not be stored."""
+    if not output:
+        return
+    if Path(output).suffix.lower() == ".json":
+        raise ConfigError("the figures per picture are a CSV", output, "name it .csv: the JSON goes beside it")
+    for path in (Path(output), _beside(Path(output))):
+        if path.exists():
+            raise ConfigError("the output exists", str(path), "name another file with -o")
+
+
+def _beside(output: Path) -> Path:
+    """The file of means, protocol and data of a CSV of figures per picture."""
+    return output.with_suffix(".json")
+
+
+def _output_paths(args: argparse.Namespace, model: Path, label: str) -> Iterator[Path]:
+    """Where the figures may go, as long as they find no place: names of which neither file exists."""
     if args.output:
-        if Path(args.output).exists():
-            raise ConfigError("the output exists", args.output, "name another file with -o")
-        return Path(args.output)
-    run = next((folder for folder in model.parents[:2] if (folder / "config.yaml").is_file()), None)
+        yield Path(args.output)
+        return
+    run = _run_of(model)
     folder, name = (run, f"images-{label}") if run else (Path(), f"{model.stem}-{label}")  # a file, or one that ships
     for number in range(1, 10_000):
         path = folder / f"{name}{'' if number == 1 else f'-{number}'}.csv"
-        if not path.exists():
-            return path
+        if not path.exists() and not _beside(path).exists():
+            yield path
     raise ConfigError("10,000 evaluations lie there already", str(folder), "name a file with -o")

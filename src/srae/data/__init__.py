@@ -36,16 +36,17 @@ DATASETS: dict[str, Callable[..., Data]] = {
 }
 
 
-def open_data(name: str, *, whole: bool = False, **options: Any) -> Data:
+def open_data(name: str, *, whole: bool = False, undivided: bool = False, **options: Any) -> Data:
     """Open a data set.
 
     Args:
         name: key of `DATASETS`.
-        whole: to score, not to train: a folder without split on disk is val as
-            a whole, a split may be missing (train is then val), and sizes may differ.
+        whole: to score, not to train: a split may be missing (another one stands
+            for it), sizes may differ, and train has no further low sides.
+        undivided: a folder without split on disk is val as a whole: nobody trained on it.
         options: fields of `Options`.
 
     Raises:
         DataError: everything that is wrong with the pictures.
     """
-    return DATASETS[name](Options(**options), whole=whole)
+    return DATASETS[name](Options(**options), whole=whole, undivided=undivided)

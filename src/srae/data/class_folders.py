@@ -46,7 +46,7 @@ class _Read(NamedTuple):
     digest: str
 
 
-def open_class_folders(options: Options, *, whole: bool = False) -> Data:
+def open_class_folders(options: Options, *, whole: bool = False, undivided: bool = False) -> Data:
     """Read the class folders of `options.folder`; see `open_data`.
 
     Raises:
@@ -69,11 +69,11 @@ def open_class_folders(options: Options, *, whole: bool = False) -> Data:
     if any(picture.found.split for picture in pictures):
         for picture in pictures:
             parts[picture.found.split].append(picture)
-    elif whole:
+    elif undivided:
         parts["val"] = pictures
     else:
         parts = _split(pictures)
-    for split in () if whole else ("train", "val"):
+    for split in () if whole and any(parts.values()) else ("train", "val"):
         if not parts.get(split):
             raise DataError(f"no {split} pictures", str(folder), "add pictures, or leave out the split folders")
     named = {split: _stack(parts[split]) for split in SPLITS if parts.get(split)}

@@ -60,8 +60,8 @@ SPLITS: dict[str, dict[str, int]] = {
 """Split -> file -> distance between neighbouring crops, at most."""
 
 
-def open_demo(options: Options, *, whole: bool = False) -> Data:
-    """The demo pictures; splits and sizes being fixed, `whole` leaves out the further low sides of train, no more.
+def open_demo(options: Options, *, whole: bool = False, undivided: bool = False) -> Data:
+    """The demo pictures; splits and sizes being fixed, `whole` only leaves out train's further low sides.
 
     Raises:
         DataError: a crop that does not fit.

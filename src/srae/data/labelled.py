@@ -39,8 +39,8 @@ class Labelled(NamedTuple):
         return Labelled(self.pixels[chosen], self.labels[chosen], [self.names[index] for index in indices])
 
 
-def open_labelled(options: Options, *, whole: bool = False, name: str) -> Data:
-    """The data set `name` of `READERS` under `options.folder`; `whole` changes nothing here.
+def open_labelled(options: Options, *, whole: bool = False, undivided: bool = False, name: str) -> Data:
+    """The data set `name` of `READERS` under `options.folder`; `whole` and `undivided` change nothing here.
 
     Raises:
         DataError: the files are not there, or the options ask for pairs.
@@ -73,7 +73,7 @@ def refuse_pair_options(options: Options, name: str) -> None:
 
 
 def to_data(name: str, parts: Mapping[str, Labelled], classes: list[str], options: Options, notes: list[str]) -> Data:
-    """Splits of one size as `Data`; a missing train is val, a missing val train."""
+    """Splits of one size as `Data`; for a missing val stands the first that there is, for a missing train val."""
     limited = {
         split: part.take(range(min(len(part.names), options.limit or len(part.names)))) for split, part in parts.items()
     }
@@ -82,16 +82,17 @@ def to_data(name: str, parts: Mapping[str, Labelled], classes: list[str], option
         for split, part in limited.items()
     ]
     splits = {split: _to_split(part, options) for split, part in limited.items()}
-    train = splits.get("train") or splits["val"]
+    val_name = "val" if "val" in splits else next(iter(splits))
+    train_name = "train" if "train" in splits else val_name
+    train = splits[train_name]
     if options.per_class:
-        labels = (limited.get("train") or limited["val"]).labels
-        train = replace(train, drawn=balance(labels, options.per_class))
+        train = replace(train, drawn=balance(limited[train_name].labels, options.per_class))
     in_shape = train.input.shape
     assert in_shape is not None
     return Data(
         name=name,
         train=train,
-        val=splits.get("val") or splits["train"],
+        val=splits[val_name],
         test=splits.get("test"),
         in_shape=in_shape,
         out_shape=in_shape if options.target == "input" else (len(classes),),

@@ -20,7 +20,7 @@ from srae.data.splits import set_aside, split_by_name
 from srae.errors import DataError
 
 
-def open_pairs(options: Options, *, whole: bool = False) -> Data:
+def open_pairs(options: Options, *, whole: bool = False, undivided: bool = False) -> Data:
     """Read the pairs that `options` names; see `open_data`.
 
     Raises:
@@ -40,7 +40,7 @@ def open_pairs(options: Options, *, whole: bool = False) -> Data:
         raise DataError("data folder is missing", str(missing), remedy)
     source = folder or Path(f"{low} and {high}")
 
-    chosen = choose_splits(options, folder, low, high, whole=whole)
+    chosen = choose_splits(options, folder, low, high, whole=whole, undivided=undivided)
     pairs = {split: found for split, found in chosen.splits.items() if found}
     if chosen.problems:
         scanned, unreadable = scan(pairs, pixel_reader(options.channels), folder)
@@ -80,17 +80,23 @@ class Chosen:
 
 
 def choose_splits(
-    options: Options, folder: Path | None, low: Path | None, high: Path | None, *, whole: bool = False
+    options: Options,
+    folder: Path | None,
+    low: Path | None,
+    high: Path | None,
+    *,
+    whole: bool = False,
+    undivided: bool = False,
 ) -> Chosen:
     """Find the pairs and settle the splits: those on disk, else by name; then test_from_val; then limit.
 
     Args:
-        whole: to score, not to train: without a split on disk everything is
-            val, and a split may be missing.
+        whole: to score, not to train: a split may be missing.
+        undivided: without a split on disk everything is val.
     """
     found = find_pairs(folder, low, high, high_only=bool(options.degrade))
     splits, notes = found.splits, []
-    if "" in splits and whole:
+    if "" in splits and undivided:
         splits = {"val": splits[""]}
     elif "" in splits:
         splits = split_by_name(splits[""])

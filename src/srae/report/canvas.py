@@ -53,6 +53,15 @@ class Variant:
     row: dict[str, Any] = field(default_factory=dict)
     """Its row of `compare`."""
 
+    def name_of(self, run: Run) -> str:
+        """What one of its runs is called."""
+        return self.name if len(self.runs) == 1 else run.name
+
+
+def has_own_figures(run: Run) -> bool:
+    """Whether its figures are of the pictures in its `samples/`, and not of others that `srae eval` scored it on."""
+    return run.images == Run.images
+
 
 def style_of(number: int) -> tuple[str, str]:
     """Colour and marker; the first 64 differ in at least one of the two."""

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from srae.compare import unique_names
 from srae.report.canvas import (
     BASELINE,
     COLORS,
@@ -81,7 +82,8 @@ def draw_curves(run: Run, stem: Path) -> None:
 
 def draw_overlay(runs: Sequence[Run], stem: Path) -> None:
     """All curves of several runs over each other, train dashed in the same colour."""
-    variants = [Variant(run.name, [run], *style_of(i)) for i, run in enumerate(runs)]
+    names = unique_names([[run] for run in runs])
+    variants = [Variant(name, [run], *style_of(i)) for i, (name, run) in enumerate(zip(names, runs, strict=True))]
     draw_variants(variants, panels_of(score_of(runs[0])), stem)
 
 

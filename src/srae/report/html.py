@@ -82,7 +82,7 @@ def write_report(
         parts: of `PARTS`, what to draw.
 
     Raises:
-        ConfigError: the folder is not empty, or two experiments have one name.
+        ConfigError: the folder is not empty.
         ResourceError: it cannot be written.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -262,7 +262,7 @@ class _Page:
             yield self._table(table, section)
         for variant in section.variants:
             if text := _config_text(variant.runs[0]):
-                name = self.words["config_of"].format(run=variant.runs[0].name)
+                name = self.words["config_of"].format(run=variant.name_of(variant.runs[0]))
                 yield {"kind": "config", "name": name, "text": text}
 
     def _table(self, table: Table, section: Section) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from decimal import Decimal
 from importlib import resources
 from typing import Any
 
-from srae.compare import stem_of
+from srae.compare import name_of, stem_of
 from srae.report.section import Section
 from srae.report.tables import Table, make_table
 from srae.report.words import Words, translate
@@ -33,7 +33,7 @@ def published_table(section: Section, words: Words) -> Table | None:
         for report in reports.values()
         if _is_about(report, section)
         for variant in section.variants
-        for record in _compare(report, stem_of(variant.name), variant.runs, section)
+        for record in _compare(report, stem_of(name_of(variant.runs)), variant.runs, section)
     ]
     reached = {record["run"] for record in records if record["ours"] is not None}
     # A run of 30 epochs is no news beside figures after 700; a run that has nothing yet shows what is to come.

@@ -18,6 +18,7 @@ from srae.report.canvas import (
     Variant,
     describe_quality,
     enlarge_pixels,
+    has_own_figures,
     plain,
     read_png,
     save_figure,
@@ -72,8 +73,9 @@ class Crop:
 
 
 def with_outputs(variants: Sequence[Variant]) -> list[Variant]:
-    """Those that left output pictures."""
-    return [v for v in variants if list((v.runs[0].path / "samples").glob("*_output.png"))]
+    """Those that left output pictures of what they were scored on."""
+    own = [v for v in variants if has_own_figures(v.runs[0])]
+    return [v for v in own if list((v.runs[0].path / "samples").glob("*_output.png"))]
 
 
 def choose_variants(variants: Sequence[Variant], score: Score) -> tuple[list[Variant], int]:

@@ -7,13 +7,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from srae.compare import Group, group_runs, merge_seeds, name_of, pair_with_best, row_of, what_mattered
-from srae.errors import ConfigError
+from srae.compare import Group, group_runs, pair_with_best, what_mattered
 from srae.report.canvas import Variant, style_of
 from srae.report.classes import Answers, read_answers
 from srae.report.words import Words, translate
 from srae.runs import Run, baseline_of
-from srae.scores import Score
+from srae.scores import Score, finite
 
 
 @dataclass(frozen=True)
@@ -43,8 +42,8 @@ class Section:
 
     @property
     def baseline(self) -> tuple[str, float] | None:
-        """Name and score."""
-        value = (self.group.baseline or {}).get(self.score.metric)
+        """Name and score; none where that is infinite, as of a set with a flat picture."""
+        value = finite((self.group.baseline or {}).get(self.score.metric))
         run = next((run for run in self.group.runs if run.summary), None)
         return (baseline_of(run), value) if run and value is not None else None
 
@@ -57,23 +56,14 @@ class Section:
 
 
 def make_sections(runs: Sequence[Run]) -> list[Section]:
-    """Sections in order of first appearance; colours run on, so that each belongs to one experiment.
-
-    Raises:
-        ConfigError: two experiments of a section have the same name.
-    """
-    groups = [part for group in group_runs(_readable(runs)) for part in _split_unrecorded(group)]
+    """Sections in order of first appearance; colours run on, so that each belongs to one experiment."""
+    groups = [part for group in group_runs(runs) for part in _split_unrecorded(group)]
     sections, seen = [], 0
     for number, group in enumerate(groups, 1):
         experiments = group.experiments()
-        names = [name_of(experiment) for experiment in experiments]
-        if twice := sorted({name for name in names if names.count(name) > 1}):
-            where = ", ".join(str(run.path) for e in experiments if name_of(e) == twice[0] for run in e)
-            raise ConfigError(f"two experiments are called {twice[0]!r}", where, "rename one of the folders")
-        rows = [row_of(e[0]) if len(e) == 1 else merge_seeds(e) for e in experiments]
         variants = [
-            Variant(name, experiment, *style_of(seen + i), row)
-            for i, (name, experiment, row) in enumerate(zip(names, experiments, rows, strict=True))
+            Variant(name, found, *style_of(seen + i), row)
+            for i, ((name, found), row) in enumerate(zip(experiments.items(), group.rows(), strict=True))
         ]
         seen += len(variants)
         suffix = "" if len(groups) == 1 else f"-{number}"
@@ -81,12 +71,6 @@ def make_sections(runs: Sequence[Run]) -> list[Section]:
         answers = read_answers(variants)
         sections.append(Section(number, suffix, group, variants, best, tests, what_mattered(group), answers))
     return sections
-
-
-def _readable(runs: Sequence[Run]) -> list[Run]:
-    """Every run once; a summary that is no summary counts as none."""
-    once = {run.path.resolve(): run for run in runs}
-    return [run if isinstance(run.summary, dict | None) else replace(run, summary=None) for run in once.values()]
 
 
 def _split_unrecorded(group: Group) -> list[Group]:

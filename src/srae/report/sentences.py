@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from srae.narrate import find_output_faults
-from srae.report.canvas import Variant, read_png
+from srae.report.canvas import Variant, has_own_figures, read_png
 from srae.report.section import Section
 from srae.report.words import Words, translate
 from srae.runs import Run
@@ -111,6 +111,8 @@ def _about_outputs(section: Section, words: Words) -> list[Sentence]:
 
 def _output_of(run: Run) -> dict[str, float] | None:
     """A summary's `output`; of a run that did not record it, the same from its sample pictures."""
+    if not has_own_figures(run):
+        return None
     recorded = (run.summary or {}).get("output")
     if isinstance(recorded, dict):
         return recorded
@@ -202,8 +204,8 @@ def _about_factors(section: Section, words: Words) -> list[Sentence]:
 
 def _about_unfinished(section: Section, words: Words) -> list[Sentence]:
     sentences = []
-    for run in section.group.runs:
+    for variant, run in ((v, run) for v in section.variants for run in v.runs):
         if run.status != "done":
-            key = "unfinished" if run.rows else "no_figures"
-            sentences.append(Sentence("note", words[key].format(run=run.name, status=translate(run.status, words))))
+            facts = {"run": variant.name_of(run), "status": translate(run.status, words)}
+            sentences.append(Sentence("note", words["unfinished" if run.rows else "no_figures"].format(**facts)))
     return sentences
