@@ -7,18 +7,20 @@ import json
 import math
 import re
 import subprocess
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from srae import study
 from srae.compare import group_runs
 from srae.config import CONFIG_FOLDERS
 from srae.errors import ConfigError
 from srae.narrate import epoch_line, val_sentence
 from srae.runs import list_runs, read_run
-from srae.study import load_study, plan, read_parts
+from srae.study import Planned, load_study, plan, read_parts
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 STUDIES = sorted((next(f for f in CONFIG_FOLDERS if f.is_dir()) / "studies").glob("*.yaml"))
@@ -55,6 +57,29 @@ def test_the_plan_is_every_combination_and_seed(tmp_path: Path) -> None:
     assert planned[0].name == "cnn4_tanh-learning_rate_0.001-channels_RGB-s3"
     assert planned[0].overrides == ["train.epochs=1", "train.learning_rate=0.001", 'data.channels="RGB"', "seed=3"]
     assert {p.state for p in planned} == {"new"}
+
+
+def test_what_is_done_is_said_when_it_is_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = write_study(tmp_path, "configs: [cnn4_tanh]\nseeds: [0, 1, 2]")
+    second_is_said = threading.Event()
+
+    def train(run: Planned, *_: object) -> str | None:
+        if run.seed == 0:  # the first takes longest
+            assert second_is_said.wait(60)
+        return "no luck" if run.seed == 2 else None
+
+    said: list[str] = []
+
+    def say(line: str) -> None:
+        said.append(line)
+        if "s1" in line:
+            second_is_said.set()
+
+    monkeypatch.setattr(study, "_train", train)
+    failed = study.run_study(plan(load_study(file), file, tmp_path / "runs"), tmp_path / "runs", say, jobs=2)
+    assert failed == ["cnn4_tanh-s2"]
+    assert [line.split()[1] for line in said[1:]][-1] == "cnn4_tanh-s0"
+    assert sorted(line.split()[0] for line in said[1:]) == ["1/3", "2/3", "3/3"]
 
 
 def test_a_study_says_what_its_report_draws(srae: Run, tmp_path: Path, pair_folder: Callable[..., Path]) -> None:

@@ -21,7 +21,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import product
@@ -174,8 +174,9 @@ def run_study(planned: list[Planned], folder: Path, say: Say, *, device: str = "
     failed = []
     pool = ThreadPoolExecutor(jobs)
     try:
-        results = pool.map(lambda run: _train(run, folder, device, environment, say), todo)
-        for number, (run, error) in enumerate(zip(todo, results, strict=True), 1):
+        runs = {pool.submit(_train, run, folder, device, environment, say): run for run in todo}
+        for number, done in enumerate(as_completed(runs), 1):
+            run, error = runs[done], done.result()
             say(f"{number}/{len(todo)}  {run.name}  {f'FAILED: {error}' if error else _result(run.folder)}")
             if error:
                 failed.append(run.name)
