@@ -6,7 +6,8 @@
 Figures are those that `srae eval` left in the run folders, papers' those of
 `srae/published.json`.  Speed is measured here:
 a picture of 512x512 made 1024x1024, as `srae upscale` computes it, all networks in
-turn, the best of three rounds.
+turn, twice each: the first call finds the memory as another network left it.  The
+best of two rounds.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from srae.runs import Run, read_run, scored_on
 
 SETS = ("set5", "set14", "isr855")
 SIDE = 512
-ROUNDS = 3
+ROUNDS = 2
 
 
 def main() -> None:
@@ -68,12 +69,12 @@ def paper(run: Run, name: str) -> str:
 
 
 def time_all(runs: list[Run], precision: str) -> list[float]:
-    """Seconds per megapixel of the result, the best of the rounds in which all take turns."""
+    """Seconds per megapixel of the result."""
     picture = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)
     models = [srae.load_model(run.path, device="cpu") for run in runs]
     best = [float("inf")] * len(models)
-    for _ in range(ROUNDS + 1):  # the first warms up
-        for i, model in enumerate(models):
+    for _ in range(ROUNDS):
+        for i, model in [(i, model) for i, model in enumerate(models) for _ in range(2)]:
             start = time.perf_counter()
             result = srae.upscale(picture, model=model, precision=precision)
             best[i] = min(best[i], (time.perf_counter() - start) / (result.shape[0] * result.shape[1] / 1e6))
