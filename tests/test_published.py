@@ -190,13 +190,16 @@ def _without_enlargement(model: nn.Module) -> nn.Module:
 
 
 def test_one_recipe() -> None:
-    """What differs between the configs, that of the shipped x2 among them, is the network and its colours."""
+    """What differs between the configs, that of the shipped x2 among them, is the network, its colours and one rate."""
     configs = [load_config(FOLDER / f"{name}.yaml") for name in CONFIGS]
     shipped = load_config(FOLDER.parent / "upscalers" / "x2.yaml")
     assert {config.data.model_dump_json(exclude={"channels"}) for config in [*configs, shipped]} == {
         shipped.data.model_dump_json(exclude={"channels"})
     }
-    assert all(config.train == shipped.train for config in configs)
+    rates = {name: config.train.learning_rate for name, config in zip(CONFIGS, configs, strict=True)}
+    assert rates == dict.fromkeys(CONFIGS, shipped.train.learning_rate) | {"edsr_baseline": 2e-4}
+    same = [config.train.model_copy(update={"learning_rate": shipped.train.learning_rate}) for config in configs]
+    assert all(train == shipped.train for train in same)
     grey = {name for name, config in zip(CONFIGS, configs, strict=True) if config.data.channels == "L"}
     assert grey == {"srcnn", "srcnn_915", "fsrcnn", "espcn", "vdsr"}
 
