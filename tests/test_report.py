@@ -259,6 +259,9 @@ def test_bold_and_noise_follow_the_paired_test(tmp_path: Path) -> None:
     assert not [c for row in metrics_table(close, EN).rows for c in row if c.best]
     noise = [s.text for s in write_sentences(close, EN) if "No difference beyond noise" in s.text]
     assert len(noise) == 1 and "base" not in noise[0]
+    few = [read_run(write_run(tmp_path / f"few{i}", width=i, psnr=[30.0 + 9 * i] * 5)) for i in range(2)]
+    (section,) = make_sections(few)
+    assert "5 pictures are too few to tell 2 runs apart" in str(write_sentences(section, EN))
     untested = read_run(write_run(tmp_path / "untested", width=9))
     (partly,) = make_sections([base, better, untested])
     assert partly.winner is None, "what could not be tested is not beaten"

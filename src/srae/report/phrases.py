@@ -233,6 +233,12 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Sin diferencia más allá del ruido entre {best} y {runs} (prueba de permutación pareada sobre {images} "
         "imágenes, Holm, p ≥ 0.05).",
     ),
+    "too_few": (
+        "{images} pictures are too few to tell {runs} runs apart: no paired permutation test over them, Holm, can "
+        "reach p < 0.05.",
+        "{images} imágenes son pocas para distinguir {runs} ejecuciones: ninguna prueba de permutación pareada sobre "
+        "ellas, Holm, puede llegar a p < 0.05.",
+    ),
     "beyond_noise": (
         "The lead of {best} over every other run is beyond noise (paired permutation test on {images} pictures, Holm, "
         "p {p}).",

@@ -180,6 +180,8 @@ def _about_noise(section: Section, words: Words) -> list[Sentence]:
     if not section.tests:
         return []
     images, unit = section.tests[0]["images"], words[section.score.unit]
+    if len(section.tests) * 2.0 ** (1 - images) >= NOISE:  # all signs equal: no p is smaller
+        return [Sentence("note", words["too_few"].format(images=images, runs=len(section.tests) + 1))]
     equal = [
         f"{test['run']} ({test[section.score.key('difference')]:+.2f} {unit})"
         for test in section.tests
