@@ -15,6 +15,7 @@ import torch
 from PIL import Image
 
 import srae.evaluate
+from srae.checkpoint import read_checkpoint, save_checkpoint
 from srae.cli import main
 from srae.config import parse_config
 from srae.run_writer import claim_run
@@ -201,15 +202,20 @@ def test_classes_of_other_names_or_in_another_order_are_refused(capsys: Told) ->
     assert "these pictures are kind 00, kind 01, kind 02" in (told := refusal(capsys, "--data", "more"))
     assert "kind 07 and 12 more\n" in told
 
-    summary = Path("runs/a/summary.json")
-    document = json.loads(summary.read_text())
-    document["data"]["classes"].reverse()
-    summary.write_text(json.dumps(document))
+    rewrite_classes(lambda names: names[::-1])
     assert "knows dog, cat; these pictures are cat, dog" in refusal(capsys)
+
+
+def rewrite_classes(change: Callable[[list[str]], list[str]]) -> None:
+    path = Path("runs/a/model.safetensors")
+    tensors, meta = read_checkpoint(path)
+    meta["data"]["classes"] = change(meta["data"]["classes"])
+    save_checkpoint(path, tensors, meta, None)
 
 
 @pytest.mark.usefixtures("classifier")
 def test_where_nothing_names_a_models_classes_it_is_said_what_they_are_taken_for(capsys: Told) -> None:
+    rewrite_classes(lambda names: [])
     shutil.copy("runs/a/model.safetensors", "alone.safetensors")
     assert main(["eval", "--model", "alone.safetensors", "--data", "animals", "--device", "cpu"]) == 0
-    assert "alone.safetensors names its classes: taken to be cat, dog" in capsys.readouterr().err
+    assert "alone.safetensors does not name its classes: taken to be cat, dog" in capsys.readouterr().err

@@ -107,7 +107,7 @@ def make_meta(s: Session) -> dict[str, Any]:
         "config": s.config.model_dump(mode="json"),
         "in_shape": list(s.data.in_shape),
         "out_shape": list(s.data.out_shape),
-        "data": {"name": s.data.name, "fingerprint": s.data.fingerprint},
+        "data": {"name": s.data.name, "fingerprint": s.data.fingerprint, "classes": s.data.classes},
         "protocol": s.protocol.as_dict(),
         "machine": describe_machine(s.device),
     }

@@ -179,30 +179,15 @@ def _check_targets(loaded: Loaded, data: Data) -> None:
     """Raise ConfigError where the data want something else than the model puts out: other classes, be they as many."""
     remedy = "give the data that it was trained on"
     if loaded.config.task == "classification":
-        known = _classes_of(loaded.path)
-        if known is None:
-            say(f"no summary beside {loaded.path} names its classes: taken to be {_listed(data.classes)}")
+        known = loaded.meta["data"].get("classes")
+        if not known:
+            say(f"{loaded.path} does not name its classes: taken to be {_listed(data.classes)}")
         elif known != data.classes:
             what = f"the model knows {_listed(known, data.classes)}; these pictures are {_listed(data.classes, known)}"
             raise ConfigError(what, str(loaded.path), f"{remedy}, or give its classes these names, in this order")
     if tuple(data.out_shape) != tuple(loaded.out_shape):
         what = f"the model puts out {loaded.out_shape}, these data want {data.out_shape}"
         raise ConfigError(what, str(loaded.path), remedy)
-
-
-def _run_of(model: Path) -> Path | None:
-    """The run folder that a checkpoint lies in; None for one that ships or was copied elsewhere."""
-    return next((folder for folder in model.parents[:2] if (folder / "config.yaml").is_file()), None)
-
-
-def _classes_of(model: Path) -> list[str] | None:
-    """The classes that a model was trained on, by label, from the summary of its run: a checkpoint has their number."""
-    from srae.runs import read_run
-
-    run = _run_of(model)
-    data = ((read_run(run).summary or {}) if run else {}).get("data")
-    classes = data.get("classes") if isinstance(data, dict) else None
-    return [str(name) for name in classes] if isinstance(classes, list) and classes else None
 
 
 def _listed(names: list[str], others: list[str] | None = None, shown: int = 8) -> str:
@@ -297,7 +282,7 @@ def _output_paths(args: argparse.Namespace, model: Path, label: str) -> Iterator
     if args.output:
         yield Path(args.output)
         return
-    run = _run_of(model)
+    run = next((folder for folder in model.parents[:2] if (folder / "config.yaml").is_file()), None)
     folder, name = (run, f"images-{label}") if run else (Path(), f"{model.stem}-{label}")  # a file, or one that ships
     for number in range(1, 10_000):
         path = folder / f"{name}{'' if number == 1 else f'-{number}'}.csv"
