@@ -97,11 +97,20 @@ def test_f1_kill_9_at_a_random_moment(parent: WarmParent, pairs: Path, whole: Pa
     assert [path.name for path in tmp_path.iterdir()] == ["measured"]
 
 
-def test_f1_killed_again_and_again(parent: WarmParent, pairs: Path, whole: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("saved_often", [False, True])
+def test_f1_killed_again_and_again(
+    parent: WarmParent, pairs: Path, whole: Path, tmp_path: Path, saved_often: bool
+) -> None:
     """Every resume is killed too, some of them before they got any further."""
     run, draw, kills = tmp_path / "toy", random.Random(1), 0
     what, arguments = "begin", {"config": toy_text(pairs), "runs": str(tmp_path), "name": "toy"}
-    while parent.run("at_operation", number=draw.randrange(15, 40), folder=str(run), what=what, arguments=arguments):
+
+    def dies() -> int:
+        task = ("often", {"what": what, "arguments": arguments}) if saved_often else (what, arguments)
+        number = draw.randrange(15, 40)
+        return parent.run("at_operation", number=number, folder=str(run), what=task[0], arguments=task[1])
+
+    while dies():
         kills += 1
         assert kills < 100
         assert_whole(run)

@@ -44,6 +44,12 @@ def begin(config: str, runs: str, name: str) -> int:
     return 0
 
 
+def often(what: str, arguments: dict[str, Any]) -> int:
+    """Do it as in a long epoch: saved after every step."""
+    srae.train.SAVE_SECONDS = 0
+    return globals()[what](**arguments)
+
+
 def resume(run: str, threads: int = 1) -> int:
     torch.set_num_threads(threads)
     toy_runs.resume(read_config(Path(run)), Path(run), print)
