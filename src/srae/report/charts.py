@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from srae.compare import find_factors, format_cell
@@ -46,7 +47,9 @@ def draw_bars(
         value, half = variant.row[score.column], variant.row[f"{score.column}_half_width"]
         axes.barh(i, value - start, left=start, height=0.6, color=variant.color, alpha=0.85)
         if half is not None:
-            axes.errorbar(value, i, xerr=half, color="#222222", capsize=3, linewidth=1.2)
+            _, caps, lines = axes.errorbar(value, i, xerr=half, color="#222222", capsize=3, linewidth=1.2)
+            for artist in (*caps, *lines):  # one of the colours is black
+                artist.set_path_effects([withStroke(linewidth=3, foreground="white", alpha=0.8)])
         grows = value >= start
         axes.annotate(
             format_cell(score.column, variant.row), (value + (1 if grows else -1) * (half or 0), i),
