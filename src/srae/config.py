@@ -147,8 +147,8 @@ class TrainConfig(Section):
     """Epochs at which schedule `step` multiplies the rate by step_factor."""
     step_factor: Annotated[float, Field(gt=0, lt=1)] = 0.5
     """See step_epochs."""
-    precision: Literal["float32", "bfloat16", "auto"] = "float32"
-    """Arithmetic of the network; auto takes bfloat16 where the machine has it."""
+    precision: Literal["float32", "tf32", "bfloat16", "float16", "auto"] = "float32"
+    """Arithmetic of the network; auto takes bfloat16 where the machine has it. tf32, float16: GPUs only."""
     clip_gradient: Annotated[float, Field(gt=0)] | None = None
     """Largest gradient norm."""
     weight_average: Annotated[float, Field(gt=0, lt=1)] | None = None
@@ -158,7 +158,7 @@ class TrainConfig(Section):
     patience: Annotated[int, Field(ge=1)] | None = None
     """Stop after this many epochs without a better validation score."""
     checkpoint_every: Annotated[int, Field(ge=1)] = 1
-    """Epochs between checkpoints; the last epoch always writes one, and a long epoch one every ten minutes."""
+    """Epochs between checkpoints (the best weights too); the last epoch writes one, a long one every ten minutes."""
 
 
 class Config(Section):

@@ -10,56 +10,132 @@ import resource
 import shlex
 import subprocess
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 
-from srae.errors import ResourceError
+from srae.errors import ConfigError, ResourceError
 
 # torch asks for huge pages where they are: the first touch of a large tensor costs up to half of what is done with it
 # (docs/lab_log.md). Read at the first allocation on the CPU, which comes after this import.
 os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 
 
+DEVICES = "auto, cpu, cuda, cuda:N or mps"
+
+
 def pick_device(name: str = "auto") -> torch.device:
-    """``auto`` takes CUDA when it works and falls back to the CPU.
+    """``auto`` takes CUDA when it works and falls back to the CPU; ``cuda:1`` is the second GPU; ``mps`` is Apple's.
 
     Raises:
-        ResourceError: ``cuda`` was asked for and cannot be had.
+        ConfigError: no such name.
+        ResourceError: a device was asked for and cannot be had.
     """
-    if name == "cpu":
+    kind, colon, index = name.partition(":")
+    if kind not in ("auto", "cpu", "cuda", "mps") or (colon and (kind != "cuda" or not index.isdecimal())):
+        raise ConfigError(f"no device is called {name!r}", "--device", f"one of {DEVICES}")
+    if kind == "cpu" or (kind == "auto" and not torch.cuda.is_available()):
         return torch.device("cpu")
-    if torch.cuda.is_available():
-        torch.backends.cudnn.allow_tf32 = False  # float32 has 23 bits everywhere; who wants speed has bfloat16
-        return torch.device("cuda")
-    if name == "auto":
-        return torch.device("cpu")
-    built = torch.version.cuda
-    why = f"this torch is built for CUDA {built}, but no GPU answers" if built else "this torch is built without CUDA"
-    raise ResourceError("no CUDA device", why, "use --device cpu, or --device auto to take what there is")
+    if kind == "mps":
+        if torch.backends.mps.is_available():
+            return torch.device("mps")
+        raise ResourceError("no MPS device", "this torch finds no Apple GPU", "use --device cpu")
+    if not torch.cuda.is_available():
+        built = torch.version.cuda
+        why = (
+            f"this torch is built for CUDA {built}, but no GPU answers" if built else "this torch is built without CUDA"
+        )
+        raise ResourceError("no CUDA device", why, "use --device cpu, or --device auto to take what there is")
+    count = torch.cuda.device_count()
+    if colon and int(index) >= count:
+        raise ResourceError(f"no CUDA device {index}", f"this machine has {count}", f"use --device cuda:{count - 1}")
+    return torch.device("cuda", int(index) if colon else torch.cuda.current_device())
 
 
 def has_bfloat16(device: torch.device) -> bool:
     """Whether bfloat16 products are done by the hardware rather than emulated."""
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
+    if device.type != "cpu":
+        return False
     probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
     return any(getattr(torch.cpu, probe, bool)() for probe in probes)
 
 
 def pick_precision(name: str, device: torch.device) -> torch.dtype:
-    """``float32``, ``bfloat16``, or ``auto``: bfloat16 where the hardware has it."""
+    """What a network computes in; its weights are float32 in any case.
+
+    Args:
+        name: ``float32``; ``tf32``, float32 whose products on the GPU have 10 bits (`float32_kernels`); ``bfloat16``;
+            ``float16``; or ``auto``: bfloat16 where the hardware has it, float16 on GPUs without it (T4, V100).
+
+    Raises:
+        ConfigError: the device has no such arithmetic.
+    """
+    capability = torch.cuda.get_device_capability(device) if device.type == "cuda" else (0, 0)
     if name == "auto":
-        return torch.bfloat16 if has_bfloat16(device) else torch.float32
-    return {"float32": torch.float32, "bfloat16": torch.bfloat16}[name]
+        if has_bfloat16(device):
+            return torch.bfloat16
+        return torch.float16 if capability >= (7, 0) else torch.float32
+    least = {"tf32": (8, 0), "float16": (5, 3)}.get(name, (0, 0))
+    if capability < least:
+        gpu = f"a GPU of compute capability {least[0]}.{least[1]} or higher"
+        raise ConfigError(f"{name} needs {gpu}", "train.precision", "use float32, or auto")
+    return {"tf32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}.get(name, torch.float32)
 
 
 def autocast(device: torch.device, dtype: torch.dtype) -> torch.autocast:
     """Context in which the network computes in `dtype`; weights stay float32."""
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=dtype == torch.bfloat16)
+    half = dtype in (torch.bfloat16, torch.float16)
+    return torch.autocast(device.type, dtype=dtype if half else torch.bfloat16, enabled=half)
+
+
+@contextmanager
+def float32_kernels(device: torch.device, *, tf32: bool = False) -> Iterator[None]:
+    """Context in which float32 products on CUDA have 23 bits, or 10 where that is wanted.
+
+    torch lets convolutions have 10 (TF32) unless it is told otherwise; on other devices there is nothing to tell.
+    """
+    if device.type != "cuda":
+        yield
+        return
+    switches: tuple[Any, ...] = (torch.backends.cudnn.conv, torch.backends.cuda.matmul)  # type: ignore[attr-defined]
+    before = [switch.fp32_precision for switch in switches]
+    try:
+        for switch in switches:
+            switch.fp32_precision = "tf32" if tf32 else "ieee"
+        with torch.cuda.device(device):
+            yield
+    finally:
+        for switch, value in zip(switches, before, strict=True):
+            switch.fp32_precision = value
+
+
+@contextmanager
+def repeatable_kernels(device: torch.device) -> Iterator[None]:
+    """Context without CUDA kernels that add in whatever order comes: a resumed run ends in the same bits.
+
+    CPU kernels have none, at an equal number of threads.
+    """
+    if device.type != "cuda":
+        yield
+        return
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read with the first matrix product
+    cudnn, filling = torch.backends.cudnn, cast(Any, torch.utils.deterministic)
+    before = cudnn.deterministic, cudnn.benchmark, filling.fill_uninitialized_memory
+    mode = torch.get_deterministic_debug_mode()
+    try:
+        cudnn.deterministic, cudnn.benchmark = True, False
+        filling.fill_uninitialized_memory = False  # a pass over memory for each new tensor
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        yield
+    finally:
+        cudnn.deterministic, cudnn.benchmark, filling.fill_uninitialized_memory = before
+        torch.set_deterministic_debug_mode(mode)
 
 
 def seed_all(*numbers: int) -> None:
@@ -71,17 +147,6 @@ def seed_all(*numbers: int) -> None:
     torch.default_generator.manual_seed(mixed)
     if torch.cuda.is_initialized():
         torch.cuda.manual_seed_all(mixed)
-
-
-def repeat_exactly(device: torch.device) -> None:
-    """On CUDA: no kernels that add in whatever order comes, so that a resumed run ends in the same bits.
-
-    CPU kernels have none, at an equal number of threads.
-    """
-    if device.type == "cuda":
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read with the first matrix product
-        torch.backends.cudnn.deterministic = True
-        torch.backends.cudnn.benchmark = False
 
 
 def keep_freed_memory() -> None:

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from srae.checkpoint import Loaded
-from srae.device import autocast, check_memory, pick_precision
+from srae.device import autocast, check_memory, float32_kernels, pick_precision
 from srae.encode import make_pixels
 from srae.errors import CheckpointError, ConfigError, ResourceError
 from srae.images import Picture, to_pixels
@@ -151,7 +151,8 @@ def _pick_dtype(precision: str, loaded: Loaded, pixels: np.dtype, device: torch.
     """
     if precision == "auto" and (pixels != np.uint8 or loaded.config.model.name not in _ADD_TO_BICUBIC):
         return torch.float32
-    return pick_precision(precision, device)
+    found = pick_precision(precision, device)
+    return torch.float32 if found == torch.float16 else found  # its effect on images is not measured
 
 
 def _share_of(progress: Progress, number: int, count: int, share: float) -> None:
@@ -188,7 +189,7 @@ def _upscale(
 
         model = loaded.model.to(device)
         forward = partial(turned_mean, model) if self_ensemble else model
-        with autocast(device, inner):
+        with float32_kernels(device), autocast(device, inner):
             run_pieces(forward, read_geometry(model), prepared.input, keep, tile=tile, device=device, progress=progress)
     except (MemoryError, RuntimeError) as error:
         if not is_memory_error(error):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from srae.config import TrainConfig
 from srae.errors import ConfigError
@@ -13,20 +13,27 @@ from srae.muon import Muon
 
 
 def build_optimizer(config: TrainConfig, model: nn.Module) -> torch.optim.Optimizer:
-    """Adam, AdamW, SGD, Adadelta or Muon; `fused` updates in one pass over memory, which is what Adam's time is."""
-    parameters, rate, decay = model.parameters(), config.learning_rate, config.weight_decay
+    """Adam, AdamW, SGD, Adadelta or Muon; `fused` updates in one pass over memory, which is what Adam's time is.
+
+    On CUDA rate and counters are tensors there, so that a graph can record the step.
+    """
+    parameters, decay = list(model.parameters()), config.weight_decay
+    on_cuda = parameters[0].is_cuda
+    rate = torch.tensor(config.learning_rate, device=parameters[0].device) if on_cuda else config.learning_rate
     if config.optimizer == "sgd":
         return torch.optim.SGD(parameters, rate, momentum=config.momentum, weight_decay=decay, fused=True)
     if config.optimizer == "adadelta":
         epsilon = config.epsilon or 1e-7
-        return torch.optim.Adadelta(parameters, rate, rho=config.rho, eps=epsilon, weight_decay=decay)
+        return torch.optim.Adadelta(
+            parameters, rate, rho=config.rho, eps=epsilon, weight_decay=decay, capturable=on_cuda
+        )
     if config.optimizer == "muon":
         if decay:  # better refused than ignored
             raise ConfigError("muon knows no weight decay", "train.weight_decay", "leave it out, or use adamw")
         return Muon(model, rate, betas=(config.betas[0], config.betas[1]), epsilon=config.epsilon or 1e-8)
     kind = torch.optim.Adam if config.optimizer == "adam" else torch.optim.AdamW
     betas, epsilon = (config.betas[0], config.betas[1]), config.epsilon or 1e-8
-    return kind(parameters, rate, betas=betas, eps=epsilon, weight_decay=decay, fused=True)
+    return kind(parameters, rate, betas=betas, eps=epsilon, weight_decay=decay, fused=True, capturable=on_cuda)
 
 
 def learning_rate_at(config: TrainConfig, step: int, steps_per_epoch: int) -> float:
@@ -44,7 +51,10 @@ def learning_rate_at(config: TrainConfig, step: int, steps_per_epoch: int) -> fl
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
     for group in optimizer.param_groups:
-        group["lr"] = rate  # torch's own word
+        if isinstance(group["lr"], Tensor):  # torch's own word
+            group["lr"].fill_(rate)  # a recorded step reads this place
+        else:
+            group["lr"] = rate
 
 
 @torch.no_grad()

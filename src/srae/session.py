@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +12,7 @@ from torch import nn
 
 from srae.config import Config
 from srae.data import Data
-from srae.device import describe_machine, memory_peaks
+from srae.device import describe_machine, float32_kernels, memory_peaks, repeatable_kernels
 from srae.metrics import Protocol
 from srae.models import count_multiply_adds, count_parameters
 from srae.models.baselines import baseline_name
@@ -34,11 +36,20 @@ class Session:
     optimizer: torch.optim.Optimizer | None
     """None for a model without parameters."""
     steps_per_epoch: int
+    scaler: torch.amp.GradScaler | None = None
+    """Keeps the gradients of float16 from vanishing; None for every other precision."""
     average: nn.Module | None = None
     """Moving average of the model's weights, where the config wants one."""
     identity: dict[str, float] = field(default_factory=dict)
     """Val metrics of the baseline."""
     step_seconds: float | None = None
+
+    @contextmanager
+    def kernels(self) -> Iterator[None]:
+        """Context of everything that the session computes."""
+        tf32 = self.config.train.precision == "tf32"
+        with float32_kernels(self.device, tf32=tf32), repeatable_kernels(self.device):
+            yield
 
     @property
     def judged(self) -> nn.Module:
@@ -70,7 +81,8 @@ def start_lines(s: Session) -> list[str]:
     ]
     if s.expected_seconds is not None:
         expected = describe_seconds(s.expected_seconds)
-        where = f"{s.device.type}, {str(s.dtype).removeprefix('torch.')}"
+        precision = "tf32" if s.config.train.precision == "tf32" else str(s.dtype).removeprefix("torch.")
+        where = f"{s.device.type}, {precision}"
         lines.append(
             f"training  {epochs} epochs of {s.steps_per_epoch} steps on {where}: about {expected} plus validation"
         )

@@ -74,7 +74,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="per-image figures (default: images-DATA-SPLIT-PROTOCOL.csv in the run, or MODEL-DATA-PROTOCOL.csv here)",
     )
     parser.add_argument("--runs-dir", metavar="DIR", default="runs", help="folder in which names are looked up")
-    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to compute")
+    parser.add_argument(
+        "--device",
+        metavar="NAME",
+        default="auto",
+        help="where to compute: auto, cpu, cuda, cuda:N or mps (default: auto)",
+    )
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
 
 
@@ -85,7 +90,7 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError("no model named", "--model", "name one, or give --self-test")
     _check_output(args.output)
 
-    from srae.device import pick_device
+    from srae.device import float32_kernels, pick_device
 
     device, models = pick_device(args.device), _find_models(args)
     if args.output and len(models) > 1:
@@ -94,7 +99,8 @@ def run(args: argparse.Namespace) -> int:
     for path in models:
         if len(models) > 1 and not args.json:
             show(f"run       {path}")
-        documents.append(_score(args, path, device))
+        with float32_kernels(device):
+            documents.append(_score(args, path, device))
     if args.json:
         print_json(documents[0] if len(documents) == 1 else documents)
     return 0

@@ -31,7 +31,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--set", metavar="KEY=VALUE", action="append", default=[], help="override a key of the config; repeatable"
     )
-    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to compute")
+    parser.add_argument(
+        "--device",
+        metavar="NAME",
+        default="auto",
+        help="where to compute: auto, cpu, cuda, cuda:N or mps (default: auto)",
+    )
     parser.add_argument("--runs-dir", metavar="DIR", default="runs", help="folder that holds the run folders")
     parser.add_argument("--name", metavar="NAME", help="name of the run (default: the config's)")
     parser.add_argument(
@@ -73,13 +78,14 @@ def run(args: argparse.Namespace) -> int:
             check_writable(runs_dir)
 
     # torch is imported from here on: a wrong command line, or a file that is no YAML, is told before
+    from srae.checkpointer import has_progress
     from srae.device import pick_device
     from srae.models import check_options
     from srae.narrate import result_lines
-    from srae.progress import has_progress
+    from srae.prepare import prepare
     from srae.report.figures import draw_run
     from srae.session import start_lines
-    from srae.train import prepare, train
+    from srae.train import train
 
     device = pick_device(args.device)
     if not args.resume:

@@ -83,7 +83,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="auto: bfloat16, twice as fast, where the hardware has it and it changes a result by at most 0.01 dB "
         "(8 bits, networks that add to the enlarged picture, as the shipped ones do); else float32",
     )
-    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to compute")
+    parser.add_argument(
+        "--device",
+        metavar="NAME",
+        default="auto",
+        help="where to compute: auto, cpu, cuda, cuda:N or mps (default: auto)",
+    )
     parser.add_argument("--runs-dir", metavar="DIR", type=Path, default=Path("runs"), help="folder of the runs")
     parser.add_argument("--json", action="store_true", help="print one JSON document instead of the paths")
 
