@@ -32,8 +32,8 @@ LOOPS = {
     "report": "the report's loop: scikit-image in the loop, no workers, `.item()` each step",
     "workers": "plain DataLoader, Pillow, 2 workers",
     "lightning": "Lightning's Trainer, Pillow, 2 workers",
-    "float32": "srae, float32",
-    "auto": "srae, `precision: auto`",
+    "srae float32": "srae, float32",
+    "srae auto": "srae, `precision: auto`",
     "tensors float32": "srae's step on random tensors, float32",
     "tensors auto": "srae's step on random tensors, `precision: auto`",
 }
@@ -87,7 +87,7 @@ def make_material(folder: Path, data: Path) -> str:
         sides = [(pair.low.resolve(), pair.high.resolve()) for pair in pairs if pair.low]
     if not sides:
         split = open_demo(Options(channels="RGBA")).train
-        (folder / "demo").mkdir()
+        (folder / "demo").mkdir(parents=True)
         for index in range(len(split)):
             paths = folder / "demo" / f"{index}_low.png", folder / "demo" / f"{index}_high.png"
             for path, store in zip(paths, (split.input, split.target), strict=True):
@@ -152,7 +152,7 @@ def show_rounds(found: dict[tuple[str, str], list[dict[str, float]]], rounds: in
         print(f"\n## `{config.relative_to(ROOT)}`\n")
         print("| | images/s | range | / report's loop | / Lightning | waiting for data | share of peak | peak MB |")
         print("|---|---|---|---|---|---|---|---|")
-        flops = middle(work, "float32", "flops")
+        flops = middle(work, "srae float32", "flops")
         for loop, label in LOOPS.items():
             if (work, loop) not in found:
                 continue
@@ -165,11 +165,11 @@ def show_rounds(found: dict[tuple[str, str], list[dict[str, float]]], rounds: in
             cells = [label, f"{rate:.1f}", f"{rates[0]:.1f} – {rates[-1]:.1f}", *against]
             cells += [f"{100 * middle(work, loop, 'waiting'):.1f} %", f"{100 * rate * flops / peak:.0f} %"]
             print_row([*cells, f"{middle(work, loop, 'peak'):.0f}"])
-        store = middle(work, "float32", "store")
+        store = middle(work, "srae float32", "store")
         print(f"\nOperations of a step: three times those of a forward pass, {flops / 1e9:.2f} GFLOP a sample.")
         print(f"The store of {TRAIN} train pictures holds {store:.0f} MB; workers' memory is not counted.")
-        for loop in ("float32", "auto"):
-            ceiling = middle(work, loop, "rate") / middle(work, f"tensors {loop}", "rate")
+        for loop in ("srae float32", "srae auto"):
+            ceiling = middle(work, loop, "rate") / middle(work, loop.replace("srae", "tensors"), "rate")
             share = middle(work, loop, "scoring") * middle(work, loop, "rate")
             print(
                 f"srae, {loop}: {100 * ceiling:.0f} % of the rate on random tensors; "
@@ -186,7 +186,7 @@ def show_growth(folder: Path, args: argparse.Namespace) -> None:
             continue
         for value in values:
             print(f"growth: {label} {value}", file=sys.stderr)
-            result = turn(loop="float32", folder=str(folder), work=work, seconds=args.seconds / 2, **{key: value})
+            result = turn(loop="srae float32", folder=str(folder), work=work, seconds=args.seconds / 2, **{key: value})
             what = "epoch" if key == "pictures" else "step"
             shown = f"{value}x{value}" if key == "crop" else str(value)
             cells = [label, work, shown, f"{result[what]:.3f}", what, f"{result['prepared']:.1f}"]

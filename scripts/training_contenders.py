@@ -41,9 +41,10 @@ def make_config(folder: str, work: str, precision: str, pictures: int, batch: in
 class Clock:
     """What the steps and the waiting for their batches took, after a step of warm-up."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, synchronize: Callable[[], None] | None = None) -> None:
+        """`synchronize` waits for a device that computes while the loop goes on."""
         self.seconds, self.steps, self.samples, self.waited = seconds, -1, 0, 0.0
-        self.began = 0.0
+        self.began, self.synchronize = 0.0, synchronize or (lambda: None)
 
     def watch(self, batches: Iterable[Any]) -> Iterator[Any]:
         source, end = iter(batches), object()
@@ -60,8 +61,12 @@ class Clock:
         if self.steps:
             self.samples += samples
         else:  # the first step, and what it waited for, do not count
+            self.synchronize()
             self.began, self.waited = time.perf_counter(), 0.0
         self.spent = time.perf_counter() - self.began
+        if self.is_over():
+            self.synchronize()
+            self.spent = time.perf_counter() - self.began
 
     def is_over(self) -> bool:
         return self.steps > 0 and self.spent >= self.seconds
@@ -75,22 +80,32 @@ def take_turn(
     pictures: int = TRAIN,
     batch: int | None = None,
     crop: int | None = None,
+    device: str = "cpu",
 ) -> dict[str, float]:
-    """Rate, share of waiting for data, memory of one contender."""
+    """Rate, share of waiting for data, memory of one contender.
+
+    Args:
+        loop: report, workers or lightning; or resident, srae or tensors with a precision behind it; or peak with one.
+    """
     warnings.simplefilter("ignore")
     import torch
 
-    if loop.startswith("peak "):
-        return {"rate": matrix_peak(torch.bfloat16 if loop == "peak bfloat16" else torch.float32, seconds / 2)}
-    config = make_config(folder, work, "auto" if loop.endswith("auto") else "float32", pictures, batch, crop)
-    clock = Clock(seconds)
-    if loop in ("report", "workers", "lightning"):
-        extra = run_peer(loop, config, clock)
+    kind, _, precision = loop.rpartition(" ")
+    if kind == "peak":
+        return {"rate": matrix_peak(precision, seconds / 2, device)}
+    config = make_config(folder, work, precision if kind else "float32", pictures, batch, crop)
+    clock = Clock(seconds, (lambda: torch.cuda.synchronize()) if device != "cpu" else None)
+    if device != "cpu":
+        torch.cuda.reset_peak_memory_stats()
+    if not kind or kind == "resident":
+        extra = run_peer(kind or loop, config, clock, device)
     else:
-        extra = run_srae(config, clock, on_tensors=loop.startswith("tensors"))
+        extra = run_srae(config, clock, device, on_tensors=kind == "tensors")
     import resource
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    if device != "cpu":
+        extra["vram"] = torch.cuda.max_memory_allocated() / 2**20
     return {
         "rate": clock.samples / clock.spent,
         "step": clock.spent / clock.steps,
@@ -100,7 +115,7 @@ def take_turn(
     }
 
 
-def run_srae(config: Any, clock: Clock, *, on_tensors: bool) -> dict[str, float]:
+def run_srae(config: Any, clock: Clock, device: str, *, on_tensors: bool) -> dict[str, float]:
     """srae's own loop on its own data; or on one batch of random tensors, as the ceiling."""
     import torch
 
@@ -108,31 +123,34 @@ def run_srae(config: Any, clock: Clock, *, on_tensors: bool) -> dict[str, float]
     from srae.data import Batch
     from srae.evaluate import evaluate
     from srae.models import count_multiply_adds
+    from srae.prepare import prepare
     from srae.progress import Progress
 
     began = time.perf_counter()
-    session = train.prepare(config, torch.device("cpu"))
+    session = prepare(config, torch.device(device))
     prepared, split = time.perf_counter() - began, session.data.train
-    size, batches_of = config.train.batch_size, train._batches
+    size, batches_of = config.train.batch_size, train.epoch_batches
+    real_batches = batches_of
     if on_tensors:
         shapes = session.data.in_shape, session.data.out_shape
-        tensors = [torch.rand(size, h, w, c).permute(0, 3, 1, 2) for c, h, w in shapes]
-        random_batch = Batch(tensors[0], tensors[1], list(range(min(size, len(split)))))
+        tensors = [torch.rand(size, h, w, c, device=device).permute(0, 3, 1, 2) for c, h, w in shapes]
+        random_batch = Batch(tensors[0], tensors[1], list(range(size)))
         batches_of = lambda *_: iter([random_batch] * session.steps_per_epoch)  # noqa: E731
-    train._batches = lambda *place: clock.watch(batches_of(*place))  # type: ignore[assignment]
-    epoch, counted = 0, 0
+    train.epoch_batches = lambda *place: clock.watch(batches_of(*place))  # type: ignore[assignment]
+    counted, training = 0, train.Training(session, Progress(), None, None, print)  # type: ignore[arg-type]
 
     def ended() -> bool:
         """Asked by the loop after every step."""
         nonlocal counted
-        clock.tick(progress.samples - counted)
-        counted = progress.samples
+        clock.tick(training.progress.samples - counted)
+        counted = training.progress.samples
         return clock.is_over()
 
-    while not clock.is_over():
-        progress, counted = Progress(epoch=epoch), 0
-        train._run_epoch(session, progress, ended)
-        epoch += 1
+    with session.kernels():
+        while not clock.is_over():
+            training.run_steps(ended)
+            training.progress, counted = Progress(epoch=training.progress.epoch + 1), 0
+    train.epoch_batches = real_batches
     stores = [split.input, split.target, *split.more_inputs]
     began, scored = time.perf_counter(), min(len(split), 16)
     part = type(split)(*(type(s)(s.pixels[:scored]) for s in (split.input, split.target)), split.names[:scored])
@@ -199,8 +217,8 @@ class ReadWith:
         return pixels[..., : len(self.channels)]
 
 
-def run_peer(loop: str, config: Any, clock: Clock) -> dict[str, float]:
-    """The report's loop, a plain one with workers, or Lightning's, in float32."""
+def run_peer(loop: str, config: Any, clock: Clock, device: str) -> dict[str, float]:
+    """The report's loop, a plain one with workers or with everything on the device, or Lightning's, in float32."""
     import torch
     from torch.utils.data import DataLoader
 
@@ -209,7 +227,7 @@ def run_peer(loop: str, config: Any, clock: Clock) -> dict[str, float]:
 
     pictures: Any = Pictures(config, ReadWith("skimage" if loop == "report" else "pillow", config.data.channels))
     workers: dict[str, Any] = {} if loop == "report" else {"num_workers": 2, "persistent_workers": True}
-    loader = DataLoader(pictures, config.train.batch_size, shuffle=True, **workers)
+    loader: Any = DataLoader(pictures, config.train.batch_size, shuffle=True, **workers)
     low, high = pictures[0]
     torch.manual_seed(0)
     model = build_model(config.model.name, tuple(low.shape), tuple(high.shape), config.model.options)
@@ -218,16 +236,39 @@ def run_peer(loop: str, config: Any, clock: Clock) -> dict[str, float]:
     if loop == "lightning":
         run_lightning(model, loader, lambda output, target: loss_of(output, target) * weight, settings, clock)
         return {}
-    optimizer, losses = torch.optim.Adam(model.parameters(), **settings), []
+    half = loop == "resident" and config.train.precision == "auto"
+    if loop == "resident":
+        loader = Resident([pictures[i] for i in range(len(pictures))], config.train.batch_size, device)
+    optimizer, losses = torch.optim.Adam(model.to(device).parameters(), **settings), []
     while not clock.is_over():
         for input, target in clock.watch(loader):
+            input, target = input.to(device), target.to(device)
             optimizer.zero_grad()
-            loss = loss_of(model(input), target) * weight
+            with torch.autocast(device, torch.bfloat16, enabled=half):
+                output = model(input)
+            loss = loss_of(output.float(), target) * weight
             loss.backward()
             optimizer.step()
-            losses.append(loss.item())
+            losses.append(loss.detach() if loop == "resident" else loss.item())
             clock.tick(len(input))
     return {}
+
+
+class Resident:
+    """Every sample on the device as floats, in batches: the least that a plain loop can wait for."""
+
+    def __init__(self, samples: list[tuple[Any, Any]], batch_size: int, device: str) -> None:
+        import torch
+
+        self.sides = [torch.stack(side).to(device) for side in zip(*samples, strict=True)]
+        self.batch_size = batch_size
+
+    def __iter__(self) -> Iterator[tuple[Any, Any]]:
+        import torch
+
+        order = torch.randperm(len(self.sides[0]), device=self.sides[0].device)
+        for chosen in order.split(self.batch_size):
+            yield self.sides[0][chosen], self.sides[1][chosen]
 
 
 def run_lightning(model: Any, loader: Any, loss_of: Any, settings: dict[str, float], clock: Clock) -> None:
@@ -276,16 +317,24 @@ def run_lightning(model: Any, loader: Any, loss_of: Any, settings: dict[str, flo
     trainer.fit(Module(), Watched())
 
 
-def matrix_peak(dtype: Any, seconds: float) -> float:
+def matrix_peak(precision: str, seconds: float, device: str) -> float:
     """Operations per second of a product of two matrices that fit no cache."""
     import torch
 
-    side, rates = 2048, []
-    a, b = (torch.rand(side, side).to(dtype) for _ in range(2))
-    torch.mm(a, b)
-    end = time.perf_counter() + seconds
-    while time.perf_counter() < end:
-        began = time.perf_counter()
+    from srae.device import float32_kernels
+
+    side, rates = (2048 if device == "cpu" else 8192), []
+    dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
+    a, b = (torch.rand(side, side, device=device).to(dtype) for _ in range(2))
+    with float32_kernels(torch.device(device), tf32=precision == "tf32"):
         torch.mm(a, b)
-        rates.append(2 * side**3 / (time.perf_counter() - began))
+        end = time.perf_counter() + seconds
+        while time.perf_counter() < end:
+            if device != "cpu":
+                torch.cuda.synchronize()
+            began = time.perf_counter()
+            torch.mm(a, b)
+            if device != "cpu":
+                torch.cuda.synchronize()
+            rates.append(2 * side**3 / (time.perf_counter() - began))
     return statistics.median(rates)

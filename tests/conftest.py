@@ -31,6 +31,16 @@ def _one_thread() -> None:
         torch.set_num_threads(1)
 
 
+@pytest.fixture(params=["cpu", "cuda"])
+def device(request: pytest.FixtureRequest) -> Any:
+    """Where the arithmetic runs: the test is repeated on CUDA where there is one."""
+    import torch
+
+    if request.param == "cuda" and not torch.cuda.is_available():
+        pytest.skip("no CUDA device here")
+    return torch.device(request.param)
+
+
 def clean_environment(**changes: str) -> dict[str, str]:
     """The environment of a user who has set nothing: no colours forced, no stray settings, one thread."""
     kept = {key: os.environ[key] for key in ("PATH", "HOME", "LANG", "TMPDIR") if key in os.environ}

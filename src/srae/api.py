@@ -21,7 +21,7 @@ from torch import Tensor
 
 from srae import checkpoint
 from srae.decode import to_pixels
-from srae.device import pick_device
+from srae.device import DEVICES, pick_device
 from srae.encode import to_image
 from srae.enlarge import PRECISIONS, chain_scale, upscale_pixels
 from srae.shipped import default_models, resolve_model
@@ -50,7 +50,7 @@ def load_model(model: str | Path, device: str = "auto") -> Model:
     """A trained network by the name of a shipped model or of a run under `runs/`, by a run's folder, or by its file.
 
     Args:
-        device: "auto" (CUDA where it works), "cpu" or "cuda".
+        device: "auto" (CUDA where it works), "cpu", "cuda", "cuda:N" or "mps".
 
     Raises:
         srae.errors.SraeError: there is no such model, it is damaged, or the device cannot be had.
@@ -59,8 +59,8 @@ def load_model(model: str | Path, device: str = "auto") -> Model:
 
 
 def _load(paths: list[Path], device: str) -> Model:
-    if device not in ("auto", "cpu", "cuda"):
-        raise ValueError(f'device is "auto", "cpu" or "cuda", not {device!r}')
+    if not isinstance(device, str) or device.partition(":")[0] not in ("auto", "cpu", "cuda", "mps"):
+        raise ValueError(f"device is {DEVICES}; not {device!r}")
     chosen = pick_device(device)
     return Model(tuple(checkpoint.load_model(path) for path in paths), chosen)
 

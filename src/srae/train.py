@@ -68,7 +68,7 @@ def train(
             run.write_config(s.config)  # more epochs, or other data
         try:
             if s.optimizer is not None:
-                _Training(s, progress, run, keeper, say).fit()
+                Training(s, progress, run, keeper, say).fit()
             elif not (run.checkpoints / "best.safetensors").exists():
                 run.keep_rows(-1)  # it was killed in between
                 run.append_row(make_row(s, progress, means(evaluate(s.model, s.data.val, s.task, s.protocol)), 0.0))
@@ -82,7 +82,7 @@ def train(
         return _finish(s, progress, run, say)
 
 
-class _Training:
+class Training:
     """The epochs of one run, from where `progress` stands to the last.
 
     The order at the end of an epoch is what an exact resume rests on: the row of metrics.csv is on the disk, then
@@ -105,7 +105,7 @@ class _Training:
 
             while not self._is_over():
                 began, done_before = time.perf_counter(), progress.epoch_seconds
-                self._run_steps(pause)
+                self.run_steps(pause)
                 train_seconds = done_before + time.perf_counter() - began
                 whole = progress.batch == self.s.steps_per_epoch
                 scores = _validate(self.s, stop.wanted) if whole else {}
@@ -119,7 +119,7 @@ class _Training:
                     progress.epoch_seconds = done_before + time.perf_counter() - began
                     self._end_epoch(scores, train_seconds)
 
-    def _run_steps(self, pause: Callable[[], bool]) -> None:
+    def run_steps(self, pause: Callable[[], bool]) -> None:
         """The steps of one epoch from `progress.batch` on; a pause leaves the rest of them to the next call."""
         s, progress = self.s, self.progress
         first, first_step, indices = progress.batch, progress.step, []
