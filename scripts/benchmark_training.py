@@ -73,8 +73,12 @@ def main() -> None:
 # ------------------------------------------------------------------------ material
 
 
-def make_material(folder: Path, data: Path) -> str:
-    """`train` and `val` with `low` and `high` side, as links to `data` or as the built-in pictures; says which."""
+def make_material(folder: Path, data: Path, most: int | None = None) -> str:
+    """`train` and `val` with `low` and `high` side, as links to `data` or as the built-in pictures; says which.
+
+    Args:
+        most: train pictures; as many as the benchmark needs without it.
+    """
     from srae.data import Options
     from srae.data.demo import open_demo
     from srae.data.layouts import find_pairs
@@ -93,7 +97,7 @@ def make_material(folder: Path, data: Path) -> str:
             for path, store in zip(paths, (split.input, split.target), strict=True):
                 write_picture(path, Picture(store.pixels[index].numpy()))
             sides.append(paths)
-    most = max(TRAIN, *(count for _, _, key, counts in GROWTH if key == "pictures" for count in counts))
+    most = most or max(TRAIN, *(count for _, _, key, counts in GROWTH if key == "pictures" for count in counts))
     for split_name, count in (("train", most), ("val", VAL)):
         for place, side in enumerate(("low", "high")):
             (folder / split_name / side).mkdir(parents=True)

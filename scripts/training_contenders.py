@@ -43,7 +43,7 @@ class Clock:
 
     def __init__(self, seconds: float, synchronize: Callable[[], None] | None = None) -> None:
         """`synchronize` waits for a device that computes while the loop goes on."""
-        self.seconds, self.steps, self.samples, self.waited = seconds, -1, 0, 0.0
+        self.seconds, self.steps, self.samples, self.waited = seconds, -3 if synchronize else -1, 0, 0.0
         self.began, self.synchronize = 0.0, synchronize or (lambda: None)
 
     def watch(self, batches: Iterable[Any]) -> Iterator[Any]:
@@ -58,9 +58,9 @@ class Clock:
 
     def tick(self, samples: int) -> None:
         self.steps += 1
-        if self.steps:
+        if self.steps > 0:
             self.samples += samples
-        else:  # the first step, and what it waited for, do not count
+        else:  # the first steps, and what they waited for, do not count: kernels are chosen, a graph is recorded
             self.synchronize()
             self.began, self.waited = time.perf_counter(), 0.0
         self.spent = time.perf_counter() - self.began

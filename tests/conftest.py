@@ -42,9 +42,15 @@ def device(request: pytest.FixtureRequest) -> Any:
 
 
 def clean_environment(**changes: str) -> dict[str, str]:
-    """The environment of a user who has set nothing: no colours forced, no stray settings, one thread."""
+    """The environment of a user who has set nothing: no colours forced, no stray settings, one thread.
+
+    Child processes run this checkout, whatever srae is installed.
+    """
     kept = {key: os.environ[key] for key in ("PATH", "HOME", "LANG", "TMPDIR") if key in os.environ}
-    return {**kept, "OMP_NUM_THREADS": "1", **changes}
+    path = os.pathsep.join(
+        [str(Path(__file__).parents[1] / "src"), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+    )
+    return {**kept, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", **changes}
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from typing import Any, cast
 
 import torch
 
+from srae import __version__
 from srae.errors import ConfigError, ResourceError
 
 # torch asks for huge pages where they are: the first touch of a large tensor costs up to half of what is done with it
@@ -213,7 +214,7 @@ def check_memory(need: int, what: str, remedy: str) -> None:
 def describe_machine(device: torch.device) -> dict[str, Any]:
     """What a number depends on besides the code: versions, device, threads."""
     return {
-        "srae": _version("srae"),
+        "srae": __version__,
         "python": platform.python_version(),
         "torch": torch.__version__,
         "numpy": _version("numpy"),

@@ -20,9 +20,9 @@ from srae.checkpoint import Loaded
 from srae.device import autocast, check_memory, float32_kernels, pick_precision
 from srae.encode import make_pixels
 from srae.errors import CheckpointError, ConfigError, ResourceError
-from srae.images import Picture, to_pixels
+from srae.images import Picture, to_levels
 from srae.regions import Planes, changed, enlarged, filled, of_pixels, stacked
-from srae.tiles import Progress, is_memory_error, read_geometry, run_pieces, turned_mean
+from srae.tiles import Box, Progress, is_memory_error, read_geometry, run_pieces, turned_mean
 
 PRECISIONS = ("auto", "float32", "bfloat16")
 _ADD_TO_BICUBIC = ("residual",)
@@ -180,22 +180,40 @@ def _upscale(
         output = make_pixels(height, width, pixels.shape[2], dtype, kind)
         prepared = _prepare(pixels, loaded, own_scale, factor)
 
-        def keep(top: int, left: int, piece: Tensor) -> None:
+        unsound: list[Tensor] = []
+        """Of each box on CUDA: whether it is not finite; looked at when all are done, lest the device wait."""
+
+        def finish(box: Box, piece: Tensor) -> Tensor:
             # A sum is finite when all are, and takes a tenth of the time.
-            if not bool(torch.isfinite(piece.sum())) and not bool(torch.isfinite(piece).all()):
-                raise CheckpointError("the model's output is not a number", str(loaded.path), "use another run")
-            bottom, right = top + piece.shape[1], left + piece.shape[2]
-            output[top:bottom, left:right] = to_pixels(prepared.finish((top, bottom, left, right), piece), dtype)
+            if piece.is_cuda:
+                unsound.append(~torch.isfinite(piece).all())
+            elif not bool(torch.isfinite(piece.sum())) and not bool(torch.isfinite(piece).all()):
+                raise _not_finite(loaded)
+            return to_levels(prepared.finish(box, piece), dtype).to(_LEVELS.get(dtype.name, torch.float32))
+
+        def keep(box: Box, levels: Tensor) -> None:
+            top, bottom, left, right = box
+            output[top:bottom, left:right] = levels.permute(1, 2, 0).numpy()  # (C, H, W) -> (H, W, C)
 
         model = loaded.model.to(device)
         forward = partial(turned_mean, model) if self_ensemble else model
+        geometry = read_geometry(model)
         with float32_kernels(device), autocast(device, inner):
-            run_pieces(forward, read_geometry(model), prepared.input, keep, tile=tile, device=device, progress=progress)
+            run_pieces(forward, geometry, prepared.input, finish, keep, tile=tile, device=device, progress=progress)
+        if unsound and bool(torch.stack(unsound).any()):
+            raise _not_finite(loaded)
     except (MemoryError, RuntimeError) as error:
         if not is_memory_error(error):
             raise
         raise ResourceError("not enough memory", f"for {width}x{height}", _SMALLER) from None
     return output
+
+
+_LEVELS = {"uint8": torch.uint8, "uint16": torch.int32}  # torch has few operations for uint16
+
+
+def _not_finite(loaded: Loaded) -> CheckpointError:
+    return CheckpointError("the model's output is not a number", str(loaded.path), "use another run")
 
 
 class _Prepared(NamedTuple):
@@ -219,12 +237,12 @@ class _Prepared(NamedTuple):
         own_alpha = piece[3:]
         if self.chroma is not None:
             # Y + (R-Y, G-Y, B-Y): the differences are linear in Cb and Cr, so enlarging them enlarges those.
-            piece = piece + self.chroma.read(*box)
+            piece = piece + self.chroma.read(*box).to(piece.device)
         elif self.channels != 1:
             piece = _luma(piece[:3]) if self.colors == 1 else piece[:3]
         if self.alpha is None:
             return piece
-        return torch.cat((piece, own_alpha if self.channels == 4 else self.alpha.read(*box)))
+        return torch.cat((piece, own_alpha if self.channels == 4 else self.alpha.read(*box).to(piece.device)))
 
 
 def _prepare(pixels: np.ndarray, loaded: Loaded, own_scale: int, factor: int) -> _Prepared:
@@ -253,7 +271,7 @@ def _clamp(planes: Tensor) -> Tensor:
 
 def _luma(color: Tensor) -> Tensor:
     """(1|3, h, w) -> (1, h, w)."""
-    return color if len(color) == 1 else (color * torch.tensor(_LUMA)[:, None, None]).sum(0, keepdim=True)
+    return color if len(color) == 1 else (color * color.new_tensor(_LUMA)[:, None, None]).sum(0, keepdim=True)
 
 
 def _remarks(picture: Picture, loaded: Loaded, factor: int) -> list[str]:

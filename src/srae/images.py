@@ -98,10 +98,13 @@ def from_pixels(pixels: np.ndarray) -> Tensor:
 
 def to_pixels(planes: Tensor, dtype: np.dtype | type) -> np.ndarray:
     """Float (C, H, W) on the CPU, clamped to [0, 1] -> (H, W, C) of uint8, uint16 or float32; integers rounded."""
-    if dtype == np.float32:
-        return planes.clamp(0, 1).permute(1, 2, 0).numpy()  # (C, H, W) -> (H, W, C)
-    scaled = planes.clamp(0, 1).mul_(np.iinfo(dtype).max).round_()
-    return np.ascontiguousarray(scaled.permute(1, 2, 0).numpy(), dtype)  # (C, H, W) -> (H, W, C)
+    return np.ascontiguousarray(to_levels(planes, dtype).permute(1, 2, 0).numpy(), dtype)  # (C, H, W) -> (H, W, C)
+
+
+def to_levels(planes: Tensor, dtype: np.dtype | type) -> Tensor:
+    """Floats clamped to [0, 1] -> the same for float32, else whole numbers from 0 to the largest of the type."""
+    planes = planes.clamp(0, 1)
+    return planes if dtype == np.float32 else planes.mul_(np.iinfo(dtype).max).round_()
 
 
 def find_images(folder: str | Path) -> tuple[list[Path], int]:

@@ -49,7 +49,9 @@ class Muon(torch.optim.Optimizer):
         chosen = {id(p) for p in kernels}
         rest = [p for p in model.parameters() if id(p) not in chosen]
         groups = [{"params": kernels, "is_kernel": True}, {"params": rest, "is_kernel": False}]
-        super().__init__([g for g in groups if g["params"]], {"lr": rate, "betas": betas, "epsilon": epsilon})
+        # torch's own name: with it a restored counter goes to the device, where a graph counts on.
+        defaults = {"lr": rate, "betas": betas, "epsilon": epsilon, "capturable": isinstance(rate, Tensor)}
+        super().__init__([g for g in groups if g["params"]], defaults)
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
@@ -74,8 +76,7 @@ class Muon(torch.optim.Optimizer):
                 state[name] = torch.zeros_like(parameter)
             if not is_kernel:
                 # Beside the weights only for a graph; a look at it must not wait for the device.
-                on_device = isinstance(self.defaults["lr"], Tensor)
-                state["step"] = torch.zeros((), device=parameter.device if on_device else "cpu")
+                state["step"] = torch.zeros((), device=parameter.device if self.defaults["capturable"] else "cpu")
         return state
 
 

@@ -23,7 +23,7 @@ from srae.models import build_model, count_parameters
 from srae.optimizer import build_optimizer
 from srae.session import Session
 from srae.shipped import resolve_model
-from srae.step import compute_gradients
+from srae.step import TrainingStep
 from srae.tasks import TASKS
 
 
@@ -117,14 +117,13 @@ def _try_last_batch(s: Session) -> None:
 
 
 def _time_step(s: Session) -> float | None:
-    """Seconds of a step, the median of three; None without parameters.  Changes the session."""
+    """Seconds of a step, the median of a few; None without parameters.  Changes the session."""
     if s.optimizer is None:
         return None
-    times = []
-    for _, batch in zip(range(3), epoch_batches(s, 0, 0), strict=False):
+    times, step = [], TrainingStep(s)
+    for _, batch in zip(range(7 if s.device.type == "cuda" else 3), epoch_batches(s, 0, 0), strict=False):
         began = time.perf_counter()
-        compute_gradients(s, batch.input, batch.target)
-        s.optimizer.step()
+        step(batch)
         if s.device.type == "cuda":
             torch.cuda.synchronize(s.device)
         times.append(time.perf_counter() - began)

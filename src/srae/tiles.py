@@ -12,7 +12,6 @@ import math
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -27,8 +26,12 @@ _ENDLESS = 2**30
 
 Forward = Callable[[Tensor], Tensor]
 """(B, C, h, w) -> (B, C, scale * h, scale * w)"""
-Keep = Callable[[int, int, Tensor], None]
-"""Takes a finished rectangle: its top and left in the output, and its values (C, h, w) on the CPU."""
+Box = tuple[int, int, int, int]
+"""Top, bottom, left, right in the output."""
+Finish = Callable[[Box, Tensor], Tensor]
+"""What is done with the network's output (C, h, w) of a box, on the device and without a look at the numbers."""
+Keep = Callable[[Box, Tensor], None]
+"""Takes a finished box on the CPU."""
 Progress = Callable[[float], None]
 """Told which share of the work is done."""
 
@@ -72,13 +75,14 @@ def upscale(model: nn.Module, input: Tensor, *, tile: int | None = None, device:
     """(C, h, w) -> (C, scale * h, scale * w) on the CPU; see `run_pieces` for the arguments and errors."""
     geometry, output = read_geometry(model), torch.empty(0)
 
-    def keep(top: int, left: int, piece: Tensor) -> None:
+    def keep(box: Box, piece: Tensor) -> None:
         nonlocal output
+        top, bottom, left, right = box
         if not output.numel():
             output = torch.empty(len(piece), input.shape[1] * geometry.scale, input.shape[2] * geometry.scale)
-        output[:, top : top + piece.shape[1], left : left + piece.shape[2]] = piece
+        output[:, top:bottom, left:right] = piece
 
-    run_pieces(model, geometry, of_tensor(input), keep, tile=tile, device=device)
+    run_pieces(model, geometry, of_tensor(input), lambda box, piece: piece, keep, tile=tile, device=device)
     return output
 
 
@@ -86,6 +90,7 @@ def run_pieces(
     forward: Forward,
     geometry: Geometry,
     input: Planes,
+    finish: Finish,
     keep: Keep,
     *,
     tile: int | None = None,
@@ -109,13 +114,11 @@ def run_pieces(
     padded = extended(input, *sides)
     height, width = input.height * scale, input.width * scale
 
-    def keep_inside(top: int, left: int, piece: Tensor) -> None:
-        piece = piece[:, : max(height - top, 0), : max(width - left, 0)]
-        if piece.numel():
-            keep(top, left, piece.float().cpu())
+    def job(size: int) -> None:
+        run = _run_windows if geometry.fixed_size else _run_tiles
+        with _Exit((height, width), finish, keep) as leave:
+            run(forward, geometry, padded, device, leave, progress or (lambda _: None), size)
 
-    job = partial(_run_windows if geometry.fixed_size else _run_tiles, forward, geometry, padded, device, keep_inside)
-    job = partial(job, progress or (lambda _: None))
     with torch.no_grad():
         if geometry.fixed_size:
             _spare_memory(job, device, _WINDOWS_AT_ONCE, 1, 1)
@@ -123,6 +126,54 @@ def run_pieces(
             floor = min(2 * geometry.margin + multiple, max(sides))
             side = min(tile or _pick_tile(geometry, device), max(sides))
             _spare_memory(job, device, max(side // multiple * multiple, floor), floor, multiple)
+
+
+class _Exit:
+    """The way of finished boxes to the CPU.
+
+    On CUDA a box is copied into pinned memory while the device goes on; the CPU takes it when the next one is under
+    way.  So both work at a time, and the copy costs nothing.
+    """
+
+    def __init__(self, size: tuple[int, int], finish: Finish, keep: Keep) -> None:
+        self._height, self._width = size
+        self._finish, self._keep = finish, keep
+        self._under_way: tuple[Box, Tensor, torch.cuda.Event] | None = None
+
+    def __enter__(self) -> _Exit:
+        return self
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        if kind is None:
+            self._take_last()
+
+    def __call__(self, top: int, left: int, piece: Tensor) -> None:
+        """`piece` (C, h, w) with its top and left in the output; what lies beyond the output is cut off."""
+        piece = piece[:, : max(self._height - top, 0), : max(self._width - left, 0)]
+        if not piece.numel():
+            return
+        box = (top, top + piece.shape[1], left, left + piece.shape[2])
+        finished = self._finish(box, piece.float())
+        if not finished.is_cuda:
+            return self._keep(box, finished)
+        copy = torch.empty(finished.shape, dtype=finished.dtype, pin_memory=True)
+        copy.copy_(finished, non_blocking=True)
+        arrived = torch.cuda.Event()
+        arrived.record()
+        self._take_last()
+        self._under_way = box, copy, arrived
+
+    def _take_last(self) -> None:
+        if self._under_way is not None:
+            box, copy, arrived = self._under_way
+            self._under_way = None
+            arrived.synchronize()
+            self._keep(box, copy)
+
+
+def _enter(piece: Tensor, device: torch.device) -> Tensor:
+    """To the device; from pinned memory the CPU need not wait for that."""
+    return piece.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else piece.to(device)
 
 
 def turned_mean(forward: Forward, input: Tensor) -> Tensor:
@@ -207,7 +258,13 @@ def _spans(size: int, tile: int, geometry: Geometry) -> list[_Span]:
 
 
 def _run_tiles(
-    forward: Forward, geometry: Geometry, input: Planes, device: torch.device, keep: Keep, progress: Progress, tile: int
+    forward: Forward,
+    geometry: Geometry,
+    input: Planes,
+    device: torch.device,
+    leave: _Exit,
+    progress: Progress,
+    tile: int,
 ) -> None:
     """`input` with sides that are multiples of `multiple_of`."""
     scale = geometry.scale
@@ -215,9 +272,9 @@ def _run_tiles(
     for i, y in enumerate(rows):
         for j, x in enumerate(columns):
             piece = input.read(y.start, y.stop, x.start, x.stop)[None]
-            result = forward(piece.to(device).contiguous(memory_format=torch.channels_last))[0]
+            result = forward(_enter(piece, device).contiguous(memory_format=torch.channels_last))[0]
             kept = result[:, _scaled(y, scale), _scaled(x, scale)]
-            keep(y.first * scale, x.first * scale, kept)
+            leave(y.first * scale, x.first * scale, kept)
             progress((i * len(columns) + j + 1) / (len(rows) * len(columns)))
 
 
@@ -245,7 +302,7 @@ def _run_windows(
     geometry: Geometry,
     input: Planes,
     device: torch.device,
-    keep: Keep,
+    leave: _Exit,
     progress: Progress,
     count: int,
 ) -> None:
@@ -259,9 +316,10 @@ def _run_windows(
     for i, top in enumerate(tops):
         for some in _chunks(lefts, count):
             pieces = [input.read(top, top + window, left, left + own_width) for left in some]
-            results = forward(torch.stack(pieces).to(device)).float().cpu()
+            results = forward(_enter(torch.stack(pieces), device)).float()
             if len(tops) == len(lefts) == 1:
-                return keep(0, 0, results[0])
+                return leave(0, 0, results[0])
+            results = results.cpu()
             if not band.dim():
                 band = torch.zeros(results.shape[1], window * scale, input.width * scale)
             for left, result in zip(some, results, strict=True):
@@ -269,7 +327,7 @@ def _run_windows(
         # The weights are separable, and so is their sum over a grid of windows.
         done = (tops[i + 1] if i + 1 < len(tops) else input.height) - top
         rows = slice(top * scale, (top + done) * scale)
-        keep(top * scale, 0, band[:, : done * scale] / (heights[rows, None] * widths))
+        leave(top * scale, 0, band[:, : done * scale] / (heights[rows, None] * widths))
         band = torch.cat((band[:, done * scale :], torch.zeros_like(band[:, : done * scale])), 1)
         progress((i + 1) / len(tops))
 
