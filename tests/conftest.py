@@ -47,10 +47,8 @@ def clean_environment(**changes: str) -> dict[str, str]:
     Child processes run this checkout, whatever srae is installed.
     """
     kept = {key: os.environ[key] for key in ("PATH", "HOME", "LANG", "TMPDIR") if key in os.environ}
-    path = os.pathsep.join(
-        [str(Path(__file__).parents[1] / "src"), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
-    )
-    return {**kept, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", **changes}
+    paths = [str(Path(__file__).parents[1] / "src"), changes.pop("PYTHONPATH", ""), os.environ.get("PYTHONPATH", "")]
+    return {**kept, "PYTHONPATH": os.pathsep.join(filter(None, paths)), "OMP_NUM_THREADS": "1", **changes}
 
 
 @pytest.fixture

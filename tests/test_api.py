@@ -79,7 +79,7 @@ def test_models_by_file_run_and_name(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert srae.upscale(np.zeros((2, 2), np.uint8), model="mine").shape == (6, 6)
     with pytest.raises(SraeError, match="no model 'yours'"):
         srae.load_model("yours")
-    with pytest.raises(ValueError, match='device is "auto"'):
+    with pytest.raises(ValueError, match="device is auto"):
         srae.load_model("mine", device="tpu")
 
 

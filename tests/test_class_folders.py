@@ -14,8 +14,9 @@ from srae.config import parse_config
 from srae.data import Data, Labels, Split, open_data, train_batches
 from srae.data.batches import TILT
 from srae.errors import ConfigError, DataError
+from srae.prepare import prepare
 from srae.run_writer import claim_run
-from srae.train import prepare, train
+from srae.train import train
 
 SIDE = 16
 

@@ -18,8 +18,9 @@ import srae.evaluate
 from srae.checkpoint import read_checkpoint, save_checkpoint
 from srae.cli import main
 from srae.config import parse_config
+from srae.prepare import prepare
 from srae.run_writer import claim_run
-from srae.train import prepare, train
+from srae.train import train
 
 PICTURES = "model: {{name: {model}}}\ndata: {{{data}}}\ntrain: {{epochs: 1, batch_size: 4}}"
 CLASSES = """

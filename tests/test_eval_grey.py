@@ -17,8 +17,9 @@ from srae.evaluate import InColour, SelfEnsemble
 from srae.metrics import to_luma
 from srae.models import build_model
 from srae.models.blocks import enlarge_bicubic
+from srae.prepare import prepare
 from srae.run_writer import claim_run
-from srae.train import prepare, train
+from srae.train import train
 
 GREY = """
 model: {{name: bicubic}}

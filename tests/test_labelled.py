@@ -20,9 +20,10 @@ from srae.data import Labels, open_data, train_batches
 from srae.data.demo import TEXTURES
 from srae.errors import ConfigError, DataError
 from srae.models import build_model, check_options, count_parameters
+from srae.prepare import prepare
 from srae.run_writer import claim_run
 from srae.runs import read_run
-from srae.train import prepare, train
+from srae.train import train
 
 CONFIGS = next(folder for folder in CONFIG_FOLDERS if folder.is_dir())
 CPU = torch.device("cpu")

@@ -19,8 +19,9 @@ from srae.data import low_side as module
 from srae.data.low_side import find_misfit, make_low
 from srae.data.photo import LONGEST_SIDE
 from srae.errors import ConfigError, DataError, Interrupted
+from srae.prepare import prepare
 from srae.run_writer import claim_run
-from srae.train import prepare, train
+from srae.train import train
 from test_train import assert_same_run, resume_toy, run_toy
 
 PHOTO = {"kernel": "photo", "scale": 2}

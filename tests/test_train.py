@@ -20,16 +20,18 @@ import srae.evaluate
 import srae.train
 from conftest import clean_environment
 from srae.checkpoint import load_model, read_checkpoint
+from srae.checkpointer import Checkpointer
 from srae.config import Config, TrainConfig, parse_config
 from srae.data import Batch, Split
-from srae.device import repeat_exactly
+from srae.device import repeatable_kernels
 from srae.errors import CheckpointError, ConfigError, Interrupted
 from srae.narrate import result_lines
 from srae.optimizer import learning_rate_at, update_average
-from srae.progress import Progress, save_progress
+from srae.prepare import prepare
+from srae.progress import Progress
 from srae.run_writer import RunWriter, claim_run
 from srae.runs import COLUMNS, read_run
-from srae.train import prepare, train
+from srae.train import train
 
 CPU = torch.device("cpu")
 CLOCKS = {"epoch_seconds", "wall_seconds", "images_per_second", "rss_peak_mb", "vram_peak_mb", "vram_reserved_mb"}
@@ -196,13 +198,15 @@ def test_a_long_epoch_is_saved_on_its_way_and_a_kill_loses_no_more(
     monkeypatch.setattr(srae.train, "SAVE_SECONDS", 0)
     saved = []
 
-    def save(run: RunWriter, progress: Progress, *others: object) -> None:
-        save_progress(run, progress, *others)
+    real = Checkpointer.save_last
+
+    def save(self: Checkpointer, progress: Progress) -> None:
+        real(self, progress)
         saved.append((progress.epoch, progress.batch))
         if saved[-1] == (1, 1):
             raise MemoryError("dies here")
 
-    monkeypatch.setattr(srae.train, "save_progress", save)
+    monkeypatch.setattr(Checkpointer, "save_last", save)
     with pytest.raises(MemoryError):
         run_toy(config, tmp_path / "runs", "often")
     resume_toy(config, tmp_path / "runs" / "often")
@@ -348,18 +352,19 @@ def test_hostile_run_names_are_refused(tmp_path: Path, name: str) -> None:
 _STEPS = """
 import resource, sys
 import torch
-from srae import train
 from srae.config import parse_config
+from srae.prepare import epoch_batches, prepare
+from srae.step import compute_gradients
 
 def faults():
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 
 torch.set_num_threads(1)
-s = train.prepare(parse_config(sys.argv[1], "toy"), torch.device("cpu"))
+s = prepare(parse_config(sys.argv[1], "toy"), torch.device("cpu"))
 counts = []
-for batch in train._batches(s, 0, 0):
+for batch in epoch_batches(s, 0, 0):
     before = faults()
-    train._step_gradients(s, batch.input, batch.target, torch.nn.functional.mse_loss)
+    compute_gradients(s, batch.input, batch.target)
     s.optimizer.step()
     counts.append(faults() - before)
 print(min(counts[4:]))
@@ -385,8 +390,9 @@ train: {{batch_size: 8}}
 def test_only_on_cuda_are_kernels_that_add_in_any_order_forbidden(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", "")  # so that what is set here is taken back
     del os.environ["CUBLAS_WORKSPACE_CONFIG"]
-    monkeypatch.setattr(torch.backends.cudnn, "deterministic", False)
     for name, wanted in (("cpu", False), ("cuda", True)):
-        repeat_exactly(torch.device(name))
-        assert torch.backends.cudnn.deterministic is wanted
-        assert ("CUBLAS_WORKSPACE_CONFIG" in os.environ) is wanted
+        with repeatable_kernels(torch.device(name)):
+            assert torch.backends.cudnn.deterministic is wanted
+            assert torch.are_deterministic_algorithms_enabled() is wanted
+            assert ("CUBLAS_WORKSPACE_CONFIG" in os.environ) is wanted
+        assert not torch.backends.cudnn.deterministic and not torch.are_deterministic_algorithms_enabled()

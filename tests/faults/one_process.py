@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
+
+from conftest import clean_environment
 
 PEAK = """
 def peak_mb():  # ru_maxrss begins with what the parent had, this does not (Linux)
@@ -52,12 +53,11 @@ def run_all(
     commands: Sequence[Sequence[object]], folder: Path, *, before: str = "", env: dict[str, str] | None = None
 ) -> list[Done]:
     """Every command as ``srae ...`` in `folder`, one after the other; `before` is Python that runs first."""
-    kept = {key: os.environ[key] for key in ("PATH", "HOME", "LANG", "TMPDIR") if key in os.environ}
     done = subprocess.run(
         [sys.executable, "-c", PEAK + _CHILD.replace("{before}", before)],
         input=json.dumps([[str(word) for word in command] for command in commands]),
         cwd=folder,
-        env={**kept, "OMP_NUM_THREADS": "1", **(env or {})},
+        env=clean_environment(**(env or {})),
         capture_output=True,
         text=True,
         timeout=280,

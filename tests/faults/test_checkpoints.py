@@ -25,16 +25,17 @@ import torch
 from toy_runs import assert_same_run, begin, bytes_of, resume, rows_of, standing, toy, toy_text, write_pairs
 from warm_parent import WarmParent
 
+import srae.step
 import srae.train
 from conftest import LONG
 from srae.checkpoint import load_model, read_checkpoint, save_checkpoint
 from srae.cli import main
 from srae.errors import CheckpointError, ConfigError, DivergedError, Interrupted
-from srae.progress import Progress
+from srae.prepare import prepare
 from srae.run_writer import claim_run
 from srae.runs import read_config, read_run
 from srae.session import Session
-from srae.train import prepare, train
+from srae.train import train
 
 pytestmark = pytest.mark.timeout(600)
 CPU = torch.device("cpu")
@@ -66,31 +67,24 @@ def flipped(data: bytes, bit: int) -> bytes:
 # ------------------------------------------------------------------------------ F9
 
 
-def spoil_gradient(session: Session) -> None:
-    gradient = next(p.grad for p in session.model.parameters() if p.grad is not None)
-    gradient.view(-1)[0] = float("nan")
-
-
 @pytest.mark.parametrize("step", [6, 8])
 @pytest.mark.parametrize("what", ["loss", "gradient"])
 def test_f9_what_is_not_finite_stops_before_the_step(
     pairs: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str, step: int
 ) -> None:
     """In the second epoch, within it and at its last step."""
-    real, seen = srae.train._step_gradients, 0
+    real, seen = srae.step.compute_gradients, 0
 
     def step_gradients(s: Session, *others: Any) -> Any:
         nonlocal seen
         seen += 1
-        loss, output = real(s, *others)
-        if seen != step + 3:  # three steps are timed before
-            return loss, output
-        if what == "gradient":
-            spoil_gradient(s)
-        return (loss * float("nan") if what == "loss" else loss), output
+        numbers = real(s, *others)
+        if seen == step + 3:  # three steps are timed before
+            numbers[0 if what == "loss" else 2] = float("nan")
+        return numbers
 
     with monkeypatch.context() as patch:
-        patch.setattr(srae.train, "_step_gradients", step_gradients)
+        patch.setattr(srae.step, "compute_gradients", step_gradients)
         writer = claim_run(tmp_path, "toy")
         session = prepare(toy(pairs), CPU)
         weights = {}
@@ -127,27 +121,29 @@ def copied(model: torch.nn.Module) -> dict[str, torch.Tensor]:
 
 @pytest.mark.parametrize("step", [6, 8])
 @pytest.mark.parametrize("save_seconds", [0, 600])
-def test_f9_where_steps_are_not_looked_at_the_epoch_is(
+def test_f9_a_spoilt_update_shows_before_it_is_saved(
     pairs: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int, save_seconds: int
 ) -> None:
-    """As on CUDA: a spoilt step shows in the losses after it, and that of the last step in the validation.
+    """An update that itself is not finite shows in the losses after it, and that of the last step in the validation.
 
     In an epoch that is saved on its way it shows in the weights.
     """
-    real, seen = srae.train._check_step, 0
+    real, seen = srae.step.TrainingStep.__call__, 0
 
-    def check(s: Session, progress: Progress, *others: Any) -> None:
+    def call(self: Any, batch: Any) -> Any:
         nonlocal seen
         seen += 1
-        if seen == step:
-            spoil_gradient(s)
+        numbers = real(self, batch)
+        if seen == step + 3:  # three steps are timed before
+            with torch.no_grad():
+                next(self._s.model.parameters()).view(-1)[0] = float("nan")
+        return numbers
 
     with monkeypatch.context() as patch:
-        patch.setattr(srae.train, "_check_step", check)
+        patch.setattr(srae.step.TrainingStep, "__call__", call)
         patch.setattr(srae.train, "SAVE_SECONDS", save_seconds)
-        with pytest.raises(DivergedError, match="not finite"):
+        with pytest.raises(DivergedError, match=r"not finite|loss nan"):
             begin(toy(pairs), tmp_path)
-    assert real is srae.train._check_step
     assert standing(tmp_path / "toy" / "checkpoints" / "last.safetensors")["epoch"] == 1
     assert len(rows_of(tmp_path / "toy")) == 1
     resume(toy(pairs), tmp_path / "toy")
@@ -227,7 +223,7 @@ def test_f10_none_left_is_exit_7_however_often_it_is_tried(run: Path, capsys: py
     for _ in range(2):
         assert main(["train", "--resume", str(run)]) == 7
         told = capsys.readouterr().err
-        assert "no checkpoint of this run is whole" in told
+        assert "every checkpoint of this run is damaged" in told
         assert told.count("SHA-256 does not match") == 2
         assert rows_of(run) == rows
         assert {path: path.read_bytes() for path in (run / "checkpoints").iterdir()} == before
@@ -492,15 +488,17 @@ def test_f33_another_batch_size_needs_a_flag(run: Path, capsys: pytest.CaptureFi
 
 def test_f33_a_changed_epoch_begins_again(pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Batches of another size are others: half an epoch of each would show some pictures twice, others never."""
-    real = srae.train._check_step
+    real, seen = srae.step.TrainingStep.__call__, 0
 
-    def stop(s: Session, progress: Progress, *others: Any) -> None:
-        real(s, progress, *others)
-        if progress.step == 5:
+    def stop(self: Any, batch: Any) -> Any:
+        nonlocal seen
+        seen += 1
+        if seen == 6 + 3:  # three steps are timed before
             os.kill(os.getpid(), signal.SIGTERM)
+        return real(self, batch)
 
     with monkeypatch.context() as patch:
-        patch.setattr(srae.train, "_check_step", stop)
+        patch.setattr(srae.step.TrainingStep, "__call__", stop)
         with pytest.raises(Interrupted):
             begin(toy(pairs), tmp_path)
     assert standing(tmp_path / "toy" / "checkpoints" / "last.safetensors")["batch"] == 2

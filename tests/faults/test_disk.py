@@ -26,9 +26,11 @@ import pytest
 from toy_runs import assert_same_run, assert_whole, begin, resume, rows_of, standing, toy, toy_text, write_pairs
 from warm_parent import WarmParent
 
+import srae.prepare
 import srae.report.figures
 import srae.train
 from srae.checkpoint import save_checkpoint
+from srae.checkpointer import Checkpointer
 from srae.cli import main
 from srae.errors import ResourceError, RunBusyError
 from srae.files import atomic_write
@@ -136,13 +138,13 @@ def no_parts(folder: Path) -> bool:
 # ------------------------------------------------------------------------------ F6
 
 
-@pytest.mark.parametrize("step", ["save_best", "save_progress"])
+@pytest.mark.parametrize("step", ["save_best", "save_last"])
 def test_f6_disk_full_at_a_checkpoint(
     disk: Disk, pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     whole = begin(toy(pairs), tmp_path, "whole")
     with monkeypatch.context() as patch:
-        patch.setattr(srae.train, step, filled_at(disk, getattr(srae.train, step), 2))
+        patch.setattr(Checkpointer, step, filled_at(disk, getattr(Checkpointer, step), 2))
         with pytest.raises(ResourceError, match="the disk is full") as caught:
             begin(toy(pairs), disk.folder)
     assert caught.value.exit_code == 5
@@ -295,7 +297,7 @@ def test_f6_a_full_disk_never_takes_what_was_there(disk: Disk) -> None:
 def test_f7_a_runs_folder_that_cannot_be_made_is_told_before_the_data_are_opened(
     pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(srae.train, "prepare", lambda *_, **__: pytest.fail("too late"))
+    monkeypatch.setattr(srae.prepare, "prepare", lambda *_, **__: pytest.fail("too late"))
     (tmp_path / "toy.yaml").write_text(toy_text(pairs))
     (tmp_path / "file").touch()
     before = sorted(tmp_path.rglob("*"))

@@ -258,7 +258,7 @@ def test_f2_kill_9_at_every_file_operation_of_a_resume_from_a_damaged_checkpoint
 
 
 @pytest.mark.parametrize("epoch", [1, 2, 3])
-@pytest.mark.parametrize("step", ["save_best", "save_progress"])
+@pytest.mark.parametrize("step", ["save_best", "save_last"])
 def test_f3_killed_between_metrics_row_and_checkpoint(
     parent: WarmParent, pairs: Path, whole: Path, tmp_path: Path, step: str, epoch: int
 ) -> None:

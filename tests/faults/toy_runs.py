@@ -13,8 +13,9 @@ from PIL import Image
 
 from srae.checkpoint import read_checkpoint
 from srae.config import Config, parse_config
+from srae.prepare import prepare
 from srae.run_writer import RunWriter, claim_run
-from srae.train import Say, prepare, train
+from srae.train import Say, train
 
 CPU = torch.device("cpu")
 CLOCKS = {"epoch_seconds", "wall_seconds", "images_per_second", "rss_peak_mb", "vram_peak_mb", "vram_reserved_mb"}

@@ -25,8 +25,10 @@ import srae.files
 import srae.report.figures
 import srae.train
 from srae.checkpoint import load_model, read_checkpoint, save_checkpoint, start_from
+from srae.checkpointer import Checkpointer
 from srae.cli import main
 from srae.config import parse_config
+from srae.progress import Progress
 from srae.run_writer import RunWriter, claim_run
 from srae.runs import read_config
 from srae.study import open_study
@@ -74,15 +76,17 @@ def at_operation(number: int, folder: str, what: str, arguments: dict[str, Any])
 
 
 def begin_and_die_before(step: str, epoch: int, config: str, runs: str, name: str) -> int:
-    """Killed when srae.train calls `step` in this epoch, counted from 1."""
-    real = getattr(srae.train, step)
+    """Killed before this `step` of the checkpointer in this epoch, counted from 1."""
+    real = getattr(Checkpointer, step)
 
-    def mortal(run: RunWriter, progress: srae.train.Progress, *others: object) -> None:
-        if progress.epoch == epoch:
+    def mortal(self: Checkpointer, *progress: Progress) -> None:
+        # The best weights are written when there are new ones; what they are of stands in their meta data.
+        pending = self._best[1]["progress"]["epoch"] if self._best else None
+        if (progress[0].epoch if progress else pending) == epoch:
             die()
-        real(run, progress, *others)
+        real(self, *progress)
 
-    setattr(srae.train, step, mortal)
+    setattr(Checkpointer, step, mortal)
     return begin(config, runs, name)
 
 
