@@ -57,9 +57,12 @@ class ConvClassifier(nn.Module):
             layers.append(nn.Conv2d(inputs, outputs, kernels[i], strides[i], paddings[i]))
             if batch_norm:
                 layers.append(nn.BatchNorm2d(outputs))
-            layers.append(build_activation(activation))
+            after = [build_activation(activation)]
             if pools[i] > 1:
-                layers.append(nn.MaxPool2d(pools[i]))
+                after.append(nn.MaxPool2d(pools[i]))
+            if activation == "relu":  # the same after the pooling, with a quarter of the values
+                after.reverse()
+            layers.extend(after)
             height, width = conv_size(size, kernels[i], strides[i], paddings[i])
             size = (height // pools[i], width // pools[i])
             if min(size) < 1:
