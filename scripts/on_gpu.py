@@ -1,15 +1,18 @@
 """Everything that wants a GPU, in one go: at most nine minutes on a bare machine, without a network.
 
     python scripts/on_gpu.py --archives .gpu --out gpu_results        # on the machine with the GPU
+    python scripts/on_gpu.py --parts mnist --scale-limits 4           # what the nine minutes have no room for
     python scripts/on_gpu.py --device cpu --rehearse --out /tmp/out   # anywhere: does every part run to its end?
 
 Parts, in order of value; each is a process of its own with a limit of its own, and writes what it has as it goes:
 
-    tests     tests of the `device` fixture: kill and resume to the bit, out of memory by injection
-    speed     cnn4_tanh and x2: the report's loop, plain torch, srae, the rate on resident random tensors; upscaling
-    reports   reports A and B with the published number of epochs, one after the other: seconds and VRAM
-    trainings at once, for the rest of the time: net_1 and net_2 for 700 epochs, other seeds, x2, tiny, x2_plus
+    tests      tests of the `device` fixture: kill and resume to the bit, out of memory by injection
+    speed      cnn4_tanh and x2: the report's loop, plain torch, srae, the rate on resident random tensors; upscaling
+    reports    reports A and B with the published number of epochs: seconds and VRAM
+    upscalers  x2, tiny and x2_plus, an equal share of the time for each
+    mnist      net_1 and net_2 for 700 epochs; only when asked for
 
+One training at a time: seven at once took turns on the GPU and were five times as slow each (docs/results/gpu.md).
 Needs srae's requirements (`PYTHONPATH=src` will do) and data packed by scripts/gpu_data.py; without them the
 demo images.  `--out` gets results.json, results.md, log.txt, run folders as tar files, and weights.
 """
@@ -28,22 +31,22 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "src"), str(ROOT / "scripts")]
 
-LIMITS = {"tests": 50, "speed": 90, "reports": 130, "trainings": 265}
-"""Seconds of each part; together under nine minutes."""
+LIMITS = {"tests": 60, "speed": 110, "reports": 210, "upscalers": 150, "mnist": 150}
+"""Seconds of each part; all but the last together under nine minutes."""
 REPORT_RUNS = {
-    "a": ["cnn3_relu", "cnn4_relu", "cnn4_tanh", "cnn4_sigmoid", "cnn4_bn_dropout", "unet5"],
-    "b": ["skip2", "skip3", "skip3_k6"],
+    "a": ["unet5", "cnn4_bn_dropout", "cnn3_relu", "cnn4_relu", "cnn4_tanh", "cnn4_sigmoid"],
+    "b": ["skip3_k6", "skip2", "skip3", "skip4_pool", "skip3_tanh", "skip4"],
 }
-LONG_RUNS = ["skip3_tanh", "skip4", "skip4_pool"]
 UPSCALERS: dict[str, tuple[str, list[str]]] = {
-    "x2": ("upscalers/x2", []),
     "x2_plus": ("upscalers/x2", ["model.width=48", "model.blocks=9"]),
+    "x2": ("upscalers/x2", []),
     "tiny": ("upscalers/tiny", []),
 }
 
@@ -55,14 +58,15 @@ def main() -> int:
     parser.add_argument("--data", type=Path, default=ROOT / "data", help="where they are unpacked")
     parser.add_argument("--out", type=Path, required=True, help="folder for what comes back")
     parser.add_argument("--runs-dir", type=Path, default=ROOT / "runs" / "gpu", help="folder of the trainings")
-    parser.add_argument("--parts", nargs="+", choices=list(LIMITS), default=list(LIMITS))
+    parser.add_argument("--parts", nargs="+", choices=list(LIMITS), default=[p for p in LIMITS if p != "mnist"])
+    parser.add_argument("--leave-out", nargs="*", default=[], metavar="RUN", help="trainings that are done already")
     parser.add_argument("--scale-limits", type=float, default=1.0, help="factor on every part's limit")
     parser.add_argument("--rehearse", action="store_true", help="a few images and steps of everything")
     parser.add_argument("--job", help=argparse.SUPPRESS)
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     if args.job:
-        JOBS[args.job.split(":")[0]](args, *args.job.split(":")[1:])
+        JOBS[args.job](args)
         return 0
     from gpu_data import unpack_all
 
@@ -80,7 +84,7 @@ def main() -> int:
 
 def run_limited(args: argparse.Namespace, job: str, limit: float) -> str:
     """One part in a process group of its own: done, failed, or stopped at its limit (trainings then save)."""
-    process = start_job(args, job, {"SRAE_DEADLINE": str(time.time() + limit)})
+    process = start_job(args, job, limit)
     try:
         process.wait(limit)
     except subprocess.TimeoutExpired:
@@ -94,11 +98,13 @@ def run_limited(args: argparse.Namespace, job: str, limit: float) -> str:
     return "done" if process.returncode == 0 else f"failed with {process.returncode}"
 
 
-def start_job(args: argparse.Namespace, job: str, env: dict[str, str] | None = None) -> subprocess.Popen[bytes]:
+def start_job(args: argparse.Namespace, job: str, limit: float) -> subprocess.Popen[bytes]:
     command = [sys.executable, __file__, "--job", job, "--device", args.device, "--out", str(args.out)]
-    command += ["--data", str(args.data), "--runs-dir", str(args.runs_dir)] + ["--rehearse"] * args.rehearse
-    log = open(args.out / "log.txt", "ab")  # noqa: SIM115 - the child's
-    return subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, **(env or {})}, start_new_session=True)
+    command += ["--data", str(args.data), "--runs-dir", str(args.runs_dir), *["--rehearse"] * args.rehearse]
+    command += ["--leave-out", *args.leave_out]
+    env = {**os.environ, "SRAE_DEADLINE": str(time.time() + limit)}
+    with open(args.out / "log.txt", "ab") as log:
+        return subprocess.Popen(command, stdout=log, stderr=log, env=env, start_new_session=True)
 
 
 def seconds_left() -> float:
@@ -111,8 +117,7 @@ def seconds_left() -> float:
 @contextmanager
 def results_of(args: argparse.Namespace) -> Iterator[Callable[..., None]]:
     """A function that adds one row to a table of results-JOB.jsonl at once."""
-    name = (args.job or "main").replace(":", "_").replace("/", "_")
-    with open(args.out / f"rows-{name}.jsonl", "a") as file:
+    with open(args.out / f"rows-{args.job}.jsonl", "a") as file:
 
         def add(table: str, **row: Any) -> None:
             file.write(json.dumps({"table": table, **row}) + "\n")
@@ -148,7 +153,7 @@ def pack_runs(args: argparse.Namespace) -> None:
         with tarfile.open(args.out / f"runs_{group.name}.tar.gz", "w:gz", compresslevel=1) as archive:
             for file in sorted(group.rglob("*")):
                 kept = file.suffix != ".safetensors" and not file.name.startswith(".") and file.is_file()
-                if kept and (group.name != "seeds" or "samples" not in file.parts):
+                if kept:
                     archive.add(file, file.relative_to(args.runs_dir))
     for run in args.runs_dir.glob("upscalers/*"):
         found = [run / name for name in ("model.safetensors", "checkpoints/best.safetensors") if (run / name).exists()]
@@ -167,7 +172,9 @@ def job_tests(args: argparse.Namespace) -> None:
     with results_of(args) as add:
         began = time.perf_counter()
         env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), os.environ.get("PYTHONPATH", "")])}
-        chosen = [*command, "-k", args.device, *(["-x"] if args.rehearse else [])]
+        # Side by side where xdist is there (its benchmark plug-in warns about that, and warnings are errors here).
+        split = ["-n", "8", "-p", "no:benchmark"] if find_spec("xdist") and (os.cpu_count() or 1) >= 8 else []
+        chosen = [*command, "-k", args.device, *split, *(["-x"] if args.rehearse else [])]
         done = subprocess.run(chosen, capture_output=True, text=True, cwd=ROOT, env=env)
         print(done.stdout[-20000:], done.stderr[-3000:], flush=True)
         counts = {word: int(n) for n, word in re.findall(r"(\d+) (passed|failed|skipped|error)", done.stdout)}
@@ -262,8 +269,14 @@ def median_rate(call: Callable[[], Any], seconds: float, device: Any) -> float:
     return 1 / sorted(times[1:])[len(times[1:]) // 2]
 
 
-def train_config(args: argparse.Namespace, config: str, sets: list[str], group: str, name: str) -> dict[str, Any]:
-    """As `srae train --config`, within this process; the summary."""
+def train_config(
+    args: argparse.Namespace, config: str, sets: list[str], group: str, name: str, seconds: float | None = None
+) -> dict[str, Any]:
+    """As `srae train --config`, within this process; the summary.
+
+    Args:
+        seconds: as many epochs as fit into this time.
+    """
     import torch
 
     from srae.config import load_config
@@ -273,9 +286,7 @@ def train_config(args: argparse.Namespace, config: str, sets: list[str], group: 
     from srae.run_writer import claim_run
     from srae.train import train
 
-    folder = {"fashion_mnist": "fashion-mnist"}.get(config.split("/")[0], "isr855")
-    if "mnist_" in config:
-        folder = "mnist"
+    folder = "mnist" if "mnist_" in config else "isr855"
     if (args.data / folder).exists():
         sets = [*sets, f"data.folder={json.dumps(str(args.data / folder))}"]
     if args.rehearse:
@@ -290,7 +301,12 @@ def train_config(args: argparse.Namespace, config: str, sets: list[str], group: 
         run.log(text)
 
     try:
-        summary = train(prepare(load_config(config, sets), torch.device(args.device)), run, say)
+        session = prepare(load_config(config, sets), torch.device(args.device))
+        if seconds is not None and session.step_seconds and not args.rehearse:
+            epochs = max(int(seconds / (session.step_seconds * session.steps_per_epoch)), 1)
+            sets = [*sets, f"train.epochs={epochs}", f"train.checkpoint_every={epochs}"]
+            session.config = load_config(config, sets)
+        summary = train(session, run, say)
         draw_run(run.path)
     except SraeError as error:
         run.log(str(error))
@@ -313,87 +329,48 @@ def add_run(add: Callable[..., None], table: str, name: str, summary: dict[str, 
 
 
 def job_reports(args: argparse.Namespace) -> None:
-    """One after the other, as reported, alone on the machine: what their three hours have become."""
+    """As reported, in float32; the 60 epochs of 268 million parameters in TF32."""
     with results_of(args) as add:
         for report, names in REPORT_RUNS.items():
             for name in names:
-                began = time.perf_counter()
-                sets = ["train.checkpoint_every=10"]
+                if name in args.leave_out:
+                    continue
+                began, sets = time.perf_counter(), ["train.checkpoint_every=60"]
+                if name in ("skip4_pool", "skip3_tanh", "skip4") and args.device != "cpu":
+                    sets.append("train.precision=tf32")
                 add_run(add, "reports", name, train_config(args, name, sets, f"report_{report}", name), began)
 
 
-def job_trainings(args: argparse.Namespace) -> None:
-    """All at once: small networks leave most of a GPU to others."""
-    jobs = [f"upscaler:{name}" for name in UPSCALERS] + ["mnist:net1", "mnist:net2", "long", "seeds"]
-    # Sixteen threads each would only be in each other's way: the GPU computes.
-    processes = {job: start_job(args, job, {"OMP_NUM_THREADS": "2"}) for job in jobs}
-
-    def stop(number: int, frame: Any) -> None:
-        for process in processes.values():
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGTERM)
-
-    signal.signal(signal.SIGTERM, stop)
-    codes = {job: process.wait() for job, process in processes.items()}
+def job_mnist(args: argparse.Namespace) -> None:
     with results_of(args) as add:
-        for job, code in codes.items():
-            add("trainings", job=job, exit_code=code)
+        for name in ("mnist_net1", "mnist_net2"):
+            if name in args.leave_out:
+                continue
+            began, sets = time.perf_counter(), ["train.epochs=700", "train.checkpoint_every=50"]
+            sets += ["train.precision=tf32"] * (args.device != "cpu")
+            add_run(add, "report D", name, train_config(args, f"classifiers/{name}", sets, "report_d", name), began)
 
 
-def job_mnist(args: argparse.Namespace, network: str) -> None:
-    name, sets = f"mnist_{network}", ["train.epochs=700", "train.checkpoint_every=50", fast_float32(args)]
-    began = time.perf_counter()
+def job_upscalers(args: argparse.Namespace) -> None:
+    """TF32: twice as fast as bfloat16 with networks this small."""
+    names = [name for name in UPSCALERS if name not in args.leave_out]
     with results_of(args) as add:
-        add_run(add, "report D", name, train_config(args, f"classifiers/{name}", sets, "report_d", name), began)
-
-
-def fast_float32(args: argparse.Namespace) -> str:
-    return "train.precision=" + ("float32" if args.device == "cpu" else "tf32")
-
-
-def job_long(args: argparse.Namespace) -> None:
-    """Report B's networks of 268 million parameters, 60 epochs each."""
-    sets = ["train.epochs=60", "train.checkpoint_every=60", fast_float32(args)]
-    with results_of(args) as add:
-        for name in LONG_RUNS:
+        for place, name in enumerate(names):
+            config, sets = UPSCALERS[name]
             began = time.perf_counter()
-            add_run(add, "reports, 60 epochs", name, train_config(args, name, sets, "report_b", name), began)
-
-
-def job_seeds(args: argparse.Namespace) -> None:
-    """Report A with two more seeds."""
-    with results_of(args) as add:
-        for seed in (1, 2):
-            for config in REPORT_RUNS["a"]:
-                began, sets = time.perf_counter(), [f"seed={seed}", "train.checkpoint_every=20"]
-                name = f"{config}_seed{seed}"
-                add_run(add, "report A, more seeds", name, train_config(args, config, sets, "seeds", name), began)
-
-
-def job_upscaler(args: argparse.Namespace, name: str) -> None:
-    """For the time that is left: two epochs tell how many there will be, beside everything else that runs."""
-    config, sets = UPSCALERS[name]
-    began = time.perf_counter()
-    with results_of(args) as add:
-        trial = train_config(args, config, [*sets, "train.epochs=2", "data.limit=200"], "trials", name)
-        steps = 2 * (-(-200 * 4 * 4 // 16))
-        per_step = trial["seconds"] / steps
-        # Later steps are faster than these, when others have ended; 0.8 leaves time to score and to save.
-        epochs = max(int(0.8 * (seconds_left() if seconds_left() < 1e9 else 60) / per_step / 685), 2)
-        add("upscalers' plans", run=name, trial_seconds=trial["seconds"], ms_per_step=1000 * per_step, epochs=epochs)
-        sets = [*sets, f"train.epochs={epochs}", f"train.checkpoint_every={epochs}"]
-        add_run(add, "upscalers", name, train_config(args, config, sets, "upscalers", name), began)
+            share = min(seconds_left(), 1e6) / (len(names) - place)
+            sets = [*sets, *["train.precision=tf32"] * (args.device != "cpu")]
+            # What is not training: opening the data, the validation of each epoch, scoring, saving.
+            seconds = 0.75 * share - 8
+            add_run(add, "upscalers", name, train_config(args, config, sets, "upscalers", name, seconds), began)
 
 
 JOBS: dict[str, Callable[..., None]] = {
     "tests": job_tests,
     "speed": job_speed,
     "reports": job_reports,
-    "trainings": job_trainings,
+    "upscalers": job_upscalers,
     "mnist": job_mnist,
-    "long": job_long,
-    "seeds": job_seeds,
-    "upscaler": job_upscaler,
 }
 
 if __name__ == "__main__":
