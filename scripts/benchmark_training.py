@@ -82,7 +82,7 @@ def make_material(folder: Path, data: Path, most: int | None = None) -> str:
     from srae.data import Options
     from srae.data.demo import open_demo
     from srae.data.layouts import find_pairs
-    from srae.images import Picture, write_picture
+    from srae.images.picture import Picture, write_picture
 
     sides: list[tuple[Path, Path]] = []
     if data.exists():

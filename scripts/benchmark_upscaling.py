@@ -206,7 +206,7 @@ def time_startup(folder: Path, rounds: int) -> None:
 
 def write_run(folder: Path, number: int) -> None:
     """As a training leaves it."""
-    from srae.runs import COLUMNS
+    from srae.runs.layout import COLUMNS
 
     folder.mkdir(parents=True)
     (folder / "config.yaml").write_text(f"model: {{name: residual, width: {8 + number}}}\nseed: 0\n")
@@ -234,8 +234,8 @@ def compare_precisions() -> None:
     import torch
     from skimage import data
 
-    from srae.data.degrade import shrink
-    from srae.enlarge import upscale_pixels
+    from srae.images.resample import shrink
+    from srae.upscaling.enlarge import upscale_pixels
 
     print("\n## What bfloat16 changes\n\nRGB, 8 bits, against the picture that was shrunk by two (bicubic).\n")
     print("| model | picture | float32, dB | bfloat16, dB | change, dB | largest change of a pixel, of 255 |")

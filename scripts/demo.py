@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from srae.data.demo import demo_picture
-from srae.images import Picture, write_picture
+from srae.images.picture import Picture, write_picture
 
 BUILT_IN = ("--set", "data.name=demo", "--set", "data.folder=null")
 

@@ -168,7 +168,16 @@ def job_tests(args: argparse.Namespace) -> None:
     """The tests over devices, those of this device alone."""
     import re
 
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-rfE", "tests/test_on_device.py"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-rfE",
+        "tests/training/test_on_device.py",
+    ]
     with results_of(args) as add:
         began = time.perf_counter()
         env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), os.environ.get("PYTHONPATH", "")])}
@@ -233,9 +242,9 @@ def measure_upscaling(args: argparse.Namespace, add: Callable[..., None], second
     import torch
 
     import srae
-    from srae.checkpoint import load_model
+    from srae.checkpoints.loading import load_model
+    from srae.checkpoints.shipped import shipped_models
     from srae.device import autocast, float32_kernels
-    from srae.shipped import shipped_models
 
     device = torch.device(args.device)
     draw = np.random.default_rng(0)
@@ -279,12 +288,12 @@ def train_config(
     """
     import torch
 
-    from srae.config import load_config
+    from srae.config.loading import load_config
     from srae.errors import SraeError
-    from srae.prepare import prepare
     from srae.report.figures import draw_run
-    from srae.run_writer import claim_run
-    from srae.train import train
+    from srae.runs.writer import claim_run
+    from srae.training.loop import train
+    from srae.training.prepare import prepare
 
     folder = "mnist" if "mnist_" in config else "isr855"
     if (args.data / folder).exists():

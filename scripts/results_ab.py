@@ -22,14 +22,14 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from srae.report.figures import BASELINE, COLORS, save_figure
-from srae.runs import Run, read_run
+from srae.runs.reader import Run, read_run
 
 SCORES = "images-isr855-val-rgb.csv"
 SIDES = (("train_mse", "train", COLORS[0], "o"), ("val_mse", "val", COLORS[1], "s"))
 
 
 def main(runs_dir: Path, output: Path) -> None:
-    published = json.loads(resources.files("srae").joinpath("published.json").read_text())
+    published = json.loads(resources.files("srae.report").joinpath("published.json").read_text())
     for report in ("report_a", "report_b"):
         source = published[report]
         runs = {name: read_run(runs_dir / name) for name in source["curves"] if (runs_dir / name).is_dir()}

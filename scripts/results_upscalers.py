@@ -4,7 +4,7 @@
     python scripts/results_upscalers.py runs/x2 runs/published/*
 
 Figures are those that `srae eval` left in the run folders, papers' those of
-`srae/published.json`.  Speed is measured here:
+`srae/report/published.json`.  Speed is measured here:
 a picture of 512x512 made 1024x1024, as `srae upscale` computes it, all networks in
 turn, twice each: the first call finds the memory as another network left it.  The
 best of two rounds.
@@ -21,8 +21,8 @@ from pathlib import Path
 import numpy as np
 
 import srae
-from srae.compare import stem_of
-from srae.runs import Run, read_run, scored_on
+from srae.analysis.compare import stem_of
+from srae.runs.reader import Run, read_run, scored_on
 
 SETS = ("set5", "set14", "isr855")
 SIDE = 512
@@ -62,7 +62,7 @@ def score(run: Run, name: str) -> str:
 
 def paper(run: Run, name: str) -> str:
     """What was published of this network, ``36.66 / 0.9542``, or ``-``"""
-    reports = json.loads(resources.files("srae").joinpath("published.json").read_text(encoding="utf-8"))
+    reports = json.loads(resources.files("srae.report").joinpath("published.json").read_text(encoding="utf-8"))
     for final in reports[f"field_{name}_x2"]["finals"].get(stem_of(run.name), []):
         return f"{final['val_psnr']:.2f} / {final['val_ssim']:.4f}"
     return "-"

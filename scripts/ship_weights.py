@@ -17,9 +17,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from srae.checkpoint import read_checkpoint, save_checkpoint
-from srae.runs import read_run
-from srae.shipped import FOLDER
+from srae.checkpoints.format import read_checkpoint, save_checkpoint
+from srae.checkpoints.shipped import FOLDER
+from srae.runs.reader import read_run
 
 MAX_BYTES = 2 * 2**20
 CARD = """# {name}

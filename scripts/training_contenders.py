@@ -30,7 +30,7 @@ WORKS: dict[str, dict[str, Any]] = {
 
 
 def make_config(folder: str, work: str, precision: str, pictures: int, batch: int | None, crop: int | None) -> Any:
-    from srae.config import load_config
+    from srae.config.loading import load_config
 
     sets = [*WORKS[work]["set"], f"data.folder={json.dumps(folder)}", "data.otherwise=null", "data.test_from_val=0"]
     sets += [f"data.limit={pictures}", f"train.precision={precision}", "train.epochs=1000"]
@@ -119,25 +119,25 @@ def run_srae(config: Any, clock: Clock, device: str, *, on_tensors: bool) -> dic
     """srae's own loop on its own data; or on one batch of random tensors, as the ceiling."""
     import torch
 
-    from srae import train
     from srae.data import Batch
-    from srae.evaluate import evaluate
+    from srae.evaluation.evaluate import evaluate
     from srae.models import count_multiply_adds
-    from srae.prepare import prepare
-    from srae.progress import Progress
+    from srae.training import loop
+    from srae.training.prepare import prepare
+    from srae.training.progress import Progress
 
     began = time.perf_counter()
     session = prepare(config, torch.device(device))
     prepared, split = time.perf_counter() - began, session.data.train
-    size, batches_of = config.train.batch_size, train.epoch_batches
+    size, batches_of = config.train.batch_size, loop.epoch_batches
     real_batches = batches_of
     if on_tensors:
         shapes = session.data.in_shape, session.data.out_shape
         tensors = [torch.rand(size, h, w, c, device=device).permute(0, 3, 1, 2) for c, h, w in shapes]
         random_batch = Batch(tensors[0], tensors[1], list(range(size)))
         batches_of = lambda *_: iter([random_batch] * session.steps_per_epoch)  # noqa: E731
-    train.epoch_batches = lambda *place: clock.watch(batches_of(*place))  # type: ignore[assignment]
-    counted, training = 0, train.Training(session, Progress(), None, None, print)  # type: ignore[arg-type]
+    loop.epoch_batches = lambda *place: clock.watch(batches_of(*place))  # type: ignore[assignment]
+    counted, training = 0, loop.Training(session, Progress(), None, None, print)  # type: ignore[arg-type]
 
     def ended() -> bool:
         """Asked by the loop after every step."""
@@ -150,7 +150,7 @@ def run_srae(config: Any, clock: Clock, device: str, *, on_tensors: bool) -> dic
         while not clock.is_over():
             training.run_steps(ended)
             training.progress, counted = Progress(epoch=training.progress.epoch + 1), 0
-    train.epoch_batches = real_batches
+    loop.epoch_batches = real_batches
     stores = [split.input, split.target, *split.more_inputs]
     began, scored = time.perf_counter(), min(len(split), 16)
     part = type(split)(*(type(s)(s.pixels[:scored]) for s in (split.input, split.target)), split.names[:scored])
@@ -222,8 +222,8 @@ def run_peer(loop: str, config: Any, clock: Clock, device: str) -> dict[str, flo
     import torch
     from torch.utils.data import DataLoader
 
+    from srae.evaluation.tasks import LOSSES
     from srae.models import build_model
-    from srae.tasks import LOSSES
 
     pictures: Any = Pictures(config, ReadWith("skimage" if loop == "report" else "pillow", config.data.channels))
     workers: dict[str, Any] = {} if loop == "report" else {"num_workers": 2, "persistent_workers": True}

@@ -84,8 +84,8 @@ def bicubic_kernels():
 
 
 def load(name: str):
-    from srae.checkpoint import load_model
-    from srae.shipped import shipped_models
+    from srae.checkpoints.loading import load_model
+    from srae.checkpoints.shipped import shipped_models
 
     return load_model(shipped_models()[name])
 
@@ -122,7 +122,7 @@ def make_contender(contender: str, folder: Path, name: str, threads: int):
     torch.set_num_threads(threads)
     loaded = load(name)
     if contender.startswith("srae"):
-        from srae.enlarge import upscale_pixels
+        from srae.upscaling.enlarge import upscale_pixels
 
         precision = "float32" if contender.endswith("float32") else "auto"
         return lambda pixels: upscale_pixels(pixels, [loaded], precision=precision)

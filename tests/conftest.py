@@ -89,7 +89,7 @@ def write_run(
     """A run folder as a training leaves it, written by hand; `psnr` are the figures of its val pictures."""
     import json
 
-    from srae.runs import COLUMNS
+    from srae.runs.layout import COLUMNS
 
     folder.mkdir(parents=True)
     (folder / "config.yaml").write_text(f"model: {{name: residual, width: {width}}}\nseed: {seed}\n")
@@ -138,7 +138,7 @@ def write_classifier(
     import numpy as np
     from PIL import Image
 
-    from srae.runs import COLUMNS
+    from srae.runs.layout import COLUMNS
 
     (folder / "samples").mkdir(parents=True)
     config = f"task: classification\nmodel: {{name: conv_classifier, width: {width}}}\nseed: {seed}\n"

@@ -14,8 +14,8 @@ from conftest import clean_environment
 _CHILD = """
 import gc, sys
 import torch
-from srae.enlarge import upscale_picture
-from srae.images import read_picture, write_picture
+from srae.upscaling.enlarge import upscale_picture
+from srae.images.picture import read_picture, write_picture
 from toys import Same, as_loaded
 
 def peak():

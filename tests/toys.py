@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from srae.checkpoint import Loaded
-from srae.config import Config, DataConfig, ModelConfig
+from srae.checkpoints.loading import Loaded
+from srae.config.experiment import Config, DataConfig, ModelConfig
 
 
 class Strided(nn.Module):

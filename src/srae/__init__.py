@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from srae.api import Model, load_model, upscale
+    from srae.upscaling.api import Model, load_model, upscale
 
 __version__ = "0.1.0"
 __all__ = ["Model", "__version__", "load_model", "upscale"]
@@ -21,7 +21,7 @@ __all__ = ["Model", "__version__", "load_model", "upscale"]
 def __getattr__(name: str) -> object:
     """PEP 562: what needs torch is imported when it is first asked for."""
     if name in ("Model", "load_model", "upscale"):
-        from srae import api
+        from srae.upscaling import api
 
         value = globals()[name] = getattr(api, name)
         return value

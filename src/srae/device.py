@@ -20,6 +20,7 @@ import torch
 
 from srae import __version__
 from srae.errors import ConfigError, ResourceError
+from srae.files import CHECKOUT
 
 # torch asks for huge pages where they are: the first touch of a large tensor costs up to half of what is done with it
 # (docs/lab_log.md). Read at the first allocation on the CPU, which comes after this import.
@@ -236,7 +237,7 @@ def _version(library: str) -> str:
 
 def describe_call() -> dict[str, Any]:
     """What was typed, and the commit of srae's own checkout (None where it was installed)."""
-    root, commit = Path(__file__).parents[2], None
+    root, commit = CHECKOUT, None
     if (root / ".git").exists():
         command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12"]
         with suppress(OSError, subprocess.SubprocessError):

@@ -7,6 +7,8 @@ bug of srae and exits with 1.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 
 class SraeError(Exception):
     """Base of everything srae raises on purpose.
@@ -72,3 +74,12 @@ class Interrupted(SraeError):
     def __init__(self, signal_number: int, what: str, where: str | None = None, remedy: str | None = None) -> None:
         super().__init__(what, where, remedy)
         self.exit_code = 128 + signal_number
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """``did you mean X?`` or the empty string; upper and lower case count as alike."""
+    from difflib import get_close_matches
+
+    folded = {name.casefold(): name for name in known}
+    close = get_close_matches(word.casefold(), list(folded), n=1, cutoff=0.6)
+    return f"did you mean {folded[close[0]]}?" if close else ""

@@ -16,6 +16,12 @@ from typing import Any, BinaryIO, TextIO
 
 from srae.errors import ResourceError, RunBusyError
 
+# The only path relative to a source file: it breaks when that file moves.
+PACKAGE = Path(__file__).parent
+"""Folder of srae itself: `checkpoints/` with the shipped models and, in a wheel, `configs/`."""
+CHECKOUT = PACKAGE.parents[1]
+"""Root of the checkout with `configs/` and `.git`; of an installed srae a folder that has neither."""
+
 
 def json_text(value: Any, *, ascii_only: bool = False) -> str:
     """JSON, with null for what is not finite: the words that Python's `dumps` writes for it no other reader knows."""

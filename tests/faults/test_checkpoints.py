@@ -25,17 +25,18 @@ import torch
 from toy_runs import assert_same_run, begin, bytes_of, resume, rows_of, standing, toy, toy_text, write_pairs
 from warm_parent import WarmParent
 
-import srae.step
-import srae.train
+import srae.training.loop
+import srae.training.step
 from conftest import LONG
-from srae.checkpoint import load_model, read_checkpoint, save_checkpoint
+from srae.checkpoints.format import read_checkpoint, save_checkpoint
+from srae.checkpoints.loading import load_model
 from srae.cli import main
 from srae.errors import CheckpointError, ConfigError, DivergedError, Interrupted
-from srae.prepare import prepare
-from srae.run_writer import claim_run
-from srae.runs import read_config, read_run
-from srae.session import Session
-from srae.train import train
+from srae.runs.reader import read_config, read_run
+from srae.runs.writer import claim_run
+from srae.training.loop import train
+from srae.training.prepare import prepare
+from srae.training.session import Session
 
 pytestmark = pytest.mark.timeout(600)
 CPU = torch.device("cpu")
@@ -73,7 +74,7 @@ def test_f9_what_is_not_finite_stops_before_the_step(
     pairs: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str, step: int
 ) -> None:
     """In the second epoch, within it and at its last step."""
-    real, seen = srae.step.compute_gradients, 0
+    real, seen = srae.training.step.compute_gradients, 0
 
     def step_gradients(s: Session, *others: Any) -> Any:
         nonlocal seen
@@ -84,12 +85,14 @@ def test_f9_what_is_not_finite_stops_before_the_step(
         return numbers
 
     with monkeypatch.context() as patch:
-        patch.setattr(srae.step, "compute_gradients", step_gradients)
+        patch.setattr(srae.training.step, "compute_gradients", step_gradients)
         writer = claim_run(tmp_path, "toy")
         session = prepare(toy(pairs), CPU)
         weights = {}
         patch.setattr(
-            srae.train, "_diverged", remembering(srae.train._diverged, lambda: weights.update(copied(session.model)))
+            srae.training.loop,
+            "_diverged",
+            remembering(srae.training.loop._diverged, lambda: weights.update(copied(session.model))),
         )
         with pytest.raises(DivergedError, match="diverged: loss") as caught:
             train(session, writer, lambda _: None)
@@ -128,7 +131,7 @@ def test_f9_a_spoilt_update_shows_before_it_is_saved(
 
     In an epoch that is saved on its way it shows in the weights.
     """
-    real, seen = srae.step.TrainingStep.__call__, 0
+    real, seen = srae.training.step.TrainingStep.__call__, 0
 
     def call(self: Any, batch: Any) -> Any:
         nonlocal seen
@@ -140,8 +143,8 @@ def test_f9_a_spoilt_update_shows_before_it_is_saved(
         return numbers
 
     with monkeypatch.context() as patch:
-        patch.setattr(srae.step.TrainingStep, "__call__", call)
-        patch.setattr(srae.train, "SAVE_SECONDS", save_seconds)
+        patch.setattr(srae.training.step.TrainingStep, "__call__", call)
+        patch.setattr(srae.training.loop, "SAVE_SECONDS", save_seconds)
         with pytest.raises(DivergedError, match=r"not finite|loss nan"):
             begin(toy(pairs), tmp_path)
     assert standing(tmp_path / "toy" / "checkpoints" / "last.safetensors")["epoch"] == 1
@@ -488,7 +491,7 @@ def test_f33_another_batch_size_needs_a_flag(run: Path, capsys: pytest.CaptureFi
 
 def test_f33_a_changed_epoch_begins_again(pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Batches of another size are others: half an epoch of each would show some pictures twice, others never."""
-    real, seen = srae.step.TrainingStep.__call__, 0
+    real, seen = srae.training.step.TrainingStep.__call__, 0
 
     def stop(self: Any, batch: Any) -> Any:
         nonlocal seen
@@ -498,7 +501,7 @@ def test_f33_a_changed_epoch_begins_again(pairs: Path, tmp_path: Path, monkeypat
         return real(self, batch)
 
     with monkeypatch.context() as patch:
-        patch.setattr(srae.step.TrainingStep, "__call__", stop)
+        patch.setattr(srae.training.step.TrainingStep, "__call__", stop)
         with pytest.raises(Interrupted):
             begin(toy(pairs), tmp_path)
     assert standing(tmp_path / "toy" / "checkpoints" / "last.safetensors")["batch"] == 2

@@ -12,9 +12,9 @@ import pytest
 import yaml
 from one_process import Done, assert_told, run_all
 
-from srae.config import load_config, parse_config
+from srae.config.loading import load_config, parse_config
+from srae.config.yaml_text import MAX_BYTES, parse_yaml
 from srae.errors import ConfigError
-from srae.yaml_text import MAX_BYTES, parse_yaml
 
 # A start of torch takes seconds, and on a busy machine a minute.
 pytestmark = pytest.mark.timeout(300)
@@ -205,8 +205,9 @@ def test_f13_all_mistakes_at_once_those_of_the_network_too(told: dict[str, Done]
 def test_f13_reading_a_config_never_imports_torch(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(SEVERAL)
     for code in (
-        "from srae.config import load_config; load_config('residual')",
-        "import srae.config, srae.study; srae.study.load_study(srae.config.find_config('report_a_rates'))",
+        "from srae.config.loading import load_config; load_config('residual')",
+        "from srae.config.loading import find_config; from srae.studies.plan import load_study; "
+        "load_study(find_config('report_a_rates'))",
         "import srae.cli; print(srae.cli.main(['study', 'a.yaml']), srae.cli.main(['train', '--config', 'nothing']))",
     ):
         look = f"{code}\nimport sys; assert 'torch' not in sys.modules"

@@ -26,17 +26,18 @@ import pytest
 from toy_runs import assert_same_run, assert_whole, begin, resume, rows_of, standing, toy, toy_text, write_pairs
 from warm_parent import WarmParent
 
-import srae.prepare
 import srae.report.figures
-import srae.train
-from srae.checkpoint import save_checkpoint
-from srae.checkpointer import Checkpointer
+import srae.training.loop
+import srae.training.prepare
+from srae.checkpoints.format import save_checkpoint
 from srae.cli import main
 from srae.errors import ResourceError, RunBusyError
 from srae.files import atomic_write
-from srae.images import Picture, write_picture
-from srae.run_writer import RunWriter, claim_run
-from srae.runs import is_busy, read_rows, read_run
+from srae.images.picture import Picture, write_picture
+from srae.runs.layout import is_busy
+from srae.runs.reader import read_rows, read_run
+from srae.runs.writer import RunWriter, claim_run
+from srae.training.checkpointer import Checkpointer
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -94,7 +95,7 @@ def disk(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
     if request.param == "refusing":
         refusing = RefusingDisk(folder)
         monkeypatch.setattr("srae.files.open", refusing.open, raising=False)
-        monkeypatch.setattr("srae.run_writer.open", refusing.open, raising=False)
+        monkeypatch.setattr("srae.runs.writer.open", refusing.open, raising=False)
         yield refusing
         return
     mount(folder, "size=1m")
@@ -202,7 +203,7 @@ def test_f6_a_device_that_is_always_full(tmp_path: Path) -> None:
 def test_f6_disk_full_at_a_sample_picture_is_only_a_warning(
     disk: Disk, pairs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = srae.train.save_samples
+    real = srae.training.loop.save_samples
 
     def save(*arguments: Any, **options: Any) -> None:
         disk.fill()
@@ -211,7 +212,7 @@ def test_f6_disk_full_at_a_sample_picture_is_only_a_warning(
         finally:
             disk.free()
 
-    monkeypatch.setattr(srae.train, "save_samples", save)
+    monkeypatch.setattr(srae.training.loop, "save_samples", save)
     said: list[str] = []
     begin(toy(pairs), disk.folder, say=said.append)
     (warning,) = [line for line in said if "warning" in line]
@@ -297,7 +298,7 @@ def test_f6_a_full_disk_never_takes_what_was_there(disk: Disk) -> None:
 def test_f7_a_runs_folder_that_cannot_be_made_is_told_before_the_data_are_opened(
     pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(srae.prepare, "prepare", lambda *_, **__: pytest.fail("too late"))
+    monkeypatch.setattr(srae.training.prepare, "prepare", lambda *_, **__: pytest.fail("too late"))
     (tmp_path / "toy.yaml").write_text(toy_text(pairs))
     (tmp_path / "file").touch()
     before = sorted(tmp_path.rglob("*"))

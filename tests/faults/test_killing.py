@@ -19,14 +19,15 @@ import pytest
 from toy_runs import assert_same_run, assert_whole, begin, resume, rows_of, standing, toy, toy_text, write_pairs
 from warm_parent import WarmParent
 
-import srae.evaluate
+import srae.evaluation.evaluate
 from conftest import LONG, Run, clean_environment
-from srae.checkpoint import read_checkpoint, save_checkpoint
+from srae.checkpoints.format import read_checkpoint, save_checkpoint
 from srae.errors import Interrupted
-from srae.images import Picture, read_picture, write_picture
-from srae.run_writer import RunWriter, claim_run
-from srae.runs import COLUMNS, read_rows, read_run
-from srae.signals import catch_signals
+from srae.images.picture import Picture, read_picture, write_picture
+from srae.runs.layout import COLUMNS
+from srae.runs.reader import read_rows, read_run
+from srae.runs.writer import RunWriter, claim_run
+from srae.training.signals import catch_signals
 
 KILLS = 300 if LONG else 60
 pytestmark = pytest.mark.timeout(7200 if LONG else 900)
@@ -343,7 +344,7 @@ def test_f4_f5_a_signal_ends_the_step_and_saves(
 def test_f4_a_stop_does_not_wait_for_the_validation(
     pairs: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = srae.evaluate._forward
+    real = srae.evaluation.evaluate._forward
     config, calls = toy(pairs), []
 
     def forward(*arguments: object) -> object:
@@ -352,8 +353,8 @@ def test_f4_a_stop_does_not_wait_for_the_validation(
             os.kill(os.getpid(), signal.SIGTERM)
         return real(*arguments)
 
-    monkeypatch.setattr(srae.evaluate, "_batch_size", lambda _: 1)
-    monkeypatch.setattr(srae.evaluate, "_forward", forward)
+    monkeypatch.setattr(srae.evaluation.evaluate, "_batch_size", lambda _: 1)
+    monkeypatch.setattr(srae.evaluation.evaluate, "_forward", forward)
     with pytest.raises(Interrupted, match="after step 8; everything is saved"):
         begin(config, tmp_path)
     assert calls.count(1) == 1

@@ -17,7 +17,7 @@ import pytest
 from one_process import Done, assert_told, run_all
 from PIL import Image
 
-from srae.runs import COLUMNS
+from srae.runs.layout import COLUMNS
 
 # A start of torch takes seconds, and on a busy machine a minute.
 pytestmark = pytest.mark.timeout(300)

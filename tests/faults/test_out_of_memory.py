@@ -14,13 +14,13 @@ import torch
 from torch import Tensor, nn
 from toy_runs import toy_text, write_pairs
 
-import srae.tiles
+import srae.upscaling.tiles
 from conftest import LONG, clean_environment
 from srae.cli import main
-from srae.enlarge import upscale_pixels
 from srae.errors import ResourceError
-from srae.images import Picture, read_picture, write_picture
-from srae.tiles import forward_any_size, upscale
+from srae.images.picture import Picture, read_picture, write_picture
+from srae.upscaling.enlarge import upscale_pixels
+from srae.upscaling.tiles import forward_any_size, upscale
 from toys import as_loaded, random_planes, toy
 
 TILE = 56
@@ -81,7 +81,7 @@ def test_f26_every_way_to_be_out_of_memory(error: BaseException) -> None:
 def test_f26_at_the_floor_it_says_what_is_needed_what_there_is_and_what_to_do(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(srae.tiles, "free_memory", lambda _: 1_500_000_000)
+    monkeypatch.setattr(srae.upscaling.tiles, "free_memory", lambda _: 1_500_000_000)
     with pytest.raises(ResourceError) as caught:
         upscale(Starved(toy(), 20), random_planes(3, 90, 70))
     assert caught.value.exit_code == 5
@@ -106,8 +106,8 @@ def test_f26_no_partial_file(
         (tmp_path / "a_x2.png").write_bytes(b"precious")
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     loaded = as_loaded(Starved(toy(scale=2), 20), 3)
-    monkeypatch.setattr("srae.checkpoint.load_model", lambda _: loaded)
-    monkeypatch.setattr("srae.shipped.resolve_model", lambda *_: Path("toy"))
+    monkeypatch.setattr("srae.checkpoints.loading.load_model", lambda _: loaded)
+    monkeypatch.setattr("srae.checkpoints.shipped.resolve_model", lambda *_: Path("toy"))
     arguments = ["--model", "toy", "--device", "cpu", "--overwrite"]
     assert main(["upscale", str(tmp_path / "a.png"), *arguments]) == 5
     assert "not enough memory, even in pieces of 28" in capsys.readouterr().err
@@ -126,8 +126,8 @@ from pathlib import Path
 import numpy as np, torch
 from torch import nn
 from toys import as_loaded
-from srae.enlarge import upscale_pixels
-import srae.tiles
+from srae.upscaling.enlarge import upscale_pixels
+import srae.upscaling.tiles
 
 class Hungry(nn.Module):
     scale, multiple_of, receptive_radius, fixed_size = 1, 1, 1, None

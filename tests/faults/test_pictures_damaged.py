@@ -22,14 +22,14 @@ from one_process import PEAK, Done, assert_told, run_all
 from PIL import Image, ImageCms, PngImagePlugin
 
 from conftest import LONG, Run
-from srae.checkpoint import save_checkpoint
+from srae.checkpoints.format import save_checkpoint
 from srae.cli import main
-from srae.config import parse_config
-from srae.decode import decode
-from srae.enlarge import upscale_pixels
+from srae.config.loading import parse_config
 from srae.errors import DataError
-from srae.images import Picture, read_picture, read_pixels, write_picture
+from srae.images.decode import decode
+from srae.images.picture import Picture, read_picture, read_pixels, write_picture
 from srae.models import MODELS, build_model
+from srae.upscaling.enlarge import upscale_pixels
 from toys import as_loaded
 
 # A start of torch takes seconds, on a busy machine a minute; the long tier takes its time.
@@ -71,9 +71,9 @@ _FUZZ = """
 import io, random, sys
 import numpy as np
 from PIL import Image
-from srae.encode import encode
+from srae.images.encode import encode
 from srae.errors import DataError
-from srae.images import read_pixels
+from srae.images.picture import read_pixels
 
 truncations, flips, others = map(int, sys.argv[1:])
 noise = np.random.default_rng(1).integers(0, 256, (24, 24, 3), dtype=np.uint8)
@@ -284,7 +284,7 @@ def test_f20_bombs_that_lie_in_other_chunks(tmp_path: Path) -> None:
 
 
 _LOOK = """
-from srae.decode import decode
+from srae.images.decode import decode
 import numpy
 start = peak_mb()
 try:

@@ -11,11 +11,12 @@ import numpy as np
 import torch
 from PIL import Image
 
-from srae.checkpoint import read_checkpoint
-from srae.config import Config, parse_config
-from srae.prepare import prepare
-from srae.run_writer import RunWriter, claim_run
-from srae.train import Say, train
+from srae.checkpoints.format import read_checkpoint
+from srae.config.experiment import Config
+from srae.config.loading import parse_config
+from srae.runs.writer import RunWriter, claim_run
+from srae.training.loop import Say, train
+from srae.training.prepare import prepare
 
 CPU = torch.device("cpu")
 CLOCKS = {"epoch_seconds", "wall_seconds", "images_per_second", "rss_peak_mb", "vram_peak_mb", "vram_reserved_mb"}

@@ -18,20 +18,21 @@ from typing import Any
 import torch
 import toy_runs
 
-import srae.batch  # what the commands import when they run
 import srae.cli.train
 import srae.cli.upscale
 import srae.files
 import srae.report.figures
-import srae.train
-from srae.checkpoint import load_model, read_checkpoint, save_checkpoint, start_from
-from srae.checkpointer import Checkpointer
+import srae.training.loop
+import srae.upscaling.pipeline  # what the commands import when they run
+from srae.checkpoints.format import read_checkpoint, save_checkpoint
+from srae.checkpoints.loading import load_model, start_from
 from srae.cli import main
-from srae.config import parse_config
-from srae.progress import Progress
-from srae.run_writer import RunWriter, claim_run
-from srae.runs import read_config
-from srae.study import open_study
+from srae.config.loading import parse_config
+from srae.runs.reader import read_config
+from srae.runs.writer import RunWriter, claim_run
+from srae.studies.plan import open_study
+from srae.training.checkpointer import Checkpointer
+from srae.training.progress import Progress
 
 
 def die() -> None:
@@ -48,7 +49,7 @@ def begin(config: str, runs: str, name: str) -> int:
 
 def often(what: str, arguments: dict[str, Any]) -> int:
     """Do it as in a long epoch: saved after every step."""
-    srae.train.SAVE_SECONDS = 0
+    srae.training.loop.SAVE_SECONDS = 0
     return globals()[what](**arguments)
 
 

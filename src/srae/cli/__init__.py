@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TextIO
 
-from srae.errors import ResourceError, SraeError
+from srae.errors import ResourceError, SraeError, did_you_mean
 
 VERBS = {
     "train": "train the network of a YAML into a run folder",
@@ -134,10 +134,7 @@ def _run_top(arguments: list[str]) -> int:
     if args.verb is None:
         parser.print_help()
         return 0
-    from difflib import get_close_matches
-
-    close = get_close_matches(args.verb, VERBS, n=1)
-    hint = f"did you mean {close[0]}?" if close else f"verbs: {', '.join(VERBS)}"
+    hint = did_you_mean(args.verb, VERBS) or f"verbs: {', '.join(VERBS)}"
     say(f"srae: no verb {args.verb!r}\n{hint}")
     return 2
 
@@ -161,7 +158,7 @@ def run_verb(verb: str, arguments: list[str], program: str) -> int:
         _print_error(program, error)
         return error.exit_code
     except (MemoryError, RuntimeError) as error:
-        from srae.tiles import is_memory_error
+        from srae.upscaling.tiles import is_memory_error
 
         if not is_memory_error(error):
             raise

@@ -13,7 +13,7 @@ from srae.cli import print_json, say, show
 from srae.errors import ConfigError
 
 if TYPE_CHECKING:
-    from srae.compare import Group
+    from srae.analysis.compare import Group
 
 EXAMPLES = """
   srae compare runs/cnn4_tanh runs/residual
@@ -35,9 +35,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from srae.compare import differing_keys, group_runs, text_table
-    from srae.runs import all_scored_on, baseline_of, find_runs, read_run
-    from srae.scores import finite
+    from srae.analysis.compare import differing_keys, group_runs, text_table
+    from srae.analysis.scores import finite
+    from srae.runs.layout import find_runs
+    from srae.runs.reader import all_scored_on, baseline_of, read_run
 
     runs = [read_run(path) for name in args.runs for path in find_runs(name, Path(args.runs_dir))]
     if args.on:
@@ -67,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
 
 def describe_group(group: Group) -> dict[str, Any]:
     """One group as a JSON value."""
-    from srae.compare import pair_with_best, what_mattered
+    from srae.analysis.compare import pair_with_best, what_mattered
 
     best, tests = pair_with_best(group)
     about = {"data": group.data, "protocol": group.protocol, "identity": group.baseline, "rows": group.rows()}
@@ -82,7 +83,7 @@ def describe_group(group: Group) -> dict[str, Any]:
 
 def print_tests(group: Group) -> None:
     """Paired tests against the best run, and what mattered, where there is something to say."""
-    from srae.compare import pair_with_best, what_mattered
+    from srae.analysis.compare import pair_with_best, what_mattered
 
     score = group.score
     best, rows = pair_with_best(group)

@@ -201,7 +201,7 @@ def _can_lock(file: int) -> bool:
 
 def check_configs() -> Check:
     """The shipped YAMLs are where bare names are looked up."""
-    from srae.config import CONFIG_FOLDERS
+    from srae.config.loading import CONFIG_FOLDERS
 
     names = {file.relative_to(folder) for folder in CONFIG_FOLDERS for file in folder.rglob("*.yaml")}
     if not names:
@@ -212,8 +212,8 @@ def check_configs() -> Check:
 def check_weights() -> Iterator[Check]:
     """Every shipped model is whole, by the checksum it carries."""
     try:
-        from srae.checkpoint import load_model
-        from srae.shipped import shipped_models
+        from srae.checkpoints.loading import load_model
+        from srae.checkpoints.shipped import shipped_models
     except Exception:  # no torch: told by check_libraries
         return
     damaged = []

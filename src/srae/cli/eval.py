@@ -17,8 +17,8 @@ from srae.errors import ConfigError, SraeError
 if TYPE_CHECKING:
     import torch
 
-    from srae.checkpoint import Loaded
-    from srae.config import DataConfig
+    from srae.checkpoints.loading import Loaded
+    from srae.config.experiment import DataConfig
     from srae.data import Data
 
 EXAMPLES = """
@@ -107,8 +107,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _find_models(args: argparse.Namespace) -> list[Path]:
-    from srae.runs import read_run, study_runs
-    from srae.shipped import resolve_model
+    from srae.checkpoints.shipped import resolve_model
+    from srae.runs.layout import study_runs
+    from srae.runs.reader import read_run
 
     models, runs_dir = [], Path(args.runs_dir)
     for name in args.model:
@@ -124,12 +125,12 @@ def _find_models(args: argparse.Namespace) -> list[Path]:
 
 def _score(args: argparse.Namespace, path: Path, device: torch.device) -> dict[str, Any]:
     """Score one model, store its figures and show them."""
-    from srae.checkpoint import load_model
+    from srae.checkpoints.loading import load_model
     from srae.data import open_data
-    from srae.evaluate import InColour, SelfEnsemble, baseline_model, evaluate, means, score_split
-    from srae.metrics import Protocol
+    from srae.evaluation.evaluate import InColour, SelfEnsemble, baseline_model, evaluate, means, score_split
+    from srae.evaluation.metrics import Protocol
+    from srae.evaluation.tasks import TASKS
     from srae.models.baselines import baseline_name
-    from srae.tasks import TASKS
 
     loaded = load_model(path)
     task, trained_on = TASKS[loaded.config.task], loaded.config.data
@@ -206,7 +207,7 @@ def _listed(names: list[str], others: list[str] | None = None, shown: int = 8) -
 def _store(args: argparse.Namespace, model: Path, label: str, about: dict[str, Any], columns: dict[str, Any]) -> Path:
     """Both files under the first name that is free, be it that another scoring took one meanwhile."""
     from srae.files import atomic_write, json_text
-    from srae.runs import csv_text
+    from srae.runs.layout import csv_text
 
     rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
     for output in _output_paths(args, model, label):
@@ -227,7 +228,7 @@ def _store(args: argparse.Namespace, model: Path, label: str, about: dict[str, A
 
 
 def _show_figures(about: dict[str, Any], split: str) -> None:
-    from srae.narrate import against_baseline
+    from srae.runs.messages import against_baseline
 
     measured, reference = about[split], about["identity"]
     show(f"model     {_describe(measured)}")
@@ -237,7 +238,7 @@ def _show_figures(about: dict[str, Any], split: str) -> None:
 
 
 def _self_test(args: argparse.Namespace) -> int:
-    from srae.self_test import built_in_checks, set5_checks
+    from srae.evaluation.self_test import built_in_checks, set5_checks
 
     checks = built_in_checks() + (set5_checks(Path(args.data)) if args.data else [])
     if args.json:

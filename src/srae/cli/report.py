@@ -31,8 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from srae.report.html import PARTS, write_report
-    from srae.runs import all_scored_on, find_runs, read_run
-    from srae.study import read_parts
+    from srae.runs.layout import find_runs
+    from srae.runs.reader import all_scored_on, read_run
+    from srae.studies.plan import read_parts
 
     runs, parts = [], set[str]()
     for name in args.runs:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from srae.cli import print_json, say, show
 
 if TYPE_CHECKING:
-    from srae.runs import Run
+    from srae.runs.reader import Run
 
 EXAMPLES = """
   srae runs
@@ -26,7 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from srae.runs import list_runs, read_run
+    from srae.runs.layout import list_runs
+    from srae.runs.reader import read_run
 
     rows = [read_row(read_run(path)) for path in list_runs(args.runs_dir)]
     if args.json:

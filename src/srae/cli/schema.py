@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
 
 def build_schema() -> dict[str, Any]:
     """JSON Schema of a config: fields and their docstrings, and the options of each network by its name."""
-    from srae.config import Config
+    from srae.config.experiment import Config
     from srae.data import DATASETS
     from srae.models import MODELS
 
@@ -63,7 +63,7 @@ def build_schema() -> dict[str, Any]:
 
 def build_study_schema() -> dict[str, Any]:
     """JSON Schema of a study."""
-    from srae.study import Study
+    from srae.studies.plan import Study
 
     return {"$schema": DIALECT, "title": "srae study", **_without_titles(Study.model_json_schema())}
 

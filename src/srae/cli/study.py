@@ -28,10 +28,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from srae.config import find_config
+    from srae.config.loading import find_config
     from srae.errors import ConfigError
-    from srae.narrate import describe_seconds
-    from srae.study import expected_seconds, load_study, open_study, plan, run_study
+    from srae.runs.messages import describe_seconds
+    from srae.studies.plan import load_study, open_study, plan
+    from srae.studies.workers import expected_seconds, run_study
 
     if args.jobs < 1:
         raise ConfigError(f"--jobs needs at least 1, not {args.jobs}")

@@ -49,11 +49,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from pathlib import Path
 
-    from srae.config import find_config, load_config
+    from srae.config.loading import find_config, load_config
+    from srae.config.yaml_text import parse_yaml, read_text
     from srae.files import check_writable
-    from srae.run_writer import RunWriter, claim_run
-    from srae.runs import check_name, find_run, read_config
-    from srae.yaml_text import parse_yaml, read_text
+    from srae.runs.layout import check_name, find_run
+    from srae.runs.reader import read_config
+    from srae.runs.writer import RunWriter, claim_run
 
     if bool(args.config) == bool(args.resume):
         raise ConfigError("name one of --config and --resume", None, "for example: srae-train --config cnn4_tanh")
@@ -78,14 +79,14 @@ def run(args: argparse.Namespace) -> int:
             check_writable(runs_dir)
 
     # torch is imported from here on: a wrong command line, or a file that is no YAML, is told before
-    from srae.checkpointer import has_progress
     from srae.device import pick_device
     from srae.models import check_options
-    from srae.narrate import result_lines
-    from srae.prepare import prepare
     from srae.report.figures import draw_run
-    from srae.session import start_lines
-    from srae.train import train
+    from srae.runs.messages import result_lines
+    from srae.training.checkpointer import has_progress
+    from srae.training.loop import train
+    from srae.training.prepare import prepare
+    from srae.training.session import start_lines
 
     device = pick_device(args.device)
     if not args.resume:

@@ -18,8 +18,8 @@ from srae.cli import escape_control, print_json, say
 from srae.errors import PartialError
 
 if TYPE_CHECKING:
-    from srae.batch import Outcome
-    from srae.jobs import Job
+    from srae.upscaling.jobs import Job
+    from srae.upscaling.pipeline import Outcome
 
 EXAMPLES = """\
   srae-upscale img.png
@@ -118,13 +118,13 @@ def _tile(text: str) -> int | str:
 def run(args: argparse.Namespace) -> int:
     paths = _pick_model(args)
 
-    from srae.batch import Options, run_jobs
-    from srae.checkpoint import load_model
+    from srae.checkpoints.loading import load_model
     from srae.device import pick_device
-    from srae.enlarge import chain_scale
     from srae.files import sweep_orphans_of
-    from srae.images import MAX_PIXELS
-    from srae.jobs import drop_done, list_sources, name_jobs
+    from srae.images.picture import MAX_PIXELS
+    from srae.upscaling.enlarge import chain_scale
+    from srae.upscaling.jobs import drop_done, list_sources, name_jobs
+    from srae.upscaling.pipeline import Options, run_jobs
 
     device = pick_device(args.device)
     say(f"model {args.model or ', then '.join(path.stem for path in paths)}, on {device.type}")
@@ -200,7 +200,7 @@ def _exit_code(outcomes: list[Outcome]) -> int:
 
 def _pick_model(args: argparse.Namespace) -> list[Path]:
     """What --model names, else the shipped models for the scale; several run one after the other."""
-    from srae.shipped import default_models, resolve_model
+    from srae.checkpoints.shipped import default_models, resolve_model
 
     if args.model:
         return [resolve_model(args.model, args.runs_dir)]

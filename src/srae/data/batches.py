@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from srae.data.store import Labels, Split, Store
-from srae.images import to_float
+from srae.images.picture import to_float
 
 
 class Batch(NamedTuple):

@@ -14,7 +14,7 @@ from srae.data.matching import Problem, show
 from srae.data.pairs import choose_splits
 from srae.data.scan import Facts, Scanned, scale_of, scan
 from srae.errors import DataError
-from srae.images import read_picture
+from srae.images.picture import read_picture
 
 
 @dataclass(frozen=True)

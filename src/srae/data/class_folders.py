@@ -25,7 +25,7 @@ from srae.data.layouts import SPLITS
 from srae.data.matching import Problem
 from srae.data.scan import in_threads, raise_problems
 from srae.errors import DataError
-from srae.images import find_images, read_pixels, to_float, to_uint8
+from srae.images.picture import find_images, read_pixels, to_float, to_uint8
 
 SHARES = {"train": 0.8, "val": 0.1, "test": 0.1}
 DEFAULT_SIDE = 224

@@ -27,7 +27,6 @@ import torch
 from torch.nn import functional as F
 
 from srae.data.contract import Data, Options, sample_shapes, take_fingerprint
-from srae.data.degrade import enlarge, shrink
 from srae.data.low_side import (
     add_sizes,
     count_copies,
@@ -39,7 +38,8 @@ from srae.data.low_side import (
 )
 from srae.data.store import Shelf, Split
 from srae.errors import ResourceError
-from srae.images import read_pixels, to_float, to_uint8
+from srae.images.picture import read_pixels, to_float, to_uint8
+from srae.images.resample import enlarge, shrink
 
 SIDE = 256
 SPLITS: dict[str, dict[str, int]] = {

@@ -18,9 +18,9 @@ from srae.data.mapped import Room, largest_in_memory, make_key, open_mapped
 from srae.data.matching import Pair, Problem, show
 from srae.data.scan import Facts, Reader, Scanned, in_threads, raise_problems, scan
 from srae.data.store import Shelf, Split, Store
-from srae.decode import read_size
 from srae.errors import DataError
-from srae.images import read_pixels
+from srae.images.decode import read_size
+from srae.images.picture import read_pixels
 
 Item = TypeVar("Item")
 Found = TypeVar("Found")

@@ -20,9 +20,10 @@ from srae.data.demo import read_textures
 from srae.data.splits import set_aside
 from srae.data.store import Labels, Split, Store
 from srae.errors import DataError
+from srae.images.color import LUMA
 
 READERS = {"mnist": "MNIST", "fashion_mnist": "FashionMNIST", "cifar10": "CIFAR10"}
-_LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601, as Pillow's convert("L")
+_LUMA = np.array(LUMA)  # as Pillow's convert("L")
 
 
 class Labelled(NamedTuple):

@@ -15,7 +15,7 @@ from pathlib import Path
 from srae.data.listed import read_list
 from srae.data.matching import Entry, Pair, Problem, match, name_of, show
 from srae.errors import DataError
-from srae.images import find_images
+from srae.images.picture import find_images
 
 SPLITS = ("train", "val", "test")
 _SPLIT_NAMES = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}

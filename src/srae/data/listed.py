@@ -8,7 +8,7 @@ from pathlib import Path, PurePath
 
 from srae.data.matching import Pair, Problem
 from srae.errors import DataError
-from srae.images import EXTENSIONS
+from srae.images.picture import EXTENSIONS
 
 Meaning = Callable[[str], str | None]
 

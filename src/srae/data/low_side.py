@@ -8,12 +8,12 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from srae.data.degrade import Kernel, enlarge, resize, shrink
 from srae.data.mapped import FileShelf
 from srae.data.photo import LONGEST_SIDE, VERSION, make_photo, photo_generator
 from srae.data.scan import in_threads
 from srae.data.store import Shelf, Split
-from srae.images import to_float, to_uint8
+from srae.images.picture import to_float, to_uint8
+from srae.images.resample import Kernel, enlarge, resize, shrink
 
 LowKernel = Kernel | Literal["photo"]
 AnyShelf = Shelf | FileShelf

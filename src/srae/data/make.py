@@ -10,14 +10,14 @@ from typing import Literal
 
 import torch
 
-from srae.data.degrade import Kernel
 from srae.data.layouts import SPLITS, find_pairs
 from srae.data.low_side import LowKernel, find_misfit, make_low
 from srae.data.matching import Pair, Problem, show
 from srae.data.scan import raise_problems
 from srae.data.splits import split_by_name
 from srae.errors import ConfigError, DataError, ResourceError
-from srae.images import Picture, read_picture, to_uint8, write_picture
+from srae.images.picture import Picture, read_picture, to_uint8, write_picture
+from srae.images.resample import Kernel
 
 
 def make_pairs(

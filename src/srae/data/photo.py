@@ -35,8 +35,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from srae.data.degrade import Kernel, shrink
-from srae.images import jpeg_roundtrip, to_float, to_uint8
+from srae.images.picture import jpeg_roundtrip, to_float, to_uint8
+from srae.images.resample import Kernel, shrink
 
 VERSION = 1
 """Part of the data's fingerprint: raise it with every change of what is drawn or done."""

@@ -23,7 +23,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from srae.errors import ConfigError
+from srae.errors import ConfigError, did_you_mean
 from srae.models.baselines import Bicubic, Identity
 from srae.models.classifiers import ConvClassifier, ResidualClassifier
 from srae.models.conv_autoencoder import ConvAutoencoder
@@ -82,11 +82,9 @@ def model_options(name: str) -> dict[str, inspect.Parameter]:
 
 def check_options(name: str, options: dict[str, Any]) -> list[tuple[str, str]]:
     """What is wrong with them, as (option, message) pairs; an unknown name is reported under ``name``."""
-    from difflib import get_close_matches
 
     def meant(word: str, known: typing.Iterable[str]) -> str:
-        close = get_close_matches(word, list(known), n=1)
-        return f"did you mean {close[0]}?" if close else f"known: {', '.join(known)}"
+        return did_you_mean(word, known) or f"known: {', '.join(known)}"
 
     if name not in MODELS:
         return [("name", f"no model {name!r}; {meant(name, MODELS)}")]

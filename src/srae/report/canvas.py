@@ -20,7 +20,7 @@ from matplotlib.image import imread
 from matplotlib.ticker import FuncFormatter
 
 from srae.files import atomic_write
-from srae.runs import Run
+from srae.runs.reader import Run
 
 FORMATS = ("png", "svg", "pdf")
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8c6d1f")

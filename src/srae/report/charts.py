@@ -9,7 +9,8 @@ from pathlib import Path
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from srae.compare import find_factors, format_cell
+from srae.analysis.compare import find_factors, format_cell
+from srae.analysis.scores import Score
 from srae.report.canvas import (
     BASELINE,
     COLORS,
@@ -24,7 +25,6 @@ from srae.report.canvas import (
     show_shares,
 )
 from srae.report.words import Words, translate
-from srae.scores import Score
 
 
 def draw_bars(

@@ -9,7 +9,7 @@ import numpy as np
 
 from srae.files import natural_key
 from srae.report.canvas import Variant
-from srae.runs import Run, read_images
+from srae.runs.reader import Run, read_images
 
 SPLITS = ("test", "val")  # the first that was scored is shown
 

@@ -12,7 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from srae.compare import unique_names
+from srae.analysis.compare import unique_names
+from srae.analysis.scores import Score, score_of
 from srae.report.canvas import (
     BASELINE,
     COLORS,
@@ -29,8 +30,7 @@ from srae.report.canvas import (
 )
 from srae.report.predictions import draw_predictions, read_predictions
 from srae.report.words import ENGLISH, Words, translate
-from srae.runs import Run, baseline_of, read_run
-from srae.scores import Score, score_of
+from srae.runs.reader import Run, baseline_of, read_run
 
 
 @dataclass(frozen=True)

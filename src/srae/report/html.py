@@ -44,7 +44,7 @@ from srae.report.tables import (
     write_table,
 )
 from srae.report.words import Words, translate, words_of
-from srae.runs import Run
+from srae.runs.reader import Run
 
 MAX_CONFIG = 20_000  # letters
 PARTS = {"results": "results", "classes": "by_class", "cost": "cost_head", "looks": "looks", "settings": "settings"}

@@ -15,7 +15,7 @@ from matplotlib.path import Path as MarkerPath
 from srae.report.canvas import FORMATS, Variant, has_own_figures, plain, read_png, save_figure, shorten
 from srae.report.classes import SPLITS
 from srae.report.words import Words
-from srae.runs import read_images
+from srae.runs.reader import read_images
 
 COLUMNS = 4
 SIDE, GAP, LINE = 1.7, 0.2, 0.19  # inches: a picture, between two, a line of text

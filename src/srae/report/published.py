@@ -14,11 +14,11 @@ from decimal import Decimal
 from importlib import resources
 from typing import Any
 
-from srae.compare import name_of, stem_of
+from srae.analysis.compare import name_of, stem_of
 from srae.report.section import Section
 from srae.report.tables import Table, make_table
 from srae.report.words import Words, translate
-from srae.runs import Run
+from srae.runs.reader import Run
 
 COLUMNS = ("run", "measure", "epoch", "published", "ours", "our_epoch", "same_protocol", "source")
 SPLIT_NOT_STATED = {"mse": "train_mse"}  # what of ours stands beside a figure that does not say of which split it is
@@ -26,7 +26,7 @@ SPLIT_NOT_STATED = {"mse": "train_mse"}  # what of ours stands beside a figure t
 
 def published_table(section: Section, words: Words) -> Table | None:
     """The published figures of every known variant that it has reached, ours multiplied into the published unit."""
-    text = resources.files("srae").joinpath("published.json").read_text(encoding="utf-8")
+    text = resources.files("srae.report").joinpath("published.json").read_text(encoding="utf-8")
     reports = json.loads(text, parse_float=Decimal)  # with as many decimals as were published
     records = [
         {"run": variant.name, **record}

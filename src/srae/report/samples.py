@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
 from matplotlib.patches import Rectangle
 
+from srae.analysis.scores import Score
 from srae.report.canvas import (
     BASELINE,
     FORMATS,
@@ -24,7 +25,6 @@ from srae.report.canvas import (
     save_figure,
 )
 from srae.report.words import Words
-from srae.scores import Score
 
 MAX_MODELS = 6
 MAX_ROWS = 4

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from srae.compare import Group, group_runs, pair_with_best, what_mattered
+from srae.analysis.compare import Group, group_runs, pair_with_best, what_mattered
+from srae.analysis.scores import Score, finite
 from srae.report.canvas import Variant, style_of
 from srae.report.classes import Answers, read_answers
 from srae.report.words import Words, translate
-from srae.runs import Run, baseline_of
-from srae.scores import Score, finite
+from srae.runs.reader import Run, baseline_of
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,12 @@ import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from srae.narrate import find_output_faults
+from srae.analysis.stats import describe_p
 from srae.report.canvas import Variant, has_own_figures, read_png
 from srae.report.section import Section
 from srae.report.words import Words, translate
-from srae.runs import Run
-from srae.stats import describe_p
+from srae.runs.messages import find_output_faults
+from srae.runs.reader import Run
 
 OVERFITS_FROM = 1.5  # validation error over training error
 NOISE = 0.05  # p after Holm

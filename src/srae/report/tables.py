@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from srae.compare import (
+from srae.analysis.compare import (
     COLUMNS,
     MEASURED,
     WITH_INTERVAL,
@@ -24,11 +24,11 @@ from srae.compare import (
     is_number,
     known_columns,
 )
+from srae.analysis.stats import describe_p
 from srae.files import write_text
 from srae.report.section import Section, describe_data, describe_protocol
 from srae.report.words import Words, translate
-from srae.runs import csv_text
-from srae.stats import describe_p
+from srae.runs.layout import csv_text
 
 METRICS = ("run", "status", "seeds", "epochs", *MEASURED, "gain_db", "interval_over")
 COST = ("run", "model", "parameters", "multiply_adds", "epochs", "seconds", "images_per_second", "rss_peak_mb",

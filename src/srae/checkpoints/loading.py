@@ -1,0 +1,130 @@
+"""Checkpoints -> networks: `load_model` gives a trained one back, `start_from` begins with another's weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from srae.checkpoints.format import read_checkpoint
+from srae.config.experiment import Config
+from srae.errors import CheckpointError, ConfigError
+from srae.models import build_model
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A trained network and what it needs to be used rightly."""
+
+    model: nn.Module
+    config: Config
+    in_shape: tuple[int, int, int]
+    out_shape: tuple[int, int, int]
+    data_name: str
+    path: Path
+    meta: dict[str, Any]
+
+
+def load_model(source: str | Path) -> Loaded:
+    """The best weights of a run folder, or a checkpoint file; the model is on the CPU, in eval mode.
+
+    Raises:
+        CheckpointError: no such file, damaged, or its weights do not fit its config.
+    """
+    path = find_weights(Path(source))
+    tensors, meta = read_checkpoint(path)
+    weights = _of_model(tensors)
+    try:
+        config, data_name = Config.model_validate(meta["config"]), str(meta["data"]["name"])
+        in_shape, out_shape = tuple(meta["in_shape"]), tuple(meta["out_shape"])
+        build = partial(build_model, config.model.name, in_shape, out_shape, config.model.options)
+        with torch.device("meta"), _Bounded(1000 + 100 * len(weights)):  # nothing is allocated for what does not fit
+            _check_fit(build(), weights, path)
+        model = build()
+    except (KeyError, TypeError, ValueError, RuntimeError, OverflowError, ConfigError) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise CheckpointError(f"config not understood: {reason}", str(path), "use the srae that wrote it") from None
+    load_weights(model, weights, path)
+    return Loaded(model.eval(), config, in_shape, out_shape, data_name, path, meta)
+
+
+class _Bounded(TorchFunctionMode):
+    """Ends the building of a network that has far more layers than there are weights."""
+
+    def __init__(self, calls: int) -> None:
+        super().__init__()
+        self._left = calls
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self._left -= 1
+        if self._left < 0:
+            raise ValueError("more layers than weights")
+        return func(*args, **(kwargs or {}))
+
+
+def find_weights(path: Path) -> Path:
+    """The file with the best weights of a run folder; a file is returned as it is.
+
+    Raises:
+        CheckpointError: the run has none yet.
+    """
+    if not path.is_dir():
+        return path
+    files = [path / "model.safetensors", path / "checkpoints" / "best.safetensors"]
+    if not (path / "DONE").exists():  # it goes on after its end, with more epochs: the first is from before
+        files.reverse()
+    for file in files:
+        if file.is_file():
+            return file
+    raise CheckpointError("this run has no weights yet", str(path), "wait for its first epoch, or resume it")
+
+
+def start_from(model: nn.Module, path: Path) -> str:
+    """Copy the weights that have the same name and shape here; returns what was taken, in words.
+
+    Raises:
+        CheckpointError: damaged, or no weight fits.
+    """
+    own, weights = model.state_dict(), _of_model(read_checkpoint(path)[0])
+    fitting = {name: t for name, t in weights.items() if name in own and own[name].shape == t.shape}
+    if not fitting:
+        raise CheckpointError("none of its weights fits this network", str(path), "start from a model of this kind")
+    model.load_state_dict(fitting, strict=False)
+    new = sorted(own.keys() - fitting.keys())
+    left = f"; new here: {', '.join(new[:4])}{' ...' if len(new) > 4 else ''}" if new else ""
+    return f"starts from {path}: {len(fitting)} of {len(own)} tensors{left}"
+
+
+def _of_model(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix("model."): t for name, t in tensors.items() if name.startswith("model.")}
+
+
+def load_weights(model: nn.Module, weights: Mapping[str, Tensor], path: Path) -> None:
+    """Copy weights into a model; every one must be there and fit.
+
+    Raises:
+        CheckpointError: names the first missing, unknown or ill-shaped tensors.
+    """
+    _check_fit(model, weights, path)
+    model.load_state_dict(dict(weights))
+
+
+def _check_fit(model: nn.Module, weights: Mapping[str, Tensor], path: Path) -> None:
+    own = model.state_dict()
+    wrong = [f"{name} is missing" for name in own.keys() - weights.keys()]
+    wrong += [f"{name} is not in this network" for name in weights.keys() - own.keys()]
+    wrong += [
+        f"{name} is {tuple(weights[name].shape)}, not {tuple(own[name].shape)}"
+        for name in own.keys() & weights.keys()
+        if own[name].shape != weights[name].shape
+    ]
+    if wrong:
+        raise CheckpointError(
+            "made by another network: " + "; ".join(sorted(wrong)[:3]), str(path), "use the config it was trained with"
+        )

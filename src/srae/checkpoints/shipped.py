@@ -1,0 +1,53 @@
+"""Which model is meant: a file, a run, or one of the models that ship with srae.  No torch.
+
+Shipped models lie in this package, NAME.safetensors with its card NAME.md, and are
+made by `scripts/ship_weights.py`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from srae.errors import ConfigError, did_you_mean
+from srae.files import PACKAGE
+from srae.runs.layout import list_runs
+
+FOLDER = PACKAGE / "checkpoints"
+CHAINS = {1: ["p"], 2: ["x2"], 3: ["x3"], 4: ["x4"], 6: ["x3", "x2"], 8: ["x4", "x2"]}
+"""Scale -> models that enlarge by it, one after the other."""
+
+
+def shipped_models() -> dict[str, Path]:
+    """Name -> file of every model that ships."""
+    return {path.stem: path for path in sorted(FOLDER.glob("*.safetensors"))}
+
+
+def resolve_model(name: str, runs_dir: Path) -> Path:
+    """A checkpoint file or a run folder, from a path, a run's name, or the name of a shipped model, in this order.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    for path in (Path(name), runs_dir / name):
+        if path.is_file() or (path / "config.yaml").is_file():
+            return path
+    shipped = shipped_models()
+    if name in shipped:
+        return shipped[name]
+    known = [*shipped, *(path.name for path in list_runs(runs_dir))]
+    remedy = did_you_mean(name, known) or f"shipped models: {', '.join(shipped) or 'none'}; `srae runs` lists the runs"
+    raise ConfigError(f"no model {name!r}", f"looked at {name}, {runs_dir / name} and the shipped models", remedy)
+
+
+def default_models(scale: int | None) -> list[Path]:
+    """The shipped models that enlarge by `scale` (None: 2) when run one after the other.
+
+    Raises:
+        ConfigError: none ships for this scale.
+    """
+    wanted = 2 if scale is None else scale
+    if wanted not in CHAINS:
+        scales = ", ".join(map(str, CHAINS))
+        remedy = "name your own with --model, for example a run: srae-train --config upscalers/x2"
+        raise ConfigError(f"no model ships that enlarges by {wanted}", f"shipped scales: {scales}", remedy)
+    return [FOLDER / f"{name}.safetensors" for name in CHAINS[wanted]]

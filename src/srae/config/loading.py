@@ -1,0 +1,193 @@
+"""YAML <-> `Config`; `--set` overrides.
+
+Everything that is wrong with a file is collected and raised once, each problem
+with its line and, for a misspelt key, the key that was probably meant.  The
+options of a network or of a data set are checked by whoever owns them: pass
+`check_options` (see `models.check_options`) to have them reported together
+with the rest; without it no torch is imported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from srae.config.experiment import Config, Section
+from srae.config.yaml_text import Key, Problem, dump_yaml, parse_yaml, read_text
+from srae.errors import ConfigError, did_you_mean
+from srae.files import CHECKOUT, PACKAGE
+
+CONFIG_FOLDERS = (PACKAGE / "configs", CHECKOUT / "configs")
+
+CheckOptions = Callable[[str, dict[str, Any]], list[tuple[str, str]]]
+
+SectionType = TypeVar("SectionType", bound=Section)
+
+
+def find_config(name: str) -> Path:
+    """A path, or the bare name of a shipped YAML (``cnn4_tanh``, ``studies/report_a``).
+
+    Raises:
+        ConfigError: neither exists; names the closest shipped one.
+    """
+    path = Path(name)
+    if path.is_file():
+        return path
+    folders = reversed(CONFIG_FOLDERS)  # of two files with one name, the installed package's own wins
+    shipped = {p.relative_to(f).with_suffix("").as_posix(): p for f in folders for p in f.rglob("*.yaml")}
+    bare = name.removesuffix(".yaml")
+    if bare in shipped:
+        return shipped[bare]
+    by_stem = [p for key, p in shipped.items() if key.rsplit("/", 1)[-1] == bare]
+    if len(by_stem) == 1:
+        return by_stem[0]
+    if by_stem:
+        matches = ", ".join(sorted(key for key, p in shipped.items() if p in by_stem))
+        raise ConfigError(f"several shipped configs are called {bare}", None, f"name one of {matches}")
+    close = did_you_mean(bare, [*shipped, *(key.rsplit("/", 1)[-1] for key in shipped)])
+    some, more = sorted(shipped, key=lambda key: (key.count("/"), key))[:12], len(shipped) - 12
+    told = f"shipped configs: {', '.join(some)}" + (f" and {more} more" if more > 0 else "")
+    raise ConfigError(f"no such config: {name}", None, close or told)
+
+
+def load_config(
+    path: str | Path, overrides: Sequence[str] = (), *, check_options: CheckOptions | None = None
+) -> Config:
+    """Read, override and check one YAML.
+
+    Args:
+        path: file, or bare name of a shipped config.
+        overrides: ``train.epochs=5`` and the like, in the YAML's own notation.
+        check_options: ``(model name, options) -> [(option, problem), ...]``.
+
+    Raises:
+        ConfigError: lists every problem with file, line and key.
+    """
+    file = find_config(str(path))
+    return parse_config(read_text(file), str(file), overrides, check_options=check_options)
+
+
+def parse_config(
+    text: str, source: str, overrides: Sequence[str] = (), *, check_options: CheckOptions | None = None
+) -> Config:
+    """As `load_config`, from text; `source` names it in messages."""
+    return parse_section(Config, text, source, overrides, check_options=check_options)
+
+
+def parse_section(
+    kind: type[SectionType],
+    text: str,
+    source: str,
+    overrides: Sequence[str] = (),
+    *,
+    check_options: CheckOptions | None = None,
+) -> SectionType:
+    """A YAML as any section; `parse_config` is this for a whole experiment."""
+    value, lines, problems = parse_yaml(text, source)
+    if not isinstance(value, dict):
+        raise ConfigError("a config is a mapping of keys", source, "start from a file in configs/")
+    sources: dict[Key, str] = {}
+    for override in overrides:
+        _apply(value, override, sources)
+    section: SectionType | None = None
+    try:
+        section = kind.model_validate(value)
+    except ValidationError as error:
+        problems += [(tuple(e["loc"]), _explain(kind, tuple(e["loc"]), dict(e))) for e in error.errors()]
+    model = value.get("model")
+    if check_options and isinstance(model, dict) and isinstance(model.get("name"), str):
+        options = {key: option for key, option in model.items() if key != "name"}
+        problems += [(("model", key), text) for key, text in check_options(model["name"], options)]
+    if problems:
+        _raise(problems, source, lines, sources)
+    assert section is not None
+    return section
+
+
+def _apply(value: dict[str, Any], override: str, sources: dict[Key, str]) -> None:
+    dotted, equals, text = override.partition("=")
+    if not equals or not all(dotted.split(".")):
+        raise ConfigError(f"--set needs KEY=VALUE, not {override!r}", None, "for example --set train.epochs=5")
+    *parents, last = dotted.split(".")
+    for depth, name in enumerate(parents, start=1):
+        if value.get(name) is None:  # absent, or `degrade: null`
+            value[name] = {}
+            sources[tuple(parents[:depth])] = f"--set {override}"
+        value = value[name]
+        if not isinstance(value, dict):
+            raise ConfigError(f"{name} has no keys of its own", f"--set {override}", "`srae schema` lists every key")
+    value[last], _, problems = parse_yaml(text, f"--set {dotted}")
+    if problems:
+        raise ConfigError(problems[0][1], f"--set {override}", "give each key once")
+    place = (*parents, last)
+    sources[place] = f"--set {override}"
+
+
+_PLAIN = {
+    "int_type": "needs a whole number",
+    "float_type": "needs a number",
+    "string_type": "needs text",
+    "bool_type": "needs true or false",
+    "list_type": "needs a list, e.g. [1, 2]",
+    "missing": "is missing",
+    "model_type": "needs keys of its own",
+}
+
+
+def _explain(root: type[BaseModel], key: Key, error: dict[str, Any]) -> str:
+    kind, given = error["type"], error.get("input")
+    if kind == "extra_forbidden":
+        known = _fields(root, key[:-1])
+        return f"unknown key; {did_you_mean(str(key[-1]), known) or 'known keys: ' + ', '.join(known)}"
+    if kind == "literal_error":
+        expected = error["ctx"]["expected"].replace("'", "").replace(" or ", ", ").split(", ")
+        return f"{_show(given)} is not one of {', '.join(expected)}. {did_you_mean(str(given), expected)}".strip()
+    if kind in ("too_short", "too_long"):
+        least_or_most = error["ctx"].get("min_length", error["ctx"].get("max_length"))
+        return f"needs {least_or_most} items, not {_show(given)}"
+    if kind in _PLAIN:
+        return _PLAIN[kind] if kind == "missing" else f"{_PLAIN[kind]}, not {_show(given)}"
+    message = error["msg"].removeprefix("Value error, ").replace("Input should", "should")
+    return message if kind == "value_error" else f"{message}, not {_show(given)}"
+
+
+def _show(given: Any) -> str:
+    """A value as YAML writes it, at most a line of it."""
+    words = {None: "nothing", True: "true", False: "false"}
+    text = words[given] if given is None or isinstance(given, bool) else repr(given)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _dotted(key: Key) -> str:
+    """``train.epochs``; a key with control characters or endless length cannot spoil the terminal."""
+    return ".".join(str(k) if str(k).isprintable() and len(str(k)) <= 60 else _show(k) for k in key) or "config"
+
+
+def _fields(section: type[BaseModel], key: Key) -> list[str]:
+    for name in key:
+        annotation = section.model_fields[str(name)].annotation
+        found = [t for t in (annotation, *getattr(annotation, "__args__", ())) if isinstance(t, type)]
+        section = next(t for t in found if issubclass(t, BaseModel))
+    return list(section.model_fields)
+
+
+def _raise(problems: list[Problem], source: str, lines: dict[Key, int], sources: dict[Key, str]) -> None:
+    told = []
+    for key, message in problems:
+        places = [key[:length] for length in range(len(key), -1, -1)]
+        line = next((lines[place] for place in places if place in lines), 1)
+        where = next((sources[place] for place in places if place in sources), f"{source}:{line}")
+        told.append((line, f"{where}: {_dotted(key)}: {message}"))
+    told.sort(key=lambda item: item[0])
+    count = f"{len(told)} problems" if len(told) > 1 else "1 problem"
+    raise ConfigError(
+        f"{count} in the config", "\n".join(text for _, text in told), "`srae schema` lists every key and its meaning"
+    )
+
+
+def dump_config(config: Config) -> str:
+    """The resolved YAML, every default written out; `parse_config` gives the same Config back."""
+    return dump_yaml(config.model_dump())  # mode="json" would write infinite options as null

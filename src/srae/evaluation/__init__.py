@@ -1,0 +1,4 @@
+"""Numbers of a trained network: `metrics`, the `tasks` that pick them, `evaluate` over a split.
+
+`self_test` checks the metrics against known answers.
+"""

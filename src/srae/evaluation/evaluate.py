@@ -1,0 +1,186 @@
+"""Score a network on a split, picture by picture."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from srae.data import Data, Labels, Split, Store, eval_batches
+from srae.device import autocast
+from srae.evaluation.metrics import CACHED_VALUES, Protocol
+from srae.evaluation.tasks import Task
+from srae.images.color import to_luma
+from srae.images.picture import Picture, to_float, write_picture
+from srae.models import Shape, build_model
+from srae.models.blocks import enlarge_bicubic
+from srae.upscaling.tiles import forward_any_size, turned_mean, upscale
+
+BATCH_PIXELS = 2**20  # of the larger side: 16 pictures of 256x256; more is no faster and takes gigabytes
+
+
+@torch.inference_mode()
+def evaluate(
+    model: nn.Module,
+    split: Split,
+    task: Task,
+    protocol: Protocol,
+    *,
+    dtype: torch.dtype = torch.float32,
+    stopped: Callable[[], bool] = lambda: False,
+) -> dict[str, list[float]]:
+    """Metric name -> one value per sample of the split, in its order; of fewer when stopped."""
+    model.eval()
+    values: dict[str, list[float]] = {name: [] for name in task.metrics}
+    for batch in eval_batches(split, _batch_size(split)):
+        if stopped():
+            break
+        outputs = _forward(model, batch.input, dtype)
+        # A few at a time, so that the many passes of the metrics stay in a CPU's cache.
+        few = len(outputs) if outputs.is_cuda else max(1, CACHED_VALUES // outputs[0].numel())
+        for output, target in zip(outputs.split(few), batch.target.split(few), strict=True):
+            if task.images:
+                output, target = protocol.prepare(output), protocol.prepare(target)
+            for name, metric in task.metrics.items():
+                values[name] += metric(output, target).tolist()
+    return values
+
+
+def means(values: dict[str, list[float]]) -> dict[str, float]:
+    """Means over samples; values that are not defined (NaN) are left out."""
+    defined = {name: [v for v in column if not math.isnan(v)] for name, column in values.items()}
+    return {name: math.fsum(column) / len(column) if column else math.nan for name, column in defined.items()}
+
+
+class InColour(nn.Module):
+    """A network for grey as one for colour, (B, 3, h, w) -> (B, 3, H, W), as pictures are enlarged with it.
+
+    Luma goes through the network; colour differences, which have none, are enlarged bicubically.
+    """
+
+    scale: int
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+        _copy_geometry(model, self)
+
+    def forward(self, input: Tensor) -> Tensor:
+        luma = to_luma(input)
+        output: Tensor = self.model(luma)
+        return output + enlarge_bicubic(input - luma, self.scale)
+
+
+class SelfEnsemble(nn.Module):
+    """A network that puts out the mean over the eight turns and flips of its input; see `turned_mean`."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+        _copy_geometry(model, self)
+
+    def forward(self, input: Tensor) -> Tensor:
+        return turned_mean(self.model, input)
+
+
+def _copy_geometry(model: nn.Module, to: nn.Module) -> None:
+    for name in ("scale", "multiple_of", "receptive_radius", "fixed_size"):
+        setattr(to, name, getattr(model, name))
+
+
+def baseline_model(in_shape: Shape, out_shape: Shape) -> nn.Module:
+    """Returns its input, enlarged bicubically where the sizes differ."""
+    return build_model("identity" if in_shape == out_shape else "bicubic", in_shape, out_shape, {})
+
+
+def baseline(data: Data, task: Task, protocol: Protocol) -> dict[str, float]:
+    """Mean val metrics of `baseline_model`; empty where there is none."""
+    if not task.has_baseline:
+        return {}
+    return means(evaluate(baseline_model(data.in_shape, data.out_shape), data.val, task, protocol))
+
+
+@torch.inference_mode()
+def save_samples(model: nn.Module, split: Split, folder: Path, *, dtype: torch.dtype, count: int = 4) -> None:
+    """`<name>_low.png`, `_output.png`, `_high.png` of the first pictures of a split."""
+    model.eval()
+    for batch in islice(eval_batches(split, 1), count):
+        stem = Path(split.names[batch.indices[0]]).stem
+        output = _forward(model, batch.input, dtype).float().clamp(0, 1)
+        for side, image in (("low", batch.input), ("output", output), ("high", batch.target)):
+            write_picture(folder / f"{stem}_{side}.png", Picture.from_float(image[0, :3]), overwrite=True)
+
+
+def save_pictures(split: Split, name: str, folder: Path, *, count: int = 8) -> None:
+    """`<name>_<i>.png` of pictures spread evenly over a labelled split; i is their place in it."""
+    for place in sorted({k * len(split) // count for k in range(count)}):
+        write_picture(
+            folder / f"{name}_{place}.png", Picture.from_float(to_float(split.input.picture(place))), overwrite=True
+        )
+
+
+@torch.inference_mode()
+def describe_outputs(model: nn.Module, split: Split, *, dtype: torch.dtype, count: int = 16) -> dict[str, float]:
+    """Range of the colours in the outputs of the first pictures, and how much the outputs differ.
+
+    Returns:
+        `min` and `max`, in [0, 1] of the pictures; `target_min`, `target_max`; `spread`, the largest
+        difference between two outputs at one place: 0 when the network gives one picture for every input.
+    """
+    model.eval()
+    batches = list(islice(eval_batches(split, 1), count))
+    outputs = [_forward(model, batch.input, dtype)[0, :3].float().cpu() for batch in batches]
+    targets = [batch.target[0, :3].cpu() for batch in batches]
+    spread = max((float((o - outputs[0]).abs().max()) for o in outputs[1:] if o.shape == outputs[0].shape), default=1.0)
+    return {
+        "min": min(float(o.min()) for o in outputs),
+        "max": max(float(o.max()) for o in outputs),
+        "target_min": min(float(t.min()) for t in targets),
+        "target_max": max(float(t.max()) for t in targets),
+        "spread": spread,
+    }
+
+
+@torch.inference_mode()
+def predict(model: nn.Module, split: Split, *, dtype: torch.dtype = torch.float32) -> list[int]:
+    """The class of the largest logit, for every sample."""
+    model.eval()
+    batches = eval_batches(split, _batch_size(split))
+    return [label for batch in batches for label in _forward(model, batch.input, dtype).argmax(1).tolist()]
+
+
+def score_split(
+    model: nn.Module,
+    split: Split,
+    classes: Sequence[str],
+    task: Task,
+    protocol: Protocol,
+    *,
+    dtype: torch.dtype = torch.float32,
+) -> dict[str, list[Any]]:
+    """As `evaluate`; of labelled pictures also the true class (`label`) and the answer (`prediction`), by name."""
+    values: dict[str, list[Any]] = {**evaluate(model, split, task, protocol, dtype=dtype)}
+    if isinstance(split.target, Labels):
+        values["label"] = [classes[label] for label in split.target.values.tolist()]
+        values["prediction"] = [classes[label] for label in predict(model, split, dtype=dtype)]
+    return values
+
+
+def _forward(model: nn.Module, input: Tensor, dtype: torch.dtype) -> Tensor:
+    with autocast(input.device, dtype):
+        if not hasattr(model, "scale"):  # puts out classes
+            return model(input)
+        fixed = getattr(model, "fixed_size", None)
+        if fixed and tuple(input.shape[2:]) != tuple(fixed):
+            return torch.stack([upscale(model, image, device=input.device) for image in input]).to(input.device)
+        return forward_any_size(model, input)
+
+
+def _batch_size(split: Split) -> int:
+    sides = [side for side in (split.input, split.target) if isinstance(side, Store)]
+    return max(1, BATCH_PIXELS // max(height * width for height, width in (side.size(0) for side in sides)))

@@ -1,0 +1,137 @@
+"""Pixels -> picture files, in little more memory than the pixels take.
+
+PNG (`png`) and TIFF are written by srae, row by row and with all 16 bits, which
+Pillow has for grey alone; JPEG by Pillow some rows at a time (`jpeg`); WebP and
+BMP by Pillow, without a copy of the pixels where they lie in memory as Pillow
+wants them (`make_pixels`).
+"""
+
+from __future__ import annotations
+
+import io
+from typing import Any, BinaryIO, cast
+
+import numpy as np
+from PIL import Image, TiffImagePlugin, TiffTags
+
+from srae.images.bands import bands
+from srae.images.formats import TIFF_TAGS_KEPT, keeps_depth
+from srae.images.jpeg import write_jpeg
+from srae.images.png import write_png
+
+_LONGEST_JPEG_EXIF = 65_533  # one segment
+_QUALITY = 95
+
+
+def make_pixels(height: int, width: int, channels: int, dtype: np.dtype | type, kind: str) -> np.ndarray:
+    """Uninitialised (H, W, C), laid out so that `encode` needs no copy of it for this format.
+
+    For RGB in WebP, which Pillow writes as a whole, every pixel has a fourth byte.
+    """
+    if channels == 3 and dtype == np.uint8 and kind == "WEBP":
+        return np.empty((height, width, 4), np.uint8)[:, :, :3]
+    return np.empty((height, width, channels), dtype)
+
+
+def encode(
+    file: BinaryIO,
+    kind: str,
+    pixels: np.ndarray,
+    *,
+    icc: bytes | None = None,
+    exif: bytes | None = None,
+    dpi: tuple[float, float] | None = None,
+    quality: int | None = None,
+) -> None:
+    """Write uint8 or uint16 pixels (H, W, C) that passed `check_fit`.
+
+    Args:
+        quality: 1 to 100, of JPEG (None: 95) and WebP (None: nothing is lost).
+    """
+    if pixels.dtype == np.uint16 and not keeps_depth(kind, pixels.shape[2]):
+        pixels = to_8_bits(pixels)
+    if kind == "PNG":
+        write_png(file, pixels, icc, exif, dpi)
+    elif kind == "TIFF":
+        _write_tiff(file, pixels, icc, exif, dpi)
+    else:
+        _write_with_pillow(file, kind, pixels, {"icc_profile": icc, "exif": exif, "dpi": dpi}, quality)
+
+
+def to_8_bits(pixels: np.ndarray) -> np.ndarray:
+    """uint16 -> uint8 of the same shape, rounded to nearest."""
+    result = np.empty(pixels.shape, np.uint8)
+    for rows in bands(pixels):
+        result[rows] = (pixels[rows].astype(np.uint32) + 128) // 257
+    return result
+
+
+def to_image(pixels: np.ndarray) -> Image.Image:
+    """A Pillow picture of uint8 (H, W, C), or of uint16 (H, W, 1); without a copy where the layout allows."""
+    height, width, channels = pixels.shape
+    if channels == 1:
+        return Image.fromarray(np.ascontiguousarray(pixels[:, :, 0]))
+    if channels == 3 and pixels.strides == (4 * width, 4, 1):
+        four = np.lib.stride_tricks.as_strided(pixels, (height, width, 4), pixels.strides, writeable=False)
+        return Image.frombuffer("RGBX", (width, height), four, "raw", "RGBX", 0, 1)
+    return Image.fromarray(np.ascontiguousarray(pixels))
+
+
+class _Plain(io.RawIOBase):
+    """A file that Pillow cannot reach behind: writing past our back it takes a full disk for an encoder's error."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        return self._file.write(data)
+
+
+def _write_with_pillow(file: BinaryIO, kind: str, pixels: np.ndarray, extra: dict, quality: int | None) -> None:
+    if kind in ("JPEG", "BMP") and pixels.shape[2] in (2, 4):  # `check_fit` knows that nothing is transparent
+        pixels = pixels[:, :, :-1]
+    options: dict[str, Any] = {key: value for key, value in extra.items() if value}
+    if kind == "JPEG":
+        if len(options.get("exif", b"")) > _LONGEST_JPEG_EXIF:
+            del options["exif"]
+        return write_jpeg(file, pixels, to_image, options | {"quality": quality or _QUALITY})
+    if kind == "WEBP":
+        options |= {"lossless": True, "exact": True} if quality is None else {"quality": quality, "alpha_quality": 100}
+    image = to_image(pixels)
+    if image.mode == "RGBX" and kind == "BMP":
+        image = image.convert("RGB")
+    image.save(cast(BinaryIO, _Plain(file)), format=kind, **options)
+
+
+# --------------------------------------------------------------------------- TIFF
+
+
+def _write_tiff(
+    file: BinaryIO, pixels: np.ndarray, icc: bytes | None, exif: bytes | None, dpi: tuple[float, float] | None
+) -> None:
+    """TIFF 6.0, uncompressed, one strip; Pillow writes the directory."""
+    height, width, channels = pixels.shape
+    tags = TiffImagePlugin.ImageFileDirectory_v2()
+    found = Image.Exif()
+    found.load(exif or b"")
+    for tag in TIFF_TAGS_KEPT.intersection(found):
+        tags[tag] = found.get_ifd(tag) if tag in TiffTags.TAGS_V2_GROUPS else found[tag]
+    tags[256], tags[257] = width, height
+    tags[258] = (8 * pixels.dtype.itemsize,) * channels
+    tags[259] = 1  # no compression
+    tags[262] = 1 if channels < 3 else 2  # 0 is black; RGB
+    tags[277], tags[278], tags[284] = channels, height, 1  # samples of a pixel side by side, all rows in one strip
+    tags[273], tags[279] = (0,), (pixels[:1].nbytes * height,)  # the writer adds where the directory ends
+    tags.tagtype[279] = TiffTags.LONG
+    if channels in (2, 4):
+        tags[338] = 2  # alpha, not multiplied into the colours
+    if icc:
+        tags[34675] = icc
+    if dpi:
+        tags[282], tags[283], tags[296] = dpi[0], dpi[1], 2  # per inch
+    tags.save(file)
+    for rows in bands(pixels):
+        file.write(np.ascontiguousarray(pixels[rows], pixels.dtype.newbyteorder("<")).data)

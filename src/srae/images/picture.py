@@ -1,0 +1,212 @@
+"""Picture files: read, written, listed; bytes <-> numbers in [0, 1].
+
+Every picture leaves through `write_picture`, which never leaves a part of a
+file and never overwrites unasked.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from srae.errors import ConfigError, DataError
+from srae.files import atomic_write, natural_key
+from srae.images.decode import MAX_PIXELS, decode
+from srae.images.encode import encode, to_8_bits, to_image
+from srae.images.formats import FORMATS, check_fit, format_of
+
+__all__ = ["MAX_PIXELS"]
+
+EXTENSIONS = frozenset(FORMATS)
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A decoded picture, upright, as compact as in its file.
+
+    Attributes:
+        pixels: uint8 or uint16 (H, W, C); C is 1 grey, 2 grey and alpha, 3 RGB, 4 RGB and alpha.
+        icc: colour profile as found in the file.
+        exif: EXIF block without the orientation tag.
+        dpi: dots per inch (x, y).
+    """
+
+    pixels: np.ndarray
+    icc: bytes | None = None
+    exif: bytes | None = None
+    dpi: tuple[float, float] | None = None
+
+    @staticmethod
+    def from_float(color: Tensor, alpha: Tensor | None = None, *, bits: Literal[8, 16] = 8) -> Picture:
+        """Of numbers in [0, 1], clamped and rounded to nearest.
+
+        Args:
+            color: (1|3, H, W).
+            alpha: (1, H, W).
+        """
+        planes = color if alpha is None else torch.cat((color, alpha))
+        return Picture(to_pixels(planes.detach().cpu(), np.uint16 if bits == 16 else np.uint8))
+
+    @property
+    def bits(self) -> Literal[8, 16]:
+        return 16 if self.pixels.dtype == np.uint16 else 8
+
+    @property
+    def color(self) -> Tensor:
+        """float32 (1|3, H, W) in [0, 1]; one channel for grey."""
+        return from_pixels(self.pixels[:, :, : self.colors])
+
+    @property
+    def alpha(self) -> Tensor | None:
+        """float32 (1, H, W) in [0, 1], or None when the picture has none."""
+        return from_pixels(self.pixels[:, :, self.colors :]) if self.pixels.shape[2] in (2, 4) else None
+
+    @property
+    def colors(self) -> Literal[1, 3]:
+        return 1 if self.pixels.shape[2] < 3 else 3
+
+    @property
+    def is_transparent(self) -> bool:
+        """Whether some pixel is not wholly opaque."""
+        last = self.pixels[:, :, -1]
+        return self.pixels.shape[2] in (2, 4) and int(last.min()) < np.iinfo(last.dtype).max
+
+
+def to_float(pixels: Tensor) -> Tensor:
+    """uint8 of any shape -> float32 in [0, 1]."""
+    return pixels.to(torch.float32).div_(255)
+
+
+def to_uint8(picture: Tensor) -> Tensor:
+    """Float of any shape, clamped to [0, 1] -> uint8, rounded to nearest."""
+    return (picture.clamp(0, 1) * 255).round_().to(torch.uint8)
+
+
+def from_pixels(pixels: np.ndarray) -> Tensor:
+    """uint8, uint16 or float32 (H, W, C) -> float32 (C, H, W) in [0, 1]."""
+    planes = torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1), np.float32))  # (H, W, C) -> (C, H, W)
+    if pixels.dtype == np.float32:
+        return planes.clone()
+    return planes.div_(np.iinfo(pixels.dtype).max)
+
+
+def to_pixels(planes: Tensor, dtype: np.dtype | type) -> np.ndarray:
+    """Float (C, H, W) on the CPU, clamped to [0, 1] -> (H, W, C) of uint8, uint16 or float32; integers rounded."""
+    return np.ascontiguousarray(to_levels(planes, dtype).permute(1, 2, 0).numpy(), dtype)  # (C, H, W) -> (H, W, C)
+
+
+def to_levels(planes: Tensor, dtype: np.dtype | type) -> Tensor:
+    """Floats clamped to [0, 1] -> the same for float32, else whole numbers from 0 to the largest of the type."""
+    planes = planes.clamp(0, 1)
+    return planes if dtype == np.float32 else planes.mul_(np.iinfo(dtype).max).round_()
+
+
+def find_images(folder: str | Path) -> tuple[list[Path], int]:
+    """Pictures directly inside a folder in natural order, and how many entries were passed over.
+
+    Passed over are hidden files, folders, and files with other suffixes.  A
+    broken link with a picture's suffix is listed: reading it tells its name.
+
+    Raises:
+        DataError: not a readable folder.
+    """
+    try:
+        entries = list(Path(folder).iterdir())
+    except OSError as error:
+        raise DataError(f"cannot list folder: {error.strerror}", str(folder)) from None
+    found = [path for path in entries if is_picture(path)]
+    return sorted(found, key=lambda path: natural_key(path.name)), len(entries) - len(found)
+
+
+def is_picture(path: Path) -> bool:
+    """By its name; broken links count, hidden files and folders do not."""
+    if path.suffix.lower() not in EXTENSIONS or path.name.startswith("."):
+        return False
+    return path.is_file() or (path.is_symlink() and not path.exists())
+
+
+def read_pixels(
+    data: bytes | Path, channels: Literal["L", "RGB", "RGBA"], *, name: str = "", max_pixels: int = MAX_PIXELS
+) -> np.ndarray:
+    """Decode to exactly these channels: uint8 (H, W, C), C-contiguous.
+
+    Grey from colour is BT.601 luma; missing alpha is 255; unwanted alpha is
+    dropped; 16 bits are scaled, not clipped.
+
+    Raises:
+        DataError: missing, damaged, too large, animated, or no picture.
+    """
+    pixels = decode(data, name or (str(data) if isinstance(data, Path) else "picture"), max_pixels=max_pixels).pixels
+    if pixels.dtype == np.uint16:
+        pixels = to_8_bits(pixels)
+    if channels == "RGB" and pixels.shape[2] in (2, 4):
+        pixels = pixels[:, :, :-1]
+    if pixels.shape[2] != len(channels):
+        pixels = np.array(to_image(pixels).convert(channels))
+    return np.ascontiguousarray(pixels if pixels.ndim == 3 else pixels[:, :, None])
+
+
+def read_picture(path: str | Path, *, max_pixels: int = MAX_PIXELS, frame: int | None = None) -> Picture:
+    """Decode a file, keeping what belongs to it: depth, alpha, profile, EXIF.
+
+    Raises:
+        DataError: missing, damaged, too large, animated without `frame`, or no picture.
+    """
+    return Picture(*decode(Path(path), str(path), max_pixels=max_pixels, frame=frame))
+
+
+def write_picture(
+    path: str | Path,
+    picture: Picture,
+    *,
+    overwrite: bool = False,
+    metadata: Literal["keep", "strip"] = "keep",
+    quality: int | None = None,
+) -> None:
+    """Write a picture; the suffix names the format.  The file appears whole or not at all.
+
+    16 bits stay 16 in PNG and TIFF (but for grey with alpha in TIFF) and become 8 elsewhere.
+
+    Args:
+        quality: 1 to 100, of JPEG (None: 95) and WebP (None: nothing is lost).
+
+    Raises:
+        ConfigError: the file exists (without `overwrite`), unknown suffix, or a format that cannot hold this picture.
+        ResourceError: disk full, no permission, no such folder.
+    """
+    path, pixels = Path(path), picture.pixels
+    check_output(path, overwrite=overwrite)
+    per_pixel = pixels.shape[2] * pixels.dtype.itemsize
+    check_fit(path, *pixels.shape[:2], bytes_per_pixel=per_pixel, transparent=picture.is_transparent)
+    if metadata == "strip":
+        picture = Picture(pixels)
+    try:
+        with atomic_write(path, overwrite=overwrite) as file:
+            encode(file, format_of(path), pixels, icc=picture.icc, exif=picture.exif, dpi=picture.dpi, quality=quality)
+    except FileExistsError:
+        raise _exists(path) from None
+
+
+def check_output(path: Path, *, overwrite: bool) -> None:
+    """Raises: ConfigError when the file exists (unless `overwrite`) or its suffix names no format."""
+    format_of(path)
+    if os.path.lexists(path) and not overwrite:
+        raise _exists(path)
+
+
+def _exists(path: Path) -> ConfigError:
+    return ConfigError("output exists", str(path), "give --overwrite or another -o")
+
+
+def jpeg_roundtrip(pixels: np.ndarray, quality: int, *, chroma_halved: bool) -> np.ndarray:
+    """uint8 (H, W, 1|3) as it comes back from a JPEG file; 4:2:0 with `chroma_halved`, else 4:4:4."""
+    file = io.BytesIO()
+    to_image(pixels).save(file, format="JPEG", quality=quality, subsampling=2 if chroma_halved else 0)
+    return decode(file.getvalue(), "a JPEG in memory").pixels

@@ -1,0 +1,148 @@
+"""What lies in a run folder, read in whatever state it is; `writer` writes it."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from srae.config.experiment import Config
+from srae.config.loading import parse_config
+from srae.config.yaml_text import parse_yaml, read_text
+from srae.errors import ConfigError, DataError, SraeError
+from srae.runs.layout import epoch_of, is_busy
+
+
+@dataclass(frozen=True)
+class Run:
+    """What lies in a run folder; parts that are not there (yet) are empty."""
+
+    path: Path
+    config: dict[str, Any] | None
+    summary: dict[str, Any] | None
+    rows: list[dict[str, float | None]]
+    status: str
+    """done, stopped, diverged; running while a process holds its lock; killed otherwise."""
+    images: str = "images.csv"
+    """File of the figures per picture."""
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+
+def read_run(path: Path) -> Run:
+    """Read a run folder in whatever state it is.
+
+    Raises:
+        DataError: it is no run folder.
+    """
+    if not (path / "config.yaml").is_file() and not (path / "metrics.csv").is_file():
+        raise DataError("not a run folder: it has no config.yaml", str(path), "`srae runs` lists the runs")
+    config = None
+    if (path / "config.yaml").is_file():
+        try:
+            config = parse_yaml(read_text(path / "config.yaml"), str(path / "config.yaml"))[0]
+        except SraeError:
+            config = None
+    try:
+        summary = json.loads((path / "summary.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        summary = None
+    if not isinstance(summary, dict):
+        summary = None
+    rows = read_rows(path)
+    if is_busy(path):
+        status = "running"
+    else:
+        status = summary["status"] if summary and "status" in summary else "killed"
+    return Run(path, config if isinstance(config, dict) else None, summary, rows, status)
+
+
+def read_rows(path: Path) -> list[dict[str, float | None]]:
+    """metrics.csv as numbers, whatever its columns are; a torn last line is left out."""
+    try:
+        text = (path / "metrics.csv").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return []
+    lines = text.splitlines(keepends=True)
+    whole = [lines[0], *(line for line in lines[1:] if epoch_of(line) is not None)] if lines else []
+    return [{key: _number(value) for key, value in row.items() if key} for row in csv.DictReader(whole)]
+
+
+def _number(text: str | None) -> float | None:
+    """A cell; None where nothing was measured, or it is damaged."""
+    try:
+        return float(text) if text else None
+    except ValueError:
+        return None
+
+
+def baseline_of(run: Run) -> str:
+    """What a run's `identity` figures measure, in words."""
+    protocol = (run.summary or {}).get("protocol") or {}
+    return str(protocol.get("baseline", "returning the input"))
+
+
+_OF_OWN_DATA = ("train", "val", "test", "identity", "output")
+
+
+def scored_on(run: Run, label: str) -> Run | None:
+    """The run with the figures that `srae eval` took of it elsewhere, the newest of several, in place of its own.
+
+    It has no curves and no outputs there.  Figures of weights that a longer training replaced do not count.
+    """
+    numbered = re.compile(rf"images-{re.escape(label)}(?:-(\d+))?\.json")
+    found = {int(match[1] or 1): path for path in run.path.glob("*.json") if (match := numbered.fullmatch(path.name))}
+    if not found or not run.summary:
+        return None
+    newest = found[max(found)]
+    try:
+        scores = json.loads(newest.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    best_epoch = run.summary.get("best_epoch")
+    if not isinstance(scores, dict) or scores.get("best_epoch", best_epoch) != best_epoch:
+        return None
+    own = {key: value for key, value in run.summary.items() if key not in _OF_OWN_DATA}
+    return replace(run, summary=own | scores, rows=[], images=newest.with_suffix(".csv").name)
+
+
+def all_scored_on(runs: Sequence[Run], label: str, say: Callable[[str], None]) -> list[Run]:
+    """The runs that have figures of that name, with those; it is said which others are left out.
+
+    Raises:
+        ConfigError: none has any.
+    """
+    scored = [(run, scored_on(run, label)) for run in runs]
+    found = [there for _, there in scored if there]
+    missing = [run for run, there in scored if not there]
+    if missing and not found:
+        path = missing[0].path
+        names = [file.stem.removeprefix("images-") for file in sorted(path.glob("images-*.json"))]
+        remedy = f"there are: {', '.join(names) or 'none'}; `srae eval --model {path} --data FOLDER` makes them"
+        raise ConfigError(f"no figures called {label!r} of the run's last weights", str(path), remedy)
+    if missing:
+        say(f"left out, without figures called {label!r} of their last weights: {', '.join(r.name for r in missing)}")
+    return found
+
+
+def read_images(run: Run) -> list[dict[str, str]]:
+    """Its figures per picture as text, or nothing."""
+    try:
+        with open(run.path / run.images, newline="", encoding="utf-8") as file:
+            return [row for row in csv.DictReader(file) if row.get("split") and row.get("name")]
+    except (OSError, ValueError, csv.Error):
+        return []
+
+
+def read_config(path: Path, overrides: Sequence[str] = ()) -> Config:
+    """The resolved config of a run, with overrides applied."""
+    file = path / "config.yaml"
+    if not file.is_file():
+        raise DataError("not a run folder: it has no config.yaml", str(path), "`srae runs` lists the runs")
+    return parse_config(read_text(file), str(file), overrides)

@@ -1,0 +1,129 @@
+"""The writer of a run folder: one process, which holds its lock.  No torch."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from srae.config.experiment import Config
+from srae.config.loading import dump_config
+from srae.errors import ResourceError, RunBusyError
+from srae.files import json_text, lock_file, resource_error, sweep_orphans, write_text
+from srae.runs.layout import COLUMNS, VERSION, check_name, csv_text, epoch_of, is_stillborn
+
+
+def claim_run(runs_dir: Path, name: str) -> RunWriter:
+    """Make and lock a new folder: `name`, else `name-2`, `name-3`, ...; never one that holds a run.
+
+    Raises:
+        ResourceError: the folder cannot be made.
+    """
+    check_name(name)
+    try:
+        runs_dir.mkdir(parents=True, exist_ok=True)
+        for number in range(1, 10_000):
+            path = runs_dir / (name if number == 1 else f"{name}-{number}")
+            try:
+                path.mkdir()  # atomic: of many starts in one second, each gets its own
+            except FileExistsError:
+                if not is_stillborn(path):
+                    continue
+            with suppress(RunBusyError):  # somebody else is just claiming it
+                run = RunWriter(path)
+                if is_stillborn(path):
+                    return run
+                run.close()
+    except OSError as error:
+        raise resource_error(error, runs_dir) from None
+    raise ResourceError(f"10,000 runs are called {name}", str(runs_dir), "use --name")
+
+
+class RunWriter:
+    """The one process that writes into a run folder; holds its lock until `close`.
+
+    Raises:
+        RunBusyError: another process is writing there.
+        ResourceError: disk full or not writable.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.checkpoints = path / "checkpoints"
+        self.samples = path / "samples"
+        self._lock = lock_file(path / ".lock")
+        try:
+            for folder in (self.checkpoints, self.samples):
+                folder.mkdir(exist_ok=True)
+            for folder in (path, self.checkpoints, self.samples):
+                sweep_orphans(folder)
+        except OSError as error:
+            self._lock.close()
+            raise resource_error(error, path) from None
+
+    def write_start(self, config: Config, environment: Mapping[str, Any]) -> None:
+        """What is known before the first step; with its config the folder becomes a run."""
+        self.write_json("environment.json", environment)
+        self.write_config(config)
+
+    def write_config(self, config: Config) -> None:
+        write_text(self.path / "config.yaml", dump_config(config))
+
+    def write_json(self, name: str, value: Mapping[str, Any]) -> None:
+        write_text(self.path / name, json_text(value) + "\n")
+
+    def append_row(self, row: Mapping[str, Any]) -> None:
+        """One epoch into metrics.csv, on the disk when this returns."""
+        path = self.path / "metrics.csv"
+        try:
+            with open(path, "ab", buffering=0) as file:  # what is not written now is not written by `truncate` either
+                start = file.tell()
+                rest = csv_text([row], COLUMNS, header=start == 0).encode()
+                try:
+                    while rest:
+                        rest = rest[file.write(rest) :]
+                    os.fsync(file.fileno())
+                except OSError:
+                    with suppress(OSError):
+                        file.truncate(start)
+                    raise
+        except OSError as error:
+            raise resource_error(error, path) from None
+
+    def keep_rows(self, epochs: int) -> None:
+        """Drop rows after `epochs`, and a torn last line: a resumed run writes them again."""
+        path = self.path / "metrics.csv"
+        if not path.exists():
+            return
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
+        own = csv_text([], COLUMNS, header=True)
+        # Columns are only added at the end: ours fits the rows of an older srae, that of a newer one fits ours.
+        header = next((line for line in lines[:1] if line.startswith(own.strip()) and line.endswith("\n")), own)
+        kept = [line for line in lines if (epoch := epoch_of(line)) is not None and epoch <= epochs]
+        write_text(path, "".join([header, *kept]))
+
+    def write_images(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Per-image metrics of val and test."""
+        columns = list(dict.fromkeys(key for row in rows for key in row))
+        write_text(self.path / "images.csv", csv_text(rows, columns, header=True))
+
+    def log(self, text: str) -> None:
+        """A line for log.txt; a full disk is told by the files that matter."""
+        with suppress(OSError), open(self.path / "log.txt", "a", encoding="utf-8") as file:
+            file.write(text + "\n")
+
+    def finish(self, summary: Mapping[str, Any]) -> None:
+        """summary.json, and DONE when the run is done."""
+        self.write_json("summary.json", {"version": VERSION, "run": self.path.name, **summary})
+        if summary["status"] == "done":
+            write_text(self.path / "DONE", "")
+
+    def reopen(self) -> None:
+        """A run is to go on: what was said of its end holds no longer."""
+        for name in ("DONE", "summary.json"):
+            (self.path / name).unlink(missing_ok=True)
+
+    def close(self) -> None:
+        self._lock.close()

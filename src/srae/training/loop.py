@@ -1,0 +1,258 @@
+"""Train one config into one run folder: the one loop, for every task, on CUDA or CPU.
+
+What it does at step t depends on (config, seed, t) alone - order, crops, augmentation and dropout are drawn
+from (seed, epoch, sample or batch) - so a resumed run equals an uninterrupted
+one to the bit on the same torch build, device type and number of threads.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import nn
+from tqdm import tqdm
+
+from srae.checkpoints.format import read_checkpoint
+from srae.checkpoints.loading import load_weights
+from srae.data import Split
+from srae.device import (
+    describe_call,
+    describe_machine,
+    seed_all,
+)
+from srae.errors import DivergedError, Interrupted, ResourceError
+from srae.evaluation.evaluate import describe_outputs, evaluate, means, save_pictures, save_samples, score_split
+from srae.files import copy_file
+from srae.runs.messages import epoch_line
+from srae.runs.reader import read_rows
+from srae.runs.writer import RunWriter
+from srae.training.checkpointer import Checkpointer
+from srae.training.optimizer import learning_rate_at, set_learning_rate, update_average
+from srae.training.prepare import epoch_batches
+from srae.training.progress import Progress
+from srae.training.session import Session, make_row, make_summary, start_lines
+from srae.training.signals import catch_signals
+from srae.training.step import TrainingStep, is_finite
+
+Say = Callable[[str], None]
+
+SAVE_SECONDS = 600
+"""Of a long epoch a kill takes this much at most."""
+
+
+def train(
+    session: Session, run: RunWriter, say: Say, *, resume: bool = False, allow_changed: bool = False
+) -> dict[str, Any]:
+    """Train (or go on), score, and leave everything in the run folder; returns its summary.
+
+    Args:
+        allow_changed: go on although the data or the batch size are others.
+
+    Raises:
+        DivergedError: a loss or gradient is not finite; the last good checkpoint is kept.
+        Interrupted: SIGINT or SIGTERM, after a clean save.
+    """
+    s = session
+    with s.kernels():
+        if not resume:
+            run.write_start(s.config, {**describe_machine(s.device), **describe_call()})
+        for line in [*s.data.notes, *start_lines(s)]:
+            say(line)
+        keeper, progress = Checkpointer(s, run), Progress()
+        if resume:
+            progress = keeper.restore(say, allow_changed=allow_changed)
+            run.write_config(s.config)  # more epochs, or other data
+        try:
+            if s.optimizer is not None:
+                Training(s, progress, run, keeper, say).fit()
+            elif not (run.checkpoints / "best.safetensors").exists():
+                run.keep_rows(-1)  # it was killed in between
+                run.append_row(make_row(s, progress, means(evaluate(s.model, s.data.val, s.task, s.protocol)), 0.0))
+                keeper.keep_best(progress)
+                keeper.save_best()
+        except (DivergedError, Interrupted) as stop:
+            keeper.save_best()
+            status = "diverged" if isinstance(stop, DivergedError) else "stopped"
+            run.finish(make_summary(s, progress, read_rows(run.path), {}, status))
+            raise
+        return _finish(s, progress, run, say)
+
+
+class Training:
+    """The epochs of one run, from where `progress` stands to the last.
+
+    The order at the end of an epoch is what an exact resume rests on: the row of metrics.csv is on the disk, then
+    `progress` steps over to the next epoch, then `best` is saved, then `last`.  A kill between two of them leaves a
+    `last` that is older than the row: the resume drops that row and computes the same one again.
+    """
+
+    def __init__(self, s: Session, progress: Progress, run: RunWriter, keeper: Checkpointer, say: Say) -> None:
+        self.s, self.progress, self.run, self.keeper, self.say = s, progress, run, keeper, say
+        self.step = TrainingStep(s)
+        self.saved = time.perf_counter()
+        """When `last` was written."""
+
+    def fit(self) -> None:
+        progress = self.progress
+        with catch_signals() as stop:
+
+            def pause() -> bool:
+                return stop.wanted() or time.perf_counter() - self.saved >= SAVE_SECONDS
+
+            while not self._is_over():
+                began, done_before = time.perf_counter(), progress.epoch_seconds
+                self.run_steps(pause)
+                train_seconds = done_before + time.perf_counter() - began
+                whole = progress.batch == self.s.steps_per_epoch
+                scores = _validate(self.s, stop.wanted) if whole else {}
+                if stop.wanted() or not whole:
+                    progress.epoch_seconds = train_seconds
+                    self._check_weights()
+                    self._save()
+                    if stop.wanted():
+                        raise _interrupted(stop.signal_number, progress, self.run)
+                else:
+                    progress.epoch_seconds = done_before + time.perf_counter() - began
+                    self._end_epoch(scores, train_seconds)
+
+    def run_steps(self, pause: Callable[[], bool]) -> None:
+        """The steps of one epoch from `progress.batch` on; a pause leaves the rest of them to the next call."""
+        s, progress = self.s, self.progress
+        first, first_step, indices = progress.batch, progress.step, []
+        numbers = torch.zeros(s.steps_per_epoch, 3, device=s.device)  # of every step: see `compute_gradients`
+        s.model.train()
+        assert s.optimizer is not None
+        hidden = os.environ.get("TERM") == "dumb" or None  # None: unless stderr is a terminal
+        bar = tqdm(
+            epoch_batches(s, progress.epoch, first), f"epoch {progress.epoch + 1}", s.steps_per_epoch, False,
+            initial=first, disable=hidden,
+        )  # fmt: skip
+        for batch in bar:
+            seed_all(s.config.seed, progress.epoch, progress.batch)  # dropout
+            set_learning_rate(s.optimizer, learning_rate_at(s.config.train, progress.step, s.steps_per_epoch))
+            numbers[progress.batch] = self.step(batch)
+            indices.append(batch.indices)
+            # On CUDA a look at the numbers would make the queue of kernels wait: there one look at the end has to do.
+            if s.device.type == "cpu" and not self._is_finite(numbers[progress.batch].tolist()):
+                break
+            if s.average is not None and s.config.train.weight_average:
+                update_average(s.average, s.model, s.config.train.weight_average, progress.step)
+            progress.samples += len(batch.indices)
+            progress.batch += 1
+            progress.step += 1
+            if pause():
+                break
+        for place, row in enumerate(numbers[first : first + len(indices)].tolist()):
+            if not self._is_finite(row):
+                batch_names = _name_batch(s, indices[place])
+                what = f"loss {row[0]:g}, gradient norm {row[2]:g}"
+                raise _diverged(s, progress.epoch, first_step + place, what, batch_names)
+            progress.loss_sum += row[0] * len(indices[place])
+            progress.score_sum += row[1] * len(indices[place])
+        if self.step.why_not_recorded and progress.epoch == 0:
+            self.say(f"note: steps are launched one kernel at a time: {self.step.why_not_recorded}")
+
+    def _is_finite(self, row: list[float]) -> bool:
+        return is_finite(row, scaled=self.s.scaler is not None)
+
+    def _end_epoch(self, scores: dict[str, float], train_seconds: float) -> None:
+        """In this order: see the class."""
+        s, progress = self.s, self.progress
+        judge = next(iter(s.task.metrics))
+        if not math.isfinite(scores[judge]):  # weights that its last step spoilt: no later loss tells of them
+            raise self._diverged(f"val {judge} is not finite")
+        progress.epoch += 1
+        progress.wall_seconds += progress.epoch_seconds
+        improved = s.task.is_better(scores[s.task.best_by], progress.best)
+        if improved:
+            progress.best, progress.best_epoch = scores[s.task.best_by], progress.epoch
+        row = make_row(s, progress, scores, progress.samples / max(train_seconds, 1e-9))
+        self.run.append_row(row)
+        self.say(epoch_line(row, s.config.train.epochs, s.identity))
+        progress.end_epoch()
+        saves = self._is_over() or progress.epoch % s.config.train.checkpoint_every == 0
+        if improved:
+            self.keeper.keep_best(progress, saved_at_once=saves)
+        if saves:
+            self._save()
+
+    def _save(self) -> None:
+        self.keeper.save_last(self.progress)
+        self.saved = time.perf_counter()
+
+    def _check_weights(self) -> None:
+        """Before a save within an epoch, when no validation has looked at them."""
+        if not torch.isfinite(nn.utils.get_total_norm(self.s.model.parameters())):
+            raise self._diverged("a weight is not finite")
+
+    def _diverged(self, what: str) -> DivergedError:
+        return _diverged(self.s, self.progress.epoch, self.progress.step - 1, what, "seen after its last step")
+
+    def _is_over(self) -> bool:
+        progress, patience = self.progress, self.s.config.train.patience
+        stale = patience is not None and progress.epoch - progress.best_epoch >= patience and progress.epoch > 0
+        return stale or progress.epoch >= self.s.config.train.epochs
+
+
+def _validate(s: Session, stopped: Callable[[], bool]) -> dict[str, float]:
+    return means(evaluate(s.judged, s.data.val, s.task, s.protocol, dtype=s.dtype, stopped=stopped))
+
+
+def _name_batch(s: Session, indices: list[int]) -> str:
+    names = ", ".join(s.data.train.names[i] for i in indices[:4])
+    return f"batch: {names}" + (f" and {len(indices) - 4} more" if len(indices) > 4 else "")
+
+
+def _diverged(s: Session, epoch: int, step: int, what: str, where: str) -> DivergedError:
+    """`epoch` and `step` count from 0, as the loop does."""
+    rate = learning_rate_at(s.config.train, step, s.steps_per_epoch)
+    return DivergedError(
+        f"diverged: {what}",
+        f"epoch {epoch + 1}, step {step + 1}, learning_rate {rate:g}, {where}",
+        "the last good checkpoint is kept; try a smaller learning_rate or train.clip_gradient=1",
+    )
+
+
+def _interrupted(signal_number: int, progress: Progress, run: RunWriter) -> Interrupted:
+    return Interrupted(
+        signal_number,
+        f"stopped in epoch {progress.epoch + 1}, after step {progress.step}; everything is saved",
+        str(run.path),
+        f"go on with: srae-train --resume {run.path}",
+    )
+
+
+def _finish(s: Session, progress: Progress, run: RunWriter, say: Say) -> dict[str, Any]:
+    """Score the best weights, picture by picture, and write what the run folder promises."""
+    best = run.checkpoints / "best.safetensors"
+    tensors, _ = read_checkpoint(best)
+    load_weights(s.model, {name.removeprefix("model."): t for name, t in tensors.items()}, best)
+    copy_file(best, run.path / "model.safetensors")  # the name that people look for
+    rows, scored = [], {}
+    splits: dict[str, Split | None] = {"val": s.data.val, "test": s.data.test}
+    if not s.task.has_baseline:  # the loss of an epoch was taken while its weights changed, with dropout
+        scored["train"] = means(evaluate(s.model, s.data.train, s.task, s.protocol, dtype=s.dtype))
+    for name, split in splits.items():
+        if split is not None:
+            values = score_split(s.model, split, s.data.classes, s.task, s.protocol, dtype=s.dtype)
+            scored[name] = means({metric: values[metric] for metric in s.task.metrics})
+            for i, picture in enumerate(split.names):
+                rows.append({"split": name, "name": picture, **{metric: v[i] for metric, v in values.items()}})
+    run.write_images(rows)
+    try:
+        if s.task.images:
+            save_samples(s.model, s.data.val, run.samples, dtype=s.dtype)
+        else:
+            save_pictures(s.data.test or s.data.val, "test" if s.data.test else "val", run.samples)
+    except ResourceError as error:
+        say(f"warning: no sample pictures: {error.what}, {error.where}")
+    summary = make_summary(s, progress, read_rows(run.path), scored, "done")
+    if s.task.images:
+        summary["output"] = describe_outputs(s.model, s.data.val, dtype=s.dtype)
+    run.finish(summary)
+    return summary

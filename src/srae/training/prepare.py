@@ -1,0 +1,130 @@
+"""All that can go wrong before a run folder is made: data, shapes, options, the first steps.
+
+With `evaluation` the only package that sees both data and models.
+"""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+
+from srae.checkpoints.loading import find_weights, start_from
+from srae.checkpoints.shipped import resolve_model
+from srae.config.experiment import Config
+from srae.data import Batch, Data, count_batches, open_data, train_batches
+from srae.device import keep_freed_memory, pick_precision, seed_all
+from srae.errors import ConfigError
+from srae.evaluation.evaluate import baseline
+from srae.evaluation.metrics import Protocol
+from srae.evaluation.tasks import TASKS
+from srae.models import build_model, count_parameters
+from srae.training.optimizer import build_optimizer
+from srae.training.session import Session
+from srae.training.step import TrainingStep
+
+
+def prepare(config: Config, device: torch.device, *, resume: bool = False) -> Session:
+    """Open the data, time a step, build the network: all that can go wrong before a run folder is made.
+
+    Args:
+        resume: the weights will come from the run itself, not from `train.start_from`.
+
+    Raises:
+        ConfigError, DataError, CheckpointError: what is wrong with the options, shapes, pictures or weights.
+    """
+    keep_freed_memory()
+    data = open_data(**config.data.model_dump()).to(device)
+    trial = _build(config, data, device)  # thrown away: later weights and memory do not know of it
+    with trial.kernels():
+        _try_last_batch(trial)
+        step_seconds = _time_step(trial)
+        identity = baseline(data, trial.task, trial.protocol)
+    del trial
+    session = _build(config, data, device)
+    session.step_seconds, session.identity = step_seconds, identity
+    if config.train.start_from and not resume:
+        data.notes.append(start_from(session.model, find_weights(resolve_model(config.train.start_from, Path("runs")))))
+    if config.train.weight_average and session.optimizer is not None:
+        session.average = copy.deepcopy(session.model)
+    return session
+
+
+def _build(config: Config, data: Data, device: torch.device) -> Session:
+    if TASKS[config.task].images != (len(data.out_shape) == 3):
+        wanted = "pictures as target (data.target: input)" if TASKS[config.task].images else "labels as target"
+        raise ConfigError(f"task {config.task} needs {wanted}", "task", f"data {data.name} has {data.out_shape}")
+    if (config.train.loss == "cross_entropy") == TASKS[config.task].images:
+        wanted = "mse, l1 or charbonnier" if TASKS[config.task].images else "cross_entropy"
+        raise ConfigError(f"task {config.task} needs another loss", "train.loss", f"set it to {wanted}")
+    seed_all(config.seed)
+    model = build_model(config.model.name, data.in_shape, data.out_shape, config.model.options).to(device)
+    if model.fixed_size and data.val.input.shape != data.in_shape:
+        raise ConfigError(
+            f"model {config.model.name} is bound to {data.in_shape[1:]} pictures, but val has others",
+            "data.crop",
+            "leave the crop out, or use a model without a latent layer",
+        )
+    dtype = pick_precision(config.train.precision, device)
+    return Session(
+        config=config,
+        task=TASKS[config.task],
+        data=data,
+        device=device,
+        dtype=dtype,
+        scaler=torch.amp.GradScaler(device.type) if dtype == torch.float16 else None,
+        protocol=Protocol(channels=config.data.channels),
+        model=model,
+        optimizer=build_optimizer(config.train, model) if count_parameters(model) else None,
+        steps_per_epoch=count_batches(
+            data.train, batch_size=config.train.batch_size, crops_per_picture=config.data.crops_per_picture
+        ),
+    )
+
+
+def epoch_batches(s: Session, epoch: int, start: int) -> Iterator[Batch]:
+    """The training batches of an epoch from the batch `start` on."""
+    config, data = s.config.train, s.config.data
+    return train_batches(
+        s.data.train,
+        batch_size=config.batch_size,
+        seed=s.config.seed,
+        epoch=epoch,
+        shuffle=config.shuffle,
+        crop=data.crop,
+        crops_per_picture=data.crops_per_picture,
+        augment=data.augment,
+        start=start,
+    )
+
+
+def _try_last_batch(s: Session) -> None:
+    """Batch-norm cannot learn from a single value per channel: better said now than at the end of an epoch."""
+    if s.data.train.epoch_length * s.config.data.crops_per_picture % s.config.train.batch_size != 1:
+        return
+    try:
+        with torch.no_grad():
+            s.model.train()(torch.zeros(1, *s.data.in_shape, device=s.device))
+    except ValueError:
+        raise ConfigError(
+            "the last batch of an epoch has one sample, and batch-norm needs more",
+            "train.batch_size",
+            "choose another batch size",
+        ) from None
+
+
+def _time_step(s: Session) -> float | None:
+    """Seconds of a step, the median of a few; None without parameters.  Changes the session."""
+    if s.optimizer is None:
+        return None
+    times, step = [], TrainingStep(s)
+    for _, batch in zip(range(7 if s.device.type == "cuda" else 3), epoch_batches(s, 0, 0), strict=False):
+        began = time.perf_counter()
+        step(batch)
+        if s.device.type == "cuda":
+            torch.cuda.synchronize(s.device)
+        times.append(time.perf_counter() - began)
+    return sorted(times)[len(times) // 2]

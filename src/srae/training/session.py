@@ -1,0 +1,156 @@
+"""The parts of one training, and what is recorded of them: in words, rows, checkpoints, summary."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import nn
+
+from srae.config.experiment import Config
+from srae.data import Data
+from srae.device import describe_machine, float32_kernels, memory_peaks, repeatable_kernels
+from srae.evaluation.metrics import Protocol
+from srae.evaluation.tasks import Task
+from srae.models import count_multiply_adds, count_parameters
+from srae.models.baselines import baseline_name
+from srae.runs.messages import describe_psnr, describe_seconds
+from srae.training.optimizer import learning_rate_at
+from srae.training.progress import Progress
+
+
+@dataclass
+class Session:
+    """The parts of one training."""
+
+    config: Config
+    task: Task
+    data: Data
+    device: torch.device
+    dtype: torch.dtype
+    protocol: Protocol
+    model: nn.Module
+    optimizer: torch.optim.Optimizer | None
+    """None for a model without parameters."""
+    steps_per_epoch: int
+    scaler: torch.amp.GradScaler | None = None
+    """Keeps the gradients of float16 from vanishing; None for every other precision."""
+    average: nn.Module | None = None
+    """Moving average of the model's weights, where the config wants one."""
+    identity: dict[str, float] = field(default_factory=dict)
+    """Val metrics of the baseline."""
+    step_seconds: float | None = None
+
+    @contextmanager
+    def kernels(self) -> Iterator[None]:
+        """Context of everything that the session computes."""
+        tf32 = self.config.train.precision == "tf32"
+        with float32_kernels(self.device, tf32=tf32), repeatable_kernels(self.device):
+            yield
+
+    @property
+    def judged(self) -> nn.Module:
+        """The network that is validated and kept."""
+        return self.model if self.average is None else self.average
+
+    @property
+    def expected_seconds(self) -> float | None:
+        """Of training, without validation; None without parameters."""
+        steps = self.steps_per_epoch * self.config.train.epochs
+        return None if self.step_seconds is None else steps * self.step_seconds
+
+    @property
+    def baseline(self) -> str:
+        """What `identity` measures, in words."""
+        return baseline_name(self.data.out_shape[-1] // self.data.in_shape[-1])
+
+
+def start_lines(s: Session) -> list[str]:
+    """What is about to be trained on what, how long it will take, and what it has to beat."""
+    data, model, epochs = s.data, s.model, s.config.train.epochs
+    test = f" / {len(data.test)} test" if data.test else ""
+    shapes = f"{'x'.join(map(str, data.in_shape))} -> {'x'.join(map(str, data.out_shape))}"
+    whole = model.fixed_size or model.receptive_radius is None
+    radius = "whole picture" if whole else f"{model.receptive_radius} px"
+    lines = [
+        f"data      {data.name}: {len(data.train)} train / {len(data.val)} val{test}, fingerprint {data.fingerprint}",
+        f"model     {s.config.model.name}: {count_parameters(model):,} parameters, {shapes}, receptive radius {radius}",
+    ]
+    if s.expected_seconds is not None:
+        expected = describe_seconds(s.expected_seconds)
+        precision = "tf32" if s.config.train.precision == "tf32" else str(s.dtype).removeprefix("torch.")
+        where = f"{s.device.type}, {precision}"
+        lines.append(
+            f"training  {epochs} epochs of {s.steps_per_epoch} steps on {where}: about {expected} plus validation"
+        )
+    samples = data.train.epoch_length * s.config.data.crops_per_picture
+    if s.optimizer is not None and samples < s.config.train.batch_size:
+        lines.append(f"batch     {samples} instead of {s.config.train.batch_size}: an epoch has no more samples")
+    if s.identity:
+        mse, psnr = s.identity["mse"], describe_psnr(s.identity["psnr"])
+        lines.append(f"baseline  {s.baseline}: val mse {mse:.6f}, {psnr} ({s.protocol})")
+    return lines
+
+
+def make_row(s: Session, progress: Progress, scores: dict[str, float], rate: float) -> dict[str, Any]:
+    """One row of metrics.csv."""
+    samples = progress.samples or None
+    return {
+        "epoch": progress.epoch,
+        "step": progress.step,
+        f"train_{s.task.train_metric}": progress.score_sum / samples if samples else None,
+        "train_loss": progress.loss_sum / samples if samples else None,
+        **{f"val_{name}": value for name, value in scores.items()},
+        "identity_mse": s.identity.get("mse"),
+        "learning_rate": learning_rate_at(s.config.train, max(progress.step - 1, 0), s.steps_per_epoch),
+        "epoch_seconds": progress.epoch_seconds,
+        "wall_seconds": progress.wall_seconds,
+        "images_per_second": rate or None,
+        **memory_peaks(s.device),
+    }
+
+
+def make_meta(s: Session) -> dict[str, Any]:
+    """What a checkpoint says of itself."""
+    return {
+        "config": s.config.model_dump(mode="json"),
+        "in_shape": list(s.data.in_shape),
+        "out_shape": list(s.data.out_shape),
+        "data": {"name": s.data.name, "fingerprint": s.data.fingerprint, "classes": s.data.classes},
+        "protocol": s.protocol.as_dict(),
+        "machine": describe_machine(s.device),
+    }
+
+
+def make_summary(
+    s: Session,
+    progress: Progress,
+    rows: list[dict[str, float | None]],
+    scored: dict[str, dict[str, float]],
+    status: str,
+) -> dict[str, Any]:
+    """summary.json: means of the best weights, what it cost, under which protocol."""
+    best = next((row for row in rows if row["epoch"] == progress.best_epoch), {})
+    rates = sorted(rate for row in rows if (rate := row["images_per_second"]) is not None)
+    counts = {"train": len(s.data.train), "val": len(s.data.val), "test": len(s.data.test) if s.data.test else 0}
+    return {
+        "config": s.config.model_dump(mode="json"),
+        "task": s.config.task,
+        "data": {"name": s.data.name, "fingerprint": s.data.fingerprint, "counts": counts, "classes": s.data.classes},
+        "protocol": {**s.protocol.as_dict(), "baseline": s.baseline},
+        "parameters": count_parameters(s.model),
+        "multiply_adds": count_multiply_adds(s.model, s.data.in_shape),
+        "train": {"mse": best.get("train_mse"), "loss": best.get("train_loss"), **scored.get("train", {})},
+        "val": scored.get("val"),
+        "test": scored.get("test"),
+        "identity": s.identity or None,
+        "epochs": progress.epoch,
+        "seconds": progress.wall_seconds,
+        "images_per_second": rates[len(rates) // 2] if rates else None,
+        "best_epoch": progress.best_epoch,
+        "status": status,
+        **memory_peaks(s.device),
+    }

@@ -1,0 +1,139 @@
+"""One step of a training: gradients, the check that they are finite, the update.
+
+On CUDA a step of a small network is bound by its launches: hundreds of kernels of a few microseconds each.  There the
+whole step - forward, backward, clipping, optimizer - is recorded once as a CUDA graph and replayed.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from srae.data import Batch
+from srae.device import autocast
+from srae.evaluation.tasks import LOSSES
+from srae.training.session import Session
+
+
+def compute_gradients(s: Session, input: Tensor, target: Tensor) -> Tensor:
+    """Forward and backward; leaves (clipped) gradients in the model.
+
+    Returns:
+        float32 (3,), on the session's device: loss, the task's `train_metric`, norm of the gradients before clipping.
+    """
+    assert s.optimizer is not None
+    train = s.config.train
+    s.optimizer.zero_grad(set_to_none=True)
+    with autocast(s.device, s.dtype):
+        output = s.model(input)
+    output = output.float()
+    loss = LOSSES[train.loss](output, target)
+    weighted = loss if train.loss_weight == 1 else loss * train.loss_weight
+    if s.scaler is None:
+        weighted.backward()
+    else:
+        s.scaler.scale(weighted).backward()
+        s.scaler.unscale_(s.optimizer)
+    with torch.no_grad():
+        score = loss
+        if train.loss != s.task.train_metric:
+            score = s.task.metrics[s.task.train_metric](output, target).mean()
+        parameters = [p for p in s.model.parameters() if p.grad is not None]
+        norm = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+        if train.clip_gradient:
+            nn.utils.clip_grads_with_norm_(parameters, train.clip_gradient, norm)
+        return torch.stack((loss.detach(), score, norm.to(loss)))
+
+
+def is_finite(numbers: list[float], *, scaled: bool) -> bool:
+    """Whether (loss, score, norm) are those of a step that may be taken.
+
+    Args:
+        scaled: gradients of float16 may overflow now and then: the scaler leaves such a step out by itself.
+    """
+    loss, _, norm = numbers
+    return math.isfinite(loss) and (scaled or math.isfinite(norm))
+
+
+class TrainingStep:
+    """Calls one step after the other.  After one that is not finite the weights stay as they were before it.
+
+    On the CPU the numbers of a step are looked at before its update; on CUDA that would make the queue of kernels wait
+    at every step, so a flag on the device holds the updates back, and the caller looks when it wants to.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._s = session
+        self._halted = torch.zeros((), device=session.device)
+        """1 from the first step on that was not finite."""
+        self._graph: torch.cuda.CUDAGraph | None = None
+        self._input = self._target = self._numbers = torch.empty(0)
+        self.why_not_recorded = ""
+        """What torch said when the step could not be recorded; then every step is launched kernel by kernel."""
+
+    def __call__(self, batch: Batch) -> Tensor:
+        """One update; returns the numbers of `compute_gradients`."""
+        if not self._can_replay(batch):
+            return self._take(batch.input, batch.target)
+        if self._graph is None:
+            self._record(batch)
+        if self._graph is None:
+            return self._take(batch.input, batch.target)
+        self._input.copy_(batch.input)
+        self._target.copy_(batch.target)
+        self._graph.replay()
+        return self._numbers
+
+    def _can_replay(self, batch: Batch) -> bool:
+        """A smaller last batch has kernels of its own, and the very first step makes the optimizer's state."""
+        s = self._s
+        assert s.optimizer is not None
+        whole = len(batch.indices) == s.config.train.batch_size
+        return s.device.type == "cuda" and s.scaler is None and whole and bool(s.optimizer.state)
+
+    def _record(self, batch: Batch) -> None:
+        """Nothing is computed here: a run that is resumed records again and replays the same kernels."""
+        if self.why_not_recorded:
+            return
+        self._input, self._target = batch.input.clone(), batch.target.clone()
+        graph = torch.cuda.CUDAGraph()
+        try:
+            with torch.cuda.graph(graph):
+                self._numbers = self._take(self._input, self._target)
+        except RuntimeError as error:
+            self.why_not_recorded = str(error).splitlines()[0]
+        else:
+            self._graph = graph
+
+    def _take(self, input: Tensor, target: Tensor) -> Tensor:
+        s = self._s
+        assert s.optimizer is not None
+        numbers = compute_gradients(s, input, target)
+        if s.scaler is not None:
+            s.scaler.step(s.optimizer)
+            s.scaler.update()
+        elif s.device.type == "cpu":
+            if is_finite(numbers.tolist(), scaled=False):
+                s.optimizer.step()
+        else:
+            self._hold_back(numbers)
+            s.optimizer.step()
+        return numbers
+
+    def _hold_back(self, numbers: Tensor) -> None:
+        """Tell the optimizer, on the device, whether anything so far was not finite.
+
+        The fused ones and Muon leave their step out when `found_inf` is 1, as they do for a gradient scaler; the others
+        (Adadelta) do not move without a gradient.
+        """
+        s = self._s
+        self._halted.copy_(torch.maximum(self._halted, 1 - torch.isfinite(numbers[0] + numbers[2]).float()))
+        optimizer = s.optimizer
+        if getattr(optimizer, "_step_supports_amp_scaling", False):
+            optimizer.found_inf = self._halted  # type: ignore[union-attr]
+            return
+        for parameter in s.model.parameters():
+            if parameter.grad is not None:
+                parameter.grad.masked_fill_(self._halted.bool(), 0)

@@ -1,0 +1,186 @@
+"""srae from Python: `srae.load_model` and `srae.upscale`.
+
+Examples:
+    large = srae.upscale(Image.open("photo.jpg"), model="x2")
+
+    model = srae.load_model("runs/residual")
+    for frame in frames:  # (H, W, 3), uint8
+        show(srae.upscale(frame, model=model))
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from srae.checkpoints import loading
+from srae.checkpoints.shipped import default_models, resolve_model
+from srae.device import DEVICES, pick_device
+from srae.images.decode import to_pixels
+from srae.images.encode import to_image
+from srae.upscaling.enlarge import PRECISIONS, chain_scale, upscale_pixels
+
+Input = TypeVar("Input", Image.Image, np.ndarray, Tensor)
+
+_KEPT_INFO = ("icc_profile", "exif", "dpi")
+_SHAPES = "(H, W), (H, W, 1), (H, W, 3) or (H, W, 4)"
+_TENSOR_SHAPES = "(C, H, W) or (B, C, H, W) with 1, 3 or 4 channels"
+
+
+@dataclass(frozen=True)
+class Model:
+    """Trained networks on a device, ready for `upscale`; most often one, else they run one after the other."""
+
+    chain: tuple[loading.Loaded, ...]
+    device: torch.device
+
+    @property
+    def scale(self) -> int:
+        """How much larger a side becomes; 1 for a network that keeps the size."""
+        return chain_scale(self.chain, None)
+
+
+def load_model(model: str | Path, device: str = "auto") -> Model:
+    """A trained network by the name of a shipped model or of a run under `runs/`, by a run's folder, or by its file.
+
+    Args:
+        device: "auto" (CUDA where it works), "cpu", "cuda", "cuda:N" or "mps".
+
+    Raises:
+        srae.errors.SraeError: there is no such model, it is damaged, or the device cannot be had.
+    """
+    return _load([resolve_model(str(model), Path("runs"))], device)
+
+
+def _load(paths: list[Path], device: str) -> Model:
+    if not isinstance(device, str) or device.partition(":")[0] not in ("auto", "cpu", "cuda", "mps"):
+        raise ValueError(f"device is {DEVICES}; not {device!r}")
+    chosen = pick_device(device)
+    return Model(tuple(loading.load_model(path) for path in paths), chosen)
+
+
+def upscale(
+    image: Input,
+    model: Model | str | Path | None = None,
+    *,
+    scale: int | None = None,
+    tile: int | None = None,
+    self_ensemble: bool = False,
+    precision: str = "auto",
+) -> Input:
+    """Enlarge or enhance a picture; what comes out is of the type that goes in, each side `scale` times as long.
+
+    Args:
+        image: one of
+
+            - a Pillow image of any mode. Grey, alpha and 16-bit grey stay; palettes and CMYK
+              become RGB, or RGBA. ICC profile, EXIF and dpi in `info` stay.
+            - a NumPy array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), the fourth channel alpha:
+              uint8, uint16, or float32 with values in [0, 1].
+            - a tensor (C, H, W) or (B, C, H, W) with 1, 3 or 4 channels and floats in [0, 1];
+              the result is on the same device.
+        model: from `load_model`, or what `load_model` takes; None: the model that ships for this scale.
+        scale: None: the model's own. A model that keeps the size enlarges before it works.
+        tile: side of the pieces that a large picture is cut into, in pixels; None: chosen.
+        self_ensemble: the mean over the eight turns and flips: a little better, eight times as slow.
+        precision: "float32", "bfloat16", or "auto": bfloat16 where the hardware has it and it changes a
+            result by at most 0.01 dB (8 bits, networks that add to the enlarged picture).
+
+    Raises:
+        TypeError, ValueError: the picture is of another type, shape or range; tile or scale is no positive number;
+            no such precision.
+        srae.errors.SraeError: no such model, it does not enlarge by `scale`, or too little memory.
+    """
+    for name, value in (("scale", scale), ("tile", tile)):
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+            raise ValueError(f"{name} is a whole number of at least 1, or None; not {value!r}")
+    if not isinstance(image, Image.Image | np.ndarray | Tensor):
+        raise TypeError(f"image is a Pillow image, a NumPy array or a tensor, not {type(image).__name__}")
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision is one of {', '.join(PRECISIONS)}; not {precision!r}")
+    options = _Options(scale, tile, self_ensemble, precision)
+    if isinstance(image, np.ndarray):
+        return _upscale_array(image, _pick(model, scale), options)
+    if isinstance(image, Tensor):
+        return _upscale_tensor(image, _pick(model, scale), options)
+    return _upscale_image(image, _pick(model, scale), options)
+
+
+@dataclass(frozen=True)
+class _Options:
+    scale: int | None
+    tile: int | None
+    self_ensemble: bool
+    precision: str
+
+
+def _pick(model: Model | str | Path | None, scale: int | None) -> Model:
+    if isinstance(model, Model):
+        return model
+    if model is None:
+        return _load(default_models(scale), "auto")
+    if isinstance(model, str | Path):
+        return load_model(model)
+    raise TypeError(f"model is a name, a path, or what load_model gives; not {type(model).__name__}")
+
+
+def _run(pixels: np.ndarray, model: Model, options: _Options) -> np.ndarray:
+    """(H, W, 1..4), two and four channels with alpha -> as many channels, larger."""
+    return upscale_pixels(
+        pixels,
+        model.chain,
+        scale=options.scale,
+        tile=options.tile,
+        device=model.device,
+        self_ensemble=options.self_ensemble,
+        precision=options.precision,
+    )
+
+
+def _upscale_image(image: Image.Image, model: Model, options: _Options) -> Image.Image:
+    image.load()
+    try:
+        pixels = to_pixels(image, "image")
+    except Exception as error:
+        raise ValueError(f"images of mode {image.mode} cannot be enlarged: {error}") from None
+    large = to_image(_run(pixels, model, options))
+    large.info = {key: value for key, value in image.info.items() if key in _KEPT_INFO}
+    return large
+
+
+def _upscale_array(image: np.ndarray, model: Model, options: _Options) -> np.ndarray:
+    if image.dtype not in (np.uint8, np.uint16, np.float32):
+        raise TypeError(f"an array of {image.dtype}: give uint8, uint16, or float32 in [0, 1]")
+    if image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] not in (1, 3, 4)) or 0 in image.shape:
+        raise ValueError(f"an array of shape {image.shape}: give {_SHAPES}")
+    if image.dtype == np.float32:
+        _check_range(float(image.min()), float(image.max()))
+    large = _run(image if image.ndim == 3 else image[:, :, None], model, options)
+    return np.ascontiguousarray(large if image.ndim == 3 else large[:, :, 0])
+
+
+def _upscale_tensor(image: Tensor, model: Model, options: _Options) -> Tensor:
+    if not image.is_floating_point():
+        raise TypeError(f"a tensor of {image.dtype}: give floats in [0, 1]")
+    if image.dim() not in (3, 4) or image.shape[-3] not in (1, 3, 4) or 0 in image.shape:
+        raise ValueError(f"a tensor of shape {tuple(image.shape)}: give {_TENSOR_SHAPES}")
+    image = image.detach()
+    _check_range(float(image.min()), float(image.max()))
+    batch = image[None] if image.dim() == 3 else image
+    results = [
+        torch.from_numpy(_run(planes.float().cpu().permute(1, 2, 0).numpy(), model, options)).permute(2, 0, 1)
+        for planes in batch  # (C, H, W) -> (H, W, C) and back
+    ]
+    large = torch.stack(results).to(image)
+    return large[0] if image.dim() == 3 else large
+
+
+def _check_range(low: float, high: float) -> None:
+    if not (low >= 0 and high <= 1):  # also refuses what is not a number
+        raise ValueError(f"values from {low:g} to {high:g}: floats are in [0, 1]; divide bytes by 255")

@@ -1,0 +1,177 @@
+"""One picture of before and after: the whole result, and the places where it differs most from bicubic."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from srae.images.encode import to_8_bits
+from srae.images.picture import Picture, to_pixels
+from srae.upscaling.regions import Planes, enlarged, filled, of_pixels, stacked
+
+_PAPER, _INK, _FAINT, _MARK = (22, 22, 24), (244, 244, 245), (150, 150, 156), (255, 45, 149)
+_CROP, _ZOOM, _ROWS = (80, 120), 4, 3
+_GAP, _WIDTH = 16, 2 * 120 * 4 + 3 * 16
+_TALLEST = 640
+_BLOCK = 8
+_BAND = 64 * _BLOCK
+
+
+@dataclass(frozen=True)
+class Place:
+    """Top left corner of a crop, in pixels of the result."""
+
+    top: int
+    left: int
+
+
+def draw_comparison(before: Picture, after: Picture, scale: int, title: str, model: str) -> Picture:
+    """RGB, 8 bits, 1008 pixels wide: the result with boxes, below it each box four times as large, left and right.
+
+    Left is the input enlarged bicubically, or as it is where the scale is 1.
+    Transparency is shown on white.
+
+    Args:
+        title: what the picture is called.
+        model: what made the result.
+    """
+    left, right = _plain(before, scale), _whole(after)
+    size = min(_CROP[0], right.height), min(_CROP[1], right.width)
+    places = find_places(left, right, size)
+    overview = _shrink(after.pixels, _WIDTH - 2 * _GAP, _TALLEST)
+    head, row = 64, size[0] * _ZOOM + _GAP
+    canvas = Image.new("RGB", (_WIDTH, head + overview.height + _GAP + 40 + len(places) * row), _PAPER)
+    draw = ImageDraw.Draw(canvas)
+    _text(draw, (_GAP, 14), title, 20, _INK)
+    sizes = f"{before.pixels.shape[1]} x {before.pixels.shape[0]} to {right.width} x {right.height} pixels"
+    _text(draw, (_GAP, 38), sizes, 14, _FAINT)
+    corner = (_WIDTH - overview.width) // 2, head
+    canvas.paste(overview, corner)
+    for number, place in enumerate(places, 1):
+        box = _on_overview(place, size, corner, overview, right)
+        draw.rectangle(box, outline=_MARK, width=2)
+        _badge(draw, (box[0], box[1] - 20 if box[1] - 20 >= head else box[3]), str(number))
+    top, columns = head + overview.height + _GAP + 40, (_GAP, _WIDTH // 2 + _GAP // 2)
+    names = ("the input" if scale == 1 else "bicubic", f"srae: {model}")
+    for name, x in zip(names, columns, strict=True):
+        _text(draw, (x, top - 32), name, 18, _INK)
+    for number, place in enumerate(places, 1):
+        for planes, x in zip((left, right), columns, strict=True):
+            canvas.paste(_crop(planes, place, size), (x, top))
+        _badge(draw, (columns[0], top), str(number))
+        top += row
+    return Picture(np.asarray(canvas))
+
+
+def find_places(before: Planes, after: Planes, size: tuple[int, int]) -> list[Place]:
+    """The crops of this size (height, width) in which two pictures of one size differ most, apart from each other."""
+    blocks = _differences(before, after)
+    tall, wide = (max(1, side // _BLOCK) for side in size)
+    sums = np.pad(blocks, ((1, 0), (1, 0))).cumsum(0).cumsum(1)
+    tall, wide = min(tall, blocks.shape[0]), min(wide, blocks.shape[1])
+    sums = sums[tall:, wide:] - sums[:-tall, wide:] - sums[tall:, :-wide] + sums[:-tall, :-wide]
+    places: list[Place] = []
+    while len(places) < _ROWS:
+        y, x = (int(i) for i in np.unravel_index(np.argmax(sums), sums.shape))
+        if sums[y, x] < 0:  # every other crop would overlap one that is shown
+            break
+        places.append(Place(min(y * _BLOCK, after.height - size[0]), min(x * _BLOCK, after.width - size[1])))
+        sums[max(0, y - tall) : y + tall + 1, max(0, x - wide) : x + wide + 1] = -1
+    return places
+
+
+def _differences(before: Planes, after: Planes) -> np.ndarray:
+    """Mean absolute difference in squares of 8 pixels, (rows, columns)."""
+    rows, columns = -(-after.height // _BLOCK), -(-after.width // _BLOCK)
+    found = np.zeros((rows, columns))
+    for top in range(0, after.height, _BAND):
+        bottom = min(top + _BAND, after.height)
+        box = (top, bottom, 0, after.width)
+        both = (before.read(*box) - after.read(*box)).abs_().mean(0).numpy()
+        starts = np.arange(0, len(both), _BLOCK), np.arange(0, after.width, _BLOCK)
+        part = np.add.reduceat(np.add.reduceat(both, starts[0], 0), starts[1], 1)
+        found[top // _BLOCK : top // _BLOCK + len(part)] = part
+    return found / _BLOCK**2
+
+
+# ---------------------------------------------------------------------- planes of both
+
+
+def _plain(picture: Picture, scale: int) -> Planes:
+    """Enlarged bicubically, on white."""
+    color, alpha = _split(picture)
+    if alpha is None:
+        return enlarged(color, scale, "bicubic")
+    return _on_white(enlarged(stacked(filled(color, alpha), alpha), scale, "bicubic"))
+
+
+def _whole(picture: Picture) -> Planes:
+    color, alpha = _split(picture)
+    return color if alpha is None else _on_white(stacked(color, alpha))
+
+
+def _split(picture: Picture) -> tuple[Planes, Planes | None]:
+    color, rest = of_pixels(picture.pixels[:, :, : picture.colors]), picture.pixels[:, :, picture.colors :]
+    return color, of_pixels(rest) if rest.shape[2] else None
+
+
+def _on_white(planes: Planes) -> Planes:
+    def read(top: int, bottom: int, left: int, right: int):  # type: ignore[no-untyped-def]
+        piece = planes.read(top, bottom, left, right)
+        alpha = piece[-1:].clamp(0, 1)
+        return piece[:-1] * alpha + (1 - alpha)
+
+    return Planes(planes.height, planes.width, read)
+
+
+# --------------------------------------------------------------------------- drawing
+
+
+def _crop(planes: Planes, place: Place, size: tuple[int, int]) -> Image.Image:
+    """Its pixels as squares of four by four."""
+    piece = planes.read(place.top, place.top + size[0], place.left, place.left + size[1])
+    image = Image.fromarray(to_pixels(piece.expand(3, -1, -1), np.uint8))
+    return image.resize((size[1] * _ZOOM, size[0] * _ZOOM), Image.Resampling.NEAREST)
+
+
+def _shrink(pixels: np.ndarray, width: int, height: int) -> Image.Image:
+    """To fit into this, on white; a small picture as it is.  First by means of squares, which need no copy of all."""
+    factor = max(1, min(max(pixels.shape[1] // width, 1), max(pixels.shape[0] // height, 1)))
+    rows, columns = pixels.shape[0] // factor, pixels.shape[1] // factor
+    small = np.empty((rows, columns, pixels.shape[2]), np.float32)
+    for y in range(rows):
+        band = pixels[y * factor : (y + 1) * factor, : columns * factor]
+        small[y] = band.reshape(factor, columns, factor, -1).mean((0, 2), dtype=np.float32)
+    small = to_8_bits(small.round().astype(np.uint16)) if pixels.dtype == np.uint16 else small.round().astype(np.uint8)
+    planes = _whole(Picture(small))
+    color = planes.read(0, rows, 0, columns).expand(3, -1, -1)
+    image = Image.fromarray(to_pixels(color, np.uint8))
+    image.thumbnail((width, height), Image.Resampling.LANCZOS)
+    return image
+
+
+def _on_overview(
+    place: Place, size: tuple[int, int], corner: tuple[int, int], overview: Image.Image, whole: Planes
+) -> tuple[int, int, int, int]:
+    across, down = overview.width / whole.width, overview.height / whole.height
+    x, y = corner[0] + place.left * across, corner[1] + place.top * down
+    return round(x), round(y), round(x + size[1] * across), round(y + size[0] * down)
+
+
+def _badge(draw: ImageDraw.ImageDraw, corner: tuple[int, int], text: str) -> None:
+    x, y = corner
+    draw.rectangle((x, y, x + 20, y + 20), fill=_MARK)
+    draw.text((x + 10, y + 10), text, fill=_PAPER, font=_font(14), anchor="mm")
+
+
+def _text(
+    draw: ImageDraw.ImageDraw, corner: tuple[int, int], text: str, size: int, color: tuple[int, int, int]
+) -> None:
+    known = text.encode("latin-1", "replace").decode("latin-1")  # what the built-in font has
+    draw.text(corner, known, fill=color, font=_font(size))
+
+
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(size)

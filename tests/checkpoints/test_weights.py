@@ -1,0 +1,49 @@
+"""Every model that ships: it loads, its card is its own, and tiles leave no seam."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+from pathlib import Path
+
+import pytest
+import torch
+
+from srae.checkpoints.loading import load_model
+from srae.checkpoints.shipped import CHAINS, shipped_models
+from srae.evaluation.metrics import psnr
+from srae.upscaling.tiles import upscale
+
+MODELS = shipped_models()
+SCALES = {"p": 1, "x2": 2, "x2_photo": 2, "x3": 3, "x4": 4, "tiny": 2}
+
+
+def test_what_a_scale_needs_ships() -> None:
+    assert set(MODELS) == set(SCALES)
+    for scale, names in CHAINS.items():
+        assert math.prod(SCALES[name] for name in names) == scale
+
+
+@pytest.mark.parametrize("path", MODELS.values(), ids=MODELS)
+def test_a_card_describes_its_file(path: Path) -> None:
+    card = path.with_suffix(".md").read_text()
+    assert hashlib.sha256(path.read_bytes()).hexdigest() in card
+    assert path.stat().st_size <= 2 * 2**20
+    loaded = load_model(path)
+    parameters = sum(p.numel() for p in loaded.model.parameters())
+    assert f"{parameters:,} parameters" in card
+    assert loaded.model.scale == SCALES[path.stem]
+    assert not re.search(r"/(home|root|work|tmp|Users)/", card + str(loaded.meta))
+
+
+@pytest.mark.parametrize("path", MODELS.values(), ids=MODELS)
+def test_tiles_equal_the_whole_and_flat_stays_flat(path: Path) -> None:
+    model = load_model(path).model
+    picture = torch.rand(3, 90, 121, generator=torch.Generator().manual_seed(0))
+    margin = 2 * model.receptive_radius
+    whole, tiled = upscale(model, picture), upscale(model, picture, tile=margin + 16)
+    assert whole.shape == (3, 90 * model.scale, 121 * model.scale)
+    assert (whole - tiled).abs().max() < 1e-5
+    flat = upscale(model, torch.full((3, 40, 40), 0.5))
+    assert psnr(flat[None], torch.full_like(flat, 0.5)[None]).item() > 40

@@ -1,0 +1,291 @@
+"""How the command behaves to a person and to a script: help, exit codes, streams, pipes, terminals."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import re
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from conftest import Run
+from srae import __version__
+from srae.cli import VERBS, main
+
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+
+
+def assert_three_lines(done: subprocess.CompletedProcess[str], code: int) -> None:
+    """A user's mistake: its exit code, nothing on stdout, what, where and what to do on stderr."""
+    assert done.returncode == code, done.stderr
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    lines = done.stderr.splitlines()
+    assert 2 <= len(lines) <= 3, done.stderr
+    assert all(line.strip() and len(line) < 300 for line in lines)
+
+
+@pytest.fixture
+def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """As the fixture `srae`, in this process: no start of Python and torch to wait for."""
+
+    def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        monkeypatch.chdir(tmp_path)
+        try:
+            code = main([str(argument) for argument in arguments])
+        except SystemExit as stop:  # argparse
+            code = int(stop.code or 0)
+        captured = capsys.readouterr()
+        return subprocess.CompletedProcess(arguments, code, captured.out, captured.err)
+
+    return run
+
+
+# ------------------------------------------------------------------ help
+
+
+def test_the_top_lists_every_verb_and_its_sentence(srae: Run) -> None:
+    done = srae("--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    for verb, sentence in VERBS.items():
+        assert re.search(rf"^  {verb} +{re.escape(sentence)}$", done.stdout, re.MULTILINE)
+    assert srae().stdout == done.stdout
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_help_says_what_the_verb_does_and_gives_examples_to_copy(
+    verb: str, call: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = importlib.import_module(f"srae.cli.{verb}")
+    sentence = (module.__doc__ or "").splitlines()[0]
+    assert sentence.endswith(".")
+    monkeypatch.setenv("COLUMNS", "200")
+    done = call(verb, "--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.index(sentence) < done.stdout.index("options:")
+    examples = [line.strip() for line in module.EXAMPLES.splitlines() if line.strip()]
+    assert 1 <= len(examples) <= 5
+    for example in examples:
+        assert example.startswith((f"srae {verb}", f"srae-{verb}"))
+        assert example in done.stdout
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_option_has_a_help_text(verb: str) -> None:
+    import argparse
+
+    parser = argparse.ArgumentParser()
+    importlib.import_module(f"srae.cli.{verb}").add_arguments(parser)
+    parsers = [parser]
+    for parser in parsers:
+        for action in parser._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                parsers += action.choices.values()
+            else:
+                assert action.help, f"{verb} {action.option_strings or action.dest}"
+
+
+def test_version_is_the_packages(srae: Run) -> None:
+    assert srae("--version").stdout == __version__ + "\n"
+
+
+# ------------------------------------------------------------------ mistakes
+
+
+def test_an_unknown_verb_is_a_usage_error(call: Run) -> None:
+    done = call("trian")
+    assert_three_lines(done, 2)
+    assert "did you mean train?" in done.stderr
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_an_unknown_option_is_a_usage_error(verb: str, call: Run) -> None:
+    done = call(verb, "--no-such-option")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("name", ["cnn4_tahn", "no/such/file.yaml"])
+def test_a_missing_config_is_a_config_error(name: str, call: Run) -> None:
+    assert_three_lines(call("train", "--config", name), 2)
+
+
+def test_all_mistakes_of_a_config_are_told_and_no_run_is_made(call: Run, tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("model: {name: identiti}\nsede: 1\ntrain: {epochs: many}\n")
+    done = call("train", "--config", "a.yaml", "--set", "train.batch_sise=3")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "Traceback" not in done.stderr
+    for part in ("identity", "a.yaml:2: sede", "a.yaml:3: train.epochs", "--set train.batch_sise=3"):
+        assert part in done.stderr
+    assert os.listdir(tmp_path) == ["a.yaml"]
+
+
+def test_a_missing_folder_is_a_data_error_and_no_run_is_made(srae: Run, tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("model: {name: identity}\ndata: {folder: nowhere}\n")
+    done = srae("train", "--config", "a.yaml")
+    assert_three_lines(done, 3)
+    assert "nowhere" in done.stderr
+    assert os.listdir(tmp_path) == ["a.yaml"]
+
+
+def test_a_data_folder_that_is_a_file_is_no_bug_of_ours(call: Run, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    (tmp_path / "a.yaml").write_text("model: {name: identity}\ndata: {folder: file}\n")
+    assert_three_lines(call("train", "--config", "a.yaml"), 3)
+
+
+def test_doctor_fails_where_runs_cannot_be_written(call: Run, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    done = call("doctor", "--runs-dir", "file/runs")
+    assert done.returncode == 5
+    assert re.search(r"^fail +runs folder +cannot write .*; choose --runs-dir$", done.stdout, re.MULTILINE)
+
+
+def _raise(error: Exception) -> None:
+    raise error
+
+
+@pytest.mark.parametrize(
+    ("target", "value", "told"),
+    [
+        ("sys.version_info", (3, 9, 1), "fail  python .* is too old; use Python 3.10 or newer"),
+        ("srae.cli.doctor.metadata.version", lambda _: "0.1", "fail  torch +0.1 is too old; pip install --upgrade"),
+        (
+            "srae.cli.doctor.import_module",
+            lambda name: _raise(OSError("libjpeg.so.9: no such file\nmore")),
+            "fail  pillow +cannot be imported: OSError: libjpeg.so.9: no such file; pip install",
+        ),
+        ("srae.device.available_memory", lambda: 3e8, "fail  memory +0.3 GB available; end other programs"),
+        ("srae.device.available_memory", lambda: 1e9, "warn  memory +1.0 GB available; use crops"),
+        ("srae.device.available_memory", lambda: None, "ok    memory +unknown"),
+        ("shutil.disk_usage", lambda _: SimpleNamespace(free=1e7), "fail  disk +0.0 GB free; free some, or choose"),
+        ("shutil.disk_usage", lambda _: SimpleNamespace(free=1e9), "warn  disk +1.0 GB free; free some, or choose"),
+        ("fcntl.flock", lambda *_: _raise(OSError(37, "No locks")), "fail  runs folder .* without locks.*local disk"),
+        ("srae.checkpoints.shipped.FOLDER", Path("nowhere"), "fail  models +no shipped model found; install srae"),
+    ],
+)  # fmt: skip
+def test_doctor_tells_what_would_fail(
+    target: str, value: object, told: str, call: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(target, value)
+    done = call("doctor")
+    assert re.search(f"^{told}", done.stdout, re.MULTILINE), done.stdout
+    assert done.returncode == (5 if told.startswith("fail") else 0)
+    assert done.stdout.endswith("would fail\n") and "Traceback" not in done.stderr
+
+
+def test_doctor_finds_a_damaged_model(call: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from srae.checkpoints import shipped
+
+    whole = next(iter(sorted(shipped.FOLDER.glob("tiny.safetensors"))))
+    data = bytearray(whole.read_bytes())
+    data[-5] ^= 1
+    (tmp_path / "weights").mkdir()
+    (tmp_path / "weights" / "tiny.safetensors").write_bytes(data)
+    monkeypatch.setattr(shipped, "FOLDER", tmp_path / "weights")
+    done = call("doctor", "--json")
+    report = json.loads(done.stdout)
+    (failed,) = (check for check in report["checks"] if check["level"] == "fail")
+    assert (done.returncode, report["ok"], failed["name"]) == (5, False, "models")
+    assert failed["found"].startswith("tiny: ") and failed["remedy"] == "install srae again"
+
+
+# ------------------------------------------------------------------ streams
+
+
+def test_doctor_finds_this_machine_fit(srae: Run, tmp_path: Path) -> None:
+    done = srae("doctor", "--json")
+    report = json.loads(done.stdout)
+    assert (done.returncode, done.stderr, report["ok"]) == (0, "", True), report
+    libraries = {"torch", "torchvision", "pillow", "numpy", "scipy", "scikit-image", "matplotlib", "pyyaml", "pydantic",
+                 "safetensors", "jinja2", "tqdm"}  # fmt: skip
+    machine = {"python", "threads", "cuda", "bfloat16", "memory", "runs folder", "disk", "configs", "models", "letters"}
+    assert libraries | machine <= {check["name"] for check in report["checks"]}
+    assert all(check["level"] in ("ok", "warn") and check["found"] for check in report["checks"])
+    assert os.listdir(tmp_path) == []
+
+
+def write_run(folder: Path, name: str, *, summary: dict | None, rows: str = "") -> None:
+    run = folder / "runs" / name
+    run.mkdir(parents=True)
+    (run / "config.yaml").write_text("task: super_resolution\nmodel: {name: identity}\ndata: {folder: photos}\n")
+    (run / "metrics.csv").write_text("epoch,val_mse,val_psnr,wall_seconds\n" + rows)
+    if summary:
+        (run / "summary.json").write_text(json.dumps(summary))
+
+
+def test_runs_lists_finished_and_unfinished_runs(call: Run, tmp_path: Path) -> None:
+    summary = {
+        "status": "done",
+        "task": "super_resolution",
+        "epochs": 3,
+        "val": {"mse": 0.25, "psnr": 6.5},
+        "identity": {"mse": 0.5, "psnr": 3.0},
+        "seconds": 12.5,
+        "data": {"name": "demo"},
+    }
+    write_run(tmp_path, "finished", summary=summary)
+    write_run(tmp_path, "stopped-by-force", summary=None, rows="1,0.5,3.25,4.0\n2,0.125,9.0,8.0\n3,0.0")
+    write_run(tmp_path, "new", summary=None)
+    (tmp_path / "runs" / "notes").mkdir()
+    done = call("runs")
+    assert (done.returncode, done.stderr) == (0, "")
+    header, *lines = (re.split(r"  +", line) for line in done.stdout.splitlines())
+    assert header == ["name", "status", "task", "epochs", "val_mse", "val_psnr", "identity_psnr", "seconds", "data"]
+    assert lines == [
+        ["finished", "done", "super_resolution", "3", "0.25", "6.5", "3", "12.5", "demo"],
+        ["new", "killed", "super_resolution", "-", "-", "-", "-", "-", "photos"],
+        ["stopped-by-force", "killed", "super_resolution", "2", "0.125", "9", "-", "8", "photos"],
+    ]
+    rows = json.loads(call("runs", "--json").stdout)
+    assert [row["name"] for row in rows] == ["finished", "new", "stopped-by-force"]
+    assert rows[0]["val_psnr"] == 6.5
+    assert rows[1]["val_psnr"] is None
+    assert Path(rows[0]["path"]) == Path("runs/finished")
+
+
+def test_no_runs_is_said_on_stderr_and_is_no_error(call: Run) -> None:
+    done = call("runs")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "no runs in runs" in done.stderr
+    done = call("runs", "--json")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "[]\n", "")
+
+
+@pytest.mark.parametrize("arguments", [("schema", "--json"), ("runs", "--json")])
+def test_json_is_one_document_and_nothing_else(arguments: tuple[str, ...], call: Run) -> None:
+    done = call(*arguments)
+    json.loads(done.stdout)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_training_prints_its_summary_as_one_document(srae: Run, pair_folder: Callable[..., Path]) -> None:
+    folder = pair_folder(name="a \\b año 😀")  # a name that no quoting of ours may change
+    (folder.parent / "a.yaml").write_text("model: {name: identity}\n")
+    dumb = {"TERM": "dumb", "COLUMNS": "20"}
+    done = srae("train", "--config", "a.yaml", "--data", folder.name, "--device", "cpu", "--json", env=dumb)
+    assert done.returncode == 0, done.stderr
+    summary = json.loads(done.stdout)
+    run = folder.parent / "runs" / "a"
+    written = json.loads((run / "summary.json").read_text())
+    assert Path(summary["run"]) == Path("runs/a")
+    assert written["status"] == summary["status"] == "done"
+    assert written["val"] == summary["val"]
+    assert not CONTROL.search(done.stdout + done.stderr)
+
+
+# ------------------------------------------------------------------ pipes and terminals
+
+
+def test_a_locale_without_utf8_is_no_obstacle(srae: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "años é"
+    folder.mkdir()
+    write_run(folder, "a", summary={"status": "done", "data": {"name": "señal"}})
+    done = srae("runs", "--runs-dir", folder / "runs", env={"LC_ALL": "C"})
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "done" in done.stdout

@@ -1,0 +1,222 @@
+"""What `srae eval` scores, stores and refuses."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import srae.evaluation.evaluate
+from srae.checkpoints.format import read_checkpoint, save_checkpoint
+from srae.cli import main
+from srae.config.loading import parse_config
+from srae.runs.writer import claim_run
+from srae.training.loop import train
+from srae.training.prepare import prepare
+
+PICTURES = "model: {{name: {model}}}\ndata: {{{data}}}\ntrain: {{epochs: 1, batch_size: 4}}"
+CLASSES = """
+task: classification
+model: {{name: residual_classifier, channels: [4]}}
+data: {{name: class_folders, side: 16, augment: [flip], per_class: 9, {data}}}
+train: {{epochs: 1, batch_size: 8, loss: cross_entropy}}
+"""
+X2 = "crop: 32, degrade: {kernel: bicubic, scale: 2}"
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def draw(folder: str, count: int, *, seed: int = 0) -> None:
+    """Random pictures of mixed sizes."""
+    random = np.random.default_rng(seed)
+    Path(folder).mkdir(parents=True)
+    for i in range(count):
+        pixels = random.integers(0, 256, (32 + 2 * (i % 3), 40, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(Path(folder) / f"{i}.png")
+
+
+def trained(text: str, name: str = "a") -> dict[str, Any]:
+    with closing(claim_run(Path("runs"), name)) as run:
+        train(prepare(parse_config(text, "toy.yaml"), torch.device("cpu")), run, lambda _: None)
+        return dict(json.loads((run.path / "summary.json").read_text()))
+
+
+def strict(text: str) -> Any:
+    """The value of a JSON document; what is no JSON fails, though Python reads it."""
+
+    def refuse(name: str) -> NoReturn:
+        raise AssertionError(f"{name} is no JSON")
+
+    return json.loads(text, parse_constant=refuse)
+
+
+Told = pytest.CaptureFixture[str]
+
+
+def scored(capsys: Told, *options: str) -> dict[str, Any]:
+    capsys.readouterr()
+    assert main(["eval", "--model", "a", "--device", "cpu", "--json", *options]) == 0
+    return dict(strict(capsys.readouterr().out))
+
+
+def refusal(capsys: Told, *options: str) -> str:
+    capsys.readouterr()
+    assert main(["eval", "--model", "a", "--device", "cpu", *options]) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    return told.err
+
+
+# ----------------------------------------------------------- the pictures of the run itself
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "sorts"),
+    [
+        (PICTURES, X2, [""]),
+        (PICTURES, "limit: 2, " + X2, [""]),
+        (PICTURES, "limit: 3, test_from_val: 0.4, " + X2, ["train/", "val/"]),
+        (CLASSES, "", ["cat/", "dog/"]),
+        (CLASSES, "limit: 3", ["cat/", "dog/"]),
+    ],
+)
+def test_without_data_the_runs_own_splits_are_scored(text: str, options: str, sorts: list[str], capsys: Told) -> None:
+    for seed, sort in enumerate(sorts):
+        draw(f"photos/{sort}", 24, seed=seed)
+    summary = trained(text.format(model="espcn", data=f"folder: photos, {options}"))
+    for split in ("val", "test"):
+        document = scored(capsys, "--split", split)
+        assert document[split] == summary[split]
+        assert document["data"]["counts"][split] == summary["data"]["counts"][split]
+        assert document["data"]["fingerprint"] == summary["data"]["fingerprint"]
+    assert scored(capsys)["identity"] == summary["identity"]
+
+
+@pytest.mark.parametrize(("text", "sorts"), [(PICTURES, [""]), (CLASSES, ["cat/", "dog/"])])
+def test_a_folder_that_is_named_is_val_as_a_whole(text: str, sorts: list[str], capsys: Told) -> None:
+    for seed, sort in enumerate(sorts):
+        draw(f"photos/{sort}", 10, seed=seed)
+    trained(text.format(model="bicubic", data=f"folder: photos, {X2 if text is PICTURES else ''}"))
+    shutil.copytree("photos", "others")
+    scale = ["--scale", "2"] if text is PICTURES else []
+    assert scored(capsys, "--data", "others", *scale)["data"]["counts"] == {"val": 10 * len(sorts)}
+
+
+# ------------------------------------------------------------------------ what is stored
+
+
+@pytest.fixture
+def enlarger() -> None:
+    """Run `a`: bicubic interpolation of `photos`."""
+    draw("photos", 12)
+    trained(PICTURES.format(model="bicubic", data=f"folder: photos, {X2}"))
+
+
+@pytest.mark.usefixtures("enlarger")
+def test_an_output_that_cannot_be_is_refused_before_anything_is_scored(
+    capsys: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(srae.evaluation.evaluate, "score_split", None)
+    assert "are a CSV\nmine.json\n" in refusal(capsys, "-o", "mine.json")
+    Path("mine.json").write_text("{}")
+    assert "exists\nmine.json\n" in refusal(capsys, "-o", "mine.csv")
+    Path("other.csv").write_text("")
+    assert "exists\nother.csv\n" in refusal(capsys, "-o", "other.csv")
+    assert sorted(path.name for path in Path().glob("*.*")) == ["mine.json", "other.csv"]
+
+
+@pytest.mark.usefixtures("enlarger")
+@pytest.mark.parametrize("suffix", ["csv", "json"])
+def test_a_file_that_appears_meanwhile_is_kept_and_no_half_lies_beside_it(
+    suffix: str, capsys: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real: Callable[..., Any] = srae.evaluation.evaluate.score_split
+    appearing = [Path("mine"), Path("runs/a/images-photos-val-rgb")]
+
+    def score(*arguments: Any, **options: Any) -> Any:
+        for path in appearing:
+            path.with_suffix(f".{suffix}").write_text("theirs")
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(srae.evaluation.evaluate, "score_split", score)
+    assert "exists\nmine.csv\n" in refusal(capsys, "-o", "mine.csv")
+    assert scored(capsys)["images"] == "runs/a/images-photos-val-rgb-2.csv"
+    for path in appearing:
+        assert [found.read_text() for found in path.parent.glob(f"{path.name}.*")] == ["theirs"]
+
+
+@pytest.mark.parametrize(
+    ("model", "verdict"), [("bicubic", "as good as"), ("espcn", "WORSE than"), ("bicubic, shrink: 2", "WORSE than")]
+)
+def test_a_picture_without_error_makes_no_infinite_json_and_mse_decides(model: str, verdict: str, capsys: Told) -> None:
+    for split in ("train", "val"):
+        draw(f"photos/{split}", 3)
+    Image.new("RGB", (32, 32), (99, 120, 7)).save("photos/val/flat.png")
+    trained(PICTURES.format(model=model, data=f"folder: photos, {X2}"))
+    document = scored(capsys)
+    stored = strict(Path(document["images"]).with_suffix(".json").read_text())
+    assert document["identity"]["psnr"] is stored["identity"]["psnr"] is None
+    assert stored["identity"]["mse"] == document["identity"]["mse"] > 0
+    assert main(["eval", "--model", "a", "--device", "cpu"]) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last == f"          {verdict} bicubic interpolation, by mean error (its mse {stored['identity']['mse']:.6f})"
+
+
+# ------------------------------------------------------------------------------- classes
+
+
+@pytest.fixture
+def classifier() -> None:
+    """Run `a`: tells the cats and dogs of `animals` apart."""
+    for seed, name in enumerate(("cat", "dog")):
+        draw(f"animals/{name}", 10, seed=seed)
+    trained(CLASSES.format(data="folder: animals"))
+
+
+@pytest.mark.usefixtures("classifier")
+def test_a_folder_with_test_alone_is_scored(capsys: Told) -> None:
+    shutil.copytree("animals", "others/test")
+    document = scored(capsys, "--data", "others", "--split", "test")
+    assert document["data"]["counts"] == {"test": 20}
+    assert 0 <= document["test"]["accuracy"] <= 1
+
+
+@pytest.mark.usefixtures("classifier")
+def test_classes_of_other_names_or_in_another_order_are_refused(capsys: Told) -> None:
+    shutil.copytree("animals/cat", "others/zebra")
+    shutil.copytree("animals/dog", "others/apple")
+    told = refusal(capsys, "--data", "others")
+    assert "knows cat, dog; these pictures are apple, zebra" in told
+    for kind in range(20):
+        draw(f"more/kind {kind:02}", 1, seed=kind)
+    assert "these pictures are kind 00, kind 01, kind 02" in (told := refusal(capsys, "--data", "more"))
+    assert "kind 07 and 12 more\n" in told
+
+    rewrite_classes(lambda names: names[::-1])
+    assert "knows dog, cat; these pictures are cat, dog" in refusal(capsys)
+
+
+def rewrite_classes(change: Callable[[list[str]], list[str]]) -> None:
+    path = Path("runs/a/model.safetensors")
+    tensors, meta = read_checkpoint(path)
+    meta["data"]["classes"] = change(meta["data"]["classes"])
+    save_checkpoint(path, tensors, meta, None)
+
+
+@pytest.mark.usefixtures("classifier")
+def test_where_nothing_names_a_models_classes_it_is_said_what_they_are_taken_for(capsys: Told) -> None:
+    rewrite_classes(lambda names: [])
+    shutil.copy("runs/a/model.safetensors", "alone.safetensors")
+    assert main(["eval", "--model", "alone.safetensors", "--data", "animals", "--device", "cpu"]) == 0
+    assert "alone.safetensors does not name its classes: taken to be cat, dog" in capsys.readouterr().err

@@ -1,0 +1,83 @@
+"""A network for grey is scored on the same colour pictures, and under the same protocol, as one for colour."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from srae.cli import main
+from srae.config.loading import parse_config
+from srae.evaluation.evaluate import InColour, SelfEnsemble
+from srae.images.color import to_luma
+from srae.models import build_model
+from srae.models.blocks import enlarge_bicubic
+from srae.runs.writer import claim_run
+from srae.training.loop import train
+from srae.training.prepare import prepare
+
+GREY = """
+model: {{name: bicubic}}
+data: {{folder: {folder}, channels: L, degrade: {{kernel: bicubic, scale: 2}}}}
+train: {{epochs: 0}}
+"""
+
+
+def test_bicubic_for_grey_scores_as_bicubic_for_colour(
+    pair_folder: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    config = parse_config(GREY.format(folder=pair_folder(size=(24, 32))), "grey.yaml")
+    with closing(claim_run(tmp_path / "runs", "grey")) as run:
+        train(prepare(config, torch.device("cpu")), run, print)
+    for protocol in ("y", "rgb"):
+        capsys.readouterr()
+        assert main(["eval", "--model", "grey", "--protocol", protocol, "--json"]) == 0
+        output = capsys.readouterr()
+        assert "knows grey only" in output.err
+        document = json.loads(output.out)
+        assert document["protocol"]["channels"] == protocol.upper()
+        assert document["protocol"]["border"] == (2 if protocol == "y" else 0)
+        for metric, value in document["identity"].items():
+            assert document["val"][metric] == pytest.approx(value, rel=2e-3), metric
+
+
+class Brighter(nn.Module):
+    """Enlarges grey and adds a constant."""
+
+    scale, multiple_of, receptive_radius, fixed_size = 2, 1, 4, None
+
+    def forward(self, input: Tensor) -> Tensor:
+        assert input.shape[1] == 1
+        return enlarge_bicubic(input, 2) + 0.25
+
+
+def test_luma_goes_through_the_network_and_colours_beside_it() -> None:
+    picture = torch.rand(2, 3, 9, 7, generator=torch.Generator().manual_seed(0))
+    output = InColour(Brighter())(picture)
+    torch.testing.assert_close(output, enlarge_bicubic(picture, 2) + 0.25)
+    network = build_model("espcn", (1, 9, 7), (1, 18, 14), {})
+    with torch.no_grad():
+        colours, grey = InColour(network)(picture), network(to_luma(picture))
+    torch.testing.assert_close(to_luma(colours), grey)
+
+
+def test_a_self_ensemble_does_not_care_how_the_picture_is_turned() -> None:
+    torch.manual_seed(0)
+    network = build_model("espcn", (1, 12, 12), (1, 24, 24), {}).eval()
+    picture = torch.rand(1, 1, 12, 12)
+    ensemble = SelfEnsemble(network)
+    assert (ensemble.scale, ensemble.multiple_of) == (network.scale, network.multiple_of)
+    with torch.no_grad():
+        turned = [ensemble(torch.rot90(picture, turn, (2, 3))).rot90(-turn, (2, 3)) for turn in range(4)]
+        assert (network(picture) - network(picture.rot90(1, (2, 3))).rot90(-1, (2, 3))).abs().max() > 1e-3
+    for output in turned[1:]:
+        torch.testing.assert_close(output, turned[0])

@@ -1,0 +1,438 @@
+"""Reports from hand-written run folders: what is said follows from the numbers, and nothing foreign is executed."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from string import Formatter
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from conftest import Run as Command
+from conftest import write_run
+from srae.analysis.compare import row_of
+from srae.analysis.scores import PSNR
+from srae.cli import main
+from srae.errors import ConfigError
+from srae.report.canvas import Variant, plain, style_of
+from srae.report.charts import draw_levels, find_frontier
+from srae.report.figures import draw_variants, panels_of
+from srae.report.html import write_report
+from srae.report.published import published_table
+from srae.report.samples import Sample, choose_variants, find_crop, read_samples, with_outputs
+from srae.report.section import make_sections
+from srae.report.sentences import write_sentences
+from srae.report.tables import escape_latex, escape_markdown, metrics_table, to_csv, to_latex, to_markdown
+from srae.report.words import _TEXTS, LANGUAGES, words_of
+from srae.runs.reader import read_run
+
+EN, ES = words_of("en"), words_of("es")
+BASE = [28.0 + 0.5 * i for i in range(12)]
+BETTER = [value + 0.4 + 0.01 * (i * 5 % 12) for i, value in enumerate(BASE)]  # no two differences are equal
+EQUAL = [value + (0.01 + 0.001 * i) * (1 if i % 2 else -1) for i, value in enumerate(BETTER)]
+HOSTILE = "<img src=x onerror=alert(1)>"
+SPECIALS = r"=a&b_c%d$e#f{g}h\i~j^k|l<m>n"
+
+
+def write_samples(run: Path, *, names: Sequence[str] = ("1", "2"), shift: float = 0.0, scale: int = 1) -> Path:
+    """Samples whose inputs and targets are the same in all runs; outputs are the targets, darker by `shift`."""
+    for name in names:
+        random = np.random.default_rng(len(name) + ord(name[0]))
+        high = random.integers(40, 216, (24, 32, 3), dtype=np.uint8)
+        sides = {"high": high, "low": high[::scale, ::scale] ^ 1, "output": (high - 40 * shift).astype(np.uint8)}
+        for side, pixels in sides.items():
+            (run / "samples").mkdir(exist_ok=True)
+            Image.fromarray(pixels).save(run / "samples" / f"{name}_{side}.png")
+    return run
+
+
+def edit_summary(run: Path, **changes: object) -> Path:
+    document = json.loads((run / "summary.json").read_text())
+    (run / "summary.json").write_text(json.dumps({**document, **changes}))
+    return run
+
+
+def said(*folders: Path, language: str = "en") -> list[str]:
+    (section,) = make_sections([read_run(folder) for folder in folders])
+    return [sentence.text for sentence in write_sentences(section, words_of(language))]
+
+
+class Page(HTMLParser):
+    """Tags with their attributes, and the text outside of scripts and styles."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text, self.inside = "", ""
+        self.contents = {"script": "", "style": ""}
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        self.inside = tag if tag in self.contents else ""
+
+    def handle_endtag(self, tag: str) -> None:
+        self.inside = ""
+
+    def handle_data(self, data: str) -> None:
+        if self.inside:
+            self.contents[self.inside] += data
+        else:
+            self.text += data
+
+
+# ------------------------------------------------------------------------ whole reports
+
+
+def test_a_report_is_whole_and_its_bytes_hold_no_clock(tmp_path: Path) -> None:
+    runs = [
+        write_samples(write_run(tmp_path / f"w{width}-s{seed}", width=width, seed=seed, psnr=psnr), shift=width / 8)
+        for width, psnr in ((4, BASE), (8, BETTER))
+        for seed in (0, 1)
+    ]
+    for folder in ("first", "second"):
+        write_report([read_run(run) for run in runs], tmp_path / folder)
+    first, second = (
+        {str(file.relative_to(tmp_path / folder)): file.read_bytes() for file in (tmp_path / folder).rglob("*.*")}
+        for folder in ("first", "second")
+    )
+    figures = ("bars", "curves", "pareto_seconds", "pareto_parameters", "shares", "strip")
+    tables = ("metrics", "cost", "tests", "shares", "config")
+    assert set(first) == {
+        "report.html",
+        *(f"figures/{name}.{kind}" for name in figures for kind in ("svg", "png", "pdf")),
+        *(f"tables/{name}.{kind}" for name in tables for kind in ("csv", "md", "tex")),
+    }
+    assert [name for name in first if first[name] != second[name]] == []
+    text = first["report.html"].decode()
+    assert "over 2 seeds" in text and "lowest to the highest seed" in text
+    assert "http:" not in text and "https:" not in text and "//" not in re.sub(r"base64,[^\"]*|// .*", "", text)
+    page = Page(text)
+    policy = next(a["content"] for t, a in page.tags if t == "meta" and a.get("http-equiv"))
+    assert policy is not None and "default-src 'none'" in policy and "unsafe" not in policy
+    for kind in ("script", "style"):
+        digest = base64.b64encode(hashlib.sha256(page.contents[kind].encode()).digest()).decode()
+        assert f"{kind}-src 'sha256-{digest}'" in policy
+    with pytest.raises(ConfigError, match="not empty"):
+        write_report([read_run(runs[0])], tmp_path / "first")
+
+
+def test_a_hostile_run_is_text(tmp_path: Path) -> None:
+    runs = [write_samples(write_run(tmp_path / name, width=i)) for i, name in enumerate((HOSTILE, SPECIALS))]
+    value = "</pre><script>alert(2)</script>"
+    (runs[0] / "config.yaml").write_text(f'model: {{name: "{value}"}}\n')
+    title = "</title><script>alert(3)</script> 'quoted\""
+    write_report([read_run(run) for run in runs], tmp_path / "report", title=title)
+    page = Page((tmp_path / "report" / "report.html").read_text())
+    assert [tag for tag, _ in page.tags].count("script") == 1
+    assert not [a for _, attributes in page.tags for a in attributes if a.startswith("on")]
+    assert not [a for _, attributes in page.tags if (a := attributes.get("src")) and not a.startswith("data:")]
+    for text in (HOSTILE, SPECIALS, value, title):
+        assert text in page.text
+    with open(tmp_path / "report" / "tables" / "metrics.csv", newline="") as file:
+        names = [row["run"] for row in csv.DictReader(file)]
+    assert names == [HOSTILE, f"'{SPECIALS}"], "a spreadsheet must not take a name for a formula"
+
+
+def test_runs_in_any_state_are_reported_apart_from_others(tmp_path: Path) -> None:
+    folders = [
+        write_samples(write_run(tmp_path / "done", psnr=BASE)),
+        write_run(tmp_path / "other", fingerprint="1"),
+        write_run(tmp_path / "killed", summary=False),
+        write_run(tmp_path / "young", summary=False, rows=0),
+        write_run(tmp_path / "torn", summary=False, rows=2),
+    ]
+    (tmp_path / "torn" / "summary.json").write_text('{"version": 1, "ru')
+    (tmp_path / "torn" / "config.yaml").unlink()
+    (tmp_path / "done" / "samples" / "1_output.png").write_bytes(b"\x89PNG half")
+    written = write_report([read_run(folder) for folder in folders], tmp_path / "report")
+    assert [[run.name for run in part.section.group.runs] for part in written] == [
+        ["done"],
+        ["other"],
+        ["killed", "young"],
+        ["torn"],  # what data it asks for is not known, so it stands alone
+    ]
+    assert "killed is not finished (killed): its figures are those of its last epoch." in str(written)
+    assert "young has no figures yet (killed)." in str(written)
+    text = (tmp_path / "report" / "report.html").read_text()
+    assert text.count("<section") == 4 and "each section stands alone" in text
+    assert "other" not in (tmp_path / "report" / "tables" / "metrics-1.md").read_text()
+
+
+def test_the_command_in_two_languages(srae: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    study = tmp_path / "runs" / "study"
+    for i, name in enumerate("ab"):
+        write_run(study / name, width=i, psnr=(BASE, BETTER)[i])
+    spanish = srae("report", "study", "-o", "es", "--lang", "es", "--title", "Mañana")
+    assert spanish.returncode == 0, spanish.stderr
+    assert "b es la mejor" in spanish.stdout and "es/report.html" in spanish.stderr
+    text = (tmp_path / "es" / "report.html").read_text(encoding="utf-8")
+    assert '<html lang="es">' in text and "<h1>Mañana</h1>" in text and "Resultados" in text
+    assert "época" in (tmp_path / "es" / "figures" / "curves.svg").read_text(encoding="utf-8")
+
+    command = ["report", "a", "b", "--runs-dir", str(study), "-o", str(tmp_path / "en"), "--json"]
+    assert main(command) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["page"].endswith("en/report.html") and document["sections"][0]["runs"] == ["a", "b"]
+    assert "Results" in (tmp_path / "en" / "report.html").read_text()
+    tables = sorted((tmp_path / "en" / "tables").glob("*.csv"))
+    assert tables
+    for file in tables:
+        assert file.read_bytes() == (tmp_path / "es" / "tables" / file.name).read_bytes()
+    assert main(command) == 2, "an existing report is not touched"
+    assert len(capsys.readouterr().err.splitlines()) == 3
+
+
+# ---------------------------------------------------------------------- what is said
+
+
+def test_every_text_has_the_same_gaps_in_every_language() -> None:
+    gaps = {
+        key: [sorted(name for _, name, _, _ in Formatter().parse(text) if name) for text in texts]
+        for key, texts in _TEXTS.items()
+    }
+    assert [key for key, languages in gaps.items() if languages[0] != languages[1]] == []
+    assert set(LANGUAGES) == {"en", "es"}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_result_is_said_first(tmp_path: Path, language: str) -> None:
+    good = write_run(tmp_path / "good", width=1, psnr=[14.0, 15.0])
+    bad = write_run(tmp_path / "bad", width=2, psnr=[11.0, 12.0])
+    texts = said(good, bad, language=language)
+    assert "good" in texts[0] and "14.50" in texts[0] and "+1.50" in texts[0]
+    assert "bad" in texts[1] and "1.50" in texts[1] and "good" not in texts[1]
+    assert not [text for text in texts if "{" in text or "}" in text]
+    assert "13.00" in said(bad, language=language)[0] and "+" not in said(bad, language=language)[0]
+
+
+def test_overfitting_is_named_with_its_factor(tmp_path: Path) -> None:
+    sentence = "Overfits, validation error far above training error at the end: a 2 times (0.067 against 0.033)."
+    assert sentence in said(write_run(tmp_path / "a"))
+    folder = write_run(tmp_path / "b")
+    (folder / "metrics.csv").write_text("epoch,train_mse,val_mse\n1,0.1,0.149\n")
+    assert "Overfits" not in str(said(folder))
+
+
+@pytest.mark.parametrize(
+    ("output", "words"),
+    [
+        ({"min": 0.5, "max": 0.5, "spread": 0.001}, "Learned nothing"),
+        ({"min": 0.5, "max": 1.0, "spread": 0.4}, "nothing comes out below: a 0.50."),
+        ({"min": 0.0, "max": 0.7, "spread": 0.4}, "nothing comes out above: a 0.70."),
+        ({"min": 0.05, "max": 0.95, "spread": 0.4}, ""),
+    ],
+)
+def test_a_dead_or_limited_output_is_named(tmp_path: Path, output: dict[str, float], words: str) -> None:
+    folder = edit_summary(write_run(tmp_path / "a"), output={**output, "target_min": 0.0, "target_max": 1.0})
+    about = [text for text in said(folder) if "comes out" in text]
+    assert len(about) == bool(words) and words in str(about)
+
+
+def test_an_old_run_shows_its_dead_output_by_its_samples(tmp_path: Path) -> None:
+    folder = write_samples(write_run(tmp_path / "a"))
+    assert "Learned nothing" not in str(said(folder))
+    for name in "12":
+        Image.new("RGB", (32, 24), (128, 128, 128)).save(folder / "samples" / f"{name}_output.png")
+    assert "Learned nothing, whatever the input the same picture comes out: a." in said(folder)
+
+
+def test_bold_and_noise_follow_the_paired_test(tmp_path: Path) -> None:
+    base, better, equal = (
+        read_run(write_run(tmp_path / name, width=i, psnr=psnr))
+        for i, (name, psnr) in enumerate((("base", BASE), ("better", BETTER), ("equal", EQUAL)))
+    )
+    (clear,) = make_sections([base, better])
+    half = row_of(better)["val_psnr_half_width"]
+    assert [c.text for row in metrics_table(clear, EN).rows for c in row if c.best] == [f"31.21 ± {half:.2f}"]
+    assert "The lead of better over every other run is beyond noise" in str(write_sentences(clear, EN))
+    (close,) = make_sections([base, better, equal])
+    assert not [c for row in metrics_table(close, EN).rows for c in row if c.best]
+    noise = [s.text for s in write_sentences(close, EN) if "No difference beyond noise" in s.text]
+    assert len(noise) == 1 and "base" not in noise[0]
+    few = [read_run(write_run(tmp_path / f"few{i}", width=i, psnr=[30.0 + 9 * i] * 5)) for i in range(2)]
+    (section,) = make_sections(few)
+    assert "5 pictures are too few to tell 2 runs apart" in str(write_sentences(section, EN))
+    untested = read_run(write_run(tmp_path / "untested", width=9))
+    (partly,) = make_sections([base, better, untested])
+    assert partly.winner is None, "what could not be tested is not beaten"
+
+
+@pytest.mark.parametrize("psnr", [None, float("inf")])
+def test_a_baseline_without_a_finite_psnr_is_none(tmp_path: Path, psnr: float | None) -> None:
+    """It returned a flat picture exactly.  Warnings are errors here: nothing infinite is drawn."""
+    folders = [write_run(tmp_path / f"w{i}", width=i, psnr=values) for i, values in enumerate((BASE, BETTER))]
+    for folder in folders:
+        edit_summary(folder, identity={"mse": 0.05, "psnr": psnr, "ssim": 0.5})
+    (written,) = write_report([read_run(folder) for folder in folders], tmp_path / "report")
+    assert written.section.baseline is None
+    assert written.sentences[0].text == "w1 is best: 31.21 dB on validation."
+    page = Page((tmp_path / "report" / "report.html").read_text()).text
+    assert "inf dB" not in page and "Bars start at the baseline" not in page
+    for name in ("bars", "pareto_seconds"):
+        assert "inf" not in re.findall(r">([^<]*)<", (tmp_path / "report" / "figures" / f"{name}.svg").read_text())
+
+
+def test_figures_of_other_data_have_no_looks(tmp_path: Path) -> None:
+    """The pictures in a run's folder are of its own val: under the name of other data they would be a lie."""
+    folder = write_samples(write_run(tmp_path / "a", psnr=BASE))
+    for name in "12":
+        Image.new("RGB", (32, 24), (128, 128, 128)).save(folder / "samples" / f"{name}_output.png")
+    own = read_run(folder)
+    about = {"data": {"name": "set5", "fingerprint": "5"}, "val": {"psnr": 33.0}, "identity": {"psnr": 30.0}}
+    for run, here in ((own, True), (replace(own, summary=own.summary | about, images="images-set5-val-y.csv"), False)):  # type: ignore[operator]
+        (written,) = write_report([run], tmp_path / f"report_{here}")
+        assert ("Learned nothing" in str(written.sentences)) == here
+        assert (tmp_path / f"report_{here}" / "figures" / "strip.png").exists() == here
+        assert ("slider" in str(Page((tmp_path / f"report_{here}" / "report.html").read_text()).tags)) == here
+
+
+def test_what_mattered_is_said(tmp_path: Path) -> None:
+    folders = [
+        write_run(tmp_path / f"w{width}-s{seed}", width=width, seed=seed, psnr=[20.0 + width + 0.1 * seed] * 2)
+        for width in (4, 8)
+        for seed in (0, 1)
+    ]
+    assert "What mattered for PSNR, as share of its variance over the grid: model.width 100%, rest 0%." in said(
+        *folders
+    )
+
+
+def test_a_grid_is_drawn_over_the_factor_with_most_levels(tmp_path: Path) -> None:
+    folders = []
+    for width in (4, 8, 16):
+        for blocks in (1, 2):
+            folder = write_run(tmp_path / f"w{width}-b{blocks}", width=width, psnr=[20.0 + width - blocks] * 2)
+            text = (folder / "config.yaml").read_text().replace("}", f", blocks: {blocks}}}")
+            (folder / "config.yaml").write_text(text)
+            folders.append(folder)
+    (section,) = make_sections([read_run(folder) for folder in folders])
+    assert draw_levels(section.variants, PSNR, section.baseline, tmp_path / "levels", EN) == "model.width"
+    drawn = (tmp_path / "levels.svg").read_text()
+    assert ">blocks 1<" in drawn and ">blocks 2<" in drawn
+    assert not draw_levels(section.variants[1:], PSNR, None, tmp_path / "gap", EN), "no full grid"
+    assert not (tmp_path / "gap.svg").exists()
+
+
+def test_a_study_in_which_nothing_beats_the_input_says_so_in_one_sentence(tmp_path: Path) -> None:
+    sentences = said(*(write_run(tmp_path / f"w{width}", width=width, psnr=[width / 2] * 2) for width in range(1, 9)))
+    (worse,) = [sentence for sentence in sentences if "worse than returning the input" in sentence]
+    assert worse == "All 8 are worse than returning the input, by 9.00 dB to 12.50 dB (w1)."
+
+
+# ------------------------------------------------------------------- tables and escaping
+
+
+def test_escaped_tables_keep_their_shape(tmp_path: Path) -> None:
+    (section,) = make_sections([read_run(write_run(tmp_path / SPECIALS, psnr=BASE))])
+    table = metrics_table(section, EN)
+    width = len(table.heads)
+    tex = to_latex(table)
+    lines = [line for line in tex.splitlines() if line.endswith(r"\\")]
+    assert [len(re.findall(r"(?<!\\)&", line)) for line in lines] == [width - 1] * 2
+    bare = re.sub(r"\\[&%$#_{}]|\\text\w+\{\}|\$\\pm\$", "", lines[1])
+    assert not re.search(r"[%$#_{}~^<>|]", bare), bare
+    body = to_markdown(table).splitlines()[-1]
+    assert len(re.findall(r"(?<!\\)\|", body)) == width + 1 and "<" not in body
+    (row,) = csv.DictReader(to_csv(table).splitlines())
+    assert row["run"] == f"'{SPECIALS}" and float(row["val_psnr"]) == pytest.approx(sum(BASE) / 12)
+
+
+def test_escapes() -> None:
+    assert escape_latex("50 % of a_b & c\n") == r"50 \% of a\_b \& c "
+    assert escape_markdown("a_b _c_ *d* `e` <f>") == r"a_b \_c\_ \*d\* \`e\` &lt;f&gt;"
+
+
+def test_published_figures_stand_beside_ours_in_their_unit(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "cnn4_tanh", rows=20)
+    (section,) = make_sections([read_run(folder)])
+    table = published_table(section, EN)
+    assert table is not None
+    val = next(record for record in table.records if record["measure"] == "val_mse")
+    assert (val["published"], val["ours"], val["epoch"]) == (0.1611, pytest.approx(4 * 0.2 / 20), 20)
+    assert not val["same_protocol"], "toy data under RGB is not what report A measured"
+    counts = {"name": "p", "fingerprint": "9", "counts": {"train": 685, "val": 119, "test": 51}}
+    edit_summary(folder, data=counts, protocol={"channels": "RGBA", "rounded": True, "border": 0})
+    (section,) = make_sections([read_run(folder)])
+    table = published_table(section, ES)
+    assert table is not None and all(record["same_protocol"] for record in table.records)
+    (section,) = make_sections([read_run(write_run(tmp_path / "mine"))])
+    assert published_table(section, EN) is None
+
+
+def test_experiments_of_one_name_are_told_apart_by_their_study(tmp_path: Path) -> None:
+    figures = (("s1", BETTER), ("s2", BASE))
+    folders = [
+        write_samples(write_run(tmp_path / study / "cnn4_tanh", width=i, psnr=psnr), shift=i)
+        for i, (study, psnr) in enumerate(figures)
+    ]
+    edit_summary(folders[1], status="stopped")
+    runs, names = [read_run(folder) for folder in folders], ["s1/cnn4_tanh", "s2/cnn4_tanh"]
+    (written,) = write_report(runs, tmp_path / "report")
+    section = written.section
+    assert [v.name for v in section.variants] == [v.row["run"] for v in section.variants] == names
+    assert (section.best, section.winner, [test["run"] for test in section.tests]) == (names[0], names[0], names[1:])
+    page = Page((tmp_path / "report" / "report.html").read_text()).text
+    assert "s2/cnn4_tanh is not finished (stopped)" in page and "Configuration of s1/cnn4_tanh" in page
+    for figure in ("bars", "curves", "strip"):
+        svg = (tmp_path / "report" / "figures" / f"{figure}.svg").read_text()
+        assert all(f">{name}<" in svg for name in names)
+    published = published_table(section, EN)
+    assert published is not None and {record["run"] for record in published.records} == set(names)
+    (section,) = make_sections([runs[0], runs[0]])
+    assert len(section.variants) == 1, "a run named twice counts once"
+
+
+# --------------------------------------------------------------------------- figures
+
+
+def test_the_crop_is_where_the_models_differ_most() -> None:
+    high = np.full((96, 128, 3), 0.5, np.float32)
+    other = high.copy()
+    other[33:41, 70:90] = 0.9
+    calm = Sample("calm", high, {"a": high, "b": high}, high)
+    busy = Sample("busy", high[::2, ::2], {"a": high, "b": other}, high)
+    crop = find_crop([calm, busy], ["a", "b"], side=33)
+    assert crop is not None and crop.sample.name == "busy"
+    assert crop.side == 32 and crop.top % 2 == 0 and crop.left % 2 == 0, "whole pixels of the input"
+    assert crop.top <= 33 and crop.top + crop.side >= 41 and crop.left <= 70 and crop.left + crop.side >= 90
+    assert find_crop([], ["a"]) is None
+
+
+def test_strips_show_the_best_models_and_the_worst(tmp_path: Path) -> None:
+    variants = []
+    for i in range(9):
+        folder = write_samples(write_run(tmp_path / f"m{i}", width=i, psnr=[10.0 + i, 10.0 + i]), names=["1", str(i)])
+        if i == 0:
+            edit_summary(folder, parameters=0)
+        run = read_run(folder)
+        variants.append(Variant(run.name, [run], *style_of(i), row_of(run)))
+    shown, models = choose_variants(with_outputs(variants), PSNR)
+    assert [v.name for v in shown] == ["m0", "m8", "m7", "m6", "m5", "m4", "m1"] and models == 8
+    assert [sample.name for sample in read_samples(shown)] == ["1"], "only pictures that all runs have"
+
+
+def test_the_frontier_holds_what_nothing_cheaper_exceeds() -> None:
+    points = [(10.0, 30.0), (1.0, 20.0), (5.0, 19.0), (10.0, 31.0), (20.0, 31.0)]
+    assert find_frontier(points) == [(1.0, 20.0), (10.0, 31.0)]
+    assert find_frontier([]) == []
+
+
+def test_styles_and_labels() -> None:
+    assert len({style_of(i) for i in range(64)}) == 64
+    assert plain("_a$b$") == r" _a\$b\$" and plain("日\n…") == "? …"
+
+
+def test_names_are_drawn_as_they_are(tmp_path: Path) -> None:
+    run = read_run(write_run(tmp_path / r"_$\frac$ 日"))
+    draw_variants([Variant(run.name, [run], *style_of(0))], panels_of(PSNR), tmp_path / "curves", formats=("svg",))
+    assert r"_$\frac$ ?" in (tmp_path / "curves.svg").read_text()

@@ -1,0 +1,232 @@
+"""The report's page in a real browser: it works by mouse, finger and keyboard, fits a telephone, and asks for nothing.
+
+Needs Debian's packages chromium and chromium-driver; without them the tests are skipped.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from test_report import BASE, BETTER, HOSTILE, write_samples
+from test_report_classes import HOSTILE as CLASSES
+
+from conftest import write_classifier, write_run
+from srae.report.html import write_report
+from srae.runs.reader import read_run
+
+selenium = pytest.importorskip("selenium", reason="selenium is not installed: pip install selenium")
+from selenium import webdriver  # noqa: E402
+from selenium.webdriver.common.action_chains import ActionChains  # noqa: E402
+from selenium.webdriver.common.keys import Keys  # noqa: E402
+
+PROGRAMS = {name: shutil.which(name) for name in ("chromium", "chromedriver")}
+if missing := [name for name, path in PROGRAMS.items() if path is None]:
+    pytest.skip(f"no {' and no '.join(missing)}: apt-get install chromium chromium-driver", allow_module_level=True)
+
+TITLE = "<script>window.owned = 1</script> a & b"
+VALUE = "</pre><script>window.owned = 2</script>"
+Browser = Any
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The address of a report on two good runs and one with a hostile name and a hostile value."""
+    folder = tmp_path_factory.mktemp("browser")
+    runs = []
+    for i, (name, psnr) in enumerate((("base", BASE), ("better", BETTER), (HOSTILE, [value - 1 for value in BASE]))):
+        runs.append(write_samples(write_run(folder / name, width=8 - i, psnr=psnr), shift=i / 2))
+    (runs[2] / "config.yaml").write_text(f'model: {{name: residual, width: "{VALUE}"}}\nseed: 0\n')
+    write_report([read_run(run) for run in runs], folder / "report", title=TITLE)
+    return (folder / "report" / "report.html").as_uri()
+
+
+@pytest.fixture(scope="module")
+def _browser() -> Iterator[Browser]:
+    options = webdriver.ChromeOptions()
+    options.binary_location = PROGRAMS["chromium"]
+    switches = ["--headless=new", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"]
+    if os.geteuid() == 0:
+        switches.append("--no-sandbox")  # chromium refuses to start as root otherwise
+    for switch in switches:
+        options.add_argument(switch)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    service = webdriver.ChromeService(executable_path=PROGRAMS["chromedriver"])
+    driver = webdriver.Chrome(options=options, service=service)
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture
+def browser(_browser: Browser, page: str) -> Browser:
+    """The page, freshly loaded on a desktop's screen."""
+    show(_browser, page)
+    return _browser
+
+
+def show(browser: Browser, page: str, *, width: int = 1100, **media: str) -> None:
+    size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    features = [{"name": name.replace("_", "-"), "value": value} for name, value in media.items() if name != "media"]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": media.get("media", ""), "features": features})
+    for kind in ("browser", "performance"):
+        browser.get_log(kind)  # what other tests left
+    browser.get(page)
+
+
+def find(browser: Browser, selector: str) -> Any:
+    element = browser.find_element("css selector", selector)
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", element)
+    return element
+
+
+def clip(browser: Browser) -> str:
+    """How the right picture of the first slider is cut."""
+    return browser.execute_script("return getComputedStyle(document.querySelector('.stage .right')).clipPath")
+
+
+def first_column(browser: Browser) -> list[str]:
+    return browser.execute_script(
+        "return [...document.querySelectorAll('table')[0].tBodies[0].rows].map(row => row.cells[0].textContent.trim())"
+    )
+
+
+def test_nothing_is_asked_for_and_nothing_complained_of(browser: Browser, page: str) -> None:
+    messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    asked = [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
+    assert page in asked, "the log works"
+    assert [url[:80] for url in asked if url != page and not url.startswith("data:")] == []
+    names = browser.execute_script("return performance.getEntriesByType('resource').map(entry => entry.name)")
+    assert [name[:80] for name in names if not name.startswith("data:")] == []
+    assert browser.get_log("browser") == []
+    broken = "return [...document.images].filter(image => !image.complete || !image.naturalWidth).length"
+    assert browser.execute_script(broken) == 0
+    assert browser.execute_script("return document.images.length") > 10
+
+
+def test_a_hostile_run_is_shown_and_not_run(browser: Browser) -> None:
+    assert browser.execute_script("return window.owned") is None
+    assert browser.title == TITLE
+    assert browser.find_element("css selector", "h1").text == TITLE
+    assert HOSTILE in first_column(browser)
+    assert VALUE in browser.execute_script("return document.body.textContent")
+    assert browser.execute_script("return document.scripts.length") == 1
+    # and what the policy is for: a script that did get in would not run
+    browser.execute_script(
+        "document.body.insertAdjacentHTML('beforeend', '<img src=data:, onerror=\"window.owned=3\">')"
+    )
+    browser.execute_script(
+        "const s = document.createElement('script'); s.textContent = 'window.owned = 4'; document.body.append(s)"
+    )
+    assert browser.execute_script("return window.owned") is None
+
+
+def test_the_slider_follows_the_mouse(browser: Browser) -> None:
+    stage = find(browser, ".stage")
+    assert clip(browser) == "inset(0px 0px 0px 50%)"
+    width = stage.size["width"]
+    ActionChains(browser, 20).move_to_element_with_offset(stage, -width // 4, 0).click_and_hold().perform()
+    assert clip(browser) == "inset(0px 0px 0px 25%)"
+    ActionChains(browser, 20).move_to_element_with_offset(stage, width // 4, 5).perform()
+    assert clip(browser) == "inset(0px 0px 0px 75%)"
+    assert find(browser, ".slider input").get_property("value") == "75", "range and picture agree"
+    ActionChains(browser, 20).release().move_to_element_with_offset(stage, 0, 0).perform()
+    assert clip(browser) == "inset(0px 0px 0px 75%)", "a mouse that only passes by moves nothing"
+    ActionChains(browser, 20).move_to_element(find(browser, ".slider input")).click().perform()
+    assert clip(browser) == "inset(0px 0px 0px 50%)"
+
+
+def test_the_slider_follows_a_finger(browser: Browser) -> None:
+    box = find(browser, ".stage").rect
+    top = browser.execute_script("return document.querySelector('.stage').getBoundingClientRect().top")
+    browser.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": True})
+    y = top + box["height"] / 2
+    for kind, share in (("touchStart", 0.5), ("touchMove", 0.6), ("touchMove", 0.8), ("touchEnd", None)):
+        points = [] if share is None else [{"x": box["x"] + share * box["width"], "y": y}]
+        browser.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    browser.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": False})
+    assert clip(browser) == "inset(0px 0px 0px 80%)"
+
+
+def test_the_slider_follows_the_keyboard(browser: Browser) -> None:
+    slider = find(browser, ".slider input")
+    slider.send_keys(Keys.ARROW_RIGHT * 5)
+    assert clip(browser) == "inset(0px 0px 0px 55%)"
+    slider.send_keys(Keys.HOME)
+    assert clip(browser) == "inset(0px 0px 0px 0%)"
+    assert slider.accessible_name
+
+
+def test_another_picture_can_be_chosen(browser: Browser) -> None:
+    def shown(side: str) -> str:
+        return browser.find_element("css selector", f".stage .{side}").get_attribute("alt")
+
+    assert (shown("left"), shown("right")) == ("1: input", "1: output: better")
+    find(browser, "select[data-side=right]").send_keys("target")
+    find(browser, "select[data-side=left]").send_keys("output: base")
+    assert (shown("left"), shown("right")) == ("1: output: base", "1: target")
+    visible = [i for i in browser.find_elements("css selector", ".slider:first-child .stage img") if i.is_displayed()]
+    assert len(visible) == 2
+
+
+def test_tables_sort_by_click_and_keyboard(browser: Browser) -> None:
+    heads = browser.find_elements("css selector", "table:first-of-type thead th")
+    column = next(head for head in heads if "PSNR" in head.text)
+    assert first_column(browser) == ["base", "better", HOSTILE]
+    button = column.find_element("css selector", "button")
+    find(browser, "table thead th")
+    button.click()
+    assert (column.get_attribute("aria-sort"), first_column(browser)) == ("ascending", [HOSTILE, "base", "better"])
+    button.send_keys(Keys.ENTER)
+    assert (column.get_attribute("aria-sort"), first_column(browser)) == ("descending", ["better", "base", HOSTILE])
+    name = heads[0].find_element("css selector", "button")
+    name.send_keys(Keys.SPACE)
+    assert (column.get_attribute("aria-sort"), heads[0].get_attribute("aria-sort")) == ("none", "ascending")
+    assert first_column(browser)[1:] == ["base", "better"]
+
+
+def test_everything_is_reached_by_tab(browser: Browser) -> None:
+    reached = set()
+    for _ in range(60):
+        ActionChains(browser).send_keys(Keys.TAB).perform()
+        reached.add(browser.execute_script("return document.activeElement.tagName"))
+    assert {"BUTTON", "INPUT", "SELECT", "SUMMARY"} <= reached
+
+
+@pytest.mark.parametrize("width", [360, 768])
+def test_a_narrow_screen_needs_no_sideways_scrolling(browser: Browser, page: str, width: int) -> None:
+    show(browser, page, width=width)
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+    outside = "return [...document.querySelectorAll('p, h1, h2, li, dd, .stage, .scroll, .plate, pre')]" \
+        f".filter(e => e.getBoundingClientRect().right > {width} + 1).length"  # fmt: skip
+    assert browser.execute_script(outside) == 0
+    names = browser.execute_script("return [...document.querySelectorAll('tbody th')].map(th => th.offsetWidth)")
+    assert all(60 < name < width / 2 + 20 for name in names), "names stay readable and leave room for figures"
+
+
+def test_classifiers_fit_a_telephone_too(browser: Browser, tmp_path: Path) -> None:
+    answers = [(name, CLASSES[(i + i % 2) % 6]) for i, name in enumerate(CLASSES)] * 4
+    runs = [write_classifier(tmp_path / f"net{i}", answers, classes=CLASSES, width=i, samples=8) for i in (1, 2)]
+    write_report([read_run(run) for run in runs], tmp_path / "report")
+    show(browser, (tmp_path / "report" / "report.html").as_uri(), width=360)
+    assert browser.get_log("browser") == []
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= 360
+    assert all(name in browser.execute_script("return document.body.textContent") for name in CLASSES)
+    alts = browser.execute_script("return [...document.images].filter(i => i.naturalWidth).map(i => i.alt)")
+    assert sum("a row per true class" in alt for alt in alts) == 2 and "a green check" in str(alts)
+
+
+def test_dark_and_print_have_their_own_looks(browser: Browser, page: str) -> None:
+    paper = "return getComputedStyle(document.body).backgroundColor"
+    light = browser.execute_script(paper)
+    show(browser, page, prefers_color_scheme="dark")
+    assert browser.execute_script(paper) != light
+    show(browser, page, media="print")
+    sides = [browser.find_element("css selector", f".stage .{side}").rect for side in ("left", "right")]
+    assert sides[0]["x"] + sides[0]["width"] <= sides[1]["x"], "on paper both pictures are whole, side by side"
+    assert clip(browser) == "none"

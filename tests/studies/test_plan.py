@@ -1,0 +1,195 @@
+"""A study: its plan, what is skipped and resumed, and its rows with intervals over seeds."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import re
+import subprocess
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from srae.analysis.compare import group_runs
+from srae.config.loading import CONFIG_FOLDERS
+from srae.errors import ConfigError
+from srae.runs.layout import list_runs
+from srae.runs.messages import epoch_line, val_sentence
+from srae.runs.reader import read_run
+from srae.studies import workers
+from srae.studies.plan import Planned, load_study, plan, read_parts
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+STUDIES = sorted((next(f for f in CONFIG_FOLDERS if f.is_dir()) / "studies").glob("*.yaml"))
+BASE = """
+model: {{name: residual, width: 4, blocks: 1}}
+data: {{folder: {folder}}}
+train: {{epochs: 2, batch_size: 2}}
+"""
+
+
+def write_study(folder: Path, text: str) -> Path:
+    file = folder / "widths.yaml"
+    file.write_text(text)
+    return file
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+def test_shipped_studies_have_a_plan_and_a_header(path: Path, tmp_path: Path) -> None:
+    study = load_study(path)
+    planned = plan(study, path, tmp_path)
+    assert len({p.name for p in planned}) == len(planned) >= 2
+    words = [line.lstrip("# ").split(":")[0] for line in path.read_text().splitlines()[2:6]]
+    assert words[:2] == ["Question", "Command"]
+
+
+def test_the_plan_is_every_combination_and_seed(tmp_path: Path) -> None:
+    file = write_study(
+        tmp_path,
+        "configs: [cnn4_tanh, cnn4_relu]\nset: {train.epochs: 1}\n"
+        "grid: {train.learning_rate: [0.001, 1e-2], data.channels: [RGB]}\nseeds: [3, 4]",
+    )
+    planned = plan(load_study(file), file, tmp_path / "runs")
+    assert len(planned) == 2 * 2 * 1 * 2
+    assert planned[0].name == "cnn4_tanh-learning_rate_0.001-channels_RGB-s3"
+    assert planned[0].overrides == ["train.epochs=1", "train.learning_rate=0.001", 'data.channels="RGB"', "seed=3"]
+    assert {p.state for p in planned} == {"new"}
+
+
+def test_what_is_done_is_said_when_it_is_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = write_study(tmp_path, "configs: [cnn4_tanh]\nseeds: [0, 1, 2]")
+    second_is_said = threading.Event()
+
+    def train(run: Planned, *_: object) -> str | None:
+        if run.seed == 0:  # the first takes longest
+            assert second_is_said.wait(60)
+        return "no luck" if run.seed == 2 else None
+
+    said: list[str] = []
+
+    def say(line: str) -> None:
+        said.append(line)
+        if "s1" in line:
+            second_is_said.set()
+
+    monkeypatch.setattr(workers, "_train", train)
+    failed = workers.run_study(plan(load_study(file), file, tmp_path / "runs"), tmp_path / "runs", say, jobs=2)
+    assert failed == ["cnn4_tanh-s2"]
+    assert [line.split()[1] for line in said[1:]][-1] == "cnn4_tanh-s0"
+    assert sorted(line.split()[0] for line in said[1:]) == ["1/3", "2/3", "3/3"]
+
+
+def test_a_study_says_what_its_report_draws(srae: Run, tmp_path: Path, pair_folder: Callable[..., Path]) -> None:
+    base = tmp_path / "base.yaml"
+    base.write_text(BASE.format(folder=pair_folder(train=2, val=1, size=(16, 16))))
+    file = write_study(tmp_path, f"configs: [{base}]\nset: {{train.epochs: 1}}\nseeds: [0, 1]\ndraw: [results]")
+    assert read_parts(tmp_path / "runs" / "widths") is None
+    assert srae("study", str(file)).returncode == 0
+    assert read_parts(tmp_path / "runs" / "widths") == ["results"]
+    assert srae("report", "widths", "-o", "report").returncode == 0
+    figures = {path.stem for path in (tmp_path / "report" / "figures").iterdir()}
+    assert "curves" in figures and not any(name.startswith(("pareto", "strip")) for name in figures)
+    assert srae("report", "widths/base-s0", "-o", "one").returncode == 0  # a run alone: everything
+    assert "strip" in {path.stem for path in (tmp_path / "one" / "figures").iterdir()}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("configs: [cnn4_tanh]\ndraw: [loks]", "widths.yaml:2: draw.0: 'loks' is not one of results, classes"),
+        ("configs: [cnn4_tanh]\ngird: {}", "widths.yaml:2: gird: unknown key; did you mean grid?"),
+        ("seeds: [0]", "configs: is missing"),
+        ("configs: [cnn4_tang]", "did you mean cnn4_tanh?"),
+        ("configs: [cnn4_tanh]\ngrid: {train.epoch: [1]}", "unknown key; did you mean epochs?"),
+        ("configs: [cnn4_tanh]\ngrid: {seed: [1, 2]}", "seed is varied by `seeds`"),
+        ("configs: [cnn4_tanh]\nseeds: []", "seeds: needs 1 items"),
+        ("configs: [cnn4_tanh]\nseeds: [1, 1]", "two runs would be called cnn4_tanh-s1"),
+    ],
+)
+def test_a_wrong_study_is_refused_before_anything_runs(tmp_path: Path, text: str, words: str) -> None:
+    file = write_study(tmp_path, text)
+    with pytest.raises(ConfigError) as caught:
+        plan(load_study(file), file, tmp_path / "runs")
+    assert words in str(caught.value)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_study_skips_resumes_reports_and_compares(
+    srae: Run, pair_folder: Callable[..., Path], tmp_path: Path
+) -> None:
+    (tmp_path / "base.yaml").write_text(BASE.format(folder=pair_folder(size=(16, 16))))
+    write_study(tmp_path, "configs: [base.yaml]\ngrid: {model.width: [4, 0]}\nseeds: [0, 1]")
+    first = srae("study", "widths.yaml", "--device", "cpu", "--json")
+    assert first.returncode == 4, first.stderr  # a network of width 0 cannot be built
+    assert first.stderr.count("FAILED") == 2
+    assert len(re.findall(r"width_4-s\d  val mse .* dB against returning the input, \d+ s", first.stderr)) == 2
+    assert list(json.loads(first.stdout)["runs"].values()) == ["done", "done", "new", "new"]
+
+    folder = tmp_path / "runs" / "widths"
+    (folder / "width_4-s1" / "DONE").unlink()  # as if it had been killed
+    write_study(tmp_path, "configs: [base.yaml]\ngrid: {model.width: [4]}\nseeds: [0, 1]")
+    again = srae("study", "widths.yaml", "--device", "cpu")
+    assert again.returncode == 0, again.stderr
+    assert "2 runs: 1 done, 1 to do" in again.stderr
+
+    (group,) = group_runs(read_run(path) for path in list_runs(folder))
+    (row,) = group.rows()
+    values = [read_run(path).summary["val"]["psnr"] for path in list_runs(folder)]  # type: ignore[index]
+    assert (row["run"], row["seeds"], row["interval_over"]) == ("width_4", 2, "2 seeds")
+    assert row["val_psnr"] == pytest.approx(sum(values) / 2)
+    assert row["val_psnr_half_width"] == pytest.approx(12.706 * abs(values[0] - values[1]) / 2, rel=1e-3)
+    shown = srae("compare", "widths")
+    assert "±" in shown.stdout and "2 seeds" in shown.stdout
+    single = srae("compare", str(folder / "width_4-s0"), "-o", "out")
+    assert "2 images" in single.stdout
+    with open(tmp_path / "out" / "table.csv") as file:
+        assert float(next(csv.DictReader(file))["val_psnr_half_width"]) > 0
+
+    (tmp_path / "base.yaml").write_text((tmp_path / "base.yaml").read_text().replace("epochs: 2", "epochs: 3"))
+    changed = srae("study", "widths.yaml")
+    assert changed.returncode == 2
+    assert "has another config" in changed.stderr
+
+
+@pytest.mark.parametrize("psnr", [None, math.inf])
+def test_without_a_finite_psnr_the_mean_error_is_the_judge(psnr: float | None) -> None:
+    """In memory the PSNR of a flat picture, returned exactly, is infinite; in summary.json it is null."""
+    val, protocol = {"mse": 0.002, "psnr": 30.0, "ssim": 0.9}, {"baseline": "returning the input"}
+    identity = {"mse": 0.003, "psnr": psnr, "ssim": 0.8}
+    assert val_sentence({"val": val, "identity": identity, "protocol": protocol}) == (
+        "val mse 0.002000, 30.00 dB, ssim 0.9000: better than returning the input, by mean error (its mse 0.003000)"
+    )
+    exact = {**val, "psnr": psnr}
+    for mse, words in ((0.002, "as good as"), (0.001, "WORSE than")):
+        said = val_sentence({"val": exact, "identity": {"mse": mse, "psnr": 28.0}, "protocol": protocol})
+        assert f"no finite PSNR, ssim 0.9000: {words} returning the input" in said
+    row = {"epoch": 1, "train_mse": 0.1, "val_mse": 0.1, "val_psnr": 30.0, "images_per_second": 1, "wall_seconds": 1}
+    assert "30.00 dB (input no finite PSNR)  " in epoch_line(row, 1, identity)
+
+
+def test_a_flat_picture_does_not_end_a_study(srae: Run, pair_folder: Callable[..., Path], tmp_path: Path) -> None:
+    folder = pair_folder(train=2, val=2, size=(16, 16))
+    for side in ("low_res", "high_res"):  # returned exactly by the baseline, whose PSNR is infinite then
+        Image.new("RGB", (16, 16), (90, 90, 90)).save(folder / "val" / side / "0.png")
+    (tmp_path / "base.yaml").write_text(BASE.format(folder=folder))
+    write_study(tmp_path, "configs: [base.yaml]\nset: {train.epochs: 1}\nseeds: [0, 1]")
+    done = srae("study", "widths.yaml", "--device", "cpu")
+    assert done.returncode == 0, done.stderr
+    assert len(re.findall(r"base-s\d  val mse .* returning the input, by mean error \(its mse 0\.", done.stderr)) == 2
+    assert " inf" not in (tmp_path / "runs" / "widths" / "base-s0" / "log.txt").read_text()
+
+
+def test_a_dry_run_says_what_and_how_long_and_makes_nothing(
+    srae: Run, pair_folder: Callable[..., Path], tmp_path: Path
+) -> None:
+    (tmp_path / "base.yaml").write_text(BASE.format(folder=pair_folder(size=(16, 16))))
+    write_study(tmp_path, "configs: [base.yaml]\nseeds: [0, 1]")
+    done = srae("study", "widths.yaml", "--dry-run")
+    assert done.returncode == 0, done.stderr
+    assert "new     base-s0" in done.stderr
+    assert "2 runs, about 0 s of training" in done.stderr
+    assert not (tmp_path / "runs").exists()

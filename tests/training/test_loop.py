@@ -1,0 +1,353 @@
+"""The loop: what it leaves behind, that it learns, and that stopping it changes nothing."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import platform
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+import srae.evaluation.evaluate
+import srae.training.loop
+from conftest import clean_environment
+from srae.checkpoints.format import read_checkpoint
+from srae.checkpoints.loading import load_model
+from srae.config.experiment import Config, TrainConfig
+from srae.config.loading import parse_config
+from srae.data import Batch, Split
+from srae.device import repeatable_kernels
+from srae.errors import CheckpointError, ConfigError, Interrupted
+from srae.runs.layout import COLUMNS
+from srae.runs.messages import result_lines
+from srae.runs.reader import read_run
+from srae.runs.writer import claim_run
+from srae.training.checkpointer import Checkpointer
+from srae.training.loop import train
+from srae.training.optimizer import learning_rate_at, update_average
+from srae.training.prepare import prepare
+from srae.training.progress import Progress
+from toy_training import CPU, assert_same_run, resume_toy, run_toy, toy, without_clocks
+
+
+@pytest.fixture
+def folder(pair_folder: Callable[..., Path]) -> Path:
+    return pair_folder(train=5, val=3, size=(24, 24))
+
+
+def test_the_run_folder_holds_what_it_promises(folder: Path, tmp_path: Path) -> None:
+    path = run_toy(toy(folder, "data.test_from_val=0.34"), tmp_path / "runs")
+    for name in ("config.yaml", "environment.json", "metrics.csv", "images.csv", "summary.json", "log.txt", "DONE"):
+        if name != "log.txt":  # written by the command
+            assert (path / name).is_file(), name
+    rows = list(csv.DictReader((path / "metrics.csv").read_text().splitlines()))
+    assert tuple(rows[0]) == COLUMNS
+    assert [row["epoch"] for row in rows] == ["1", "2", "3"]
+    assert [row["step"] for row in rows] == ["4", "8", "12"]  # 5 pictures x 2 crops in batches of 3
+    summary = json.loads((path / "summary.json").read_text())
+    assert summary["status"] == "done"
+    assert summary["data"]["counts"] == {"train": 5, "val": 2, "test": 1}
+    assert summary["epochs"] == 3
+    assert summary["identity"]["mse"] == pytest.approx(float(rows[0]["identity_mse"]))
+    images = list(csv.DictReader((path / "images.csv").read_text().splitlines()))
+    assert [row["split"] for row in images] == ["val", "val", "test"]
+    val = [float(row["mse"]) for row in images if row["split"] == "val"]
+    assert sum(val) / len(val) == pytest.approx(summary["val"]["mse"])
+    assert summary["val"]["mse"] == pytest.approx(min(float(row["val_mse"]) for row in rows))
+    assert len(list((path / "samples").glob("*_output.png"))) == 2
+    assert (path / "model.safetensors").read_bytes() == (path / "checkpoints" / "best.safetensors").read_bytes()
+    assert load_model(path).config == toy(folder, "data.test_from_val=0.34")
+
+
+def test_equal_seeds_give_equal_runs_and_other_seeds_others(folder: Path, tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    first, second = run_toy(toy(folder), runs), run_toy(toy(folder), runs)
+    assert (first.name, second.name) == ("toy", "toy-2")
+    assert_same_run(first, second)
+    assert without_clocks(first) != without_clocks(run_toy(toy(folder, "seed=4"), runs))
+
+
+def test_averaged_weights_are_what_is_validated_and_kept(folder: Path, tmp_path: Path) -> None:
+    plain = run_toy(toy(folder), tmp_path / "runs", "plain")
+    path = run_toy(toy(folder, "train.weight_average=0.9"), tmp_path / "runs", "averaged")
+    raw, _ = read_checkpoint(plain / "checkpoints" / "last.safetensors")
+    tensors, meta = read_checkpoint(path / "checkpoints" / "last.safetensors")
+    names = [key.removeprefix("model.") for key in raw if key.startswith("model.")]
+    assert all(torch.equal(tensors[f"model.{name}"], raw[f"model.{name}"]) for name in names)  # the path is the same
+    assert not all(torch.equal(tensors[f"average.{name}"], tensors[f"model.{name}"]) for name in names)
+    assert meta["progress"]["best_epoch"] == 3
+    best = load_model(path).model.state_dict()
+    assert all(torch.equal(best[name], tensors[f"average.{name}"]) for name in names)
+
+
+def test_an_average_moves_by_its_decay_and_starts_fast() -> None:
+    model, average = torch.nn.BatchNorm1d(1), torch.nn.BatchNorm1d(1)
+    model.weight.data.fill_(3.0)
+    model.num_batches_tracked.fill_(7)
+    update_average(average, model, 0.9, 0)  # the decay of step 0 is 1 / 10
+    assert average.weight.item() == pytest.approx(1 + 2 * 0.9)
+    assert average.num_batches_tracked.item() == 7
+    update_average(average, model, 0.9, 10_000)
+    assert average.weight.item() == pytest.approx(2.8 + 0.2 * 0.1)
+
+
+def test_a_run_can_start_from_the_weights_of_another(folder: Path, tmp_path: Path) -> None:
+    first = run_toy(toy(folder), tmp_path / "runs", "first")
+    said: list[str] = []
+    config = toy(folder, f"train.start_from={first}", "train.learning_rate=1e-12")
+    writer = claim_run(tmp_path / "runs", "second")
+    try:
+        train(prepare(config, CPU), writer, said.append)
+    finally:
+        writer.close()
+    assert any(line.startswith(f"starts from {first / 'model.safetensors'}") for line in said)
+    old, new = (dict(load_model(path).model.named_parameters()) for path in (first, writer.path))
+    assert all(torch.allclose(old[name], new[name], atol=1e-6) for name in old)
+    with pytest.raises(CheckpointError, match="none of its weights fits"):
+        prepare(parse_config(f"model: {{name: unet, channels: [4]}}\ndata: {{folder: {folder}}}", "toy",
+                             [f"train.start_from={first}"]), CPU)  # fmt: skip
+    shutil.rmtree(first)
+    with pytest.raises(ConfigError, match="no model"):
+        prepare(config, CPU)
+    prepare(config, CPU, resume=True)  # its weights are in the run
+
+
+@pytest.mark.parametrize("more", [(), ("train.weight_average=0.9", "train.optimizer=muon")])
+@pytest.mark.parametrize("stop_after", [1, 2])
+def test_a_run_stopped_within_an_epoch_goes_on_exactly(
+    folder: Path, tmp_path: Path, stop_after: int, more: tuple[str, ...]
+) -> None:
+    config = toy(folder, *more)
+    whole = run_toy(config, tmp_path / "runs", "whole")
+
+    def stop(text: str) -> None:
+        if text.startswith(f"epoch {stop_after}/"):
+            os.kill(os.getpid(), signal.SIGTERM)  # granted after the first step of the next epoch
+
+    writer = claim_run(tmp_path / "runs", "stopped")
+    with pytest.raises(Interrupted, match="everything is saved") as caught:
+        train(prepare(config, CPU), writer, stop)
+    writer.close()
+    assert caught.value.exit_code == 143
+    stopped = read_run(writer.path)
+    assert (stopped.status, len(stopped.rows)) == ("stopped", stop_after)
+    assert read_checkpoint(writer.path / "checkpoints" / "last.safetensors")[1]["progress"]["batch"] == 1
+    resume_toy(config, writer.path)
+    assert_same_run(whole, writer.path)
+
+
+@pytest.mark.parametrize("more", [(), ("train.weight_average=0.9", "train.optimizer=muon")])
+def test_a_long_epoch_is_saved_on_its_way_and_a_kill_loses_no_more(
+    folder: Path, tmp_path: Path, more: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = toy(folder, *more)
+    whole = run_toy(config, tmp_path / "runs", "whole")
+    monkeypatch.setattr(srae.training.loop, "SAVE_SECONDS", 0)
+    saved = []
+
+    real = Checkpointer.save_last
+
+    def save(self: Checkpointer, progress: Progress) -> None:
+        real(self, progress)
+        saved.append((progress.epoch, progress.batch))
+        if saved[-1] == (1, 1):
+            raise MemoryError("dies here")
+
+    monkeypatch.setattr(Checkpointer, "save_last", save)
+    with pytest.raises(MemoryError):
+        run_toy(config, tmp_path / "runs", "often")
+    resume_toy(config, tmp_path / "runs" / "often")
+    assert saved == [(done // 4, done % 4) for done in range(1, 13)]  # after every batch of four in an epoch
+    assert_same_run(whole, tmp_path / "runs" / "often")
+
+
+def _die(*_: object) -> None:
+    raise MemoryError
+
+
+def test_a_finished_run_that_goes_on_and_is_killed_is_not_done(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = run_toy(toy(folder, "train.epochs=1"), tmp_path)
+    assert read_run(path).status == "done"
+    monkeypatch.setattr(srae.training.loop, "_finish", _die)
+    with pytest.raises(MemoryError):
+        resume_toy(toy(folder, "train.epochs=3"), path)
+    killed = read_run(path)
+    assert (killed.status, killed.summary, len(killed.rows)) == ("killed", None, 3)
+
+
+def test_samples_take_no_more_pictures_than_they_show(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a large val split as floats all together would not fit."""
+    session, taken = prepare(toy(folder), CPU), []
+    real = srae.evaluation.evaluate.eval_batches
+
+    def batches(split: Split, size: int) -> Iterator[Batch]:
+        for batch in real(split, size):
+            taken.append(batch.indices)
+            yield batch
+
+    monkeypatch.setattr(srae.evaluation.evaluate, "eval_batches", batches)
+    srae.evaluation.evaluate.save_samples(session.model, session.data.val, tmp_path, dtype=torch.float32, count=2)
+    assert taken == [[0], [1]] and len(list(tmp_path.glob("*.png"))) >= 6
+
+
+def test_a_model_without_parameters_is_only_scored(folder: Path, tmp_path: Path) -> None:
+    config = parse_config(f"model: {{name: identity}}\ndata: {{folder: {folder}}}", "toy")
+    path = run_toy(config, tmp_path / "runs")
+    summary = json.loads((path / "summary.json").read_text())
+    assert (summary["parameters"], summary["epochs"], summary["status"]) == (0, 0, "done")
+    assert summary["val"] == pytest.approx(summary["identity"])
+
+
+def test_a_small_network_learns_a_simple_relation(tmp_path: Path, pair_folder: Callable[..., Path]) -> None:
+    import numpy as np
+    from PIL import Image
+
+    folder = pair_folder(train=8, val=2, size=(16, 16))
+    for high in folder.glob("*/high_res/*.png"):  # the target has half the input's contrast
+        low = np.asarray(Image.open(high.parent.parent / "low_res" / high.name))
+        Image.fromarray((low // 2).astype(np.uint8)).save(high)
+    config = parse_config(
+        f"model: {{name: residual, width: 24, blocks: 1}}\ndata: {{folder: {folder}}}\n"
+        "train: {epochs: 60, batch_size: 4, learning_rate: 0.01}",
+        "toy",
+    )
+    rows = read_run(run_toy(config, tmp_path / "runs")).rows
+    assert rows[-1]["val_mse"] < 0.2 * rows[0]["identity_mse"]  # type: ignore[operator]
+
+
+def test_a_dead_network_is_called_dead_in_words(folder: Path, tmp_path: Path) -> None:
+    text = (
+        f"model: {{name: conv_autoencoder, channels: [4], activation: relu, output_activation: tanh,"
+        f" value_range: [-1, 1]}}\ndata: {{folder: {folder}}}\ntrain: {{epochs: 1, learning_rate: 1e-9}}"
+    )
+    summary = prepare_and_train(parse_config(text, "toy"), tmp_path, dead=False)
+    assert summary["output"]["min"] >= 0.5
+    assert "nothing darker than 0.5" in result_lines(summary, "runs/toy")
+    summary = prepare_and_train(parse_config(text, "toy"), tmp_path, dead=True)
+    assert "learned nothing" in result_lines(summary, "runs/toy")
+
+
+def prepare_and_train(config: Config, tmp_path: Path, *, dead: bool) -> dict:
+    session = prepare(config, CPU)
+    if dead:  # every relu of the output is off
+        torch.nn.init.constant_(session.model.decoder[-1][0].bias, -100.0)
+    writer = claim_run(tmp_path / "runs", "toy")
+    try:
+        return train(session, writer, lambda _: None)
+    finally:
+        writer.close()
+
+
+def test_early_stopping_and_patience(folder: Path, tmp_path: Path) -> None:
+    config = toy(folder, "train.epochs=50", "train.patience=2", "train.learning_rate=1e-12")
+    run = read_run(run_toy(config, tmp_path / "runs"))
+    assert run.summary is not None
+    assert len(run.rows) < 50
+    assert len(run.rows) == run.summary["best_epoch"] + 2
+
+
+def test_bfloat16_stays_close_to_float32(folder: Path, tmp_path: Path) -> None:
+    rows = [
+        read_run(run_toy(toy(folder, f"train.precision={p}"), tmp_path / "runs", p)).rows
+        for p in ("float32", "bfloat16")
+    ]
+    assert rows[0][-1]["val_mse"] != rows[1][-1]["val_mse"]
+    assert rows[1][-1]["val_mse"] == pytest.approx(rows[0][-1]["val_mse"], rel=0.1)
+
+
+def test_a_bound_network_refuses_pictures_of_another_size(folder: Path, tmp_path: Path) -> None:
+    config = parse_config(
+        f"model: {{name: conv_autoencoder, channels: [4], latent: 3}}\ndata: {{folder: {folder}, crop: 16}}", "toy"
+    )
+    with pytest.raises(ConfigError, match="is bound to"):
+        prepare(config, CPU)
+
+
+def test_a_last_batch_of_one_sample_is_refused_where_batch_norm_needs_more(folder: Path) -> None:
+    text = "model: {{name: conv_autoencoder, channels: [4, 6, 6, 6, 6], batch_norm: true}}\ndata: {{folder: {0}}}"
+    config = parse_config(text.format(folder), "toy", ["train.batch_size=3"])
+    prepare(config, CPU)  # 5 pictures: 3 and 2
+    with pytest.raises(ConfigError, match="batch-norm needs more"):
+        prepare(parse_config(text.format(folder), "toy", ["train.batch_size=4"]), CPU)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "expected"),
+    [
+        ({}, [1, 1, 1, 1, 1, 1, 1, 1]),
+        ({"warmup_epochs": 2.0}, [0.25, 0.5, 0.75, 1, 1, 1, 1, 1]),
+        ({"schedule": "step", "step_epochs": [1, 3]}, [1, 1, 0.5, 0.5, 0.5, 0.5, 0.25, 0.25]),
+        ({"schedule": "cosine"}, [1, 0.962, 0.854, 0.691, 0.5, 0.309, 0.146, 0.038]),
+    ],
+)
+def test_learning_rate_schedules(schedule: dict, expected: list[float]) -> None:
+    config = TrainConfig(epochs=4, learning_rate=1.0, **schedule)
+    assert [learning_rate_at(config, step, 2) for step in range(8)] == pytest.approx(expected, abs=1e-3)
+
+
+@pytest.mark.parametrize("name", ["../../x", "a/b", "", ".hidden", "a" * 81, "a b", "-\n"])
+def test_hostile_run_names_are_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ConfigError, match="cannot name a run"):
+        claim_run(tmp_path / "runs", name)
+    assert not (tmp_path / "runs").exists() or not any((tmp_path / "runs").iterdir())
+
+
+_STEPS = """
+import resource, sys
+import torch
+from srae.config.loading import parse_config
+from srae.training.prepare import epoch_batches, prepare
+from srae.training.step import compute_gradients
+
+def faults():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+
+torch.set_num_threads(1)
+s = prepare(parse_config(sys.argv[1], "toy"), torch.device("cpu"))
+counts = []
+for batch in epoch_batches(s, 0, 0):
+    before = faults()
+    compute_gradients(s, batch.input, batch.target)
+    s.optimizer.step()
+    counts.append(faults() - before)
+print(min(counts[4:]))
+"""
+
+
+@pytest.mark.skipif("glibc" not in platform.libc_ver()[0], reason="other allocators have no such switch")
+def test_a_step_takes_no_new_memory_from_the_system(pair_folder: Callable[..., Path]) -> None:
+    folder = pair_folder(train=1, val=1, size=(512, 512))
+    text = f"""
+model: {{name: conv_autoencoder, channels: [16], value_range: [-1, 1]}}
+data: {{folder: {folder}, crop: 512, crops_per_picture: 56}}
+train: {{batch_size: 8}}
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", _STEPS, text], env=clean_environment(), capture_output=True, text=True, timeout=100
+    )
+    assert done.returncode == 0, done.stderr
+    # A layer's output is 33 MB, 8192 pages: more than the allocator keeps by itself.
+    assert int(done.stdout) < 1000
+
+
+def test_only_on_cuda_are_kernels_that_add_in_any_order_forbidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", "")  # so that what is set here is taken back
+    del os.environ["CUBLAS_WORKSPACE_CONFIG"]
+    for name, wanted in (("cpu", False), ("cuda", True)):
+        with repeatable_kernels(torch.device(name)):
+            assert torch.backends.cudnn.deterministic is wanted
+            assert torch.are_deterministic_algorithms_enabled() is wanted
+            assert ("CUBLAS_WORKSPACE_CONFIG" in os.environ) is wanted
+        assert not torch.backends.cudnn.deterministic and not torch.are_deterministic_algorithms_enabled()

@@ -1,0 +1,235 @@
+"""`srae.load_model` and `srae.upscale`: what goes in comes out, larger; everything else is refused in words."""
+
+import io
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageCms
+
+import srae
+from conftest import clean_environment
+from srae.checkpoints.format import save_checkpoint
+from srae.config.loading import parse_config
+from srae.errors import SraeError
+from srae.images.resample import resize
+from srae.models import build_model
+
+
+def _save(path: Path, name: str = "bicubic", scale: int = 2) -> Path:
+    """A checkpoint, as far as upscaling looks at it."""
+    config = parse_config(f"model: {{name: {name}}}\ndata: {{folder: somewhere}}", "test")
+    shapes = {"in_shape": (3, 8, 8), "out_shape": (3, 8 * scale, 8 * scale)}
+    model = build_model(name, shapes["in_shape"], shapes["out_shape"], {})
+    tensors = {f"model.{key}": value for key, value in model.state_dict().items()}
+    meta = {"config": config.model_dump(mode="json"), **shapes, "data": {"name": "test"}}
+    save_checkpoint(path, tensors or {"none": torch.zeros(1)}, meta, None)
+    return path
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> srae.Model:
+    return srae.load_model(_save(tmp_path / "double.safetensors"), device="cpu")
+
+
+def _pixels(*shape: int, most: int = 255) -> np.ndarray:
+    return np.random.default_rng(sum(shape)).integers(0, most + 1, shape)
+
+
+def _bicubic(pixels: np.ndarray, most: float = 1.0) -> np.ndarray:
+    """(H, W, C) -> (2 H, 2 W, C), in the numbers of the input."""
+    planes = torch.from_numpy(pixels.astype(np.float32) / most).permute(2, 0, 1)
+    large = resize(planes, (2 * planes.shape[1], 2 * planes.shape[2]), "bicubic").clamp(0, 1)
+    return large.permute(1, 2, 0).numpy() * most
+
+
+# ----------------------------------------------------------------------- the package
+
+
+def test_importing_srae_costs_nothing_and_keeps_its_names() -> None:
+    code = (
+        "import sys, srae\n"
+        "assert not {'torch', 'numpy', 'PIL', 'srae.upscaling.api'} & set(sys.modules)\n"
+        "assert {'load_model', 'upscale', 'Model'} <= set(dir(srae))\n"
+        "import srae.cli.upscale, srae.upscaling.enlarge, srae.upscaling.pipeline\n"
+        "assert callable(srae.upscale) and srae.upscale is srae.upscaling.api.upscale\n"
+        "from srae import load_model, upscale\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], env=clean_environment(), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert all(hasattr(srae, name) for name in srae.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'upscael'"):
+        srae.upscael  # noqa: B018
+
+
+# ------------------------------------------------------------------------ load_model
+
+
+def test_models_by_file_run_and_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = tmp_path / "runs" / "mine"
+    run.mkdir(parents=True)
+    _save(run / "model.safetensors", scale=3)
+    (run / "config.yaml").write_text("model: {name: bicubic}\n")
+    monkeypatch.chdir(tmp_path)
+    for name in ("mine", "runs/mine", run, run / "model.safetensors"):
+        assert srae.load_model(name, device="cpu").scale == 3
+    assert srae.upscale(np.zeros((2, 2), np.uint8), model="mine").shape == (6, 6)
+    with pytest.raises(SraeError, match="no model 'yours'"):
+        srae.load_model("yours")
+    with pytest.raises(ValueError, match="device is auto"):
+        srae.load_model("mine", device="tpu")
+
+
+def test_without_a_model_the_shipped_one_of_the_scale_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, scale in (("x2", 2), ("x4", 4)):
+        _save(tmp_path / f"{name}.safetensors", scale=scale)
+    monkeypatch.setattr("srae.checkpoints.shipped.FOLDER", tmp_path)
+    picture = np.zeros((3, 2, 3), np.uint8)
+    assert srae.upscale(picture).shape == (6, 4, 3)
+    assert srae.upscale(picture, scale=4).shape == (12, 8, 3)
+    assert srae.upscale(picture, scale=8).shape == (24, 16, 3)
+    with pytest.raises(SraeError, match="no model ships that enlarges by 5"):
+        srae.upscale(picture, scale=5)
+
+
+# ---------------------------------------------------------------------------- arrays
+
+
+@pytest.mark.parametrize("shape", [(9, 7), (9, 7, 1), (9, 7, 3), (9, 7, 4), (1, 1), (1, 30, 3)])
+@pytest.mark.parametrize(("dtype", "most"), [(np.uint8, 255), (np.uint16, 65_535), (np.float32, 1.0)])
+def test_arrays(model: srae.Model, shape: tuple[int, ...], dtype: type, most: float) -> None:
+    pixels = (_pixels(*shape) / 255 * most).astype(dtype)
+    if shape[-1] == 4:
+        pixels[:, :, 3] = most
+    before = pixels.copy()
+    large = srae.upscale(pixels, model=model)
+    assert large.dtype == pixels.dtype
+    assert large.shape == (2 * shape[0], 2 * shape[1], *shape[2:])
+    assert large.flags.c_contiguous
+    assert np.array_equal(pixels, before)
+    solid = pixels.reshape(*shape[:2], -1)
+    error = np.abs(large.reshape(*large.shape[:2], -1) - _bicubic(solid, most))
+    assert error.max() <= (1e-5 if dtype == np.float32 else 0.51)
+
+
+def test_strides_and_orders_do_not_matter(model: srae.Model) -> None:
+    pixels = _pixels(20, 30, 3).astype(np.uint8)
+    whole = srae.upscale(np.ascontiguousarray(pixels[::2, ::-1]), model=model)
+    assert np.array_equal(srae.upscale(pixels[::2, ::-1], model=model), whole)
+    assert np.array_equal(srae.upscale(np.asfortranarray(pixels[::2, ::-1]), model=model), whole)
+    read_only = pixels[::2, ::-1].copy()
+    read_only.flags.writeable = False
+    assert np.array_equal(srae.upscale(read_only, model=model), whole)
+
+
+def test_options_reach_the_network(model: srae.Model) -> None:
+    pixels = (_pixels(70, 50, 3) / 255).astype(np.float32)
+    plain = srae.upscale(pixels, model=model)
+    for options in ({"tile": 24}, {"self_ensemble": True}, {"scale": 2}):
+        assert np.abs(srae.upscale(pixels, model=model, **options) - plain).max() < 1e-5
+    with pytest.raises(SraeError, match="enlarges by 2, not by 3"):
+        srae.upscale(pixels, model=model, scale=3)
+
+
+# --------------------------------------------------------------------------- tensors
+
+
+@pytest.mark.parametrize("shape", [(3, 9, 7), (1, 9, 7), (4, 9, 7), (2, 3, 9, 7), (1, 1, 5, 6)])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.float16, torch.bfloat16])
+def test_tensors(model: srae.Model, shape: tuple[int, ...], dtype: torch.dtype) -> None:
+    picture = torch.from_numpy(_pixels(*shape) / 255).to(dtype)
+    if shape[-3] == 4:
+        picture[-1] = 1
+    large = srae.upscale(picture.requires_grad_(), model=model)
+    assert large.dtype == dtype
+    assert not large.requires_grad
+    assert large.shape == (*shape[:-2], 2 * shape[-2], 2 * shape[-1])
+    wanted = resize(picture.detach().float(), tuple(large.shape[-2:]), "bicubic").clamp(0, 1)  # type: ignore[arg-type]
+    assert (large.float() - wanted).abs().max() < 8e-3
+
+
+# ---------------------------------------------------------------------------- Pillow
+
+
+@pytest.mark.parametrize(
+    ("mode", "result"),
+    [("L", "L"), ("LA", "LA"), ("RGB", "RGB"), ("RGBA", "RGBA"), ("1", "L"), ("CMYK", "RGB"), ("P", "RGB"),
+     ("I;16", "I;16"), ("YCbCr", "RGB")],
+)  # fmt: skip
+def test_images(model: srae.Model, mode: str, result: str) -> None:
+    if mode == "I;16":
+        image = Image.fromarray(_pixels(9, 7, most=65_535).astype(np.uint16))
+    else:
+        image = (
+            Image.fromarray(_pixels(9, 7, 4).astype(np.uint8)).convert("LA" if mode == "LA" else "RGB").convert(mode)
+        )
+    large = srae.upscale(image, model=model)
+    assert large.mode == result
+    assert large.size == (14, 18)
+    if result in ("L", "RGB", "I;16"):
+        most = 65_535 if mode == "I;16" else 255
+        solid = np.asarray(image if mode == "I;16" else image.convert(result)).reshape(9, 7, -1)
+        assert np.abs(np.asarray(large).reshape(18, 14, -1) - _bicubic(solid, most)).max() <= 0.51
+
+
+def test_images_keep_what_belongs_to_them(model: srae.Model) -> None:
+    icc = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    file = io.BytesIO()
+    Image.fromarray(_pixels(9, 7, 3).astype(np.uint8)).save(file, "PNG", icc_profile=icc, dpi=(300, 300))
+    large = srae.upscale(Image.open(file), model=model)
+    assert large.info["icc_profile"] == icc
+    again = io.BytesIO()
+    large.save(again, "PNG", dpi=large.info["dpi"])
+    assert Image.open(again).info["icc_profile"] == icc
+
+
+# --------------------------------------------------------------------------- refused
+
+
+@pytest.mark.parametrize(
+    ("image", "kind", "words"),
+    [
+        ("photo.jpg", TypeError, "a Pillow image, a NumPy array or a tensor, not str"),
+        (np.zeros((4, 4), np.float64), TypeError, "float64: give uint8, uint16, or float32"),
+        (np.zeros((4, 4), np.int64), TypeError, "int64"),
+        (np.zeros((4, 4, 2), np.uint8), ValueError, r"\(4, 4, 2\)"),
+        (np.zeros((3, 4, 4), np.uint8).reshape(1, 3, 4, 4), ValueError, r"\(1, 3, 4, 4\)"),
+        (np.zeros((0, 4, 3), np.uint8), ValueError, r"\(0, 4, 3\)"),
+        (np.full((4, 4), 255, np.float32), ValueError, "divide bytes by 255"),
+        (np.full((4, 4), np.nan, np.float32), ValueError, "nan"),
+        (torch.zeros(4, 4), ValueError, r"\(4, 4\)"),
+        (torch.zeros(5, 4, 3), ValueError, r"\(5, 4, 3\): give \(C, H, W\)"),
+        (torch.zeros(2, 5, 4, 4), ValueError, r"\(2, 5, 4, 4\)"),
+        (torch.zeros(3, 4, 4, dtype=torch.uint8), TypeError, r"floats in \[0, 1\]"),
+        (torch.full((3, 4, 4), -0.5), ValueError, "-0.5"),
+        (Image.new("F", (4, 4)), ValueError, "mode F"),
+    ],
+)
+def test_other_things_are_refused_in_words(model: srae.Model, image: object, kind: type[Exception], words: str) -> None:
+    with pytest.raises(kind, match=words):
+        srae.upscale(image, model=model)  # type: ignore[type-var]
+
+
+@pytest.mark.parametrize("options", [{"scale": 0}, {"scale": 2.0}, {"tile": -1}, {"tile": True}, {"scale": "2"}])
+def test_options_are_checked(model: srae.Model, options: dict) -> None:
+    with pytest.raises(ValueError, match="a whole number of at least 1"):
+        srae.upscale(np.zeros((4, 4), np.uint8), model=model, **options)
+
+
+def test_the_precision_is_checked_and_reaches_the_network(model: srae.Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ValueError, match="auto, float32, bfloat16"):
+        srae.upscale(np.zeros((4, 4), np.uint8), model=model, precision="half")
+    asked = []
+    monkeypatch.setattr(
+        "srae.upscaling.enlarge.pick_precision", lambda name, device: asked.append(name) or torch.float32
+    )
+    srae.upscale(np.zeros((4, 4, 3), np.uint8), model=model, precision="bfloat16")
+    assert asked == ["bfloat16"]
+
+
+def test_models_are_checked() -> None:
+    with pytest.raises(TypeError, match="what load_model gives; not int"):
+        srae.upscale(np.zeros((4, 4), np.uint8), model=3)  # type: ignore[arg-type]
