@@ -28,15 +28,16 @@ CONFIGS = sorted((ROOT / "configs").rglob("*.yaml"))
 LAYERS: dict[str, set[str]] = {
     "errors": set(),
     "files": {"errors"},
+    "locks": {"errors", "files"},
     "device": {"errors", "files"},
     "config": {"errors", "files"},
     "models": {"errors"},
     "images": {"errors", "files"},
-    "runs": {"errors", "files", "config"},
-    "data": {"errors", "files", "device", "images"},
+    "runs": {"errors", "files", "locks", "config"},
+    "data": {"errors", "files", "locks", "device", "images"},
     "checkpoints": {"errors", "files", "config", "models", "runs"},
     "analysis": {"errors", "runs"},
-    "studies": {"errors", "files", "config", "runs"},
+    "studies": {"errors", "files", "locks", "config", "runs"},
     "report": {"errors", "files", "runs", "analysis"},
     "upscaling": {"errors", "files", "device", "images", "checkpoints"},
     "evaluation": {"errors", "device", "models", "images", "data", "upscaling"},
@@ -46,7 +47,9 @@ LAYERS: dict[str, set[str]] = {
     "__main__": {"cli"},
 }
 # What reads run folders and configs must start fast and work on a machine without torch.
-WITHOUT_TORCH = ("errors", "files", "config", "runs", "checkpoints.shipped", "analysis", "studies", "report", "cli")
+WITHOUT_TORCH = (
+    "errors", "files", "locks", "config", "runs", "checkpoints.shipped", "analysis", "studies", "report", "cli",
+)  # fmt: skip
 # Packages whose `__init__` holds their table; every other one is two sentences and no code.
 WITH_A_TABLE = {"models", "data", "cli", "__init__"}
 

@@ -6,7 +6,6 @@ import ctypes
 import os
 import platform
 import re
-import resource
 import shlex
 import subprocess
 import sys
@@ -83,6 +82,8 @@ def pick_precision(name: str, device: torch.device) -> torch.dtype:
         if has_bfloat16(device):
             return torch.bfloat16
         return torch.float16 if capability >= (7, 0) else torch.float32
+    if device.type == "mps" and name != "float32":
+        raise ConfigError(f"{name} is not supported on MPS", "train.precision", "use float32, or auto")
     least = {"tf32": (8, 0), "float16": (5, 3)}.get(name, (0, 0))
     if capability < least:
         gpu = f"a GPU of compute capability {least[0]}.{least[1]} or higher"
@@ -149,6 +150,16 @@ def seed_all(*numbers: int) -> None:
     torch.default_generator.manual_seed(mixed)
     if torch.cuda.is_initialized():
         torch.cuda.manual_seed_all(mixed)
+    if torch.backends.mps.is_available():
+        torch.mps.manual_seed(mixed)
+
+
+def wait_for(device: torch.device) -> None:
+    """Until the device has done what it was given, so that a clock can be read."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
 
 
 def keep_freed_memory() -> None:
@@ -166,18 +177,35 @@ def keep_freed_memory() -> None:
 
 
 def memory_peaks(device: torch.device) -> dict[str, float | None]:
-    """Peak memory of this process so far in MB (2**20 bytes); VRAM is null without CUDA."""
+    """Peak memory of this process so far in MB (2**20 bytes), null where it is not known.
+
+    VRAM is null without a GPU; Apple's counts no peak: of that it is what is taken now.
+    """
     peaks: dict[str, float | None] = {"vram_peak_mb": None, "vram_reserved_mb": None}
+    if device.type == "mps":
+        peaks["vram_peak_mb"] = torch.mps.current_allocated_memory() / 2**20
+        peaks["vram_reserved_mb"] = torch.mps.driver_allocated_memory() / 2**20
     if device.type == "cuda":
         peaks["vram_peak_mb"] = torch.cuda.max_memory_allocated(device) / 2**20
         peaks["vram_reserved_mb"] = torch.cuda.max_memory_reserved(device) / 2**20
-    try:
-        peaks["rss_peak_mb"] = _figure("/proc/self/status", "VmHWM:") / 2**10
-    except (OSError, IndexError):
+    peaks["rss_peak_mb"] = _rss_peak()
+    return peaks
+
+
+def _rss_peak() -> float | None:
+    with suppress(OSError, IndexError):
+        return _figure("/proc/self/status", "VmHWM:") / 2**10
+    with suppress(ImportError):  # Windows has no such module
+        import resource
+
         unit = 2**20 if sys.platform == "darwin" else 2**10  # getrusage counts bytes there, kilobytes elsewhere
         # The trap: on Linux it begins with the peak of the process that started this one.
-        peaks["rss_peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
-    return peaks
+        return float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit)
+    with suppress(ImportError, AttributeError):  # only on Windows does psutil know a peak
+        import psutil
+
+        return float(getattr(psutil.Process().memory_info(), "peak_wset") / 2**20)  # noqa: B009  other systems: none
+    return None
 
 
 def available_memory() -> int | None:
@@ -185,6 +213,11 @@ def available_memory() -> int | None:
     found = []
     with suppress(OSError, IndexError):
         found.append(1024 * _figure("/proc/meminfo", "MemAvailable:"))
+    if not found:
+        with suppress(ImportError, OSError):
+            import psutil
+
+            found.append(psutil.virtual_memory().available)
     with suppress(OSError, IndexError, ValueError):  # no such file, or "max"
         group = "/sys/fs/cgroup/memory"
         used = int(Path(f"{group}.current").read_text())

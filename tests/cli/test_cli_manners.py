@@ -165,7 +165,7 @@ def _raise(error: Exception) -> None:
         ("srae.device.available_memory", lambda: None, "ok    memory +unknown"),
         ("shutil.disk_usage", lambda _: SimpleNamespace(free=1e7), "fail  disk +0.0 GB free; free some, or choose"),
         ("shutil.disk_usage", lambda _: SimpleNamespace(free=1e9), "warn  disk +1.0 GB free; free some, or choose"),
-        ("fcntl.flock", lambda *_: _raise(OSError(37, "No locks")), "fail  runs folder .* without locks.*local disk"),
+        ("fcntl.flock", lambda *_: _raise(OSError(37, "No locks")), "warn  runs folder .* without locks.*local disk"),
         ("srae.checkpoints.shipped.FOLDER", Path("nowhere"), "fail  models +no shipped model found; install srae"),
     ],
 )  # fmt: skip

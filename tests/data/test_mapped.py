@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 import torch
 from PIL import Image
@@ -28,6 +29,7 @@ from srae.data import Data, Split, Store, eval_batches, mapped, open_data, train
 from srae.data.mapped import FileShelf, largest_in_memory
 from srae.data.scan import in_threads
 from srae.errors import DataError, ResourceError
+from srae.files import this_place
 from toy_training import assert_same_run, run_toy, toy
 
 HANG = 60
@@ -74,7 +76,7 @@ def _files(cache: Path) -> list[Path]:
 
 
 def _left_over(cache: Path) -> list[Path]:
-    return [path for path in cache.iterdir() if ".tmp." in path.name]
+    return [path for path in cache.iterdir() if ".pixels.tmp." in path.name]
 
 
 def _stores(split: Split | None) -> Iterator[Store]:
@@ -196,7 +198,7 @@ def test_small_sets_stay_in_memory_and_touch_no_disk(
 def test_the_limit_is_a_quarter_of_the_memory_of_the_machine_or_of_the_container(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    machine = psutil.virtual_memory().total
     assert 0 < largest_in_memory() <= machine / 4
     for text, expected in ((str(2**20), 2**18), ("max\n", machine / 4)):
         with monkeypatch.context() as patch:
@@ -375,8 +377,10 @@ def test_killed_at_any_moment_it_leaves_nothing_that_is_taken_for_whole(
     assert done.returncode == 0, done.stderr
     seen = [json.loads(line) for line in done.stdout.splitlines()]
     assert len(seen) == len(places)
-    for signal_number, (lock, half) in seen:  # what the one before left was swept
-        assert signal_number == signal.SIGKILL and lock.endswith(".lock") and ".pixels.tmp." in half
+    for signal_number, left in seen:  # what the one before left was swept
+        lock, owner = sorted(name for name in left if ".lock" in name)
+        (half,) = (name for name in left if ".lock" not in name)
+        assert signal_number == signal.SIGKILL and owner == f"{lock}.owner" and ".pixels.tmp." in half
     expected = _in_memory(monkeypatch, folder)
     decoded.clear()
     _assert_same(_open(folder), expected)
@@ -387,12 +391,18 @@ def test_what_the_killed_left_of_other_pictures_is_swept_and_what_is_being_made_
     pair_folder: Callable[..., Path], cache: Path
 ) -> None:
     cache.mkdir(parents=True)
-    dead, alive = (cache / f".{key * 32}.pixels.tmp.1" for key in "da")
-    dead.write_bytes(b"half")
-    alive.write_bytes(b"half")
-    with mapped.lock_file(cache / f".{'a' * 32}.lock"):
-        _open(pair_folder())
-    assert _left_over(cache) == [alive]
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    dead, alive, elsewhere = (
+        cache / f".{key * 32}.pixels.tmp.{writer}.0"
+        for key, writer in (
+            ("d", f"{this_place()}.{gone.pid}"), ("a", f"{this_place()}.{os.getppid()}"), ("e", "other-0.1"),
+        )
+    )  # fmt: skip
+    for path in (dead, alive, elsewhere):
+        path.write_bytes(b"half")
+    _open(pair_folder())
+    assert sorted(_left_over(cache)) == [alive, elsewhere]
 
 
 def test_of_two_at_once_the_second_waits_and_decodes_nothing(
@@ -426,7 +436,10 @@ def test_of_two_at_once_the_second_waits_and_decodes_nothing(
     found.append(_open(folder))
     first.join(HANG)
     assert len(found) == 2 and len(decoded) == 12 and len(_files(cache)) == 1 and not _left_over(cache)
-    assert capsys.readouterr().err == f"waiting for the same pictures: process {os.getpid()} is writing here\n"
+    host = this_place().rpartition("-")[0]
+    assert (
+        capsys.readouterr().err == f"waiting for the same pictures: process {os.getpid()} on {host} is writing here\n"
+    )
     for data in found:
         _assert_same(data, expected)
 
@@ -452,9 +465,10 @@ def test_without_a_cache_folder_it_is_the_temporary_one_and_without_that_an_erro
 
 def test_a_relative_cache_home_is_none(cache: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    for value in ("", "relative/path"):
-        monkeypatch.setenv("XDG_CACHE_HOME", value)
-        assert mapped._folders()[0] == tmp_path / "home" / ".cache" / "srae" / "decoded"
+    monkeypatch.setenv("XDG_CACHE_HOME", "")
+    assert mapped._folders()[0] == tmp_path / "home" / ".cache" / "srae" / "decoded"
+    monkeypatch.setenv("XDG_CACHE_HOME", "relative/path")
+    assert all(folder.is_absolute() for folder in mapped._folders())
 
 
 def test_a_disk_without_room_is_told_before_anything_is_decoded(
@@ -477,22 +491,22 @@ def test_a_disk_without_room_is_told_before_anything_is_decoded(
 def test_a_disk_that_fills_up_meanwhile_is_told_and_leaves_nothing(
     pair_folder: Callable[..., Path], cache: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
-    folder, write, calls = pair_folder(), os.pwrite, []
+    folder, write, calls = pair_folder(), os.write, []
 
-    def refuse(handle: int, data: Any, offset: int) -> int:
-        calls.append(offset)
+    def refuse(handle: int, data: Any) -> int:
+        calls.append(handle)
         if len(calls) >= number:
             raise OSError(errno.ENOSPC, "No space left on device")
-        return write(handle, bytes(data)[:700], offset)  # a part, as it may
+        return write(handle, bytes(data)[:700])  # a part, as it may
 
     with monkeypatch.context() as patch:
-        patch.setattr(mapped.os, "pwrite", refuse)
+        patch.setattr(mapped.os, "write", refuse)
         with pytest.raises(ResourceError, match="the disk is full") as caught:
             _open(folder)
     assert caught.value.exit_code == 5 and not _files(cache) and not _left_over(cache)
     number = 10**9
     expected = _in_memory(monkeypatch, folder)
-    monkeypatch.setattr(mapped.os, "pwrite", refuse)
+    monkeypatch.setattr(mapped.os, "write", refuse)
     _assert_same(_open(folder), expected)
 
 
