@@ -220,9 +220,9 @@ def available_memory() -> int | None:
             found.append(psutil.virtual_memory().available)
     with suppress(OSError, IndexError, ValueError):  # no such file, or "max"
         group = "/sys/fs/cgroup/memory"
-        used = int(Path(f"{group}.current").read_text())
+        used = int(Path(f"{group}.current").read_text(encoding="utf-8"))
         cached = _figure(f"{group}.stat", "inactive_file") + _figure(f"{group}.stat", "active_file")
-        found.append(int(Path(f"{group}.max").read_text()) - used + cached)
+        found.append(int(Path(f"{group}.max").read_text(encoding="utf-8")) - used + cached)
     return max(min(found), 0) if found else None
 
 
@@ -233,7 +233,7 @@ def free_memory(device: torch.device) -> int | None:
 
 def _figure(file: str, name: str) -> int:
     """The number after a name at the beginning of a line."""
-    return int(re.findall(rf"^{name}\s+(\d+)", Path(file).read_text(), re.MULTILINE)[0])
+    return int(re.findall(rf"^{name}\s+(\d+)", Path(file).read_text(encoding="utf-8"), re.MULTILINE)[0])
 
 
 def check_memory(need: int, what: str, remedy: str) -> None:
@@ -274,5 +274,7 @@ def describe_call() -> dict[str, Any]:
     if (root / ".git").exists():
         command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12"]
         with suppress(OSError, subprocess.SubprocessError):
-            commit = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+            commit = subprocess.run(
+                command, capture_output=True, encoding="utf-8", check=True, timeout=10
+            ).stdout.strip()
     return {"git": commit, "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import sys
@@ -66,6 +67,8 @@ def lock_file(path: Path) -> Lock:
         RunBusyError: another process holds it; its number and host are told.
         ResourceError: the file cannot be made.
     """
+    if not path.parent.is_dir():  # filelock would make it
+        raise resource_error(FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)), path)
     lock, before, works = _kernel_lock(path), _read_owner(path), True
     try:
         if not _take(lock):

@@ -64,7 +64,7 @@ def largest_in_memory() -> float:
         found.append(psutil.virtual_memory().total)
     for file in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
         with suppress(OSError, ValueError):  # no such file, or "max"
-            found.append(int(Path(file).read_text()))
+            found.append(int(Path(file).read_text(encoding="utf-8")))
     return SHARE * min(found)
 
 
