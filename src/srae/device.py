@@ -21,11 +21,6 @@ from srae import __version__
 from srae.errors import ConfigError, ResourceError
 from srae.files import CHECKOUT
 
-# torch asks for huge pages where they are: the first touch of a large tensor costs up to half of what is done with it
-# (docs/lab_log.md). Read at the first allocation on the CPU, which comes after this import.
-os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
-
-
 DEVICES = "auto, cpu, cuda, cuda:N or mps"
 
 
@@ -165,6 +160,7 @@ def wait_for(device: torch.device) -> None:
 def keep_freed_memory() -> None:
     """Let the allocator hold on to what is freed; without effect where it is not glibc's.
 
+    It changes the whole process, so it is for a command to call, before the first large tensor; no library may.
     It would give large tensors back to the system and ask for them anew at every step: each page is then cleared and
     mapped again, which takes as long as half of a training step (docs/lab_log.md).  Huge pages only cost time then.
     """
