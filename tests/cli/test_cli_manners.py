@@ -203,7 +203,7 @@ def test_doctor_finds_this_machine_fit(srae: Run, tmp_path: Path) -> None:
     report = json.loads(done.stdout)
     assert (done.returncode, done.stderr, report["ok"]) == (0, "", True), report
     libraries = {"torch", "torchvision", "pillow", "numpy", "scipy", "scikit-image", "matplotlib", "pyyaml", "pydantic",
-                 "safetensors", "jinja2", "tqdm"}  # fmt: skip
+                 "safetensors", "jinja2", "tqdm", "filelock", "psutil", "platformdirs"}  # fmt: skip
     machine = {"python", "threads", "cuda", "bfloat16", "memory", "runs folder", "disk", "configs", "models", "letters"}
     assert libraries | machine <= {check["name"] for check in report["checks"]}
     assert all(check["level"] in ("ok", "warn") and check["found"] for check in report["checks"])

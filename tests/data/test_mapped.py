@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import json
 import os
 import shutil
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,8 @@ from torch import Tensor
 import srae.data.intake
 import srae.data.scan
 from conftest import clean_environment
+from srae.cli import main
+from srae.cli.doctor import check_cache
 from srae.data import Data, Split, Store, eval_batches, mapped, open_data, train_batches
 from srae.data.mapped import FileShelf, largest_in_memory
 from srae.data.scan import in_threads
@@ -202,7 +206,7 @@ def test_the_limit_is_a_quarter_of_the_memory_of_the_machine_or_of_the_container
     assert 0 < largest_in_memory() <= machine / 4
     for text, expected in ((str(2**20), 2**18), ("max\n", machine / 4)):
         with monkeypatch.context() as patch:
-            patch.setattr(Path, "read_text", lambda self, text=text: text)
+            patch.setattr(Path, "read_text", lambda self, encoding, text=text: text)
             assert largest_in_memory() == expected
 
 
@@ -508,6 +512,87 @@ def test_a_disk_that_fills_up_meanwhile_is_told_and_leaves_nothing(
     expected = _in_memory(monkeypatch, folder)
     monkeypatch.setattr(mapped.os, "write", refuse)
     _assert_same(_open(folder), expected)
+
+
+# ---------------------------------------------------------------------- what is kept of it
+
+
+def _make(cache: Path, pair_folder: Callable[..., Path], *names: str) -> dict[str, Path]:
+    """Files of sets of pictures that nobody uses any more, the first unused for the longest."""
+    made: dict[str, Path] = {}
+    for age, name in enumerate(reversed(names)):
+        before = set(_files(cache))
+        _open(pair_folder(name=name, seed=ord(name)))
+        (made[name],) = set(_files(cache)) - before
+        os.utime(made[name], (1e9 - age,) * 2)
+    gc.collect()
+    return made
+
+
+def test_what_was_unused_for_the_longest_goes_first_and_what_is_used_stays(
+    pair_folder: Callable[..., Path], cache: Path
+) -> None:
+    made = _make(cache, pair_folder, *"abcd")
+    size = made["a"].stat().st_size
+    data = _open(cache.parents[2] / "a")  # now the newest, and in use
+    assert mapped.evict(cache, 2 * size) == 2 * size
+    assert set(_files(cache)) == {made["a"], made["d"]}
+    os.utime(made["a"], (1, 1))
+    assert mapped.evict(cache, size) == size and _files(cache) == [made["a"]]
+    assert mapped.clean_cache() == (0, size)
+    expected = [data.train.target.picture(i).clone() for i in range(4)]
+    del data
+    gc.collect()
+    assert len(expected) == 4 and mapped.clean_cache() == (size, 0) and not _files(cache)
+    assert not [path for path in cache.iterdir() if ".used." in path.name]
+
+
+def test_a_use_by_another_process_counts_as_long_as_it_lives(pair_folder: Callable[..., Path], cache: Path) -> None:
+    (file,) = _make(cache, pair_folder, "a").values()
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    for writer, age, used in (
+        (f"{this_place()}.{os.getppid()}", 0, True),
+        ("other-0.1", mapped.USE_AGE - 60, True),
+        ("other-0.1", mapped.USE_AGE + 60, False),
+        (f"{this_place()}.{gone.pid}", 0, False),
+    ):
+        mark = cache / f".{file.stem}.used.tmp.{writer}.0"
+        mark.touch()
+        os.utime(mark, (time.time() - age,) * 2)
+        mapped.evict(cache)
+        assert file.exists() == mark.exists() == used, (writer, age)
+        mark.unlink(missing_ok=True)
+        file.write_bytes(b"pixels")
+
+
+@pytest.mark.parametrize("reason", ["limit", "disk"])
+def test_old_pictures_make_room_for_new_ones(
+    pair_folder: Callable[..., Path], cache: Path, monkeypatch: pytest.MonkeyPatch, reason: str
+) -> None:
+    made = _make(cache, pair_folder, *"ab")
+    size = made["a"].stat().st_size
+    if reason == "limit":
+        monkeypatch.setattr(mapped, "KEPT", 2 * size)
+    else:
+        real = shutil.disk_usage(cache)
+        monkeypatch.setattr(
+            mapped.shutil, "disk_usage", lambda _: real._replace(free=3 * size - 2 * size * len(_files(cache)))
+        )
+    _open(pair_folder(name="new", seed=7))
+    assert made["b"].exists() == (reason == "limit") and not made["a"].exists()
+    assert len(_files(cache)) == (2 if reason == "limit" else 1)
+
+
+def test_doctor_tells_of_the_cache_and_cleans_it(
+    pair_folder: Callable[..., Path], cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (file,) = _make(cache, pair_folder, "a").values()
+    size = file.stat().st_size
+    assert [check.name for check in check_cache()] == ["cache"]
+    assert main(["doctor", "--clean-cache", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"freed_bytes": size, "in_use_bytes": 0}
+    assert not file.exists() and not list(check_cache())
 
 
 # ------------------------------------------------------------------------- GPU and bar
