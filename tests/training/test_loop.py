@@ -21,8 +21,9 @@ import srae.training.loop
 from conftest import clean_environment
 from srae.checkpoints.format import read_checkpoint
 from srae.checkpoints.loading import load_model
+from srae.cli import main
 from srae.config.experiment import Config, TrainConfig
-from srae.config.loading import parse_config
+from srae.config.loading import load_config, parse_config
 from srae.data import Batch, Split
 from srae.device import repeatable_kernels
 from srae.errors import CheckpointError, ConfigError, Interrupted
@@ -308,8 +309,11 @@ _STEPS = """
 import resource, sys
 import torch
 from srae.config.loading import parse_config
+from srae.device import keep_freed_memory
 from srae.training.prepare import epoch_batches, prepare
 from srae.training.step import compute_gradients
+
+keep_freed_memory()
 
 def faults():
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
@@ -340,6 +344,18 @@ train: {{batch_size: 8}}
     assert done.returncode == 0, done.stderr
     # A layer's output is 33 MB, 8192 pages: more than the allocator keeps by itself.
     assert int(done.stdout) < 1000
+
+
+def test_the_command_keeps_freed_memory_and_the_library_leaves_malloc_alone(
+    pair_folder: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[int] = []
+    monkeypatch.setattr("srae.device.keep_freed_memory", lambda: calls.append(1))
+    (tmp_path / "a.yaml").write_text(f"model: {{name: identity}}\ndata: {{folder: {json.dumps(str(pair_folder()))}}}\n")
+    prepare(load_config(tmp_path / "a.yaml"), torch.device("cpu"))
+    assert not calls
+    assert main(["train", "--config", str(tmp_path / "a.yaml"), "--dry-run"]) == 0
+    assert calls == [1]
 
 
 def test_only_on_cuda_are_kernels_that_add_in_any_order_forbidden(monkeypatch: pytest.MonkeyPatch) -> None:

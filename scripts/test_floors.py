@@ -1,0 +1,49 @@
+"""Do the lowest versions that pyproject.toml allows work?  A fresh environment with exactly those, and a part of the tests.
+
+    python scripts/test_floors.py                       # in a folder for temporary files; removed afterwards
+    python scripts/test_floors.py --python python3.10   # the Python to make it from
+    python scripts/test_floors.py -- tests              # other tests
+
+Needs a package registry and 8 GB of disk (torch with CUDA is 5 of them); about ten minutes.  What srae's own
+requirements need in turn comes in its newest version, as a user would get it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+# One that touches each library, and the rows that name many.
+TESTS = ("tests/test_files.py", "tests/test_device.py", "tests/test_imports.py", "tests/analysis", "tests/config",
+         "tests/images", "tests/data/test_demo.py", "tests/data/test_mapped.py", "tests/cli/test_cli_flow.py",
+         "tests/cli/test_cli_manners.py", "tests/cli/test_schema.py", "tests/checkpoints", "tests/upscaling/test_api.py",
+         "tests/report/test_report.py", "tests/report/test_figures.py", "tests/training/test_loop.py",
+         "tests/faults/test_other_systems.py")  # fmt: skip
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--python", default=sys.executable, help="interpreter of the environment")
+    parser.add_argument("tests", nargs="*", default=TESTS, help="what pytest is to run")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="srae-floors-") as folder:
+        environment = Path(folder) / "env"
+        subprocess.run([args.python, "-m", "venv", str(environment)], check=True)
+        python = str(environment / ("Scripts/python.exe" if os.name == "nt" else "bin/python"))
+        subprocess.run([python, "-m", "pip", "install", "--quiet", "uv"], check=True)
+        # Without a cache, which would be as large again and stay.
+        install = [python, "-m", "uv", "pip", "install", "--quiet", "--no-cache", "--python", python]
+        subprocess.run([*install, "--resolution", "lowest-direct", "--editable", "."], cwd=ROOT, check=True)
+        subprocess.run([python, "-m", "uv", "pip", "freeze", "--python", python], check=True)
+        subprocess.run([*install, "--group", "test"], cwd=ROOT, check=True)
+        command = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *args.tests]
+        return subprocess.run(command, cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
