@@ -1,4 +1,4 @@
-"""Do the lowest versions that pyproject.toml allows work?  A fresh environment with exactly those, and a part of the tests.
+"""Do the lowest versions that pyproject.toml allows work?  A fresh environment of them, and a part of the tests.
 
     python scripts/test_floors.py                       # in a folder for temporary files; removed afterwards
     python scripts/test_floors.py --python python3.10   # the Python to make it from
@@ -21,9 +21,9 @@ ROOT = Path(__file__).parents[1]
 # One that touches each library, and the rows that name many.
 TESTS = ("tests/test_files.py", "tests/test_device.py", "tests/test_imports.py", "tests/analysis", "tests/config",
          "tests/images", "tests/data/test_demo.py", "tests/data/test_mapped.py", "tests/cli/test_cli_flow.py",
-         "tests/cli/test_cli_manners.py", "tests/cli/test_schema.py", "tests/checkpoints", "tests/upscaling/test_api.py",
-         "tests/report/test_report.py", "tests/report/test_figures.py", "tests/training/test_loop.py",
-         "tests/faults/test_other_systems.py")  # fmt: skip
+         "tests/cli/test_cli_manners.py", "tests/cli/test_schema.py", "tests/checkpoints",
+         "tests/upscaling/test_api.py", "tests/report/test_report.py", "tests/report/test_figures.py",
+         "tests/training/test_loop.py", "tests/faults/test_other_systems.py")  # fmt: skip
 
 
 def main() -> int:
