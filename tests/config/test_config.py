@@ -206,11 +206,11 @@ CONFIGS = st.builds(
     ),
     train=st.builds(
         TrainConfig,
-        epochs=st.integers(0),
+        epochs=st.integers(1, 10**6),
         learning_rate=POSITIVE,
         betas=st.lists(SHARES, min_size=2, max_size=2),
         epsilon=st.none() | POSITIVE,
-        step_epochs=st.lists(st.integers(-5, 5), max_size=3),
+        step_epochs=st.lists(st.integers(1, 5), max_size=3),
         shuffle=st.booleans(),
     ),
     seed=st.integers(0, 2**31 - 1),

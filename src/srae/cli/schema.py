@@ -72,12 +72,13 @@ def _options_schema(name: str) -> dict[str, Any]:
     """The keyword-only arguments of a network's constructor as properties."""
     from pydantic import TypeAdapter
 
-    from srae.models import MODELS, model_options
+    from srae.models import MODELS
+    from srae.models.options import model_options
 
     sentences = read_argument_sentences(MODELS[name].__doc__ or "")
     properties: dict[str, Any] = {"name": True}
     required = []
-    for option, parameter in model_options(name).items():
+    for option, parameter in model_options(MODELS[name]).items():
         properties[option] = _without_titles(TypeAdapter(parameter.annotation).json_schema())
         if option in sentences:
             properties[option]["description"] = sentences[option]

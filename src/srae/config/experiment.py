@@ -98,9 +98,9 @@ class DataConfig(Section):
 
 
 class TrainConfig(Section):
-    epochs: Annotated[int, Field(ge=0)] = 20
+    epochs: Annotated[int, Field(ge=1, le=10**6)] = 20
     """Passes over the training pictures."""
-    batch_size: Annotated[int, Field(ge=1)] = 16
+    batch_size: Annotated[int, Field(ge=1, le=10**6)] = 16
     """Samples per step."""
     shuffle: bool = True
     """New order every epoch, drawn from (seed, epoch)."""
@@ -116,17 +116,17 @@ class TrainConfig(Section):
     """L2 term, added to the gradient (adamw: decoupled)."""
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Momentum of sgd (muon: 0.95)."""
-    betas: Annotated[list[float], Field(min_length=2, max_length=2)] = [0.9, 0.999]
+    betas: Annotated[list[Annotated[float, Field(ge=0, lt=1)]], Field(min_length=2, max_length=2)] = [0.9, 0.999]
     """Moment decay rates of adam and adamw (muon: of its adam part)."""
     rho: Annotated[float, Field(gt=0, lt=1)] = 0.95
     """Decay rate of adadelta."""
     epsilon: Annotated[float, Field(gt=0)] | None = None
     """Term added to the denominator; default 1e-8, adadelta 1e-7."""
     schedule: Literal["constant", "cosine", "step"] = "constant"
-    """Course of the learning rate."""
+    """Learning-rate schedule."""
     warmup_epochs: Annotated[float, Field(ge=0)] = 0.0
     """Epochs of linear warm-up from zero."""
-    step_epochs: list[int] = []
+    step_epochs: list[Annotated[int, Field(ge=1)]] = []
     """Epochs at which schedule `step` multiplies the rate by step_factor."""
     step_factor: Annotated[float, Field(gt=0, lt=1)] = 0.5
     """See step_epochs."""
@@ -154,3 +154,36 @@ class Config(Section):
     train: TrainConfig = TrainConfig()
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     """Draws weights, order, crops, augmentation and dropout."""
+
+
+def find_ineffective(config: Section) -> list[tuple[tuple[str, ...], str]]:
+    """Settings of a user's config that can have no effect, as (key, reason): better refused than ignored.
+
+    Not asked of configs that srae stored itself: an older one may have allowed them.
+    """
+    if not isinstance(config, Config):
+        return []
+    train, fresh = config.train, TrainConfig()
+    users = {
+        "momentum": ("sgd",),
+        "betas": ("adam", "adamw", "muon"),
+        "rho": ("adadelta",),
+        "epsilon": ("adam", "adamw", "adadelta", "muon"),
+        "weight_decay": ("adam", "adamw", "sgd", "adadelta"),
+    }
+    found = [
+        (key, f"{train.optimizer} has none; it is for {', '.join(optimizers)}")
+        for key, optimizers in users.items()
+        if getattr(train, key) != getattr(fresh, key) and train.optimizer not in optimizers
+    ]
+    if train.schedule != "step":
+        found += [
+            (key, f"schedule {train.schedule} has no steps; set train.schedule: step")
+            for key in ("step_epochs", "step_factor")
+            if getattr(train, key) != getattr(fresh, key)
+        ]
+    elif not train.step_epochs:
+        found.append(("schedule", "step needs step_epochs"))
+    if train.warmup_epochs and train.warmup_epochs >= train.epochs:
+        found.append(("warmup_epochs", f"{train.warmup_epochs:g} epochs leave nothing of {train.epochs} to train"))
+    return [(("train", key), reason) for key, reason in found]
