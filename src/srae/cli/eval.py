@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from srae.cli import print_json, say, show
+from srae.cli import positive, print_json, say, show
 from srae.errors import ConfigError, SraeError
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--split", choices=("val", "test", "train"), default="val", help="pictures to score")
     parser.add_argument(
-        "--scale", metavar="N", type=int, help="make the low side from a folder of high-resolution pictures"
+        "--scale", metavar="N", type=positive, help="make the low side from a folder of high-resolution pictures"
     )
     parser.add_argument(
         "--kernel",
