@@ -35,11 +35,11 @@ LAYERS: dict[str, set[str]] = {
     "runs": {"errors", "files", "config"},
     "data": {"errors", "files", "device", "images"},
     "checkpoints": {"errors", "files", "config", "models", "runs"},
-    "analysis": {"errors", "runs"},
+    "analysis": {"errors", "config", "runs"},
     "studies": {"errors", "files", "config", "runs"},
-    "report": {"errors", "files", "runs", "analysis"},
+    "report": {"errors", "files", "config", "runs", "analysis"},
     "upscaling": {"errors", "files", "device", "images", "checkpoints"},
-    "evaluation": {"errors", "device", "models", "images", "data", "upscaling"},
+    "evaluation": {"errors", "device", "config", "models", "images", "data", "upscaling"},
     "training": {"errors", "files", "device", "config", "models", "runs", "data", "checkpoints", "evaluation"},
     "cli": {"errors"},  # at the top of a module; inside functions anything, see below
     "__init__": {"upscaling"},  # when it is first asked for

@@ -252,8 +252,10 @@ def _self_test(args: argparse.Namespace) -> int:
 
 def _describe(measured: dict[str, float]) -> str:
     """``mse 0.001767  psnr 28.65 dB  ssim 0.8673``"""
-    formats = {"mse": "{:.6f}", "psnr": "{:.2f} dB", "ssim": "{:.4f}", "cross_entropy": "{:.4f}", "accuracy": "{:.4f}"}
-    return "  ".join(f"{name} {text.format(measured[name])}" for name, text in formats.items() if name in measured)
+    from srae.config.measures import METRICS
+
+    shown = [(name, row) for name, row in METRICS.items() if row.splits and name in measured]
+    return "  ".join(f"{name} {row.text.format(measured[name])} {row.unit}".rstrip() for name, row in shown)
 
 
 def _data_options(args: argparse.Namespace, trained_on: DataConfig) -> dict[str, Any]:

@@ -9,6 +9,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from srae.config.measures import LOSSES
+from srae.config.schedules import SCHEDULES
+
 
 class Section(BaseModel):
     # The sentence under each field is what `srae schema` prints.
@@ -104,8 +107,10 @@ class TrainConfig(Section):
     """Samples per step."""
     shuffle: bool = True
     """New order every epoch, drawn from (seed, epoch)."""
-    loss: Literal["mse", "l1", "charbonnier", "cross_entropy"] = "mse"
+    loss: Literal[tuple(LOSSES)] = "mse"  # type: ignore[valid-type]
     """What the optimizer minimises, images in [0, 1]."""
+    loss_options: dict[str, Any] = {}
+    """Options of the loss: keyword-only arguments of its function in `evaluation.losses`."""
     loss_weight: Annotated[float, Field(gt=0)] = 1.0
     """Factor on the loss; 4 gives the squared error of a report that measured in [-1, 1]."""
     optimizer: Literal["adam", "adamw", "sgd", "adadelta", "muon"] = "adam"
@@ -122,7 +127,7 @@ class TrainConfig(Section):
     """Decay rate of adadelta."""
     epsilon: Annotated[float, Field(gt=0)] | None = None
     """Term added to the denominator; default 1e-8, adadelta 1e-7."""
-    schedule: Literal["constant", "cosine", "step"] = "constant"
+    schedule: Literal[tuple(SCHEDULES)] = "constant"  # type: ignore[valid-type]
     """Learning-rate schedule."""
     warmup_epochs: Annotated[float, Field(ge=0)] = 0.0
     """Epochs of linear warm-up from zero."""

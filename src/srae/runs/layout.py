@@ -14,11 +14,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from srae.config.measures import METRICS
 from srae.errors import ConfigError
 from srae.files import is_locked, natural_key
 
 VERSION = 1
-COLUMNS = (
+_ALWAYS = (
     "epoch",
     "step",
     "train_mse",
@@ -40,6 +41,8 @@ COLUMNS = (
     "val_accuracy",
     "train_accuracy",
 )
+COLUMNS = (*_ALWAYS, *(column for name in METRICS if (column := f"val_{name}") not in _ALWAYS))
+"""Of metrics.csv."""
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,80}")
 
 

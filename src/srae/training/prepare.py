@@ -20,7 +20,7 @@ from srae.device import keep_freed_memory, pick_precision, seed_all
 from srae.errors import ConfigError
 from srae.evaluation.evaluate import baseline
 from srae.evaluation.metrics import Protocol
-from srae.evaluation.tasks import TASKS
+from srae.evaluation.tasks import TASKS, build_loss
 from srae.models import build_model, count_parameters
 from srae.training.optimizer import build_optimizer
 from srae.training.session import Session
@@ -57,9 +57,7 @@ def _build(config: Config, data: Data, device: torch.device) -> Session:
     if TASKS[config.task].images != (len(data.out_shape) == 3):
         wanted = "pictures as target (data.target: input)" if TASKS[config.task].images else "labels as target"
         raise ConfigError(f"task {config.task} needs {wanted}", "task", f"data {data.name} has {data.out_shape}")
-    if (config.train.loss == "cross_entropy") == TASKS[config.task].images:
-        wanted = "mse, l1 or charbonnier" if TASKS[config.task].images else "cross_entropy"
-        raise ConfigError(f"task {config.task} needs another loss", "train.loss", f"set it to {wanted}")
+    loss = build_loss(config.train, config.task)
     seed_all(config.seed)
     model = build_model(config.model.name, data.in_shape, data.out_shape, config.model.options).to(device)
     if model.fixed_size and data.val.input.shape != data.in_shape:
@@ -72,6 +70,7 @@ def _build(config: Config, data: Data, device: torch.device) -> Session:
     return Session(
         config=config,
         task=TASKS[config.task],
+        loss=loss,
         data=data,
         device=device,
         dtype=dtype,
