@@ -120,6 +120,7 @@ def run_srae(config: Any, clock: Clock, device: str, *, on_tensors: bool) -> dic
     import torch
 
     from srae.data import Batch
+    from srae.device import keep_freed_memory
     from srae.evaluation.evaluate import evaluate
     from srae.models import count_multiply_adds
     from srae.training import loop
@@ -127,6 +128,7 @@ def run_srae(config: Any, clock: Clock, device: str, *, on_tensors: bool) -> dic
     from srae.training.progress import Progress
 
     began = time.perf_counter()
+    keep_freed_memory()  # as `srae train` does
     session = prepare(config, torch.device(device))
     prepared, split = time.perf_counter() - began, session.data.train
     size, batches_of = config.train.batch_size, loop.epoch_batches

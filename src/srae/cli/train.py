@@ -79,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
             check_writable(runs_dir)
 
     # torch is imported from here on: a wrong command line, or a file that is no YAML, is told before
-    from srae.device import pick_device
+    from srae.device import keep_freed_memory, pick_device
     from srae.models import check_options
     from srae.report.figures import draw_run
     from srae.runs.messages import result_lines
@@ -88,6 +88,7 @@ def run(args: argparse.Namespace) -> int:
     from srae.training.prepare import prepare
     from srae.training.session import start_lines
 
+    keep_freed_memory()
     device = pick_device(args.device)
     if not args.resume:
         config = load_config(file, overrides, check_options=check_options)

@@ -16,7 +16,8 @@ from typing import Any
 
 from srae.config.measures import METRICS
 from srae.errors import ConfigError
-from srae.files import is_locked, natural_key
+from srae.files import natural_key
+from srae.locks import is_locked
 
 VERSION = 1
 _ALWAYS = (
@@ -55,7 +56,7 @@ def check_name(name: str) -> str:
 
 def is_stillborn(path: Path) -> bool:
     """Whether a folder is empty, or holds no more than a start leaves that was killed before its config was written."""
-    left = {".lock", "checkpoints", "samples", "log.txt", "environment.json"}
+    left = {".lock", ".lock.owner", "checkpoints", "samples", "log.txt", "environment.json"}
     return path.is_dir() and all(entry.name in left or ".tmp." in entry.name for entry in path.rglob("*"))
 
 

@@ -139,7 +139,7 @@ class Training:
             numbers[progress.batch] = self.step(batch)
             indices.append(batch.indices)
             # On CUDA a look at the numbers would make the queue of kernels wait: there one look at the end has to do.
-            if s.device.type == "cpu" and not self._is_finite(numbers[progress.batch].tolist()):
+            if s.device.type != "cuda" and not self._is_finite(numbers[progress.batch].tolist()):
                 break
             if s.average is not None and s.config.train.weight_average:
                 update_average(s.average, s.model, s.config.train.weight_average, progress.step)

@@ -16,7 +16,7 @@ from srae.checkpoints.loading import find_weights, start_from
 from srae.checkpoints.shipped import resolve_model
 from srae.config.experiment import Config
 from srae.data import Batch, Data, count_batches, open_data, train_batches
-from srae.device import keep_freed_memory, pick_precision, seed_all
+from srae.device import pick_precision, seed_all, wait_for
 from srae.errors import ConfigError
 from srae.evaluation.evaluate import baseline
 from srae.evaluation.metrics import Protocol
@@ -36,7 +36,6 @@ def prepare(config: Config, device: torch.device, *, resume: bool = False) -> Se
     Raises:
         ConfigError, DataError, CheckpointError: what is wrong with the options, shapes, pictures or weights.
     """
-    keep_freed_memory()
     data = open_data(**config.data.model_dump()).to(device)
     trial = _build(config, data, device)  # thrown away: later weights and memory do not know of it
     with trial.kernels():
@@ -123,7 +122,6 @@ def _time_step(s: Session) -> float | None:
     for _, batch in zip(range(7 if s.device.type == "cuda" else 3), epoch_batches(s, 0, 0), strict=False):
         began = time.perf_counter()
         step(batch)
-        if s.device.type == "cuda":
-            torch.cuda.synchronize(s.device)
+        wait_for(s.device)
         times.append(time.perf_counter() - began)
     return sorted(times)[len(times) // 2]

@@ -113,7 +113,7 @@ class TrainingStep:
         if s.scaler is not None:
             s.scaler.step(s.optimizer)
             s.scaler.update()
-        elif s.device.type == "cpu":
+        elif s.device.type != "cuda":  # the fused optimizers of MPS know no `found_inf`
             if is_finite(numbers.tolist(), scaled=False):
                 s.optimizer.step()
         else:
