@@ -33,7 +33,7 @@ LAYERS: dict[str, set[str]] = {
     "models": {"errors"},
     "images": {"errors", "files"},
     "runs": {"errors", "files", "config"},
-    "data": {"errors", "files", "device", "images"},
+    "data": {"errors", "files", "device", "config", "images"},
     "checkpoints": {"errors", "files", "config", "models", "runs"},
     "analysis": {"errors", "runs"},
     "studies": {"errors", "files", "config", "runs"},

@@ -24,11 +24,12 @@ from torch import Tensor
 import srae.data.intake
 import srae.data.scan
 from conftest import clean_environment
-from srae.data import Data, Split, Store, eval_batches, mapped, open_data, train_batches
+from srae.data import Data, Split, Store, eval_batches, mapped, train_batches
 from srae.data.mapped import FileShelf, largest_in_memory
 from srae.data.scan import in_threads
 from srae.errors import DataError, ResourceError
 from toy_training import assert_same_run, run_toy, toy
+from toys import open_named
 
 HANG = 60
 """Seconds after which something waits for ever."""
@@ -60,7 +61,7 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def _open(folder: Path, **options: Any) -> Data:
-    return open_data("pairs", folder=str(folder), **options)
+    return open_named("pairs", folder=str(folder), **options)
 
 
 def _in_memory(monkeypatch: pytest.MonkeyPatch, folder: Path, **options: Any) -> Data:
@@ -328,6 +329,7 @@ _KILLED = """
 import json, os, signal, sys
 import torch
 import srae.files
+from srae.config.data_sets import PairsConfig
 from srae.data import mapped, open_data
 
 torch.set_num_threads(1)
@@ -356,7 +358,7 @@ for place in places:
         mapped._seal = die
     else:
         setattr(srae.files.os, place, die)
-    open_data("pairs", folder=folder)
+    open_data(PairsConfig(folder=folder))
     os._exit(0)
 """
 
