@@ -34,7 +34,7 @@ LAYERS: dict[str, set[str]] = {
     "models": {"errors"},
     "images": {"errors", "files"},
     "runs": {"errors", "files", "locks", "config"},
-    "data": {"errors", "files", "locks", "device", "images"},
+    "data": {"errors", "files", "locks", "device", "config", "images"},
     "checkpoints": {"errors", "files", "config", "models", "runs"},
     "analysis": {"errors", "config", "runs"},
     "studies": {"errors", "files", "locks", "config", "runs"},

@@ -87,7 +87,7 @@ def start_lines(s: Session) -> list[str]:
         lines.append(
             f"training  {epochs} epochs of {s.steps_per_epoch} steps on {where}: about {expected} plus validation"
         )
-    samples = data.train.epoch_length * s.config.data.crops_per_picture
+    samples = data.train.epoch_length * s.config.data.sampling.crops_per_picture
     if s.optimizer is not None and samples < s.config.train.batch_size:
         lines.append(f"batch     {samples} instead of {s.config.train.batch_size}: an epoch has no more samples")
     if s.identity:
