@@ -224,7 +224,7 @@ def run_peer(loop: str, config: Any, clock: Clock, device: str) -> dict[str, flo
     import torch
     from torch.utils.data import DataLoader
 
-    from srae.evaluation.tasks import LOSSES
+    from srae.evaluation.tasks import build_loss
     from srae.models import build_model
 
     pictures: Any = Pictures(config, ReadWith("skimage" if loop == "report" else "pillow", config.data.channels))
@@ -233,7 +233,7 @@ def run_peer(loop: str, config: Any, clock: Clock, device: str) -> dict[str, flo
     low, high = pictures[0]
     torch.manual_seed(0)
     model = build_model(config.model.name, tuple(low.shape), tuple(high.shape), config.model.options)
-    loss_of, weight = LOSSES[config.train.loss], config.train.loss_weight
+    loss_of, weight = build_loss(config.train, config.task), config.train.loss_weight
     settings = {"lr": config.train.learning_rate, "weight_decay": config.train.weight_decay}
     if loop == "lightning":
         run_lightning(model, loader, lambda output, target: loss_of(output, target) * weight, settings, clock)

@@ -22,6 +22,17 @@ settings.load_profile("srae")
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
+SOURCE = Path(__file__).parents[1] / "src"
+# Every child process too runs this checkout, whatever srae is installed.
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(SOURCE), os.environ.get("PYTHONPATH", ""))))
+
+
+def pytest_configure() -> None:
+    import srae
+
+    if Path(srae.__file__).parents[1] != SOURCE:
+        raise pytest.UsageError(f"these tests are of {SOURCE}, but srae is imported from {srae.__file__}")
+
 
 @pytest.fixture(autouse=True)
 def _one_thread() -> None:
@@ -42,13 +53,11 @@ def device(request: pytest.FixtureRequest) -> Any:
 
 
 def clean_environment(**changes: str) -> dict[str, str]:
-    """The environment of a user who has set nothing: no colours forced, no stray settings, one thread.
-
-    Child processes run this checkout, whatever srae is installed.
-    """
-    kept = {key: os.environ[key] for key in ("PATH", "HOME", "LANG", "TMPDIR") if key in os.environ}
-    paths = [str(Path(__file__).parents[1] / "src"), changes.pop("PYTHONPATH", ""), os.environ.get("PYTHONPATH", "")]
-    return {**kept, "PYTHONPATH": os.pathsep.join(filter(None, paths)), "OMP_NUM_THREADS": "1", **changes}
+    """The environment of a user who has set nothing: no colours forced, no stray settings, one thread."""
+    kept = {key: os.environ[key] for key in ("PATH", "HOME", "LANG", "TMPDIR", "PYTHONPATH") if key in os.environ}
+    if "PYTHONPATH" in changes:
+        changes["PYTHONPATH"] += os.pathsep + kept["PYTHONPATH"]
+    return {**kept, "OMP_NUM_THREADS": "1", **changes}
 
 
 @pytest.fixture

@@ -34,13 +34,13 @@ LAYERS: dict[str, set[str]] = {
     "models": {"errors"},
     "images": {"errors", "files"},
     "runs": {"errors", "files", "locks", "config"},
-    "data": {"errors", "files", "locks", "device", "images"},
+    "data": {"errors", "files", "locks", "device", "config", "images"},
     "checkpoints": {"errors", "files", "config", "models", "runs"},
-    "analysis": {"errors", "runs"},
+    "analysis": {"errors", "config", "runs"},
     "studies": {"errors", "files", "locks", "config", "runs"},
-    "report": {"errors", "files", "runs", "analysis"},
+    "report": {"errors", "files", "config", "runs", "analysis"},
     "upscaling": {"errors", "files", "device", "images", "checkpoints"},
-    "evaluation": {"errors", "device", "models", "images", "data", "upscaling"},
+    "evaluation": {"errors", "device", "config", "models", "images", "data", "upscaling"},
     "training": {"errors", "files", "device", "config", "models", "runs", "data", "checkpoints", "evaluation"},
     "cli": {"errors"},  # at the top of a module; inside functions anything, see below
     "__init__": {"upscaling"},  # when it is first asked for

@@ -7,7 +7,8 @@ bug of srae and exits with 1.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 
 class SraeError(Exception):
@@ -83,3 +84,46 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     folded = {name.casefold(): name for name in known}
     close = get_close_matches(word.casefold(), list(folded), n=1, cutoff=0.6)
     return f"did you mean {folded[close[0]]}?" if close else ""
+
+
+_PLAIN = {
+    "int_type": "needs a whole number",
+    "float_type": "needs a number",
+    "string_type": "needs text",
+    "bool_type": "needs true or false",
+    "list_type": "needs a list, e.g. [1, 2]",
+    "model_type": "needs keys of its own",
+    "finite_number": "needs a finite number",
+}
+
+
+def explain_problem(error: Mapping[str, Any], known: Iterable[str] = ()) -> str:
+    """What pydantic found wrong with one value, in the words of srae.
+
+    Args:
+        error: of `ValidationError.errors()`.
+        known: the keys that there are, for a key that there is not.
+    """
+    kind, given = error["type"], error.get("input")
+    if kind == "missing":
+        return "is missing"
+    if kind == "extra_forbidden":
+        key = str(error["loc"][-1])
+        return f"unknown key; {did_you_mean(key, known) or 'known keys: ' + ', '.join(known)}"
+    if kind == "literal_error":
+        expected = error["ctx"]["expected"].replace("'", "").replace(" or ", ", ").split(", ")
+        return f"{show_value(given)} is not one of {', '.join(expected)}. {did_you_mean(str(given), expected)}".strip()
+    if kind in ("too_short", "too_long"):
+        side, bound = ("at least", "min_length") if kind == "too_short" else ("at most", "max_length")
+        return f"needs {side} {error['ctx'][bound]} items, not {show_value(given)}"
+    if kind in _PLAIN:
+        return f"{_PLAIN[kind]}, not {show_value(given)}"
+    message = str(error["msg"]).removeprefix("Value error, ").replace("Input should", "should")
+    return message if kind == "value_error" else f"{message}, not {show_value(given)}"
+
+
+def show_value(given: Any) -> str:
+    """A value as YAML writes it, at most a line of it."""
+    words = {None: "nothing", True: "true", False: "false"}
+    text = words[given] if given is None or isinstance(given, bool) else repr(given)
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -19,7 +19,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from srae.errors import ResourceError
+from srae.errors import ConfigError, ResourceError
 
 # The only path relative to a source file: it breaks when that file moves.
 PACKAGE = Path(__file__).parent
@@ -258,3 +258,11 @@ def natural_key(name: str) -> tuple[list[str | int], str]:
     """Sort key that puts ``2.png`` before ``10.png``."""
     parts = re.split("([0-9]+)", name.casefold())  # text, digits, text, ...
     return [int(part) if i % 2 else part for i, part in enumerate(parts)], name
+
+
+def check_new_folder(folder: Path) -> None:
+    """Raises: ConfigError when output into this folder would mix with what is there already."""
+    if folder.exists() and not folder.is_dir():
+        raise ConfigError("the output folder is a file", str(folder), "name a new folder; nothing is overwritten")
+    if folder.exists() and any(folder.iterdir()):
+        raise ConfigError("the output folder is not empty", str(folder), "name a new folder; nothing is overwritten")

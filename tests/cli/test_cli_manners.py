@@ -13,6 +13,7 @@ from types import SimpleNamespace
 
 import pytest
 
+import conftest
 from conftest import Run
 from srae import __version__
 from srae.cli import VERBS, main
@@ -289,3 +290,35 @@ def test_a_locale_without_utf8_is_no_obstacle(srae: Run, tmp_path: Path) -> None
     done = srae("runs", "--runs-dir", folder / "runs", env={"LC_ALL": "C"})
     assert (done.returncode, done.stderr) == (0, "")
     assert "done" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["eval", "--model", "x2", "--data", "pairs", "--scale", "-2"],
+        ["eval", "--model", "x2", "--data", "pairs", "--scale", "0"],
+        ["study", "report_a", "--jobs", "0"],
+        ["upscale", "image.png", "--tile", "-1"],
+    ],
+)
+def test_counts_below_one_are_refused(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(command)
+    assert caught.value.code == 2
+    assert command[-2] in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("verb", ["compare", "report"])
+@pytest.mark.parametrize("what", ["file", "folder"])
+def test_output_never_mixes_with_what_is_there(
+    verb: str, what: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    conftest.write_run(tmp_path / "a")
+    place = tmp_path / "out"
+    if what == "folder":
+        place.mkdir()
+    (place / "mine.txt" if what == "folder" else place).write_text("mine")
+    assert main([verb, str(tmp_path / "a"), "-o", str(place)]) == 2
+    assert str(place) in capsys.readouterr().err
+    assert (place / "mine.txt" if what == "folder" else place).read_text() == "mine"
+    assert what == "file" or [entry.name for entry in place.iterdir()] == ["mine.txt"]

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from srae.config import loading as config_module
-from srae.config.experiment import Config, DataConfig, Degrade, ModelConfig, TrainConfig
+from srae.config.data_sets import Degrade, PairsConfig
+from srae.config.experiment import Config, ModelConfig, TrainConfig
 from srae.config.loading import dump_config, find_config, load_config
 from srae.config.loading import parse_config as parse
 from srae.config.yaml_text import dump_yaml, parse_yaml
@@ -196,21 +197,21 @@ CONFIGS = st.builds(
         st.dictionaries(TEXTS.filter(lambda key: key != "model_config"), VALUES, max_size=4),
     ),
     data=st.builds(
-        DataConfig,
-        folder=st.none() | TEXTS,
+        PairsConfig,
+        folder=st.none() | TEXTS.filter(bool),
         channels=st.sampled_from(["L", "RGB", "RGBA"]),
         degrade=st.none() | st.builds(Degrade, scale=st.integers(2, 8)),
-        augment=st.lists(st.sampled_from(["flip", "rotate"]), max_size=2),
+        augment=st.lists(st.sampled_from(["flip", "rotate"]), unique=True),
         test_from_val=SHARES,
         limit=st.none() | st.integers(1),
     ),
     train=st.builds(
         TrainConfig,
-        epochs=st.integers(0),
+        epochs=st.integers(1, 10**6),
         learning_rate=POSITIVE,
         betas=st.lists(SHARES, min_size=2, max_size=2),
         epsilon=st.none() | POSITIVE,
-        step_epochs=st.lists(st.integers(-5, 5), max_size=3),
+        step_epochs=st.lists(st.integers(1, 5), max_size=3),
         shuffle=st.booleans(),
     ),
     seed=st.integers(0, 2**31 - 1),

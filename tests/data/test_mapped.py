@@ -29,12 +29,13 @@ import srae.data.scan
 from conftest import clean_environment
 from srae.cli import main
 from srae.cli.doctor import check_cache
-from srae.data import Data, Split, Store, eval_batches, mapped, open_data, train_batches
+from srae.data import Data, Split, Store, eval_batches, mapped, train_batches
 from srae.data.mapped import FileShelf, largest_in_memory
 from srae.data.scan import in_threads
 from srae.errors import DataError, ResourceError
 from srae.files import this_place
 from toy_training import assert_same_run, run_toy, toy
+from toys import open_named
 
 HANG = 60
 """Seconds after which something waits for ever."""
@@ -66,7 +67,7 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def _open(folder: Path, **options: Any) -> Data:
-    return open_data("pairs", folder=str(folder), **options)
+    return open_named("pairs", folder=str(folder), **options)
 
 
 def _in_memory(monkeypatch: pytest.MonkeyPatch, folder: Path, **options: Any) -> Data:
@@ -334,6 +335,7 @@ _KILLED = """
 import json, os, signal, sys
 import torch
 import srae.files
+from srae.config.data_sets import PairsConfig
 from srae.data import mapped, open_data
 
 torch.set_num_threads(1)
@@ -362,7 +364,7 @@ for place in places:
         mapped._seal = die
     else:
         setattr(srae.files.os, place, die)
-    open_data("pairs", folder=folder)
+    open_data(PairsConfig(folder=folder))
     os._exit(0)
 """
 

@@ -24,7 +24,7 @@ from srae.training.prepare import prepare
 GREY = """
 model: {{name: bicubic}}
 data: {{folder: {folder}, channels: L, degrade: {{kernel: bicubic, scale: 2}}}}
-train: {{epochs: 0}}
+train: {{epochs: 1}}
 """
 
 

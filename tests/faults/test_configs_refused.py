@@ -91,7 +91,7 @@ WRONG = {
     "not a number": Wrong(MODEL + "train: {learning_rate: .nan}\n", ("train.learning_rate", "finite")),
     "overflow": Wrong(MODEL + "train: {learning_rate: 1e999}\n", ("train.learning_rate", "finite")),
     "five thousand digits": Wrong(MODEL + f"seed: {'9' * 5000}\n", ("a.yaml:2: seed", "whole number")),
-    "too few items": Wrong(MODEL + "train: {betas: [0.9]}\n", ("train.betas: needs 2 items, not [0.9]",)),
+    "too few items": Wrong(MODEL + "train: {betas: [0.9]}\n", ("train.betas: needs at least 2 items, not [0.9]",)),
     "unknown choice": Wrong(MODEL + "task: superresolution\n", ("task", "did you mean super_resolution?")),
     "choice in lower case": Wrong(MODEL + "data: {channels: rgb}\n", ("'rgb' is not one of L, RGB", "mean RGB?")),
     "unknown choice in a list": Wrong(

@@ -208,7 +208,7 @@ def test_one_recipe() -> None:
     ("name", "options", "words"),
     [
         ("srcnn", {"middle_kernel": 4}, "must be odd, not 4"),
-        ("vdsr", {"layers": 1}, "at least 2, not 1"),
+        ("vdsr", {"layers": 1}, "layers: should be greater than or equal to 2"),
         ("imdn", {"width": 10}, "multiple of 4, not 10"),
     ],
 )

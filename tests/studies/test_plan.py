@@ -106,7 +106,7 @@ def test_a_study_says_what_its_report_draws(srae: Run, tmp_path: Path, pair_fold
         ("configs: [cnn4_tang]", "did you mean cnn4_tanh?"),
         ("configs: [cnn4_tanh]\ngrid: {train.epoch: [1]}", "unknown key; did you mean epochs?"),
         ("configs: [cnn4_tanh]\ngrid: {seed: [1, 2]}", "seed is varied by `seeds`"),
-        ("configs: [cnn4_tanh]\nseeds: []", "seeds: needs 1 items"),
+        ("configs: [cnn4_tanh]\nseeds: []", "seeds: needs at least 1"),
         ("configs: [cnn4_tanh]\nseeds: [1, 1]", "two runs would be called cnn4_tanh-s1"),
     ],
 )

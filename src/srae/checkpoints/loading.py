@@ -10,10 +10,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
 
 from srae.checkpoints.format import read_checkpoint
 from srae.config.experiment import Config
+from srae.config.stored import upgrade_stored
 from srae.errors import CheckpointError, ConfigError
 from srae.models import build_model
 
@@ -41,10 +41,10 @@ def load_model(source: str | Path) -> Loaded:
     tensors, meta = read_checkpoint(path)
     weights = _of_model(tensors)
     try:
-        config, data_name = Config.model_validate(meta["config"]), str(meta["data"]["name"])
+        config, data_name = Config.model_validate(upgrade_stored(meta["config"])), str(meta["data"]["name"])
         in_shape, out_shape = tuple(meta["in_shape"]), tuple(meta["out_shape"])
         build = partial(build_model, config.model.name, in_shape, out_shape, config.model.options)
-        with torch.device("meta"), _Bounded(1000 + 100 * len(weights)):  # nothing is allocated for what does not fit
+        with torch.device("meta"):  # nothing is allocated for what does not fit
             _check_fit(build(), weights, path)
         model = build()
     except (KeyError, TypeError, ValueError, RuntimeError, OverflowError, ConfigError) as error:
@@ -52,20 +52,6 @@ def load_model(source: str | Path) -> Loaded:
         raise CheckpointError(f"config not understood: {reason}", str(path), "use the srae that wrote it") from None
     load_weights(model, weights, path)
     return Loaded(model.eval(), config, in_shape, out_shape, data_name, path, meta)
-
-
-class _Bounded(TorchFunctionMode):
-    """Ends the building of a network that has far more layers than there are weights."""
-
-    def __init__(self, calls: int) -> None:
-        super().__init__()
-        self._left = calls
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        self._left -= 1
-        if self._left < 0:
-            raise ValueError("more layers than weights")
-        return func(*args, **(kwargs or {}))
 
 
 def find_weights(path: Path) -> Path:

@@ -198,3 +198,10 @@ def _print_error(program: str, error: SraeError) -> None:
     for line in (error.where, error.remedy):
         if line:
             say(line)
+
+
+def positive(text: str) -> int:
+    """The type of an argument that counts something."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"needs a whole number of at least 1, not {text!r}")
+    return int(text)

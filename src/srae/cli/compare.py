@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from srae.cli import print_json, say, show
-from srae.errors import ConfigError
 
 if TYPE_CHECKING:
     from srae.analysis.compare import Group
@@ -106,11 +105,11 @@ def print_tests(group: Group) -> None:
 
 def write_comparison(groups: list[Group], folder: Path) -> None:
     """Per group a table as csv, md and tex and the curves over each other; an existing folder is not touched."""
+    from srae.files import check_new_folder
     from srae.report.figures import draw_overlay
     from srae.report.tables import comparison_table, write_table
 
-    if folder.exists() and any(folder.iterdir()):
-        raise ConfigError("the output folder is not empty", str(folder), "name another one with -o")
+    check_new_folder(folder)
     folder.mkdir(parents=True, exist_ok=True)
     for number, group in enumerate(groups, 1):
         suffix = "" if len(groups) == 1 else f"-{number}"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import torch
 
     from srae.checkpoints.loading import Loaded
-    from srae.config.experiment import DataConfig
+    from srae.config.data_sets import DataConfig
     from srae.data import Data
 
 EXAMPLES = """
@@ -48,7 +48,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--split", choices=("val", "test", "train"), default="val", help="pictures to score")
     parser.add_argument(
-        "--scale", metavar="N", type=int, help="make the low side from a folder of high-resolution pictures"
+        "--scale",
+        metavar="N",
+        type=int,
+        choices=range(2, 9),
+        help="make the low side from a folder of high-resolution pictures, 2 to 8 times smaller",
     )
     parser.add_argument(
         "--kernel",
@@ -134,12 +138,12 @@ def _score(args: argparse.Namespace, path: Path, device: torch.device) -> dict[s
 
     loaded = load_model(path)
     task, trained_on = TASKS[loaded.config.task], loaded.config.data
-    model, options = loaded.model, _data_options(args, trained_on)
+    model, section = loaded.model, _pick_data(args, trained_on)
     if task.has_baseline and trained_on.channels == "L":  # scored on the same colour pictures as every other network
-        model, options["channels"] = InColour(model), "RGB"
+        model, section = InColour(model), section.model_copy(update={"channels": "RGB"})
         say("this model knows grey only: the colours are enlarged bicubically")
     # Nobody trained on what --data names; the run's own pictures are split as they were for its training.
-    data = open_data(whole=True, undivided=bool(args.data), **options).to(device)
+    data = open_data(section, whole=True, undivided=bool(args.data)).to(device)
     for note in data.notes:
         say(note)
     split = getattr(data, args.split)
@@ -252,20 +256,18 @@ def _self_test(args: argparse.Namespace) -> int:
 
 def _describe(measured: dict[str, float]) -> str:
     """``mse 0.001767  psnr 28.65 dB  ssim 0.8673``"""
-    formats = {"mse": "{:.6f}", "psnr": "{:.2f} dB", "ssim": "{:.4f}", "cross_entropy": "{:.4f}", "accuracy": "{:.4f}"}
-    return "  ".join(f"{name} {text.format(measured[name])}" for name, text in formats.items() if name in measured)
+    from srae.config.measures import METRICS
+
+    shown = [(name, row) for name, row in METRICS.items() if row.splits and name in measured]
+    return "  ".join(f"{name} {row.text.format(measured[name])} {row.unit}".rstrip() for name, row in shown)
 
 
-def _data_options(args: argparse.Namespace, trained_on: DataConfig) -> dict[str, Any]:
-    """The run's own data options, whole pictures, with the command line's changes."""
-    options = trained_on.model_dump(exclude={"crop", "crops_per_picture", "augment", "per_class"})
-    if args.data:
-        options |= {"folder": args.data, "otherwise": None, "limit": None}
-        if trained_on.name in ("pairs", "demo"):
-            options |= {"name": "pairs", "low": None, "high": None, "test_from_val": 0.0, "degrade": None}
-    if args.scale:
-        options["degrade"] = {"kernel": args.kernel, "scale": args.scale}
-    return options
+def _pick_data(args: argparse.Namespace, trained_on: DataConfig) -> DataConfig:
+    """The run's own data, or the folder of the command line, with low-resolution images as the command line says."""
+    from srae.config.data_sets import Degrade
+
+    section = trained_on.to_score(args.data) if args.data else trained_on
+    return section.degraded(Degrade(kernel=args.kernel, scale=args.scale)) if args.scale else section
 
 
 def _check_output(output: str | None) -> None:

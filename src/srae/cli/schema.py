@@ -43,15 +43,13 @@ def run(args: argparse.Namespace) -> int:
 
 
 def build_schema() -> dict[str, Any]:
-    """JSON Schema of a config: fields and their docstrings, and the options of each network by its name."""
+    """JSON Schema of a config: fields and their docstrings, and the keys of each data set and network by its name."""
     from srae.config.experiment import Config
-    from srae.data import DATASETS
     from srae.models import MODELS
 
     schema = _without_titles(Config.model_json_schema())
-    sections = schema["$defs"]
-    sections["DataConfig"]["properties"]["name"]["enum"] = sorted(DATASETS)
-    model = sections["ModelConfig"]
+    schema["$defs"] |= _data_schemas()
+    model = schema["$defs"]["ModelConfig"]
     model["properties"]["name"]["enum"] = sorted(MODELS)
     # One `if` per name, not `oneOf`: an editor then tells what is wrong with this network's options only.
     model["allOf"] = [
@@ -59,6 +57,37 @@ def build_schema() -> dict[str, Any]:
         for name in sorted(MODELS)
     ]
     return {"$schema": DIALECT, "title": "srae config", **schema}
+
+
+def _data_schemas() -> dict[str, Any]:
+    """The definitions of the section of every data set, and of `DataConfig`, which picks one by the name."""
+    from pydantic.json_schema import models_json_schema
+
+    from srae.config.data_sets import DEFAULT, SECTIONS, DataConfig, names_of, sections_by_name
+
+    _, document = models_json_schema([(section, "validation") for section in SECTIONS])
+    branches = [
+        {
+            # Without a name it is the default's: only there an absent name fits the condition.
+            "if": {"properties": {"name": {"enum": list(names_of(section))}}}
+            | ({} if DEFAULT in names_of(section) else {"required": ["name"]}),
+            "then": {"$ref": f"#/$defs/{section.__name__}"},
+        }
+        for section in SECTIONS
+    ]
+    name = {
+        "type": "string",
+        "description": DataConfig.model_fields["name"].description,
+        "enum": sorted(sections_by_name()),
+        "default": DEFAULT,
+    }
+    pick = {
+        "type": "object",
+        "description": " ".join((DataConfig.__doc__ or "").split()),
+        "properties": {"name": name},
+        "allOf": branches,
+    }
+    return {**_without_titles(document["$defs"]), "DataConfig": pick}
 
 
 def build_study_schema() -> dict[str, Any]:
@@ -72,12 +101,13 @@ def _options_schema(name: str) -> dict[str, Any]:
     """The keyword-only arguments of a network's constructor as properties."""
     from pydantic import TypeAdapter
 
-    from srae.models import MODELS, model_options
+    from srae.models import MODELS
+    from srae.models.options import model_options
 
     sentences = read_argument_sentences(MODELS[name].__doc__ or "")
     properties: dict[str, Any] = {"name": True}
     required = []
-    for option, parameter in model_options(name).items():
+    for option, parameter in model_options(MODELS[name]).items():
         properties[option] = _without_titles(TypeAdapter(parameter.annotation).json_schema())
         if option in sentences:
             properties[option]["description"] = sentences[option]
@@ -123,6 +153,11 @@ def describe(schema: dict[str, Any]) -> Iterator[str]:
                 yield from lines(part["properties"], part.get("required", []), f"{prefix}{key}.")
 
     yield from lines(schema["properties"], schema["required"], "")
+    for branch in sections.get("DataConfig", {}).get("allOf", []):
+        part = sections[_section(branch["then"]) or ""]
+        names = ", ".join(branch["if"]["properties"]["name"]["enum"])
+        yield f"\nkeys of data {names}: {part['properties']['name']['description']}"
+        yield from lines({key: rule for key, rule in part["properties"].items() if key != "name"}, [], "data.")
     for branch in sections.get("ModelConfig", {}).get("allOf", []):
         name, then = branch["if"]["properties"]["name"]["const"], branch["then"]
         yield f"\noptions of model {name}" + (":" if len(then["properties"]) > 1 else ": none")

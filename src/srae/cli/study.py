@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from srae.cli import print_json, say
+from srae.cli import positive, print_json, say
 from srae.errors import PartialError
 
 EXAMPLES = """
@@ -21,21 +21,18 @@ EXAMPLES = """
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("study", metavar="YAML|NAME", help="study: a file, or the name of a shipped one")
     parser.add_argument("--runs-dir", metavar="DIR", type=Path, default=Path("runs"), help="folder of the study folder")
-    parser.add_argument("--jobs", metavar="N", type=int, default=1, help="trainings at a time")
-    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to compute")
+    parser.add_argument("--jobs", metavar="N", type=positive, default=1, help="trainings at a time")
+    parser.add_argument("--device", metavar="NAME", default="auto", help="auto, cpu, cuda, cuda:N or mps")
     parser.add_argument("--dry-run", action="store_true", help="print the plan and how long it will take")
     parser.add_argument("--json", action="store_true", help="print the runs and what became of them as JSON")
 
 
 def run(args: argparse.Namespace) -> int:
     from srae.config.loading import find_config
-    from srae.errors import ConfigError
     from srae.runs.messages import describe_seconds
     from srae.studies.plan import load_study, open_study, plan
     from srae.studies.workers import expected_seconds, run_study
 
-    if args.jobs < 1:
-        raise ConfigError(f"--jobs needs at least 1, not {args.jobs}")
     file = find_config(args.study)
     folder = args.runs_dir / file.stem
     planned = plan(load_study(file), file, folder)

@@ -7,7 +7,6 @@ curves and sample strips; it is never overwritten.
 from __future__ import annotations
 
 import argparse
-import json
 
 from srae.cli import print_json, say
 from srae.errors import ConfigError, ResourceError, SraeError
@@ -27,7 +26,7 @@ ON_DEMAND = ("train.batch_size", "data.")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", metavar="YAML|NAME", help="experiment: a file, or the name of a shipped one")
     parser.add_argument("--resume", metavar="RUN", help="go on with this run, exactly where it stopped")
-    parser.add_argument("--data", metavar="FOLDER", help="folder of picture pairs in place of the config's")
+    parser.add_argument("--data", metavar="FOLDER", help="folder of pictures in place of the config's")
     parser.add_argument(
         "--set", metavar="KEY=VALUE", action="append", default=[], help="override a key of the config; repeatable"
     )
@@ -58,12 +57,10 @@ def run(args: argparse.Namespace) -> int:
 
     if bool(args.config) == bool(args.resume):
         raise ConfigError("name one of --config and --resume", None, "for example: srae-train --config cnn4_tanh")
-    overrides = list(args.set)
-    if args.data:
-        overrides += [f"data.folder={json.dumps(args.data, ensure_ascii=False)}", "data.otherwise=null"]
-    runs_dir = Path(args.runs_dir)
+    overrides, runs_dir = list(args.set), Path(args.runs_dir)
     if args.resume:
-        changed = [key for key in (o.split("=")[0] for o in overrides) if key not in CHANGEABLE]
+        keys = [*(override.split("=")[0] for override in overrides), *(["data.folder"] if args.data else [])]
+        changed = [key for key in keys if key not in CHANGEABLE]
         if args.name or not all(args.allow_changed and key.startswith(ON_DEMAND) for key in changed):
             may = f"only these may change: --set {', '.join(CHANGEABLE)}"
             asked = "; with --allow-changed also --data, --set data..., --set train.batch_size"
@@ -92,6 +89,8 @@ def run(args: argparse.Namespace) -> int:
     device = pick_device(args.device)
     if not args.resume:
         config = load_config(file, overrides, check_options=check_options)
+    if args.data:
+        config = config.model_copy(update={"data": config.data.at(_text(args.data))})
     session = prepare(config, device, resume=bool(args.resume) and has_progress(writer))
     if args.dry_run:
         for line in start_lines(session):
@@ -122,3 +121,12 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print_json({**summary, "run": str(writer.path)})
     return 0
+
+
+def _text(folder: str) -> str:
+    """Raises ConfigError where config.yaml could not hold the name of the folder."""
+    try:
+        folder.encode()
+    except UnicodeEncodeError:
+        raise ConfigError("is not valid Unicode text", f"--data {folder!r}", "rename the folder") from None
+    return folder

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from srae.cli import escape_control, print_json, say
+from srae.cli import escape_control, positive, print_json, say
 from srae.errors import PartialError
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--scale",
         metavar="N",
-        type=_positive,
+        type=positive,
         help="times each side (default: 2, or that of --model; 1 if it keeps the size)",
     )
     parser.add_argument(
@@ -69,9 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--overwrite", action="store_true", help="replace pictures that exist; without it several are done once"
     )
-    parser.add_argument(
-        "--max-pixels", metavar="N", type=_positive, help="largest picture to read (default: 178000000)"
-    )
+    parser.add_argument("--max-pixels", metavar="N", type=positive, help="largest picture to read (default: 178000000)")
     parser.add_argument("--metadata", choices=("keep", "strip"), default="keep", help="EXIF, colour profile, dpi")
     parser.add_argument(
         "--frame", metavar="N", type=_frame, help="which frame of an animation or page of a TIFF, from 0"
@@ -93,12 +91,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON document instead of the paths")
 
 
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"needs a whole number of at least 1, not {text!r}")
-    return int(text)
-
-
 def _quality(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 100:
         raise argparse.ArgumentTypeError(f"needs a whole number from 1 to 100, not {text!r}")
@@ -112,7 +104,7 @@ def _frame(text: str) -> int:
 
 
 def _tile(text: str) -> int | str:
-    return text if text == "auto" else _positive(text)
+    return text if text == "auto" else positive(text)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -15,9 +15,12 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from srae.config.experiment import Config, Section
+from srae.config.data_sets import without_foreign_keys
+from srae.config.experiment import Config, find_ineffective
+from srae.config.section import Section
+from srae.config.stored import upgrade_stored
 from srae.config.yaml_text import Key, Problem, dump_yaml, parse_yaml, read_text
-from srae.errors import ConfigError, did_you_mean
+from srae.errors import ConfigError, did_you_mean, explain_problem, show_value
 from srae.files import CHECKOUT, PACKAGE
 
 CONFIG_FOLDERS = (PACKAGE / "configs", CHECKOUT / "configs")
@@ -67,14 +70,24 @@ def load_config(
         ConfigError: lists every problem with file, line and key.
     """
     file = find_config(str(path))
-    return parse_config(read_text(file), str(file), overrides, check_options=check_options)
+    text = read_text(file)
+    return parse_section(Config, text, str(file), overrides, check_options=check_options, find_more=find_ineffective)
 
 
 def parse_config(
-    text: str, source: str, overrides: Sequence[str] = (), *, check_options: CheckOptions | None = None
+    text: str,
+    source: str,
+    overrides: Sequence[str] = (),
+    *,
+    check_options: CheckOptions | None = None,
+    stored: bool = False,
 ) -> Config:
-    """As `load_config`, from text; `source` names it in messages."""
-    return parse_section(Config, text, source, overrides, check_options=check_options)
+    """As `load_config`, from text; `source` names it in messages.
+
+    Args:
+        stored: it is a run's config.yaml, perhaps of an older srae, see `upgrade_stored`.
+    """
+    return parse_section(Config, text, source, overrides, check_options=check_options, stored=stored)
 
 
 def parse_section(
@@ -84,17 +97,28 @@ def parse_section(
     overrides: Sequence[str] = (),
     *,
     check_options: CheckOptions | None = None,
+    find_more: Callable[[Section], Sequence[Problem]] = lambda _: (),
+    stored: bool = False,
 ) -> SectionType:
-    """A YAML as any section; `parse_config` is this for a whole experiment."""
+    """A YAML as any section; `parse_config` is this for a whole experiment.
+
+    Args:
+        find_more: what else is wrong with a section whose values are each right.
+    """
     value, lines, problems = parse_yaml(text, source)
     if not isinstance(value, dict):
         raise ConfigError("a config is a mapping of keys", source, "start from a file in configs/")
+    if stored:
+        value = upgrade_stored(value)
     sources: dict[Key, str] = {}
     for override in overrides:
         _apply(value, override, sources)
+    if ("data", "name") in sources:  # another data set: what the file says of its own goes with it
+        value["data"] = without_foreign_keys(value["data"], [str(key[1]) for key in sources if key[0] == "data"])
     section: SectionType | None = None
     try:
         section = kind.model_validate(value)
+        problems += find_more(section)
     except ValidationError as error:
         problems += [(tuple(e["loc"]), _explain(kind, tuple(e["loc"]), dict(e))) for e in error.errors()]
     model = value.get("model")
@@ -126,44 +150,13 @@ def _apply(value: dict[str, Any], override: str, sources: dict[Key, str]) -> Non
     sources[place] = f"--set {override}"
 
 
-_PLAIN = {
-    "int_type": "needs a whole number",
-    "float_type": "needs a number",
-    "string_type": "needs text",
-    "bool_type": "needs true or false",
-    "list_type": "needs a list, e.g. [1, 2]",
-    "missing": "is missing",
-    "model_type": "needs keys of its own",
-}
-
-
 def _explain(root: type[BaseModel], key: Key, error: dict[str, Any]) -> str:
-    kind, given = error["type"], error.get("input")
-    if kind == "extra_forbidden":
-        known = _fields(root, key[:-1])
-        return f"unknown key; {did_you_mean(str(key[-1]), known) or 'known keys: ' + ', '.join(known)}"
-    if kind == "literal_error":
-        expected = error["ctx"]["expected"].replace("'", "").replace(" or ", ", ").split(", ")
-        return f"{_show(given)} is not one of {', '.join(expected)}. {did_you_mean(str(given), expected)}".strip()
-    if kind in ("too_short", "too_long"):
-        least_or_most = error["ctx"].get("min_length", error["ctx"].get("max_length"))
-        return f"needs {least_or_most} items, not {_show(given)}"
-    if kind in _PLAIN:
-        return _PLAIN[kind] if kind == "missing" else f"{_PLAIN[kind]}, not {_show(given)}"
-    message = error["msg"].removeprefix("Value error, ").replace("Input should", "should")
-    return message if kind == "value_error" else f"{message}, not {_show(given)}"
-
-
-def _show(given: Any) -> str:
-    """A value as YAML writes it, at most a line of it."""
-    words = {None: "nothing", True: "true", False: "false"}
-    text = words[given] if given is None or isinstance(given, bool) else repr(given)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    return explain_problem(error, _fields(root, key[:-1]) if error["type"] == "extra_forbidden" else ())
 
 
 def _dotted(key: Key) -> str:
     """``train.epochs``; a key with control characters or endless length cannot spoil the terminal."""
-    return ".".join(str(k) if str(k).isprintable() and len(str(k)) <= 60 else _show(k) for k in key) or "config"
+    return ".".join(str(k) if str(k).isprintable() and len(str(k)) <= 60 else show_value(k) for k in key) or "config"
 
 
 def _fields(section: type[BaseModel], key: Key) -> list[str]:

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple, TypeVar
 
 import numpy as np
 
-from srae.data.contract import Options
+from srae.config.data_sets import PairsConfig
 from srae.data.low_side import AnyShelf, add_sizes, count_copies, find_misfit, make_low, shrunk, sizes_of, with_sizes
 from srae.data.mapped import Room, largest_in_memory, make_key, open_mapped
 from srae.data.matching import Pair, Problem, show
@@ -33,7 +33,7 @@ class TakenIn(NamedTuple):
 
 
 def take_in(
-    pairs: Mapping[str, list[Pair]], options: Options, folder: Path | None, source: Path, *, whole: bool
+    pairs: Mapping[str, list[Pair]], options: PairsConfig, folder: Path | None, source: Path, *, whole: bool
 ) -> TakenIn:
     """Read the pictures of every split, both sides, and make the low side, or several, where there is none.
 
@@ -70,7 +70,8 @@ def take_in(
             if _contents(scanned) != _contents(known):
                 raise DataError("pictures changed while they were read", str(source), "start again")
 
-        made = json.dumps([options.channels, options.degrade, options.enlarge], sort_keys=True)
+        degrade = options.degrade.model_dump() if options.degrade else None
+        made = json.dumps([options.channels, degrade, options.enlarge], sort_keys=True)
         stores, path = open_mapped(make_key([made, repr(rooms), *_contents(known)]), flat, fill_file)
         scanned.update(known)
         size = path.stat().st_size / 1e9
@@ -82,7 +83,7 @@ def take_in(
 
 class _Intake:
     def __init__(
-        self, pairs: Mapping[str, list[Pair]], options: Options, folder: Path | None, source: Path, *, whole: bool
+        self, pairs: Mapping[str, list[Pair]], options: PairsConfig, folder: Path | None, source: Path, *, whole: bool
     ) -> None:
         self.pairs, self.options, self.folder, self.source, self.whole = pairs, options, folder, source, whole
 
@@ -112,7 +113,7 @@ class _Intake:
                 highs.append(sizes[pair.high])
                 lows.append(sizes[pair.low])
                 continue
-            scale = degrade["scale"]
+            scale = degrade.scale
             shrink = 1 if self.options.enlarge else scale
             cut = _cut(sizes[pair.high], scale)
             made = [cut, *(shrunk(cut, factor, scale) for factor in factors)]
@@ -140,7 +141,7 @@ class _Intake:
                 assert low is not None
                 low_shelves[0].put(index, low)
             else:
-                kernel, scale, name = degrade["kernel"], degrade["scale"], self.pairs[split][index].name
+                kernel, scale, name = degrade.kernel, degrade.scale, self.pairs[split][index].name
                 if find_misfit((high.shape[0], high.shape[1]), kernel, scale):
                     return  # told by `find_misfits`
                 height, width = _cut((high.shape[0], high.shape[1]), scale)
@@ -177,14 +178,14 @@ def pixel_reader(channels: Literal["L", "RGB", "RGBA"]) -> Reader:
     return read
 
 
-def find_misfits(scanned: Mapping[str, list[Scanned]], options: Options, root: Path | None) -> list[Problem]:
+def find_misfits(scanned: Mapping[str, list[Scanned]], options: PairsConfig, root: Path | None) -> list[Problem]:
     """Pictures of which no low side can be made."""
     degrade = options.degrade
     return [
         Problem(split, show(item.pair.high, root), what, "remove the file")
         for split, items in scanned.items()
         for item in items
-        if degrade and (what := find_misfit(item.high.size, degrade["kernel"], degrade["scale"]))
+        if degrade and (what := find_misfit(item.high.size, degrade.kernel, degrade.scale))
     ]
 
 

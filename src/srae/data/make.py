@@ -15,8 +15,8 @@ from srae.data.low_side import LowKernel, find_misfit, make_low
 from srae.data.matching import Pair, Problem, show
 from srae.data.scan import raise_problems
 from srae.data.splits import split_by_name
-from srae.errors import ConfigError, DataError, ResourceError
-from srae.files import replace_file, temporary_name
+from srae.errors import DataError, ResourceError
+from srae.files import check_new_folder, replace_file, temporary_name
 from srae.images.picture import Picture, read_picture, to_uint8, write_picture
 from srae.images.resample import Kernel
 
@@ -46,8 +46,7 @@ def make_pairs(
     """
     if not high.is_dir():
         raise DataError("folder is missing", str(high), "check the path")
-    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
-        raise ConfigError("output folder is not empty", str(out), "name a new folder; nothing is ever overwritten")
+    check_new_folder(out)
     splits = _choose(high, shares)
     partial = temporary_name(out.absolute())
     jobs = [(split, pair) for split, pairs in splits.items() for pair in pairs]

@@ -15,9 +15,6 @@ built for, else None.
 
 from __future__ import annotations
 
-import inspect
-import types
-import typing
 from typing import Any
 
 import torch
@@ -32,6 +29,7 @@ from srae.models.edsr import EDSR
 from srae.models.espcn import ESPCN
 from srae.models.fsrcnn import FSRCNN
 from srae.models.imdn import IMDN
+from srae.models.options import find_problems
 from srae.models.residual import ResidualNetwork
 from srae.models.srcnn import SRCNN
 from srae.models.unet import UNet
@@ -71,60 +69,11 @@ def build_model(name: str, in_shape: Shape, out_shape: Shape, options: dict[str,
         raise ConfigError(f"model {name}: {error}", None, "change the model's options or the data's crop") from None
 
 
-def model_options(name: str) -> dict[str, inspect.Parameter]:
-    """The options of a network: the keyword-only arguments of its constructor, shapes left out.
-
-    Annotations are resolved to types.
-    """
-    signature = inspect.signature(MODELS[name], eval_str=True)
-    return {key: p for key, p in signature.parameters.items() if key not in ("in_shape", "out_shape")}
-
-
 def check_options(name: str, options: dict[str, Any]) -> list[tuple[str, str]]:
     """What is wrong with them, as (option, message) pairs; an unknown name is reported under ``name``."""
-
-    def meant(word: str, known: typing.Iterable[str]) -> str:
-        return did_you_mean(word, known) or f"known: {', '.join(known)}"
-
     if name not in MODELS:
-        return [("name", f"no model {name!r}; {meant(name, MODELS)}")]
-    known = model_options(name)
-    problems = [(key, f"unknown option of {name}; {meant(key, known)}") for key in options if key not in known]
-    problems += [
-        (key, f"needs {describe_type(known[key].annotation)}, not {value!r}")
-        for key, value in options.items()
-        if key in known and not _fits(value, known[key].annotation)
-    ]
-    problems += [(key, "is missing") for key, p in known.items() if p.default is p.empty and key not in options]
-    return problems
-
-
-def _fits(value: Any, wanted: Any) -> bool:
-    origin, arguments = typing.get_origin(wanted), typing.get_args(wanted)
-    if origin in (typing.Union, types.UnionType):
-        return any(_fits(value, choice) for choice in arguments)
-    if origin is list:
-        return isinstance(value, list) and len(value) > 0 and all(_fits(item, arguments[0]) for item in value)
-    if origin is typing.Literal:
-        return value in arguments
-    if wanted is float:
-        return isinstance(value, int | float) and not isinstance(value, bool)
-    if wanted is int:  # sizes, counts and sides: none of them may be negative
-        return isinstance(value, int) and not isinstance(value, bool) and value >= 0
-    return value is None if wanted is types.NoneType else isinstance(value, wanted)
-
-
-def describe_type(wanted: Any) -> str:
-    """An annotation in words: ``a whole number or a list of whole numbers``."""
-    origin, arguments = typing.get_origin(wanted), typing.get_args(wanted)
-    if origin in (typing.Union, types.UnionType):
-        return " or ".join(describe_type(choice) for choice in arguments)
-    if origin is list:
-        return f"a list of {describe_type(arguments[0]).removeprefix('a ')}s"
-    if origin is typing.Literal:
-        return "one of " + ", ".join(map(str, arguments))
-    names = {int: "a whole number", float: "a number", bool: "true or false", str: "text", types.NoneType: "null"}
-    return names.get(wanted, str(wanted))
+        return [("name", f"no model {name!r}; {did_you_mean(name, MODELS) or 'known: ' + ', '.join(MODELS)}")]
+    return find_problems(MODELS[name], options)
 
 
 def count_parameters(model: nn.Module) -> int:

@@ -73,6 +73,13 @@ def picture_scale(in_shape: tuple[int, int, int], out_shape: tuple[int, int, int
     return scale
 
 
+def check_multiple(in_shape: tuple[int, int, int], multiple: int, why: str) -> None:
+    """Raises: ValueError when a side of the samples is no multiple of what the network halves or folds it to."""
+    if any(side % multiple for side in in_shape[1:]):
+        height, width = in_shape[1:]
+        raise ValueError(f"{why}: the sides of a sample must be multiples of {multiple}, not {width}x{height}")
+
+
 def enlarged_radius(radius: int, scale: int) -> int:
     """Receptive radius in pixels of the input where `enlarge_bicubic` comes first; `radius` is in enlarged pixels."""
     return radius if scale == 1 else 2 + math.ceil(radius / scale)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from srae.models.blocks import Activation, Init, build_activation, conv_size, initialise, per_layer
+from srae.models.options import Channels, Padding, PerLayer, Rate, Side
 
 
 class ConvClassifier(nn.Module):
@@ -37,15 +38,15 @@ class ConvClassifier(nn.Module):
         *,
         in_shape: tuple[int, int, int],
         out_shape: tuple[int, ...],
-        channels: list[int],
-        kernel: int | list[int] = 3,
-        stride: int | list[int] = 1,
-        padding: int | list[int] = 0,
-        pool: int | list[int] = 1,
-        dense: list[int] | None = None,
+        channels: PerLayer[Channels],
+        kernel: Side | PerLayer[Side] = 3,
+        stride: Side | PerLayer[Side] = 1,
+        padding: Padding | PerLayer[Padding] = 0,
+        pool: Side | PerLayer[Side] = 1,
+        dense: PerLayer[Channels] | None = None,
         activation: Activation = "relu",
         batch_norm: bool = False,
-        dropout: float = 0.0,
+        dropout: Rate = 0.0,
         init: Init = "torch",
     ) -> None:
         super().__init__()
@@ -102,8 +103,8 @@ class ResidualClassifier(nn.Module):
         *,
         in_shape: tuple[int, int, int],
         out_shape: tuple[int, ...],
-        channels: list[int],
-        dropout: float = 0.0,
+        channels: PerLayer[Channels],
+        dropout: Rate = 0.0,
         init: Init = "torch",
     ) -> None:
         super().__init__()

@@ -23,6 +23,7 @@ from srae.models.blocks import (
     to_range,
     transposed_size,
 )
+from srae.models.options import Channels, Code, Padding, PerLayer, Rate, Side, ValueRange
 
 
 class ConvAutoencoder(nn.Module):
@@ -55,21 +56,21 @@ class ConvAutoencoder(nn.Module):
         *,
         in_shape: tuple[int, int, int],
         out_shape: tuple[int, int, int],
-        channels: list[int],
-        kernel: int | list[int] = 3,
-        stride: int | list[int] = 2,
-        padding: int | list[int] = 1,
-        pool: int | list[int] = 1,
+        channels: PerLayer[Channels],
+        kernel: Side | PerLayer[Side] = 3,
+        stride: Side | PerLayer[Side] = 2,
+        padding: Padding | PerLayer[Padding] = 1,
+        pool: Side | PerLayer[Side] = 1,
         activation: Activation = "relu",
-        decoder_activations: list[Activation] | None = None,
+        decoder_activations: PerLayer[Activation] | None = None,
         latent_activation: Activation = "none",
         output_activation: Activation = "none",
-        latent: int | None = None,
+        latent: Code | None = None,
         skips: bool = False,
         batch_norm: bool = False,
-        dropout: float = 0.0,
+        dropout: Rate = 0.0,
         plain_output: bool = False,
-        value_range: list[float] | None = None,
+        value_range: ValueRange | None = None,
     ) -> None:
         super().__init__()
         if in_shape != out_shape:

@@ -7,6 +7,7 @@ import math
 from torch import Tensor, nn
 
 from srae.models.blocks import Activation, Init, build_activation, from_range, initialise, to_range
+from srae.models.options import Code, Rate, ValueRange
 
 
 class DenseAutoencoder(nn.Module):
@@ -31,12 +32,12 @@ class DenseAutoencoder(nn.Module):
         *,
         in_shape: tuple[int, int, int],
         out_shape: tuple[int, int, int],
-        hidden: int,
+        hidden: Code,
         activation: Activation = "relu",
         output_activation: Activation = "sigmoid",
-        dropout: float = 0.0,
+        dropout: Rate = 0.0,
         init: Init = "torch",
-        value_range: list[float] | None = None,
+        value_range: ValueRange | None = None,
     ) -> None:
         super().__init__()
         if in_shape != out_shape:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from srae.models.blocks import picture_scale
+from srae.models.options import Blocks, Channels
 from srae.models.residual import ResidualBlock
 
 
@@ -33,8 +34,8 @@ class EDSR(nn.Module):
         *,
         in_shape: tuple[int, int, int],
         out_shape: tuple[int, int, int],
-        blocks: int = 16,
-        width: int = 64,
+        blocks: Blocks = 16,
+        width: Channels = 64,
     ) -> None:
         super().__init__()
         self.scale = picture_scale(in_shape, out_shape)

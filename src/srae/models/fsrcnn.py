@@ -12,6 +12,7 @@ import math
 from torch import Tensor, nn
 
 from srae.models.blocks import picture_scale
+from srae.models.options import Blocks, Channels
 
 
 class FSRCNN(nn.Module):
@@ -33,9 +34,9 @@ class FSRCNN(nn.Module):
         *,
         in_shape: tuple[int, int, int],
         out_shape: tuple[int, int, int],
-        features: int = 56,
-        shrunk: int = 12,
-        mappings: int = 4,
+        features: Channels = 56,
+        shrunk: Channels = 12,
+        mappings: Blocks = 4,
     ) -> None:
         super().__init__()
         self.scale = picture_scale(in_shape, out_shape)

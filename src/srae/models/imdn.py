@@ -11,11 +11,15 @@ that depend on the picture's size: it could not be tiled either.)
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from srae.models.blocks import picture_scale
+from srae.models.options import Blocks, Channels
 
 _SLOPE = 0.05
 
@@ -27,7 +31,7 @@ class IMDN(nn.Module):
         in_shape: (C, h, w) of a sample.
         out_shape: (C, H, W), an integer multiple of it.
         blocks: number of distillation blocks.
-        width: channels of the blocks, a multiple of 4.
+        width: channels of the blocks, a multiple of 4: a quarter is kept at each step.
     """
 
     multiple_of = 1
@@ -39,12 +43,10 @@ class IMDN(nn.Module):
         *,
         in_shape: tuple[int, int, int],
         out_shape: tuple[int, int, int],
-        blocks: int = 6,
-        width: int = 64,
+        blocks: Blocks = 6,
+        width: Annotated[Channels, Field(multiple_of=4)] = 64,
     ) -> None:
         super().__init__()
-        if width % 4:
-            raise ValueError(f"width must be a multiple of 4, not {width}: a quarter is kept at each step")
         self.scale = picture_scale(in_shape, out_shape)
         self.head = nn.Conv2d(in_shape[0], width, 3, padding=1)
         self.blocks = nn.ModuleList(DistillationBlock(width) for _ in range(blocks))

@@ -12,7 +12,8 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from srae.models.blocks import enlarge_bicubic, picture_scale
+from srae.models.blocks import check_multiple, enlarge_bicubic, picture_scale
+from srae.models.options import Blocks, Channels, Side
 
 
 class ResidualNetwork(nn.Module):
@@ -33,13 +34,14 @@ class ResidualNetwork(nn.Module):
         *,
         in_shape: tuple[int, int, int],
         out_shape: tuple[int, int, int],
-        width: int = 48,
-        blocks: int = 8,
-        shrink: int = 2,
+        width: Channels = 48,
+        blocks: Blocks = 8,
+        shrink: Side = 2,
     ) -> None:
         super().__init__()
         self.scale = picture_scale(in_shape, out_shape)
         self.shrink = self.multiple_of = shrink
+        check_multiple(in_shape, shrink, "shrink")
         self.receptive_radius = shrink * (2 * blocks + 3)
         unfold = shrink * self.scale
         self.head = nn.Conv2d(in_shape[0] * shrink**2, width, 3, padding=1)

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from srae.models.blocks import enlarge_bicubic, enlarged_radius, picture_scale
+from srae.models.options import Side
 
 
 class SRCNN(nn.Module):
@@ -31,7 +32,7 @@ class SRCNN(nn.Module):
     fixed_size = None
 
     def __init__(
-        self, *, in_shape: tuple[int, int, int], out_shape: tuple[int, int, int], middle_kernel: int = 5
+        self, *, in_shape: tuple[int, int, int], out_shape: tuple[int, int, int], middle_kernel: Side = 5
     ) -> None:
         super().__init__()
         if middle_kernel % 2 == 0:

@@ -7,11 +7,15 @@ Structure after Ronneberger et al. 2015, "U-Net".
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from srae.models.blocks import Activation, build_activation, from_range, to_range
+from srae.models.blocks import Activation, build_activation, check_multiple, from_range, to_range
+from srae.models.options import Channels, PerLayer, ValueRange
 
 
 class UNet(nn.Module):
@@ -34,16 +38,17 @@ class UNet(nn.Module):
         *,
         in_shape: tuple[int, int, int],
         out_shape: tuple[int, int, int],
-        channels: list[int],
+        channels: Annotated[PerLayer[Channels], Field(max_length=12)],
         activation: Activation = "relu",
         output_activation: Activation = "none",
-        value_range: list[float] | None = None,
+        value_range: ValueRange | None = None,
     ) -> None:
         super().__init__()
         if in_shape != out_shape:
             raise ValueError(f"input {in_shape} and target {out_shape} differ; this network keeps the size")
         self.low, self.high = value_range or (0.0, 1.0)
         self.multiple_of = 2 ** (len(channels) - 1)
+        check_multiple(in_shape, self.multiple_of, f"{len(channels)} levels")
         # Two 3x3 convolutions reach 2 pixels of their level, on the way down and
         # up again; a pooled or enlarged level adds one of its own pixels.
         self.receptive_radius = sum(4 * 2**level for level in range(len(channels))) + 2 * self.multiple_of

@@ -8,10 +8,13 @@ initialisation, the result added to the input; 664,704 weights for one channel.
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Annotated
 
+from pydantic import Field
 from torch import Tensor, nn
 
 from srae.models.blocks import enlarge_bicubic, enlarged_radius, picture_scale
+from srae.models.options import Blocks, Channels
 
 
 class VDSR(nn.Module):
@@ -32,12 +35,10 @@ class VDSR(nn.Module):
         *,
         in_shape: tuple[int, int, int],
         out_shape: tuple[int, int, int],
-        layers: int = 20,
-        width: int = 64,
+        layers: Annotated[Blocks, Field(ge=2)] = 20,
+        width: Channels = 64,
     ) -> None:
         super().__init__()
-        if layers < 2:
-            raise ValueError(f"layers must be at least 2, not {layers}")
         self.scale = picture_scale(in_shape, out_shape)
         self.receptive_radius = enlarged_radius(layers, self.scale)
         sides = [in_shape[0], *[width] * (layers - 1), out_shape[0]]

@@ -21,8 +21,7 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from srae.errors import ConfigError
-from srae.files import resource_error, write_text
+from srae.files import check_new_folder, resource_error, write_text
 from srae.report.canvas import FORMATS, Variant
 from srae.report.charts import draw_bars, draw_levels, draw_pareto, draw_shares
 from srae.report.confusion import classes_table, draw_confusion, is_large, pairs_table
@@ -85,8 +84,7 @@ def write_report(
         ConfigError: the folder is not empty.
         ResourceError: it cannot be written.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise ConfigError("the output folder is not empty", str(folder), "name another one with -o")
+    check_new_folder(folder)
     words = words_of(language)
     sections = make_sections(runs)
     try:

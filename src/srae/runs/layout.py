@@ -14,12 +14,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from srae.config.measures import METRICS
 from srae.errors import ConfigError
 from srae.files import natural_key
 from srae.locks import is_locked
 
 VERSION = 1
-COLUMNS = (
+_ALWAYS = (
     "epoch",
     "step",
     "train_mse",
@@ -41,6 +42,8 @@ COLUMNS = (
     "val_accuracy",
     "train_accuracy",
 )
+COLUMNS = (*_ALWAYS, *(column for name in METRICS if (column := f"val_{name}") not in _ALWAYS))
+"""Of metrics.csv."""
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,80}")
 
 

@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from srae.checkpoints.format import read_checkpoint
 from srae.checkpoints.loading import load_weights
+from srae.config.schedules import learning_rate_at
 from srae.data import Split
 from srae.device import (
     describe_call,
@@ -32,7 +33,7 @@ from srae.runs.messages import epoch_line
 from srae.runs.reader import read_rows
 from srae.runs.writer import RunWriter
 from srae.training.checkpointer import Checkpointer
-from srae.training.optimizer import learning_rate_at, set_learning_rate, update_average
+from srae.training.optimizer import set_learning_rate, update_average
 from srae.training.prepare import epoch_batches
 from srae.training.progress import Progress
 from srae.training.session import Session, make_row, make_summary, start_lines
