@@ -1,8 +1,8 @@
 """Do the lowest versions that pyproject.toml allows work?  A fresh environment of them, and a part of the tests.
 
-    python scripts/test_floors.py                       # in a folder for temporary files; removed afterwards
-    python scripts/test_floors.py --python python3.10   # the Python to make it from
-    python scripts/test_floors.py -- tests              # other tests
+    python scripts/test_floors.py --python python3.10   # the Python to make it from; removed afterwards
+    python scripts/test_floors.py --keep floors-env     # kept there, and taken again by the next call
+    python scripts/test_floors.py tests                 # other tests
 
 Needs a package registry and 8 GB of disk (torch with CUDA is 5 of them); about ten minutes.  What srae's own
 requirements need in turn comes in its newest version, as a user would get it.
@@ -29,10 +29,11 @@ TESTS = ("tests/test_files.py", "tests/test_device.py", "tests/test_imports.py",
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--python", default=sys.executable, help="interpreter of the environment")
+    parser.add_argument("--keep", metavar="FOLDER", type=Path, help="make the environment here, and leave it")
     parser.add_argument("tests", nargs="*", default=TESTS, help="what pytest is to run")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="srae-floors-") as folder:
-        environment = Path(folder) / "env"
+        environment = (args.keep or Path(folder) / "env").absolute()
         subprocess.run([args.python, "-m", "venv", str(environment)], check=True)
         python = str(environment / ("Scripts/python.exe" if os.name == "nt" else "bin/python"))
         subprocess.run([python, "-m", "pip", "install", "--quiet", "uv"], check=True)
@@ -41,7 +42,8 @@ def main() -> int:
         subprocess.run([*install, "--resolution", "lowest-direct", "--editable", "."], cwd=ROOT, check=True)
         subprocess.run([python, "-m", "uv", "pip", "freeze", "--python", python], check=True)
         subprocess.run([*install, "--group", "test"], cwd=ROOT, check=True)
-        command = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *args.tests]
+        # An old library with a new one below it may warn of itself; here that is no error.
+        command = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "default", *args.tests]
         return subprocess.run(command, cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}).returncode
 
 

@@ -33,7 +33,7 @@ class Refusing:
 for name in HIDDEN & set(sys.modules):
     del sys.modules[name]
 sys.meta_path.insert(0, Refusing())
-for name in ("sched_getaffinity", "fork", "mkfifo", "getuid", "geteuid", "sysconf", "pread", "pwrite"):
+for name in ("sched_getaffinity", "fork", "mkfifo", "getuid", "geteuid", "pread", "pwrite"):
     delattr(os, name)
 
 import srae

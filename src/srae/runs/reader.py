@@ -70,7 +70,7 @@ def read_rows(path: Path) -> list[dict[str, float | None]]:
         text = (path / "metrics.csv").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return []
-    lines = text.splitlines(keepends=True)
+    lines = text.replace("\0", "\ufffd").splitlines(keepends=True)  # Python 3.10 refuses a line with NUL
     whole = [lines[0], *(line for line in lines[1:] if epoch_of(line) is not None)] if lines else []
     return [{key: _number(value) for key, value in row.items() if key} for row in csv.DictReader(whole)]
 
