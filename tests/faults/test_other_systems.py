@@ -19,7 +19,7 @@ from srae.locks import find_refusals
 
 _WINDOWS = """
 import json, os, sys, warnings
-import platformdirs  # which knows that this is no Windows
+import platformdirs, psutil, torch._dynamo  # which know that this is no Windows
 
 # Elsewhere text is not UTF-8 unless that is said.
 warnings.filterwarnings("error", category=EncodingWarning, module="srae")
@@ -30,8 +30,9 @@ class Refusing:
         if name in HIDDEN:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
-for name in HIDDEN & set(sys.modules):
-    del sys.modules[name]
+for name in list(sys.modules):
+    if name.partition(".")[0] in HIDDEN | {"filelock"}:
+        del sys.modules[name]
 sys.meta_path.insert(0, Refusing())
 for name in ("sched_getaffinity", "fork", "mkfifo", "getuid", "geteuid", "pread", "pwrite"):
     delattr(os, name)
