@@ -17,7 +17,7 @@ from srae.errors import ConfigError, SraeError
 if TYPE_CHECKING:
     import torch
 
-    from srae.checkpoints.loading import Loaded
+    from srae.checkpoints.loading import TrainedModel
     from srae.config.experiment import DataConfig
     from srae.data import Data
 
@@ -132,9 +132,9 @@ def _score(args: argparse.Namespace, path: Path, device: torch.device) -> dict[s
     from srae.evaluation.tasks import TASKS
     from srae.models.baselines import baseline_name
 
-    loaded = load_model(path)
-    task, trained_on = TASKS[loaded.config.task], loaded.config.data
-    model, options = loaded.model, _data_options(args, trained_on)
+    trained = load_model(path)
+    task, trained_on = TASKS[trained.config.task], trained.config.data
+    model, options = trained.model, _data_options(args, trained_on)
     if task.has_baseline and trained_on.channels == "L":  # scored on the same colour pictures as every other network
         model, options["channels"] = InColour(model), "RGB"
         say("this model knows grey only: the colours are enlarged bicubically")
@@ -150,9 +150,9 @@ def _score(args: argparse.Namespace, path: Path, device: torch.device) -> dict[s
     if task.has_baseline:
         in_shape, out_shape = split.input.picture(0).shape, split.target.picture(0).shape
         scale = out_shape[1] // in_shape[1]
-        if scale != loaded.model.scale:
+        if scale != trained.model.scale:
             raise ConfigError(
-                f"the model enlarges by {loaded.model.scale}, these pairs by {scale}", str(loaded.path), "see --scale"
+                f"the model enlarges by {trained.model.scale}, these pairs by {scale}", str(trained.path), "see --scale"
             )
         border = args.scale or scale
         protocol = Protocol(channels="Y", border=border) if args.protocol == "y" else Protocol(channels="RGB")
@@ -161,7 +161,7 @@ def _score(args: argparse.Namespace, path: Path, device: torch.device) -> dict[s
             model, label = SelfEnsemble(model), f"{label}-self-ensemble"
         identity = evaluate(baseline_model(tuple(in_shape), tuple(out_shape)), split, task, protocol)
     else:
-        _check_targets(loaded, data)
+        _check_targets(trained, data)
     scores = score_split(model.to(device), split, data.classes, task, protocol)
     baseline = {"baseline": baseline_name(scale)} if task.has_baseline else {}
     about: dict[str, Any] = {
@@ -169,32 +169,32 @@ def _score(args: argparse.Namespace, path: Path, device: torch.device) -> dict[s
         "protocol": {**protocol.as_dict(), **baseline},
         args.split: means({name: scores[name] for name in task.metrics}),
         "identity": means(identity) or None,
-        "best_epoch": loaded.meta.get("progress", {}).get("best_epoch"),  # of a run that goes on others are scored
+        "best_epoch": trained.meta.get("progress", {}).get("best_epoch"),  # of a run that goes on others are scored
     }
     columns = {**scores, **({"identity_mse": identity["mse"]} if identity else {})}
     table = {"split": [args.split] * len(split), "name": split.names, **columns}
-    output = _store(args, loaded.path, label, about, table)
+    output = _store(args, trained.path, label, about, table)
     if not args.json:
         show(f"data      {data.name}, {args.split}: {len(split)} pictures, fingerprint {data.fingerprint}")
         if task.images:
             show(f"protocol  {protocol}")
         _show_figures(about, args.split)
-    return {"model": str(loaded.path), **about, "images": str(output)}
+    return {"model": str(trained.path), **about, "images": str(output)}
 
 
-def _check_targets(loaded: Loaded, data: Data) -> None:
+def _check_targets(trained: TrainedModel, data: Data) -> None:
     """Raise ConfigError where the data want something else than the model puts out: other classes, be they as many."""
     remedy = "give the data that it was trained on"
-    if loaded.config.task == "classification":
-        known = loaded.meta["data"].get("classes")
+    if trained.config.task == "classification":
+        known = trained.meta["data"].get("classes")
         if not known:
-            say(f"{loaded.path} does not name its classes: taken to be {_listed(data.classes)}")
+            say(f"{trained.path} does not name its classes: taken to be {_listed(data.classes)}")
         elif known != data.classes:
             what = f"the model knows {_listed(known, data.classes)}; these pictures are {_listed(data.classes, known)}"
-            raise ConfigError(what, str(loaded.path), f"{remedy}, or give its classes these names, in this order")
-    if tuple(data.out_shape) != tuple(loaded.out_shape):
-        what = f"the model puts out {loaded.out_shape}, these data want {data.out_shape}"
-        raise ConfigError(what, str(loaded.path), remedy)
+            raise ConfigError(what, str(trained.path), f"{remedy}, or give its classes these names, in this order")
+    if tuple(data.out_shape) != tuple(trained.out_shape):
+        what = f"the model puts out {trained.out_shape}, these data want {data.out_shape}"
+        raise ConfigError(what, str(trained.path), remedy)
 
 
 def _listed(names: list[str], others: list[str] | None = None, shown: int = 8) -> str:

@@ -149,7 +149,7 @@ def run(args: argparse.Namespace) -> int:
             _report(outcome, outcomes, tell, args.json, several=len(jobs) > 1)
             outcomes.append(outcome)
     if args.json:
-        document = {"model": " ".join(str(loaded.path) for loaded in chain), "scale": scale}
+        document = {"model": " ".join(str(trained.path) for trained in chain), "scale": scale}
         print_json(document | _list_outcomes(outcomes, skipped))
     return _exit_code(outcomes)
 

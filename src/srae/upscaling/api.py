@@ -37,7 +37,7 @@ _TENSOR_SHAPES = "(C, H, W) or (B, C, H, W) with 1, 3 or 4 channels"
 class Model:
     """Trained networks on a device, ready for `upscale`; most often one, else they run one after the other."""
 
-    chain: tuple[loading.Loaded, ...]
+    chain: tuple[loading.TrainedModel, ...]
     device: torch.device
 
     @property

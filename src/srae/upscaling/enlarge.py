@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from srae.checkpoints.loading import Loaded
+from srae.checkpoints.loading import TrainedModel
 from srae.device import autocast, check_memory, float32_kernels, pick_precision
 from srae.errors import CheckpointError, ConfigError, ResourceError
 from srae.images.color import to_luma
@@ -34,26 +34,26 @@ Of every shipped one it changes the PSNR by at most 0.01 dB (docs/results/perfor
 _SMALLER = "use a smaller --scale or picture"
 
 
-def pick_scale(loaded: Loaded, scale: int | None) -> int:
+def pick_scale(trained: TrainedModel, scale: int | None) -> int:
     """The factor between input and output picture.
 
     Raises:
         ConfigError: the model cannot enlarge by `scale`, or is no model for pictures.
     """
-    where = str(loaded.path)
-    if loaded.config.task == "classification":
+    where = str(trained.path)
+    if trained.config.task == "classification":
         raise ConfigError("this model names pictures, it does not enlarge them", where, "choose another with --model")
-    own = read_geometry(loaded.model).scale
+    own = read_geometry(trained.model).scale
     if own > 1 and scale not in (None, own):
         raise ConfigError(f"this model enlarges by {own}, not by {scale}", where, f"use --scale {own}, or leave it out")
     return own if own > 1 else scale or 1
 
 
-def chain_scale(chain: Sequence[Loaded], scale: int | None) -> int:
+def chain_scale(chain: Sequence[TrainedModel], scale: int | None) -> int:
     """`pick_scale` of models that run one after the other; several are given for the scales that they have."""
     if len(chain) == 1:
         return pick_scale(chain[0], scale)
-    own = math.prod(pick_scale(loaded, None) for loaded in chain)
+    own = math.prod(pick_scale(trained, None) for trained in chain)
     if scale not in (None, own):
         raise ConfigError(f"these models enlarge by {own}, not by {scale}", str(chain[0].path), f"use --scale {own}")
     return own
@@ -61,7 +61,7 @@ def chain_scale(chain: Sequence[Loaded], scale: int | None) -> int:
 
 def upscale_picture(
     picture: Picture,
-    chain: Sequence[Loaded],
+    chain: Sequence[TrainedModel],
     *,
     scale: int | None = None,
     tile: int | None = None,
@@ -90,8 +90,8 @@ def upscale_picture(
         ResourceError: not enough memory.
     """
     factor, notes = chain_scale(chain, scale), []
-    for loaded in chain:
-        notes += _remarks(picture, loaded, factor if len(chain) == 1 else pick_scale(loaded, None))
+    for trained in chain:
+        notes += _remarks(picture, trained, factor if len(chain) == 1 else pick_scale(trained, None))
     if self_ensemble:
         notes.append("self-ensemble: the mean over 8 turns and flips, 8 times the work")
     pixels = upscale_pixels(
@@ -110,7 +110,7 @@ def upscale_picture(
 
 def upscale_pixels(
     pixels: np.ndarray,
-    chain: Sequence[Loaded],
+    chain: Sequence[TrainedModel],
     *,
     scale: int | None = None,
     tile: int | None = None,
@@ -125,16 +125,16 @@ def upscale_pixels(
     See `upscale_picture` for the arguments and errors; two and four channels end in alpha.
     """
     factor, dtype, device = chain_scale(chain, scale), pixels.dtype, torch.device(device)
-    for i, loaded in enumerate(chain):
+    for i, trained in enumerate(chain):
         last = i == len(chain) - 1
         pixels = _upscale(
             pixels,
-            loaded,
-            factor if len(chain) == 1 else pick_scale(loaded, None),
+            trained,
+            factor if len(chain) == 1 else pick_scale(trained, None),
             tile=tile,
             device=device,
             self_ensemble=self_ensemble,
-            inner=_pick_dtype(precision, loaded, dtype, device),
+            inner=_pick_dtype(precision, trained, dtype, device),
             kind=kind,
             # Between two networks nothing is rounded to 8 bits.
             dtype=np.dtype(np.uint16) if dtype == np.uint8 and not last else dtype,
@@ -143,13 +143,13 @@ def upscale_pixels(
     return pixels
 
 
-def _pick_dtype(precision: str, loaded: Loaded, pixels: np.dtype, device: torch.device) -> torch.dtype:
+def _pick_dtype(precision: str, trained: TrainedModel, pixels: np.dtype, device: torch.device) -> torch.dtype:
     """What the network computes in: ``float32``, ``bfloat16``, or ``auto``.
 
     ``auto`` is bfloat16 where the hardware has it and nobody sees the difference: 8 bits, and a network that adds to
     the enlarged picture.
     """
-    if precision == "auto" and (pixels != np.uint8 or loaded.config.model.name not in _ADD_TO_BICUBIC):
+    if precision == "auto" and (pixels != np.uint8 or trained.config.model.name not in _ADD_TO_BICUBIC):
         return torch.float32
     found = pick_precision(precision, device)
     return torch.float32 if found == torch.float16 else found  # its effect on images is not measured
@@ -161,7 +161,7 @@ def _share_of(progress: Progress, number: int, count: int, share: float) -> None
 
 def _upscale(
     pixels: np.ndarray,
-    loaded: Loaded,
+    trained: TrainedModel,
     factor: int,
     *,
     tile: int | None,
@@ -173,12 +173,12 @@ def _upscale(
     progress: Progress | None,
 ) -> np.ndarray:
     """Through one network -> `dtype`."""
-    own_scale, height, width = read_geometry(loaded.model).scale, pixels.shape[0] * factor, pixels.shape[1] * factor
+    own_scale, height, width = read_geometry(trained.model).scale, pixels.shape[0] * factor, pixels.shape[1] * factor
     need = height * width * pixels.shape[2] * dtype.itemsize
     check_memory(need, f"a picture of {width}x{height}", _SMALLER)
     try:
         output = make_pixels(height, width, pixels.shape[2], dtype, kind)
-        prepared = _prepare(pixels, loaded, own_scale, factor)
+        prepared = _prepare(pixels, trained, own_scale, factor)
 
         unsound: list[Tensor] = []
         """Of each box on CUDA: whether it is not finite; looked at when all are done, lest the device wait."""
@@ -188,20 +188,20 @@ def _upscale(
             if piece.is_cuda:
                 unsound.append(~torch.isfinite(piece).all())
             elif not bool(torch.isfinite(piece.sum())) and not bool(torch.isfinite(piece).all()):
-                raise _not_finite(loaded)
+                raise _not_finite(trained)
             return to_levels(prepared.finish(box, piece), dtype).to(_LEVELS.get(dtype.name, torch.float32))
 
         def keep(box: Box, levels: Tensor) -> None:
             top, bottom, left, right = box
             output[top:bottom, left:right] = levels.permute(1, 2, 0).numpy()  # (C, H, W) -> (H, W, C)
 
-        model = loaded.model.to(device)
+        model = trained.model.to(device)
         forward = partial(turned_mean, model) if self_ensemble else model
         geometry = read_geometry(model)
         with float32_kernels(device), autocast(device, inner):
             run_pieces(forward, geometry, prepared.input, finish, keep, tile=tile, device=device, progress=progress)
         if unsound and bool(torch.stack(unsound).any()):
-            raise _not_finite(loaded)
+            raise _not_finite(trained)
     except (MemoryError, RuntimeError) as error:
         if not is_memory_error(error):
             raise
@@ -212,8 +212,8 @@ def _upscale(
 _LEVELS = {"uint8": torch.uint8, "uint16": torch.int32}  # torch has few operations for uint16
 
 
-def _not_finite(loaded: Loaded) -> CheckpointError:
-    return CheckpointError("the model's output is not a number", str(loaded.path), "use another run")
+def _not_finite(trained: TrainedModel) -> CheckpointError:
+    return CheckpointError("the model's output is not a number", str(trained.path), "use another run")
 
 
 class _Prepared(NamedTuple):
@@ -245,15 +245,15 @@ class _Prepared(NamedTuple):
         return torch.cat((piece, own_alpha if self.channels == 4 else self.alpha.read(*box).to(piece.device)))
 
 
-def _prepare(pixels: np.ndarray, loaded: Loaded, own_scale: int, factor: int) -> _Prepared:
-    count, channels = (1 if pixels.shape[2] < 3 else 3), loaded.in_shape[0]
+def _prepare(pixels: np.ndarray, trained: TrainedModel, own_scale: int, factor: int) -> _Prepared:
+    count, channels = (1 if pixels.shape[2] < 3 else 3), trained.in_shape[0]
     color = of_pixels(pixels[:, :, :count])
     alpha = large_alpha = None
     if pixels.shape[2] > count:
         alpha = of_pixels(pixels[:, :, count:])
         color, large_alpha = filled(color, alpha), enlarged(alpha, factor, "bicubic")
     if own_scale < factor:
-        kernel = loaded.config.data.enlarge or "bilinear"
+        kernel = trained.config.data.enlarge or "bilinear"
         color = changed(enlarged(color, factor, kernel), _clamp)
         alpha = None if alpha is None else changed(enlarged(alpha, factor, kernel), _clamp)
     chroma = None
@@ -269,8 +269,8 @@ def _clamp(planes: Tensor) -> Tensor:
     return planes.clamp(0, 1)
 
 
-def _remarks(picture: Picture, loaded: Loaded, factor: int) -> list[str]:
-    geometry, data, notes = read_geometry(loaded.model), loaded.config.data, []
+def _remarks(picture: Picture, trained: TrainedModel, factor: int) -> list[str]:
+    geometry, data, notes = read_geometry(trained.model), trained.config.data, []
     if geometry.scale == 1 and factor == 1:
         notes.append("this model keeps the size; --scale 2 enlarges first")
     elif geometry.scale < factor:
@@ -283,6 +283,6 @@ def _remarks(picture: Picture, loaded: Loaded, factor: int) -> list[str]:
         notes.append(f"this model is bound to {width}x{height}: other sizes run in overlapping windows")
     elif geometry.sees_all:
         notes.append("this model sees the whole picture at once: it runs in one piece, not in tiles")
-    if loaded.in_shape[0] == 1 and picture.colors == 3:
+    if trained.in_shape[0] == 1 and picture.colors == 3:
         notes.append("this model knows grey only: the colours are enlarged bicubically")
     return notes

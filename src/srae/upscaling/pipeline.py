@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import torch
 
-from srae.checkpoints.loading import Loaded
+from srae.checkpoints.loading import TrainedModel
 from srae.device import check_memory
 from srae.errors import PartialError, ResourceError, SraeError
 from srae.images.decode import MAX_PIXELS, read_size
@@ -71,7 +71,7 @@ class Outcome:
 
 def run_jobs(
     jobs: Sequence[Job],
-    chain: Sequence[Loaded],
+    chain: Sequence[TrainedModel],
     device: torch.device,
     options: Options,
     progress: Callable[[float], None] = lambda _: None,
@@ -164,7 +164,7 @@ def _read(job: Job, options: Options) -> _Work:
 
 def _compute(
     work: _Work,
-    chain: Sequence[Loaded],
+    chain: Sequence[TrainedModel],
     device: torch.device,
     options: Options,
     factor: int,
@@ -202,7 +202,7 @@ def _compute(
             outcome.notes.append(f"{kind} loses nothing: --quality changes nothing")
 
 
-def _write(work: _Work, chain: Sequence[Loaded], options: Options, factor: int) -> Outcome:
+def _write(work: _Work, chain: Sequence[TrainedModel], options: Options, factor: int) -> Outcome:
     outcome, job, before, after = work.outcome, work.outcome.job, work.before, work.after
     if after is not None:
         with _step(outcome), _output_errors():
@@ -215,8 +215,8 @@ def _write(work: _Work, chain: Sequence[Loaded], options: Options, factor: int) 
     return outcome
 
 
-def describe_chain(chain: Sequence[Loaded]) -> str:
+def describe_chain(chain: Sequence[TrainedModel]) -> str:
     """The models as a person calls them: the run, or the file's stem."""
     return " + ".join(
-        loaded.path.parent.name if loaded.path.name == "model.safetensors" else loaded.path.stem for loaded in chain
+        trained.path.parent.name if trained.path.name == "model.safetensors" else trained.path.stem for trained in chain
     )
