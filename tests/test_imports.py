@@ -39,7 +39,7 @@ LAYERS: dict[str, set[str]] = {
     "studies": {"errors", "files", "config", "runs"},
     "report": {"errors", "files", "runs", "analysis"},
     "upscaling": {"errors", "files", "device", "images", "checkpoints"},
-    "evaluation": {"errors", "device", "models", "images", "data", "upscaling"},
+    "evaluation": {"errors", "device", "models", "images", "data", "checkpoints", "upscaling"},
     "training": {"errors", "files", "device", "config", "models", "runs", "data", "checkpoints", "evaluation"},
     "cli": {"errors"},  # at the top of a module; inside functions anything, see below
     "__init__": {"upscaling"},  # when it is first asked for

@@ -14,7 +14,7 @@ import pytest
 import torch
 from PIL import Image
 
-import srae.evaluation.evaluate
+import srae.evaluation.score
 from srae.checkpoints.format import read_checkpoint, save_checkpoint
 from srae.cli import main
 from srae.config.loading import parse_config
@@ -127,7 +127,7 @@ def enlarger() -> None:
 def test_an_output_that_cannot_be_is_refused_before_anything_is_scored(
     capsys: Told, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(srae.evaluation.evaluate, "score_split", None)
+    monkeypatch.setattr(srae.evaluation.score, "score_split", None)
     assert "are a CSV\nmine.json\n" in refusal(capsys, "-o", "mine.json")
     Path("mine.json").write_text("{}")
     assert "exists\nmine.json\n" in refusal(capsys, "-o", "mine.csv")
@@ -141,7 +141,7 @@ def test_an_output_that_cannot_be_is_refused_before_anything_is_scored(
 def test_a_file_that_appears_meanwhile_is_kept_and_no_half_lies_beside_it(
     suffix: str, capsys: Told, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real: Callable[..., Any] = srae.evaluation.evaluate.score_split
+    real: Callable[..., Any] = srae.evaluation.score.score_split
     appearing = [Path("mine"), Path("runs/a/images-photos-val-rgb")]
 
     def score(*arguments: Any, **options: Any) -> Any:
@@ -149,7 +149,7 @@ def test_a_file_that_appears_meanwhile_is_kept_and_no_half_lies_beside_it(
             path.with_suffix(f".{suffix}").write_text("theirs")
         return real(*arguments, **options)
 
-    monkeypatch.setattr(srae.evaluation.evaluate, "score_split", score)
+    monkeypatch.setattr(srae.evaluation.score, "score_split", score)
     assert "exists\nmine.csv\n" in refusal(capsys, "-o", "mine.csv")
     assert scored(capsys)["images"] == "runs/a/images-photos-val-rgb-2.csv"
     for path in appearing:
