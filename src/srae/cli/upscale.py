@@ -114,9 +114,9 @@ def run(args: argparse.Namespace) -> int:
     from srae.device import pick_device
     from srae.files import sweep_orphans_of
     from srae.images.picture import MAX_PIXELS
-    from srae.upscaling.enlarge import chain_scale
+    from srae.upscaling.enlarge import UpscaleOptions, chain_scale
     from srae.upscaling.jobs import drop_done, list_sources, name_jobs
-    from srae.upscaling.pipeline import Options, run_jobs
+    from srae.upscaling.pipeline import FileOptions, run_jobs
 
     device = pick_device(args.device)
     say(f"model {args.model or ', then '.join(path.stem for path in paths)}, on {device.type}")
@@ -132,11 +132,13 @@ def run(args: argparse.Namespace) -> int:
         jobs, skipped = drop_done(jobs)
     if skipped:
         say(f"{len(skipped)} exist already: skipped; --overwrite redoes them")
-    options = Options(
+    options = UpscaleOptions(
         scale=args.scale,
         tile=None if args.tile == "auto" else args.tile,
         self_ensemble=args.self_ensemble,
         precision=args.precision,
+    )
+    files = FileOptions(
         overwrite=args.overwrite,
         max_pixels=args.max_pixels or MAX_PIXELS,
         frame=args.frame,
@@ -145,7 +147,7 @@ def run(args: argparse.Namespace) -> int:
     )
     outcomes: list[Outcome] = []
     with _bar(len(jobs)) as (progress, tell):
-        for outcome in run_jobs(jobs, chain, device, options, progress):
+        for outcome in run_jobs(jobs, chain, options, files, device=device, progress=progress):
             _report(outcome, outcomes, tell, args.json, several=len(jobs) > 1)
             outcomes.append(outcome)
     if args.json:

@@ -32,7 +32,7 @@ Finish = Callable[[Box, Tensor], Tensor]
 """What is done with the network's output (C, h, w) of a box, on the device and without a look at the numbers."""
 Keep = Callable[[Box, Tensor], None]
 """Takes a finished box on the CPU."""
-Progress = Callable[[float], None]
+ProgressCallback = Callable[[float], None]
 """Told which share of the work is done."""
 
 
@@ -95,7 +95,7 @@ def run_pieces(
     *,
     tile: int | None = None,
     device: torch.device | str = "cpu",
-    progress: Progress | None = None,
+    progress: ProgressCallback | None = None,
 ) -> None:
     """Every part of the output once, or again when the memory was too small at first; in no more memory than there is.
 
@@ -263,7 +263,7 @@ def _run_tiles(
     input: Planes,
     device: torch.device,
     leave: _Exit,
-    progress: Progress,
+    progress: ProgressCallback,
     tile: int,
 ) -> None:
     """`input` with sides that are multiples of `multiple_of`."""
@@ -303,7 +303,7 @@ def _run_windows(
     input: Planes,
     device: torch.device,
     leave: _Exit,
-    progress: Progress,
+    progress: ProgressCallback,
     count: int,
 ) -> None:
     """Through a model of one size, `count` windows at a time; a row of windows is kept when the next one begins."""
