@@ -34,7 +34,7 @@ class Facts:
 
 
 @dataclass(frozen=True)
-class Scanned:
+class ScannedPair:
     pair: Pair
     low: Facts | None
     """None when the low side is made from the high side."""
@@ -49,7 +49,7 @@ Keep = Callable[[str, int, np.ndarray | None, np.ndarray], None]
 
 def scan(
     splits: Mapping[str, list[Pair]], read: Reader, root: Path | None, keep: Keep | None = None
-) -> tuple[dict[str, list[Scanned]], list[Problem]]:
+) -> tuple[dict[str, list[ScannedPair]], list[Problem]]:
     """Every pair that can be read, and a problem for every file that cannot, or has a wrong size.
 
     Args:
@@ -60,7 +60,7 @@ def scan(
     """
     jobs = [(split, index, pair) for split, pairs in splits.items() for index, pair in enumerate(pairs)]
 
-    def look(job: tuple[str, int, Pair]) -> Scanned | list[Problem]:
+    def look(job: tuple[str, int, Pair]) -> ScannedPair | list[Problem]:
         split, index, pair = job
         facts: list[Facts] = []
         problems: list[Problem] = []
@@ -77,12 +77,12 @@ def scan(
         low, high = facts[0] if pair.low else None, facts[-1]
         if keep and high.pixels is not None:
             keep(split, index, low.pixels if low else None, high.pixels)
-        return Scanned(pair, low and replace(low, pixels=None), replace(high, pixels=None))
+        return ScannedPair(pair, low and replace(low, pixels=None), replace(high, pixels=None))
 
-    scanned: dict[str, list[Scanned]] = {split: [] for split in splits}
+    scanned: dict[str, list[ScannedPair]] = {split: [] for split in splits}
     problems: list[Problem] = []
     for (split, _, _), result in zip(jobs, in_threads(look, jobs, "decoding pictures"), strict=True):
-        if isinstance(result, Scanned):
+        if isinstance(result, ScannedPair):
             scanned[split].append(result)
         else:
             problems += result
@@ -112,7 +112,7 @@ def raise_problems(problems: list[Problem], source: Path) -> None:
     raise DataError(f"{len(problems)} problems in {source}", "\n".join(lines), remedy)
 
 
-def scale_of(item: Scanned) -> int | None:
+def scale_of(item: ScannedPair) -> int | None:
     """How many times larger the high side is, or None when that is not one whole number."""
     assert item.low is not None
     (height, width), (high_height, high_width) = item.low.size, item.high.size
@@ -120,7 +120,7 @@ def scale_of(item: Scanned) -> int | None:
     return scale if scale and (height * scale, width * scale) == (high_height, high_width) else None
 
 
-def _judge_sizes(scanned: Mapping[str, list[Scanned]], root: Path | None) -> list[Problem]:
+def _judge_sizes(scanned: Mapping[str, list[ScannedPair]], root: Path | None) -> list[Problem]:
     pairs = [(split, item) for split, items in scanned.items() for item in items if item.low is not None]
     scales = Counter(scale for _, item in pairs if (scale := scale_of(item)))
     common = scales.most_common(1)[0][0] if scales else None
