@@ -37,7 +37,7 @@ LAYERS: dict[str, set[str]] = {
     "checkpoints": {"errors", "files", "config", "models", "runs"},
     "analysis": {"errors", "runs"},
     "studies": {"errors", "files", "config", "runs"},
-    "report": {"errors", "files", "runs", "analysis"},
+    "report": {"errors", "files", "images", "runs", "analysis"},  # of images what needs no torch
     "upscaling": {"errors", "files", "device", "images", "checkpoints"},
     "evaluation": {"errors", "device", "models", "images", "data", "checkpoints", "upscaling"},
     "training": {"errors", "files", "device", "config", "models", "runs", "data", "checkpoints", "evaluation"},
@@ -46,7 +46,18 @@ LAYERS: dict[str, set[str]] = {
     "__main__": {"cli"},
 }
 # What reads run folders and configs must start fast and work on a machine without torch.
-WITHOUT_TORCH = ("errors", "files", "config", "runs", "checkpoints.shipped", "analysis", "studies", "report", "cli")
+WITHOUT_TORCH = (
+    "errors",
+    "files",
+    "config",
+    "images.windows",
+    "runs",
+    "checkpoints.shipped",
+    "analysis",
+    "studies",
+    "report",
+    "cli",
+)
 # Packages whose `__init__` holds their table; every other one is two sentences and no code.
 WITH_A_TABLE = {"models", "data", "cli", "__init__"}
 
