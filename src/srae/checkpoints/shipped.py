@@ -71,3 +71,12 @@ def default_models(scale: int | None) -> list[Path]:
         remedy = "name your own with --model, for example a run: srae-train --config upscalers/x2"
         raise ConfigError(f"no model ships that enlarges by {wanted}", f"shipped scales: {scales}", remedy)
     return [FOLDER / f"{name}.safetensors" for name in CHAINS[wanted]]
+
+
+def pick_models(name: str | None, scale: int | None, runs_dir: Path) -> list[Path]:
+    """The model of that name, else those that ship for the scale; several run one after the other.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    return [resolve_model(name, runs_dir)] if name else default_models(scale)

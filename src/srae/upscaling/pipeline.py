@@ -224,6 +224,15 @@ class _Steps:
         return notes
 
 
+def describe_outcomes(outcomes: Sequence[Outcome], skipped: Iterable[Job]) -> dict[str, list[dict[str, Any]]]:
+    """The part of the JSON document that is about files: `files`, `skipped`, `failed`."""
+    return {
+        "files": [outcome.describe() for outcome in outcomes if not outcome.error],
+        "skipped": [{"input": str(job.source), "output": str(job.target)} for job in skipped],
+        "failed": [{"input": str(one.job.source), "error": one.error.what} for one in outcomes if one.error],
+    }
+
+
 def describe_chain(chain: Sequence[TrainedModel]) -> str:
     """The models as a person calls them: the run, or the file's stem."""
     return " + ".join(
