@@ -61,24 +61,30 @@ def find_pairs(
         sides = _sides_of(folder, found, high_only)
     for split in (split for split in ("", *SPLITS) if split in sides):
         low_folder, high_folder = sides[split]
-        lows = [] if high_only else _entries(low_folder, found)
-        highs = _entries(high_folder, found)
         if high_only:
-            found.splits[split] = [Pair(name_of(entry), None, entry.path) for entry in highs]
-        elif low_folder is None or high_folder is None:
-            side = "low" if low_folder is None else "high"
-            present = low_folder or high_folder
-            assert present is not None
-            found.problems.append(
-                Problem(split, show(present, folder), f"no folder beside it for the {side} side", "add it")
-            )
+            found.splits[split] = [Pair(name_of(entry), None, entry.path) for entry in _entries(high_folder, found)]
+        elif low_folder and high_folder:
+            _match_folders(split, low_folder, high_folder, folder, found)
         else:
-            pairs, problems, rule = match(split, lows, highs, folder)
-            found.splits[split] = pairs
-            found.problems += problems
-            if pairs and rule not in found.rules:
-                found.rules.append(rule)
+            _tell_missing(split, low_folder, high_folder, folder, found)
     return found
+
+
+def _match_folders(split: str, low: Path, high: Path, root: Path | None, found: PairListing) -> None:
+    pairs, problems, rule = match(split, _entries(low, found), _entries(high, found), root)
+    found.splits[split] = pairs
+    found.problems += problems
+    if pairs and rule not in found.rules:
+        found.rules.append(rule)
+
+
+def _tell_missing(split: str, low: Path | None, high: Path | None, root: Path | None, found: PairListing) -> None:
+    """Of a split that has a folder for one side only."""
+    for folder in (low, high):
+        _entries(folder, found)  # what is passed over counts all the same
+    side, present = ("low", high) if low is None else ("high", low)
+    assert present is not None
+    found.problems.append(Problem(split, show(present, root), f"no folder beside it for the {side} side", "add it"))
 
 
 def _subfolders(folder: Path) -> list[Path]:
