@@ -44,40 +44,49 @@ def take_in(
         DataError: everything that is wrong with the pictures.
         ResourceError: too much for the memory, and for the disk.
     """
-    intake = _PairReader(pairs, options, folder, source, whole=whole)
-    sizes = intake.of_files(read_size, "looking at pictures")
-    rooms = {split: intake.rooms(split, sizes) for split in pairs}
-    flat = [room for several in rooms.values() for room in several]
-    scanned: dict[str, list[ScannedPair]] = {}
+    reader = _PairReader(pairs, options, folder, source, whole=whole)
+    sizes = reader.of_files(read_size, "looking at pictures")
+    rooms = {split: reader.rooms(split, sizes) for split in pairs}
+    if sum(room.nbytes for several in rooms.values() for room in several) <= largest_in_memory():
+        stores, scanned, notes = _read_into_memory(reader, rooms)
+    else:
+        stores, scanned, notes = _read_into_file(reader, rooms, sizes)
+    splits = {split: reader.to_split(split, its_stores) for split, its_stores in _by_split(stores, rooms).items()}
+    return Intake(splits, scanned, notes)
 
-    def by_split(items: Sequence[Item]) -> dict[str, list[Item]]:
-        each = iter(items)
-        return {split: list(islice(each, len(several))) for split, several in rooms.items()}
+
+_StoredPairs = tuple[Sequence[Store], dict[str, list[ScannedPair]], list[str]]
+"""Stores of all splits, one after the other; what was read; notes for the user."""
+
+
+def _read_into_memory(reader: _PairReader, rooms: Mapping[str, list[Room]]) -> _StoredPairs:
+    shelves = [Shelf(room.count) for several in rooms.values() for room in several]
+    scanned = reader.read(_by_split(shelves, rooms))
+    return [shelf.to_store() for shelf in shelves], scanned, []
+
+
+def _read_into_file(
+    reader: _PairReader, rooms: Mapping[str, list[Room]], sizes: Mapping[Path, tuple[int, int]]
+) -> _StoredPairs:
+    """Into a file that is mapped, unless an earlier run made it of the same contents."""
+    options = reader.options
+    known = reader.as_scanned(sizes, reader.of_files(_digest, "reading pictures"))
 
     def fill(shelves: Sequence[AnyShelf]) -> None:
-        scanned.update(intake.read(by_split(shelves)))
+        if _contents(reader.read(_by_split(shelves, rooms))) != _contents(known):
+            raise DataError("pictures changed while they were read", str(reader.source), "start again")
 
-    if sum(room.nbytes for room in flat) <= largest_in_memory():
-        shelves = [Shelf(room.count) for room in flat]
-        fill(shelves)
-        stores, notes = [shelf.to_store() for shelf in shelves], []
-    else:
-        digests = intake.of_files(_digest, "reading pictures")
-        known = intake.as_scanned(sizes, digests)
+    flat = [room for several in rooms.values() for room in several]
+    made = json.dumps([options.channels, options.degrade, options.enlarge], sort_keys=True)
+    stores, path = open_mapped(make_key([made, repr(rooms), *_contents(known)]), flat, fill)
+    size = path.stat().st_size / 1e9
+    return stores, known, [f"decoded pictures: {size:.1f} GB in {path}, for later runs too; it may be deleted"]
 
-        def fill_file(shelves: Sequence[AnyShelf]) -> None:
-            fill(shelves)
-            if _contents(scanned) != _contents(known):
-                raise DataError("pictures changed while they were read", str(source), "start again")
 
-        made = json.dumps([options.channels, options.degrade, options.enlarge], sort_keys=True)
-        stores, path = open_mapped(make_key([made, repr(rooms), *_contents(known)]), flat, fill_file)
-        scanned.update(known)
-        size = path.stat().st_size / 1e9
-        notes = [f"decoded pictures: {size:.1f} GB in {path}, for later runs too; it may be deleted"]
-    return Intake(
-        {split: intake.to_split(split, its_stores) for split, its_stores in by_split(stores).items()}, scanned, notes
-    )
+def _by_split(items: Sequence[Item], rooms: Mapping[str, Sequence[Room]]) -> dict[str, list[Item]]:
+    """As many items for each split as it has rooms, in order."""
+    each = iter(items)
+    return {split: list(islice(each, len(several))) for split, several in rooms.items()}
 
 
 class _PairReader:
