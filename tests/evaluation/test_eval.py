@@ -16,8 +16,11 @@ from PIL import Image
 
 import srae.evaluation.score
 from srae.checkpoints.format import read_checkpoint, save_checkpoint
+from srae.checkpoints.loading import load_model
 from srae.cli import main
 from srae.config.loading import parse_config
+from srae.evaluation.score import score_model
+from srae.files import json_text
 from srae.runs.writer import claim_run
 from srae.training.loop import train
 from srae.training.prepare import prepare
@@ -121,6 +124,21 @@ def enlarger() -> None:
     """Run `a`: bicubic interpolation of `photos`."""
     draw("photos", 12)
     trained(PICTURES.format(model="bicubic", data=f"folder: photos, {X2}"))
+
+
+@pytest.mark.usefixtures("enlarger")
+def test_python_gets_the_document_that_the_command_prints_and_writes_nothing(capsys: Told) -> None:
+    before = sorted(Path().rglob("*"))
+    scores = score_model(load_model("runs/a"), folder="photos", scale=2, protocol="y")
+    assert sorted(Path().rglob("*")) == before
+    document = scored(capsys, "--data", "photos", "--scale", "2", "--protocol", "y")
+    images = Path(document.pop("images"))
+    assert strict(json_text(scores.document)) == document
+    assert images.stem == f"images-{scores.label}"
+    header, *rows = images.read_text().splitlines()
+    assert header.split(",") == list(scores.columns)
+    assert {len(column) for column in scores.columns.values()} == {len(rows)} == {12}
+    assert (scores.protocol and scores.protocol.channels) == "Y"
 
 
 @pytest.mark.usefixtures("enlarger")

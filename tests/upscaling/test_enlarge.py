@@ -245,6 +245,12 @@ def test_eight_runs_or_four_of_a_window_that_is_not_square() -> None:
 # -------------------------------------------------------------------------- scale
 
 
+@pytest.mark.parametrize("wrong", [{"scale": 0}, {"scale": True}, {"tile": 1.5}, {"tile": -1}, {"precision": "half"}])
+def test_options_that_cannot_be_are_refused_where_they_are_made(wrong: dict) -> None:
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        UpscaleOptions(**wrong)
+
+
 def test_a_model_with_a_scale_takes_no_other() -> None:
     loaded = as_loaded(Same(2), 3)
     assert pick_scale(loaded, None) == pick_scale(loaded, 2) == 2
