@@ -79,7 +79,7 @@ def make_material(folder: Path, data: Path, most: int | None = None) -> str:
     Args:
         most: train pictures; as many as the benchmark needs without it.
     """
-    from srae.data import Options
+    from srae.config.data_sets import DemoConfig
     from srae.data.demo import open_demo
     from srae.data.layouts import find_pairs
     from srae.images.picture import Picture, write_picture
@@ -90,7 +90,7 @@ def make_material(folder: Path, data: Path, most: int | None = None) -> str:
         pairs = found.splits.get("train") or found.splits.get("") or []
         sides = [(pair.low.resolve(), pair.high.resolve()) for pair in pairs if pair.low]
     if not sides:
-        split = open_demo(Options(channels="RGBA")).train
+        split = open_demo(DemoConfig(channels="RGBA")).train
         (folder / "demo").mkdir(parents=True)
         for index in range(len(split)):
             paths = folder / "demo" / f"{index}_low.png", folder / "demo" / f"{index}_high.png"

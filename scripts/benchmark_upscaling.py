@@ -91,8 +91,8 @@ def make_material(folder: Path, sides: Iterable[int]) -> list[str]:
 
 
 def environment(contender: str) -> dict[str, str]:
-    """srae asks torch for huge pages; the others run with torch's defaults."""
-    return {**os.environ, **({} if contender.startswith("srae") else {"THP_MEM_ALLOC_ENABLE": "0"})}
+    """The command `srae upscale` asks torch for huge pages; the others run with torch's defaults."""
+    return {**os.environ, "THP_MEM_ALLOC_ENABLE": str(int(contender.startswith("srae")))}
 
 
 # ---------------------------------------------------------------------- measuring

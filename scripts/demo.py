@@ -15,7 +15,7 @@ from pathlib import Path
 from srae.data.demo import demo_picture
 from srae.images.picture import Picture, write_picture
 
-BUILT_IN = ("--set", "data.name=demo", "--set", "data.folder=null")
+BUILT_IN = ("--set", "data.name=demo")
 
 
 def main() -> int:

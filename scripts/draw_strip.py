@@ -1,4 +1,4 @@
-"""The picture of README.md that shows what JPEG marks become: bicubic, x2 and x2_photo side by side.
+"""The image of docs/upscale.md that shows what becomes of JPEG artefacts: bicubic, x2 and x2_photo side by side.
 
     python scripts/draw_strip.py docs/results/jpeg_x2.png
 

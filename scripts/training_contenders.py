@@ -120,6 +120,7 @@ def run_srae(config: Any, clock: Clock, device: str, *, on_tensors: bool) -> dic
     import torch
 
     from srae.data import Batch
+    from srae.device import keep_freed_memory
     from srae.evaluation.evaluate import evaluate
     from srae.models import count_multiply_adds
     from srae.training import loop
@@ -127,6 +128,7 @@ def run_srae(config: Any, clock: Clock, device: str, *, on_tensors: bool) -> dic
     from srae.training.progress import Progress
 
     began = time.perf_counter()
+    keep_freed_memory()  # as `srae train` does
     session = prepare(config, torch.device(device))
     prepared, split = time.perf_counter() - began, session.data.train
     size, batches_of = config.train.batch_size, loop.epoch_batches
@@ -222,7 +224,7 @@ def run_peer(loop: str, config: Any, clock: Clock, device: str) -> dict[str, flo
     import torch
     from torch.utils.data import DataLoader
 
-    from srae.evaluation.tasks import LOSSES
+    from srae.evaluation.tasks import build_loss
     from srae.models import build_model
 
     pictures: Any = Pictures(config, ReadWith("skimage" if loop == "report" else "pillow", config.data.channels))
@@ -231,7 +233,7 @@ def run_peer(loop: str, config: Any, clock: Clock, device: str) -> dict[str, flo
     low, high = pictures[0]
     torch.manual_seed(0)
     model = build_model(config.model.name, tuple(low.shape), tuple(high.shape), config.model.options)
-    loss_of, weight = LOSSES[config.train.loss], config.train.loss_weight
+    loss_of, weight = build_loss(config.train, config.task), config.train.loss_weight
     settings = {"lr": config.train.learning_rate, "weight_decay": config.train.weight_decay}
     if loop == "lightning":
         run_lightning(model, loader, lambda output, target: loss_of(output, target) * weight, settings, clock)

@@ -9,7 +9,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from srae.checkpoints.loading import TrainedModel
-from srae.config.experiment import Config, DataConfig, ModelConfig
+from srae.config.data_sets import DataConfig, PairsConfig, read_section
+from srae.config.experiment import Config, ModelConfig
+from srae.data import Data, open_data
 
 
 class Strided(nn.Module):
@@ -64,5 +66,10 @@ def random_planes(*shape: int) -> Tensor:
 def as_loaded(
     model: nn.Module, channels: int, data: DataConfig | None = None, task: str = "super_resolution"
 ) -> TrainedModel:
-    config = Config(model=ModelConfig(name="identity"), data=data or DataConfig(), task=task)  # type: ignore[arg-type]
+    config = Config(model=ModelConfig(name="identity"), data=data or PairsConfig(), task=task)  # type: ignore[arg-type]
     return TrainedModel(model, config, (channels, 8, 8), (channels, 8, 8), "toy", Path("toy"), {})
+
+
+def open_named(name: str, *, whole: bool = False, undivided: bool = False, **keys: object) -> Data:
+    """The data set of that name with the keys as a YAML would give them."""
+    return open_data(read_section({"name": name, **keys}), whole=whole, undivided=undivided)

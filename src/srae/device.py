@@ -6,7 +6,6 @@ import ctypes
 import os
 import platform
 import re
-import resource
 import shlex
 import subprocess
 import sys
@@ -21,11 +20,6 @@ import torch
 from srae import __version__
 from srae.errors import ConfigError, ResourceError
 from srae.files import CHECKOUT
-
-# torch asks for huge pages where they are: the first touch of a large tensor costs up to half of what is done with it
-# (docs/lab_log.md). Read at the first allocation on the CPU, which comes after this import.
-os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
-
 
 DEVICES = "auto, cpu, cuda, cuda:N or mps"
 
@@ -83,6 +77,8 @@ def pick_precision(name: str, device: torch.device) -> torch.dtype:
         if has_bfloat16(device):
             return torch.bfloat16
         return torch.float16 if capability >= (7, 0) else torch.float32
+    if device.type == "mps" and name != "float32":
+        raise ConfigError(f"{name} is not supported on MPS", "train.precision", "use float32, or auto")
     least = {"tf32": (8, 0), "float16": (5, 3)}.get(name, (0, 0))
     if capability < least:
         gpu = f"a GPU of compute capability {least[0]}.{least[1]} or higher"
@@ -149,11 +145,22 @@ def seed_all(*numbers: int) -> None:
     torch.default_generator.manual_seed(mixed)
     if torch.cuda.is_initialized():
         torch.cuda.manual_seed_all(mixed)
+    if torch.backends.mps.is_available():
+        torch.mps.manual_seed(mixed)
+
+
+def wait_for(device: torch.device) -> None:
+    """Until the device has done what it was given, so that a clock can be read."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
 
 
 def keep_freed_memory() -> None:
     """Let the allocator hold on to what is freed; without effect where it is not glibc's.
 
+    It changes the whole process, so it is for a command to call, before the first large tensor; no library may.
     It would give large tensors back to the system and ask for them anew at every step: each page is then cleared and
     mapped again, which takes as long as half of a training step (docs/lab_log.md).  Huge pages only cost time then.
     """
@@ -166,18 +173,35 @@ def keep_freed_memory() -> None:
 
 
 def memory_peaks(device: torch.device) -> dict[str, float | None]:
-    """Peak memory of this process so far in MB (2**20 bytes); VRAM is null without CUDA."""
+    """Peak memory of this process so far in MB (2**20 bytes), null where it is not known.
+
+    VRAM is null without a GPU; Apple's counts no peak: of that it is what is taken now.
+    """
     peaks: dict[str, float | None] = {"vram_peak_mb": None, "vram_reserved_mb": None}
+    if device.type == "mps":
+        peaks["vram_peak_mb"] = torch.mps.current_allocated_memory() / 2**20
+        peaks["vram_reserved_mb"] = torch.mps.driver_allocated_memory() / 2**20
     if device.type == "cuda":
         peaks["vram_peak_mb"] = torch.cuda.max_memory_allocated(device) / 2**20
         peaks["vram_reserved_mb"] = torch.cuda.max_memory_reserved(device) / 2**20
-    try:
-        peaks["rss_peak_mb"] = _figure("/proc/self/status", "VmHWM:") / 2**10
-    except (OSError, IndexError):
+    peaks["rss_peak_mb"] = _rss_peak()
+    return peaks
+
+
+def _rss_peak() -> float | None:
+    with suppress(OSError, IndexError):
+        return _figure("/proc/self/status", "VmHWM:") / 2**10
+    with suppress(ImportError):  # Windows has no such module
+        import resource
+
         unit = 2**20 if sys.platform == "darwin" else 2**10  # getrusage counts bytes there, kilobytes elsewhere
         # The trap: on Linux it begins with the peak of the process that started this one.
-        peaks["rss_peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
-    return peaks
+        return float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit)
+    with suppress(ImportError, AttributeError):  # only on Windows does psutil know a peak
+        import psutil
+
+        return float(getattr(psutil.Process().memory_info(), "peak_wset") / 2**20)  # noqa: B009  other systems: none
+    return None
 
 
 def available_memory() -> int | None:
@@ -185,11 +209,16 @@ def available_memory() -> int | None:
     found = []
     with suppress(OSError, IndexError):
         found.append(1024 * _figure("/proc/meminfo", "MemAvailable:"))
+    if not found:
+        with suppress(ImportError, OSError):
+            import psutil
+
+            found.append(psutil.virtual_memory().available)
     with suppress(OSError, IndexError, ValueError):  # no such file, or "max"
         group = "/sys/fs/cgroup/memory"
-        used = int(Path(f"{group}.current").read_text())
+        used = int(Path(f"{group}.current").read_text(encoding="utf-8"))
         cached = _figure(f"{group}.stat", "inactive_file") + _figure(f"{group}.stat", "active_file")
-        found.append(int(Path(f"{group}.max").read_text()) - used + cached)
+        found.append(int(Path(f"{group}.max").read_text(encoding="utf-8")) - used + cached)
     return max(min(found), 0) if found else None
 
 
@@ -200,7 +229,7 @@ def free_memory(device: torch.device) -> int | None:
 
 def _figure(file: str, name: str) -> int:
     """The number after a name at the beginning of a line."""
-    return int(re.findall(rf"^{name}\s+(\d+)", Path(file).read_text(), re.MULTILINE)[0])
+    return int(re.findall(rf"^{name}\s+(\d+)", Path(file).read_text(encoding="utf-8"), re.MULTILINE)[0])
 
 
 def check_memory(need: int, what: str, remedy: str) -> None:
@@ -241,5 +270,7 @@ def describe_call() -> dict[str, Any]:
     if (root / ".git").exists():
         command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12"]
         with suppress(OSError, subprocess.SubprocessError):
-            commit = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+            commit = subprocess.run(
+                command, capture_output=True, encoding="utf-8", check=True, timeout=10
+            ).stdout.strip()
     return {"git": commit, "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])}

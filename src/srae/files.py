@@ -3,24 +3,36 @@
 from __future__ import annotations
 
 import errno
-import fcntl
+import hashlib
 import json
+import logging
 import os
+import platform
 import re
+import secrets
 import shutil
+import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
-from typing import Any, BinaryIO, TextIO
+from typing import Any, BinaryIO
 
-from srae.errors import ConfigError, ResourceError, RunBusyError
+from srae.errors import ConfigError, ResourceError
 
 # The only path relative to a source file: it breaks when that file moves.
 PACKAGE = Path(__file__).parent
 """Folder of srae itself: `checkpoints/` with the shipped models and, in a wheel, `configs/`."""
 CHECKOUT = PACKAGE.parents[1]
 """Root of the checkout with `configs/` and `.git`; of an installed srae a folder that has neither."""
+
+ORPHAN_AGE = 24 * 3600.0
+"""Seconds after which nobody elsewhere is still writing a file; more than any wrong time zone of a file server."""
+_CLOCKS = 60.0  # seconds that a file server's clock may be off ours
+CANNOT = {getattr(errno, name, -1) for name in ("EINVAL", "ENOLCK", "ENOSYS", "ENOTSUP", "EOPNOTSUPP")}
+"""How a file system says that it cannot do something at all: FUSE, SMB, NFS without its lock service, Colab's Drive."""
+_living: set[str] = set()  # names of the temporary files of this process
 
 
 def json_text(value: Any, *, ascii_only: bool = False) -> str:
@@ -36,14 +48,14 @@ def atomic_write(path: Path, *, overwrite: bool = True) -> Iterator[BinaryIO]:
         FileExistsError: `overwrite` is false and `path` exists (also when it appeared meanwhile).
         ResourceError: disk full, no permission, no such folder.
     """
-    temporary = path.with_name(f".{path.name[:200]}.tmp.{os.getpid()}")
+    temporary = temporary_name(path)
     try:
         with open(temporary, "w+b") as file:
             yield file
             file.flush()
-            os.fsync(file.fileno())
+            sync_file(file.fileno(), path)
         if overwrite:
-            os.replace(temporary, path)
+            replace_file(temporary, path)
         else:
             _claim(temporary, path)
         sync_folder(path.parent)
@@ -54,6 +66,46 @@ def atomic_write(path: Path, *, overwrite: bool = True) -> Iterator[BinaryIO]:
     finally:
         with suppress(OSError):
             temporary.unlink()
+        _living.discard(temporary.name)
+
+
+def temporary_name(path: Path) -> Path:
+    """A free name beside `path` that says who writes there: `.<name>.tmp.<place>.<pid>.<random>`.
+
+    The number of a process alone is not enough: two containers that share a folder both have a process 1.
+    """
+    temporary = path.with_name(f"{_stem(path)}.tmp.{this_place()}.{os.getpid()}.{secrets.token_hex(4)}")
+    _living.add(temporary.name)
+    return temporary
+
+
+def _stem(path: Path) -> str:
+    """What the names of its temporary files begin with; a whole name has at most 255 bytes."""
+    return "." + os.fsencode(path.name)[:150].decode(errors="ignore")
+
+
+@cache
+def this_place() -> str:
+    """Within which the number of a process means something: `<host>-<8 hex digits>`.
+
+    The digits stand for the start of the machine and, on Linux, the PID namespace: containers may share a host's name.
+    """
+    marks = []
+    with suppress(OSError):
+        marks.append(Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii"))
+    with suppress(OSError):
+        marks.append(os.readlink("/proc/self/ns/pid"))
+    host = re.sub(r"[^A-Za-z0-9]+", "-", platform.node())[:40].strip("-") or "host"
+    return f"{host}-{hashlib.sha256(' '.join(marks).encode()).hexdigest()[:8]}"
+
+
+def replace_file(old: Path, new: Path) -> None:
+    """`os.replace`, also where Windows refuses it for a moment because somebody (a virus scanner, a reader) looks."""
+    for _ in range(20 if sys.platform == "win32" else 0):
+        with suppress(PermissionError):
+            return os.replace(old, new)
+        time.sleep(0.05)
+    os.replace(old, new)
 
 
 def _claim(temporary: Path, path: Path) -> None:
@@ -64,7 +116,7 @@ def _claim(temporary: Path, path: Path) -> None:
         raise
     except OSError:  # a file system without hard links
         os.close(os.open(path, os.O_CREAT | os.O_EXCL))
-        os.replace(temporary, path)
+        replace_file(temporary, path)
 
 
 def check_writable(folder: Path) -> None:
@@ -78,9 +130,13 @@ def check_writable(folder: Path) -> None:
         above = above.parent
     code = 0 if above.is_dir() else errno.ENOTDIR
     if not code and not os.access(above, os.W_OK | os.X_OK):
-        code = errno.EROFS if os.statvfs(above).f_flag & os.ST_RDONLY else errno.EACCES
+        code = errno.EROFS if _is_read_only(above) else errno.EACCES
     if code:
         raise resource_error(OSError(code, os.strerror(code)), folder)
+
+
+def _is_read_only(folder: Path) -> bool:
+    return hasattr(os, "statvfs") and bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
 
 
 def copy_file(source: Path, path: Path) -> None:
@@ -99,90 +155,96 @@ def write_text(path: Path, text: str) -> None:
         file.write(text.encode())
 
 
-def sync_folder(folder: Path) -> None:
-    """Make a rename in this folder survive a power cut."""
-    handle = os.open(folder, os.O_RDONLY)
+def sync_file(handle: int, path: Path) -> None:
+    """The bytes of an open file to the disk; a file system that cannot is warned of."""
     try:
         os.fsync(handle)
+    except OSError as error:
+        if error.errno not in CANNOT:
+            raise
+        warn_of("fsync", path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename in this folder survive a power cut, where the system can."""
+    if sys.platform == "win32":  # folders cannot be opened there
+        return
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except PermissionError:  # may be written into, but not be listed
+        return
+    try:
+        sync_file(handle, folder / "any")
     finally:
         os.close(handle)
 
 
-def sweep_orphans(folder: Path) -> None:
-    """Remove the temporary files of writers that were killed; for a folder with one writer at a time."""
-    for orphan in folder.glob(".*.tmp.*"):
-        orphan.unlink(missing_ok=True)
+_warned: set[str] = set()  # nothing, or what the first warning was about
+
+
+def warn_of(what: str, folder: Path) -> None:
+    """Said once by a process, on stderr unless the program that uses srae configures `logging`."""
+    if not _warned:
+        _warned.add(what)
+        logging.getLogger("srae").warning(
+            "warning: the file system of %r refuses %s; `srae doctor --runs-dir` tells what that means",
+            str(folder),
+            what,
+        )
+
+
+def sweep_orphans(folder: Path, name: str = "*") -> None:
+    """Remove the temporary files of writers that are gone; of files called so (a glob)."""
+    for path in folder.glob(f".{name}.tmp.*"):
+        if is_orphan(path):
+            path.unlink(missing_ok=True)
 
 
 def sweep_orphans_of(paths: Iterable[Path]) -> None:
     """Remove what writers of these files left when they were killed; those that live are left alone."""
     names: dict[Path, set[str]] = {}
     for path in paths:
-        names.setdefault(path.parent, set()).add(f".{path.name[:200]}")
+        names.setdefault(path.parent, set()).add(_stem(path))
     for folder in names:
         with suppress(OSError):  # no such folder: nothing to sweep
             for entry in os.listdir(folder):
-                name, _, owner = entry.rpartition(".tmp.")
-                if name in names[folder] and owner.isdecimal() and not _is_alive(int(owner)):
+                if entry.rpartition(".tmp.")[0] in names[folder] and is_orphan(folder / entry):
                     (folder / entry).unlink(missing_ok=True)
 
 
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except OSError as error:
-        return error.errno != errno.ESRCH
-    except OverflowError:  # no number of a process
-        return False
-    return True
+def is_orphan(path: Path, age: float = ORPHAN_AGE) -> bool:
+    """Whether the writer of a temporary file is gone; false too when the file is.
 
-
-def lock_file(path: Path) -> TextIO:
-    """An open file that holds a lock until it is closed; the kernel drops the lock with its owner, however that dies.
-
-    Raises:
-        RunBusyError: another process holds it; its number is told.
-        ResourceError: the file cannot be made.
+    Of a process in this place the system knows. Of another host's or container's only time tells: no write lasts
+    `age` seconds without a change of its file. A lock would not do, as many file systems that several hosts mount
+    (FUSE, SMB, some NFS) grant the same lock to each of them.
     """
-    try:
-        lock = open(path, "a+")  # noqa: SIM115  held as long as the caller wants
-    except OSError as error:
-        raise resource_error(error, path) from None
-    try:
-        if not _take_lock(lock):
-            lock.seek(0)
-            owner = lock.read().strip() or "unknown"
-            lock.close()
-            raise RunBusyError(f"process {owner} is writing here", str(path.parent), "wait or stop it")
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
-    except OSError as error:
-        with suppress(OSError):
-            lock.close()
-        raise resource_error(error, path) from None
-    return lock
-
-
-def _take_lock(file: TextIO) -> bool:
-    for _ in range(4):
-        with suppress(BlockingIOError):
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return True
-        time.sleep(0.02)  # it may only be `is_locked`, which is looking
-    return False
-
-
-def is_locked(path: Path) -> bool:
-    """Whether a process holds this lock."""
-    try:
-        with open(path) as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:  # no such file, or one that cannot be locked
+    if path.name in _living:
         return False
-    return False
+    try:
+        written = path.stat().st_mtime
+    except OSError:
+        return False
+    place, _, rest = path.name.rpartition(".tmp.")[2].partition(".")
+    number = rest.partition(".")[0]
+    if place == this_place() and number.isdecimal():
+        return int(number) == os.getpid() or not is_alive(int(number), written)
+    return time.time() - written > age
+
+
+def is_alive(pid: int, wrote: float) -> bool:
+    """Whether the process that wrote at that Unix time lives; another that got its number since does not count."""
+    try:
+        import psutil
+
+        process = psutil.Process(pid)
+        return bool(process.status() != psutil.STATUS_ZOMBIE and process.create_time() < wrote + _CLOCKS)
+    except ImportError:  # a system without psutil: nothing is taken from anybody
+        return True
+    except psutil.NoSuchProcess:
+        return False
+    except psutil.Error:
+        return True
 
 
 def resource_error(error: OSError, path: Path) -> ResourceError:

@@ -14,8 +14,8 @@ import pytest
 from PIL import Image
 
 from srae.cli import data as verb
-from srae.data import open_data
 from srae.errors import ConfigError, DataError, SraeError
+from toys import open_named
 
 
 def _run(*arguments: object) -> int:
@@ -99,7 +99,7 @@ def test_file_names_that_are_no_text_do_not_stop_it(
     folder = pair_folder()
     for side in ("low_res", "high_res"):
         (folder / "val" / side / "1.png").rename(folder / "val" / side / os.fsdecode(b"\xff.png"))
-    assert open_data("pairs", folder=str(folder)).val.names == ["0.png", "\\xff.png"]
+    assert open_named("pairs", folder=str(folder)).val.names == ["0.png", "\\xff.png"]
     (folder / "val" / "low_res" / os.fsdecode(b"\xff.png")).unlink()
     for flags in ((), ("--json",)):
         assert _run("check", folder, *flags) == 3
@@ -129,8 +129,8 @@ def test_made_pairs_pass_the_check_and_equal_training_with_degradation(
     assert _run("check", out) == 0
     sizes = "10x12" if enlarge else "5x6 -> 10x12"
     assert f"sizes {sizes}; colour {mode}" in capsys.readouterr().out
-    made = open_data("pairs", folder=str(out), channels=mode)
-    same = open_data(
+    made = open_named("pairs", folder=str(out), channels=mode)
+    same = open_named(
         "pairs", folder=str(photos), channels=mode, degrade={"kernel": kernel, "scale": 2}, enlarge=enlarge
     )
     assert made.train.names == same.train.names and made.val.names == same.val.names

@@ -166,7 +166,7 @@ def _raise(error: Exception) -> None:
         ("srae.device.available_memory", lambda: None, "ok    memory +unknown"),
         ("shutil.disk_usage", lambda _: SimpleNamespace(free=1e7), "fail  disk +0.0 GB free; free some, or choose"),
         ("shutil.disk_usage", lambda _: SimpleNamespace(free=1e9), "warn  disk +1.0 GB free; free some, or choose"),
-        ("fcntl.flock", lambda *_: _raise(OSError(37, "No locks")), "fail  runs folder .* without locks.*local disk"),
+        ("fcntl.flock", lambda *_: _raise(OSError(37, "No locks")), "warn  runs folder .* without locks.*local disk"),
         ("srae.checkpoints.shipped.FOLDER", Path("nowhere"), "fail  models +no shipped model found; install srae"),
     ],
 )  # fmt: skip
@@ -204,7 +204,7 @@ def test_doctor_finds_this_machine_fit(srae: Run, tmp_path: Path) -> None:
     report = json.loads(done.stdout)
     assert (done.returncode, done.stderr, report["ok"]) == (0, "", True), report
     libraries = {"torch", "torchvision", "pillow", "numpy", "scipy", "scikit-image", "matplotlib", "pyyaml", "pydantic",
-                 "safetensors", "jinja2", "tqdm"}  # fmt: skip
+                 "safetensors", "jinja2", "tqdm", "filelock", "psutil", "platformdirs"}  # fmt: skip
     machine = {"python", "threads", "cuda", "bfloat16", "memory", "runs folder", "disk", "configs", "models", "letters"}
     assert libraries | machine <= {check["name"] for check in report["checks"]}
     assert all(check["level"] in ("ok", "warn") and check["found"] for check in report["checks"])

@@ -10,10 +10,10 @@ import jsonschema
 import pytest
 from torch import nn
 
-from srae.config.experiment import Config, DataConfig, Degrade, ModelConfig, TrainConfig
+from srae.config.data_sets import SECTIONS, Degrade, names_of, sections_by_name
+from srae.config.experiment import Config, ModelConfig, TrainConfig
 from srae.config.schema import describe_schema, section_schema
 from srae.config.yaml_text import parse_yaml
-from srae.data import DATASETS
 from srae.models import MODELS
 from srae.models.options import model_options
 from srae.studies.plan import Study
@@ -66,7 +66,7 @@ def test_every_field_has_its_sentence_and_no_other_key_is_known(schema: dict) ->
         # `data` and `train` are explained by their own keys.
         silent = [key for key, rule in rules["properties"].items() if "description" not in rule and "$ref" not in rule]
         assert not silent, f"{section}: no sentence under {silent}"
-    for section in (Config, DataConfig, Degrade, TrainConfig):
+    for section in (Config, *SECTIONS, Degrade, TrainConfig):
         rules = schema if section is Config else schema["$defs"][section.__name__]
         assert set(rules["properties"]) == set(section.model_fields)
         assert rules["additionalProperties"] is False
@@ -75,8 +75,38 @@ def test_every_field_has_its_sentence_and_no_other_key_is_known(schema: dict) ->
 def test_names_are_those_of_the_tables(schema: dict) -> None:
     sections = schema["$defs"]
     assert sections["ModelConfig"]["properties"]["name"]["enum"] == sorted(MODELS)
-    assert sections["DataConfig"]["properties"]["name"]["enum"] == sorted(DATASETS)
+    assert sections["DataConfig"]["properties"]["name"]["enum"] == sorted(sections_by_name())
     assert set(ModelConfig.model_fields) == {"name"}
+
+
+@pytest.mark.parametrize(
+    ("data", "fits"),
+    [
+        ("{}", True),
+        ("{folder: x, degrade: {scale: 3}, test_from_val: 0.1}", True),  # without a name: pairs
+        ("{name: pairs, low: a, high: b}", True),
+        ("{name: demo, crop: 96}", True),
+        ("{name: mnist, val_count: 0}", True),
+        ("{name: class_folders, folder: x, side: 32}", True),
+        ("{side: 32}", False),
+        ("{name: demo, folder: x}", False),
+        ("{name: mnist, crop: 8}", False),
+        ("{name: class_folders, val_count: 5}", False),
+        ("{name: mnist, channels: RGBA}", False),
+        ("{name: dmeo}", False),
+        ("{augment: [flip, flip]}", False),
+        ("{degrade: {scal: 2}}", False),
+    ],
+)
+def test_a_key_fits_the_schema_of_its_own_data_set_alone(data: str, fits: bool, schema: dict) -> None:
+    document = parse_yaml(f"model: {{name: identity}}\ndata: {data}", "toy")[0]
+    assert jsonschema.Draft202012Validator(schema).is_valid(document) is fits
+
+
+def test_every_data_set_has_its_branch(schema: dict) -> None:
+    branches = schema["$defs"]["DataConfig"]["allOf"]
+    found = {name: b["then"]["$ref"] for b in branches for name in b["if"]["properties"]["name"]["enum"]}
+    assert found == {name: f"#/$defs/{section.__name__}" for section in SECTIONS for name in names_of(section)}
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -139,6 +169,9 @@ def test_the_listing_has_every_key_once_with_its_default(schema: dict) -> None:
     keys = [line.split()[0] for line in lines if line and line[0] not in " \n"]
     for key in TrainConfig.model_fields:
         assert keys.count(f"train.{key}") == 1
+    for key in {key for section in SECTIONS for key in section.model_fields} - {"name"}:
+        assert keys.count(f"data.{key}") == sum(key in section.model_fields for section in SECTIONS)
+    assert keys.count("data.name") == 1
     assert "train.epochs  whole number >= 1 <= 1000000  = 20" in lines
     assert "data.degrade.scale  whole number >= 2 <= 8  = 2" in lines
     assert any(line.startswith("model.name  ") and line.endswith("  required") for line in lines)

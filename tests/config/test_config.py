@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from srae.config import loading as config_module
-from srae.config.experiment import Config, DataConfig, Degrade, ModelConfig, TrainConfig
+from srae.config.data_sets import Degrade, PairsConfig
+from srae.config.experiment import Config, ModelConfig, TrainConfig
 from srae.config.loading import dump_config, find_config, load_config
 from srae.config.loading import parse_config as parse
 from srae.config.yaml_text import dump_yaml, parse_yaml
@@ -196,11 +197,11 @@ CONFIGS = st.builds(
         st.dictionaries(TEXTS.filter(lambda key: key != "model_config"), VALUES, max_size=4),
     ),
     data=st.builds(
-        DataConfig,
-        folder=st.none() | TEXTS,
+        PairsConfig,
+        folder=st.none() | TEXTS.filter(bool),
         channels=st.sampled_from(["L", "RGB", "RGBA"]),
         degrade=st.none() | st.builds(Degrade, scale=st.integers(2, 8)),
-        augment=st.lists(st.sampled_from(["flip", "rotate"]), max_size=2),
+        augment=st.lists(st.sampled_from(["flip", "rotate"]), unique=True),
         test_from_val=SHARES,
         limit=st.none() | st.integers(1),
     ),

@@ -11,12 +11,13 @@ import torch
 from PIL import Image
 
 from srae.config.loading import parse_config
-from srae.data import Data, Labels, Split, open_data, train_batches
+from srae.data import Data, Labels, Split, train_batches
 from srae.data.batches import TILT
 from srae.errors import ConfigError, DataError
 from srae.runs.writer import claim_run
 from srae.training.loop import train
 from srae.training.prepare import prepare
+from toys import open_named
 
 SIDE = 16
 
@@ -41,7 +42,7 @@ def labels(split: Split | None) -> list[int]:
 
 
 def opened(folder: Path, **options: object) -> Data:
-    return open_data("class_folders", folder=str(folder), side=SIDE, **options)
+    return open_named("class_folders", folder=str(folder), side=SIDE, **options)
 
 
 def test_each_class_is_split_alike_and_the_split_depends_on_contents_alone(tmp_path: Path) -> None:
@@ -183,7 +184,7 @@ def test_tilts_are_small_turns_that_keep_the_middle(tmp_path: Path) -> None:
             pixels[:, 31:33] = 200 + 10 * i + (name == "abra")  # a vertical bar through the middle
             Image.fromarray(pixels).save(folder / name / f"{i}.png")
     angles = []
-    data = open_data("class_folders", folder=str(folder), side=64)
+    data = open_named("class_folders", folder=str(folder), side=64)
     for epoch in range(20):
         (batch,) = train_batches(data.train, batch_size=9, seed=0, epoch=epoch, augment=["tilt"])
         for picture in batch.input[:, 0]:

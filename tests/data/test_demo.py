@@ -9,16 +9,17 @@ import numpy as np
 import pytest
 import torch
 
-from srae.data import Data, open_data
+from srae.data import Data
 from srae.data.demo import SPLITS, demo_picture
 from srae.errors import DataError
 from srae.images.picture import to_float
 from srae.images.resample import enlarge, shrink
+from toys import open_named
 
 
 @pytest.fixture(scope="module")
 def demo() -> Data:
-    return open_data("demo")
+    return open_named("demo")
 
 
 def test_it_opens_fast_and_without_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -27,7 +28,7 @@ def test_it_opens_fast_and_without_the_network(monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(socket, "socket", refuse)
     began = time.perf_counter()
-    data = open_data("demo")
+    data = open_named("demo")
     assert time.perf_counter() - began < 10  # under one second on an idle machine
     assert len(data.train) >= 40 and 12 <= len(data.val) <= 16
 
@@ -53,30 +54,30 @@ def test_pairs_are_those_of_data_set_p(demo: Data) -> None:
 
 @pytest.mark.parametrize("channels", ["L", "RGB", "RGBA"])
 def test_channels_are_those_asked_for(channels: str) -> None:
-    data = open_data("demo", channels=channels, limit=2)
+    data = open_named("demo", channels=channels, limit=2)
     assert data.in_shape == (len(channels), 256, 256)
     assert len(data.train) == len(data.val) == 2
 
 
 def test_with_degrade_the_low_side_is_small(demo: Data) -> None:
-    data = open_data("demo", degrade={"kernel": "bicubic", "scale": 2}, limit=3, crop=96)
+    data = open_named("demo", degrade={"kernel": "bicubic", "scale": 2}, limit=3, crop=96)
     assert data.in_shape == (3, 48, 48) and data.out_shape == (3, 96, 96)
     assert data.val.input.shape == (3, 128, 128) and data.val.target.shape == (3, 256, 256)
-    third = open_data("demo", degrade={"kernel": "bicubic", "scale": 3}, limit=1)
+    third = open_named("demo", degrade={"kernel": "bicubic", "scale": 3}, limit=1)
     assert third.val.input.shape == (3, 85, 85) and third.val.target.shape == (3, 255, 255)
-    same = open_data("demo", degrade={"kernel": "bicubic", "scale": 2}, enlarge="bicubic", limit=1)
+    same = open_named("demo", degrade={"kernel": "bicubic", "scale": 2}, enlarge="bicubic", limit=1)
     assert same.val.input.shape == (3, 256, 256)
     assert len({data.fingerprint, third.fingerprint, same.fingerprint, demo.fingerprint}) == 4
 
 
 def test_the_fingerprint_is_of_the_data_alone(demo: Data) -> None:
-    assert open_data("demo", crop=64, crops_per_picture=4).fingerprint == demo.fingerprint
-    assert open_data("demo", limit=5).fingerprint != demo.fingerprint
+    assert open_named("demo", crop=64, crops_per_picture=4).fingerprint == demo.fingerprint
+    assert open_named("demo", limit=5).fingerprint != demo.fingerprint
 
 
 def test_a_crop_that_does_not_fit_is_refused() -> None:
     with pytest.raises(DataError) as caught:
-        open_data("demo", crop=300, limit=1)
+        open_named("demo", crop=300, limit=1)
     assert caught.value.where == "data.crop" and "256" in str(caught.value.remedy)
 
 

@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from srae.config.loading import CONFIG_FOLDERS, load_config, parse_config
-from srae.data import Labels, open_data, train_batches
+from srae.data import Labels, train_batches
 from srae.data.demo import TEXTURES
 from srae.errors import ConfigError, DataError
 from srae.models import build_model, check_options, count_parameters
@@ -24,6 +24,7 @@ from srae.runs.reader import read_run
 from srae.runs.writer import claim_run
 from srae.training.loop import train
 from srae.training.prepare import prepare
+from toys import open_named
 
 CONFIGS = next(folder for folder in CONFIG_FOLDERS if folder.is_dir())
 CPU = torch.device("cpu")
@@ -46,20 +47,20 @@ def write_idx(folder: Path, train: int = 20, test: int = 6) -> Path:
 
 def test_idx_files_are_split_and_nothing_is_lost(tmp_path: Path) -> None:
     folder = str(write_idx(tmp_path))
-    data = open_data("mnist", folder=folder, channels="L", val_count=5)
+    data = open_named("mnist", folder=folder, channels="L", val_count=5)
     assert (len(data.train), len(data.val), len(data.test or [])) == (15, 5, 6)
     assert (data.in_shape, data.out_shape, data.classes[3]) == ((1, 28, 28), (10,), "3 - three")
-    again = open_data("mnist", folder=folder, channels="L", val_count=5)
+    again = open_named("mnist", folder=folder, channels="L", val_count=5)
     assert again.fingerprint == data.fingerprint
-    assert open_data("mnist", folder=folder, channels="L", val_count=4).fingerprint != data.fingerprint
+    assert open_named("mnist", folder=folder, channels="L", val_count=4).fingerprint != data.fingerprint
     assert isinstance(data.train.target, Labels) and isinstance(data.val.target, Labels)
     labels = torch.cat([data.train.target.values, data.val.target.values])
-    assert torch.equal(labels.bincount(minlength=10), open_data("mnist", folder=folder, channels="L", val_count=1)
+    assert torch.equal(labels.bincount(minlength=10), open_named("mnist", folder=folder, channels="L", val_count=1)
                        .train.target.values.bincount(minlength=10) + _one_hot(folder))  # fmt: skip
 
 
 def test_without_val_pictures_the_test_split_is_watched(tmp_path: Path) -> None:
-    data = open_data("mnist", folder=str(write_idx(tmp_path)), channels="L", val_count=0)
+    data = open_named("mnist", folder=str(write_idx(tmp_path)), channels="L", val_count=0)
     assert data.test is not None
     assert (len(data.train), data.val.names) == (20, data.test.names)
     assert torch.equal(data.val.input.gather([3]), data.test.input.gather([3]))
@@ -67,13 +68,13 @@ def test_without_val_pictures_the_test_split_is_watched(tmp_path: Path) -> None:
 
 
 def _one_hot(folder: str) -> torch.Tensor:
-    rest = open_data("mnist", folder=folder, channels="L", val_count=1).val.target
+    rest = open_named("mnist", folder=folder, channels="L", val_count=1).val.target
     assert isinstance(rest, Labels)
     return rest.values.bincount(minlength=10)
 
 
 def test_batches_hold_pictures_and_labels_in_step(tmp_path: Path) -> None:
-    data = open_data("mnist", folder=str(write_idx(tmp_path)), channels="L", val_count=5)
+    data = open_named("mnist", folder=str(write_idx(tmp_path)), channels="L", val_count=5)
     assert isinstance(data.train.target, Labels)
     batches = list(train_batches(data.train, batch_size=4, seed=0, epoch=1))
     assert sorted(i for batch in batches for i in batch.indices) == list(range(15))
@@ -85,7 +86,7 @@ def test_batches_hold_pictures_and_labels_in_step(tmp_path: Path) -> None:
 
 
 def test_an_autoencoder_gets_its_input_as_target(tmp_path: Path) -> None:
-    data = open_data("mnist", folder=str(write_idx(tmp_path)), channels="L", val_count=5, target="input")
+    data = open_named("mnist", folder=str(write_idx(tmp_path)), channels="L", val_count=5, target="input")
     assert data.out_shape == data.in_shape
     (batch,) = train_batches(data.train, batch_size=99, seed=0, epoch=0)
     assert torch.equal(batch.input, batch.target)
@@ -93,17 +94,17 @@ def test_an_autoencoder_gets_its_input_as_target(tmp_path: Path) -> None:
 
 def test_missing_and_damaged_files_are_told(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cannot read MNIST"):
-        open_data("mnist", folder=str(tmp_path / "none"))
+        open_named("mnist", folder=str(tmp_path / "none"))
     folder = write_idx(tmp_path / "cut")
     images = folder / "MNIST" / "raw" / "train-images-idx3-ubyte"
     images.write_bytes(images.read_bytes()[:500])
     with pytest.raises(DataError, match="cannot read MNIST"):
-        open_data("mnist", folder=str(folder))
+        open_named("mnist", folder=str(folder))
 
 
 @pytest.mark.parametrize("name", ["mnist", "fashion_mnist", "cifar10"])
 def test_without_files_the_textures_step_in(name: str, tmp_path: Path) -> None:
-    data = open_data(name, folder=str(tmp_path / "none"), otherwise="demo")
+    data = open_named(name, folder=str(tmp_path / "none"), otherwise="demo")
     assert data.name == "demo_textures"
     assert "is not there" in data.notes[0]
     assert (len(data.train), len(data.val), data.out_shape) == (2000, 400, (len(TEXTURES),))
@@ -252,7 +253,7 @@ def test_a_data_folder_runs_nothing(name: str, tmp_path: Path, monkeypatch: pyte
         if name == "mnist":
             torch.save(Owner(), path)
     with pytest.raises(DataError, match="cannot read"):
-        open_data(name, folder="data")
+        open_named(name, folder="data")
     assert not (tmp_path / "owned").exists()
     pickle.loads(pickle.dumps(Owner()))
     assert (tmp_path / "owned").exists(), "such a pickle does something where it is read"
@@ -268,7 +269,7 @@ def test_damaged_idx_files_are_refused_in_plain_words(tmp_path: Path) -> None:
         damaged[int(random.integers(0, 14))] ^= 1 << int(random.integers(0, 8))  # header, or the first labels
         file.write_bytes(whole[: int(random.integers(0, len(whole)))] if turn % 5 == 0 else damaged)
         try:
-            data = open_data("mnist", folder=str(folder), channels="L", val_count=0)
+            data = open_named("mnist", folder=str(folder), channels="L", val_count=0)
         except DataError:
             refused += 1
         else:

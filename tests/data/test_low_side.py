@@ -13,9 +13,9 @@ import pytest
 import torch
 from PIL import Image
 
-from srae.config.experiment import DataConfig, Degrade
+from srae.config.data_sets import Degrade, PairsConfig
 from srae.config.loading import dump_config, parse_config
-from srae.data import Data, Split, Store, eval_batches, open_data, train_batches
+from srae.data import Data, Split, Store, eval_batches, train_batches
 from srae.data import low_side as module
 from srae.data.low_side import find_misfit, make_low
 from srae.data.photo import LONGEST_SIDE
@@ -24,6 +24,7 @@ from srae.runs.writer import claim_run
 from srae.training.loop import train
 from srae.training.prepare import prepare
 from toy_training import assert_same_run, resume_toy, run_toy
+from toys import open_named
 
 PHOTO = {"kernel": "photo", "scale": 2}
 
@@ -42,7 +43,7 @@ def photos(tmp_path: Path) -> Path:
 
 
 def _open(folder: Path, copies: int = 1, **options: Any) -> Data:
-    return open_data("pairs", folder=str(folder), degrade=PHOTO | {"copies": copies}, **options)
+    return open_named("pairs", folder=str(folder), degrade=PHOTO | {"copies": copies}, **options)
 
 
 def _bytes(split: Split) -> int:
@@ -86,7 +87,7 @@ def test_a_low_side_is_seeded_by_the_name_alone(photos: Path) -> None:
 
 def test_the_fingerprint_tells_the_degradation_and_its_version(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     prints = [_open(photos).fingerprint, _open(photos, enlarge="bicubic").fingerprint]
-    prints += [open_data("pairs", folder=str(photos), degrade={"kernel": "bicubic", "scale": 2}).fingerprint]
+    prints += [open_named("pairs", folder=str(photos), degrade={"kernel": "bicubic", "scale": 2}).fingerprint]
     monkeypatch.setattr(module, "VERSION", module.VERSION + 1)
     assert len({*prints, _open(photos).fingerprint}) == 4
 
@@ -99,15 +100,15 @@ def test_enlarged_low_sides_have_the_size_of_the_high_side(photos: Path) -> None
 
 def test_scoring_makes_no_copies(photos: Path) -> None:
     assert not _open(photos, 4, whole=True).train.more_inputs
-    demo = open_data("demo", degrade=PHOTO | {"copies": 4}, limit=1, whole=True)
+    demo = open_named("demo", degrade=PHOTO | {"copies": 4}, limit=1, whole=True)
     assert not demo.train.more_inputs and not demo.notes
 
 
 def test_the_demo_pictures_can_be_degraded_too() -> None:
-    data = open_data("demo", degrade=PHOTO | {"copies": 2}, limit=2)
+    data = open_named("demo", degrade=PHOTO | {"copies": 2}, limit=2)
     assert len(data.train.inputs) == 2 and not data.val.more_inputs and data.test and not data.test.more_inputs
     assert data.in_shape == (3, 128, 128) and len(data.notes) == 1
-    plain = open_data("demo", degrade={"kernel": "bicubic", "scale": 2}, limit=2)
+    plain = open_named("demo", degrade={"kernel": "bicubic", "scale": 2}, limit=2)
     assert plain.fingerprint != data.fingerprint
     difference = (plain.val.input.pixels.float() - data.val.input.pixels.float()) / 255  # type: ignore[union-attr]
     assert 20 < -10 * torch.log10(difference.square().mean()) < 45
@@ -194,7 +195,7 @@ def test_a_config_says_how_many_copies_and_reads_itself_back(photos: Path) -> No
     assert parse_config(dump_config(config), "again") == config
     old = parse_config("model: {name: identity}\ndata: {degrade: {kernel: area}}\n", "old.yaml")
     assert old.data.degrade == Degrade(kernel="area", scale=2, copies=1)
-    assert set(DataConfig(degrade=Degrade()).model_dump()["degrade"]) == {"kernel", "scale", "copies", "sizes"}
+    assert set(PairsConfig(degrade=Degrade()).model_dump()["degrade"]) == {"kernel", "scale", "copies", "sizes"}
 
 
 @pytest.mark.parametrize(
@@ -232,8 +233,8 @@ def test_a_resumed_run_draws_what_an_uninterrupted_one_draws(photos: Path, tmp_p
 
 def test_sizes_add_shrunken_training_pictures_with_a_low_side_of_their_own(photos: Path) -> None:
     degrade = {"kernel": "bicubic", "scale": 2}
-    plain = open_data("pairs", folder=str(photos), degrade=degrade)
-    more = open_data("pairs", folder=str(photos), degrade=degrade | {"sizes": [0.5, 0.3]}, crop=4)
+    plain = open_named("pairs", folder=str(photos), degrade=degrade)
+    more = open_named("pairs", folder=str(photos), degrade=degrade | {"sizes": [0.5, 0.3]}, crop=4)
     count = len(plain.train)
     assert len(more.train) == 3 * count and len(more.val) == len(plain.val)
     assert more.fingerprint == plain.fingerprint
@@ -246,5 +247,5 @@ def test_sizes_add_shrunken_training_pictures_with_a_low_side_of_their_own(photo
         whole, half = (more.train.target.picture(i).float() for i in (index, count + index))
         assert abs(whole.mean() - half.mean()) < 3
         assert half.shape[1] == round(whole.shape[1] / 4) * 2
-    scored = open_data("pairs", folder=str(photos), degrade=degrade | {"sizes": [0.5]}, whole=True)
+    scored = open_named("pairs", folder=str(photos), degrade=degrade | {"sizes": [0.5]}, whole=True)
     assert len(scored.train) == count

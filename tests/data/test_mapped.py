@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import json
 import os
 import shutil
@@ -11,11 +12,13 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 import torch
 from PIL import Image
@@ -24,11 +27,15 @@ from torch import Tensor
 import srae.data.intake
 import srae.data.scan
 from conftest import clean_environment
-from srae.data import Data, Split, Store, eval_batches, mapped, open_data, train_batches
+from srae.cli import main
+from srae.cli.doctor import check_cache
+from srae.data import Data, Split, Store, eval_batches, mapped, train_batches
 from srae.data.mapped import FileShelf, largest_in_memory
 from srae.data.scan import in_threads
 from srae.errors import DataError, ResourceError
+from srae.files import this_place
 from toy_training import assert_same_run, run_toy, toy
+from toys import open_named
 
 HANG = 60
 """Seconds after which something waits for ever."""
@@ -60,7 +67,7 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def _open(folder: Path, **options: Any) -> Data:
-    return open_data("pairs", folder=str(folder), **options)
+    return open_named("pairs", folder=str(folder), **options)
 
 
 def _in_memory(monkeypatch: pytest.MonkeyPatch, folder: Path, **options: Any) -> Data:
@@ -74,7 +81,7 @@ def _files(cache: Path) -> list[Path]:
 
 
 def _left_over(cache: Path) -> list[Path]:
-    return [path for path in cache.iterdir() if ".tmp." in path.name]
+    return [path for path in cache.iterdir() if ".pixels.tmp." in path.name]
 
 
 def _stores(split: Split | None) -> Iterator[Store]:
@@ -196,11 +203,11 @@ def test_small_sets_stay_in_memory_and_touch_no_disk(
 def test_the_limit_is_a_quarter_of_the_memory_of_the_machine_or_of_the_container(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    machine = psutil.virtual_memory().total
     assert 0 < largest_in_memory() <= machine / 4
     for text, expected in ((str(2**20), 2**18), ("max\n", machine / 4)):
         with monkeypatch.context() as patch:
-            patch.setattr(Path, "read_text", lambda self, text=text: text)
+            patch.setattr(Path, "read_text", lambda self, encoding, text=text: text)
             assert largest_in_memory() == expected
 
 
@@ -328,6 +335,7 @@ _KILLED = """
 import json, os, signal, sys
 import torch
 import srae.files
+from srae.config.data_sets import PairsConfig
 from srae.data import mapped, open_data
 
 torch.set_num_threads(1)
@@ -356,7 +364,7 @@ for place in places:
         mapped._seal = die
     else:
         setattr(srae.files.os, place, die)
-    open_data("pairs", folder=folder)
+    open_data(PairsConfig(folder=folder))
     os._exit(0)
 """
 
@@ -375,8 +383,10 @@ def test_killed_at_any_moment_it_leaves_nothing_that_is_taken_for_whole(
     assert done.returncode == 0, done.stderr
     seen = [json.loads(line) for line in done.stdout.splitlines()]
     assert len(seen) == len(places)
-    for signal_number, (lock, half) in seen:  # what the one before left was swept
-        assert signal_number == signal.SIGKILL and lock.endswith(".lock") and ".pixels.tmp." in half
+    for signal_number, left in seen:  # what the one before left was swept
+        lock, owner = sorted(name for name in left if ".lock" in name)
+        (half,) = (name for name in left if ".lock" not in name)
+        assert signal_number == signal.SIGKILL and owner == f"{lock}.owner" and ".pixels.tmp." in half
     expected = _in_memory(monkeypatch, folder)
     decoded.clear()
     _assert_same(_open(folder), expected)
@@ -387,12 +397,18 @@ def test_what_the_killed_left_of_other_pictures_is_swept_and_what_is_being_made_
     pair_folder: Callable[..., Path], cache: Path
 ) -> None:
     cache.mkdir(parents=True)
-    dead, alive = (cache / f".{key * 32}.pixels.tmp.1" for key in "da")
-    dead.write_bytes(b"half")
-    alive.write_bytes(b"half")
-    with mapped.lock_file(cache / f".{'a' * 32}.lock"):
-        _open(pair_folder())
-    assert _left_over(cache) == [alive]
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    dead, alive, elsewhere = (
+        cache / f".{key * 32}.pixels.tmp.{writer}.0"
+        for key, writer in (
+            ("d", f"{this_place()}.{gone.pid}"), ("a", f"{this_place()}.{os.getppid()}"), ("e", "other-0.1"),
+        )
+    )  # fmt: skip
+    for path in (dead, alive, elsewhere):
+        path.write_bytes(b"half")
+    _open(pair_folder())
+    assert sorted(_left_over(cache)) == [alive, elsewhere]
 
 
 def test_of_two_at_once_the_second_waits_and_decodes_nothing(
@@ -426,7 +442,10 @@ def test_of_two_at_once_the_second_waits_and_decodes_nothing(
     found.append(_open(folder))
     first.join(HANG)
     assert len(found) == 2 and len(decoded) == 12 and len(_files(cache)) == 1 and not _left_over(cache)
-    assert capsys.readouterr().err == f"waiting for the same pictures: process {os.getpid()} is writing here\n"
+    host = this_place().rpartition("-")[0]
+    assert (
+        capsys.readouterr().err == f"waiting for the same pictures: process {os.getpid()} on {host} is writing here\n"
+    )
     for data in found:
         _assert_same(data, expected)
 
@@ -452,9 +471,10 @@ def test_without_a_cache_folder_it_is_the_temporary_one_and_without_that_an_erro
 
 def test_a_relative_cache_home_is_none(cache: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    for value in ("", "relative/path"):
-        monkeypatch.setenv("XDG_CACHE_HOME", value)
-        assert mapped._folders()[0] == tmp_path / "home" / ".cache" / "srae" / "decoded"
+    monkeypatch.setenv("XDG_CACHE_HOME", "")
+    assert mapped._folders()[0] == tmp_path / "home" / ".cache" / "srae" / "decoded"
+    monkeypatch.setenv("XDG_CACHE_HOME", "relative/path")
+    assert all(folder.is_absolute() for folder in mapped._folders())
 
 
 def test_a_disk_without_room_is_told_before_anything_is_decoded(
@@ -477,23 +497,104 @@ def test_a_disk_without_room_is_told_before_anything_is_decoded(
 def test_a_disk_that_fills_up_meanwhile_is_told_and_leaves_nothing(
     pair_folder: Callable[..., Path], cache: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
-    folder, write, calls = pair_folder(), os.pwrite, []
+    folder, write, calls = pair_folder(), os.write, []
 
-    def refuse(handle: int, data: Any, offset: int) -> int:
-        calls.append(offset)
+    def refuse(handle: int, data: Any) -> int:
+        calls.append(handle)
         if len(calls) >= number:
             raise OSError(errno.ENOSPC, "No space left on device")
-        return write(handle, bytes(data)[:700], offset)  # a part, as it may
+        return write(handle, bytes(data)[:700])  # a part, as it may
 
     with monkeypatch.context() as patch:
-        patch.setattr(mapped.os, "pwrite", refuse)
+        patch.setattr(mapped.os, "write", refuse)
         with pytest.raises(ResourceError, match="the disk is full") as caught:
             _open(folder)
     assert caught.value.exit_code == 5 and not _files(cache) and not _left_over(cache)
     number = 10**9
     expected = _in_memory(monkeypatch, folder)
-    monkeypatch.setattr(mapped.os, "pwrite", refuse)
+    monkeypatch.setattr(mapped.os, "write", refuse)
     _assert_same(_open(folder), expected)
+
+
+# ---------------------------------------------------------------------- what is kept of it
+
+
+def _make(cache: Path, pair_folder: Callable[..., Path], *names: str) -> dict[str, Path]:
+    """Files of sets of pictures that nobody uses any more, the first unused for the longest."""
+    made: dict[str, Path] = {}
+    for age, name in enumerate(reversed(names)):
+        before = set(_files(cache))
+        _open(pair_folder(name=name, seed=ord(name)))
+        (made[name],) = set(_files(cache)) - before
+        os.utime(made[name], (1e9 - age,) * 2)
+    gc.collect()
+    return made
+
+
+def test_what_was_unused_for_the_longest_goes_first_and_what_is_used_stays(
+    pair_folder: Callable[..., Path], cache: Path
+) -> None:
+    made = _make(cache, pair_folder, *"abcd")
+    size = made["a"].stat().st_size
+    data = _open(cache.parents[2] / "a")  # now the newest, and in use
+    assert mapped.evict(cache, 2 * size) == 2 * size
+    assert set(_files(cache)) == {made["a"], made["d"]}
+    os.utime(made["a"], (1, 1))
+    assert mapped.evict(cache, size) == size and _files(cache) == [made["a"]]
+    assert mapped.clean_cache() == (0, size)
+    expected = [data.train.target.picture(i).clone() for i in range(4)]
+    del data
+    gc.collect()
+    assert len(expected) == 4 and mapped.clean_cache() == (size, 0) and not _files(cache)
+    assert not [path for path in cache.iterdir() if ".used." in path.name]
+
+
+def test_a_use_by_another_process_counts_as_long_as_it_lives(pair_folder: Callable[..., Path], cache: Path) -> None:
+    (file,) = _make(cache, pair_folder, "a").values()
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    for writer, age, used in (
+        (f"{this_place()}.{os.getppid()}", 0, True),
+        ("other-0.1", mapped.USE_AGE - 60, True),
+        ("other-0.1", mapped.USE_AGE + 60, False),
+        (f"{this_place()}.{gone.pid}", 0, False),
+    ):
+        mark = cache / f".{file.stem}.used.tmp.{writer}.0"
+        mark.touch()
+        os.utime(mark, (time.time() - age,) * 2)
+        mapped.evict(cache)
+        assert file.exists() == mark.exists() == used, (writer, age)
+        mark.unlink(missing_ok=True)
+        file.write_bytes(b"pixels")
+
+
+@pytest.mark.parametrize("reason", ["limit", "disk"])
+def test_old_pictures_make_room_for_new_ones(
+    pair_folder: Callable[..., Path], cache: Path, monkeypatch: pytest.MonkeyPatch, reason: str
+) -> None:
+    made = _make(cache, pair_folder, *"ab")
+    size = made["a"].stat().st_size
+    if reason == "limit":
+        monkeypatch.setattr(mapped, "KEPT", 2 * size)
+    else:
+        real = shutil.disk_usage(cache)
+        monkeypatch.setattr(
+            mapped.shutil, "disk_usage", lambda _: real._replace(free=3 * size - 2 * size * len(_files(cache)))
+        )
+    _open(pair_folder(name="new", seed=7))
+    assert made["b"].exists() == (reason == "limit") and not made["a"].exists()
+    assert len(_files(cache)) == (2 if reason == "limit" else 1)
+
+
+def test_doctor_tells_of_the_cache_and_cleans_it(
+    pair_folder: Callable[..., Path], cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (file,) = _make(cache, pair_folder, "a").values()
+    size = file.stat().st_size
+    assert [check.name for check in check_cache()] == ["cache"]
+    assert main(["doctor", "--clean-cache", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"freed_bytes": size, "in_use_bytes": 0}
+    assert not file.exists() and not list(check_cache())
 
 
 # ------------------------------------------------------------------------- GPU and bar

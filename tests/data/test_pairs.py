@@ -13,12 +13,13 @@ import pytest
 import torch
 from PIL import Image
 
-from srae.data import Data, open_data
+from srae.data import Data
 from srae.data.layouts import find_pairs
 from srae.data.low_side import make_low
 from srae.data.matching import Pair
 from srae.data.splits import set_aside, split_by_name
 from srae.errors import DataError
+from toys import open_named
 
 SIDE = (8, 8)
 
@@ -41,7 +42,7 @@ def _fill(pattern: str, low: str, high: str, names: tuple[str, ...] = ("1.png", 
 
 
 def _open(folder: Path, **options: Any) -> Data:
-    return open_data("pairs", folder=str(folder), **options)
+    return open_named("pairs", folder=str(folder), **options)
 
 
 def _refusal(folder: Path, **options: Any) -> str:
@@ -93,7 +94,7 @@ def test_equal_names_in_different_class_folders_are_different_pictures(tmp_path:
 def test_two_folders_given_one_by_one(tmp_path: Path) -> None:
     names = tuple(f"{i}.png" for i in range(12))
     _fill(f"{tmp_path}/{{side}}/{{name}}", "coarse", "fine", names)
-    data = open_data("pairs", low=str(tmp_path / "coarse"), high=str(tmp_path / "fine"))
+    data = open_named("pairs", low=str(tmp_path / "coarse"), high=str(tmp_path / "fine"))
     assert data.test is not None
     assert sorted(data.train.names + data.val.names + data.test.names) == sorted(names)
     assert "no split on disk" in data.notes[0]
@@ -197,17 +198,17 @@ def test_a_missing_folder(tmp_path: Path) -> None:
     message = _refusal(tmp_path / "gone")
     assert message.startswith("data folder is missing") and "gone" in message
     with pytest.raises(DataError, match="no folder given"):
-        open_data("pairs")
+        open_named("pairs")
 
 
 def test_otherwise_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    data = open_data("pairs", folder="data/isr855", otherwise="demo", limit=1)
+    data = open_named("pairs", folder="data/isr855", otherwise="demo", limit=1)
     assert data.name == "demo"
     assert data.notes == ["data/isr855 is not there: training on the built-in demo pictures"]
     for split in ("train", "val"):
         _fill(f"data/isr855/{split}/{{side}}/{{name}}", "low", "high")
-    assert open_data("pairs", folder="data/isr855", otherwise="demo").name == "isr855"
+    assert open_named("pairs", folder="data/isr855", otherwise="demo").name == "isr855"
 
 
 # ---------------------------------------------------------------- shapes and crops

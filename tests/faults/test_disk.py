@@ -7,7 +7,6 @@ by files that refuse every byte, as the system would.
 from __future__ import annotations
 
 import errno
-import fcntl
 import io
 import os
 import resource
@@ -23,6 +22,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from toy_runs import assert_same_run, assert_whole, begin, resume, rows_of, standing, toy, toy_text, write_pairs
 from warm_parent import WarmParent
 
@@ -32,7 +32,7 @@ import srae.training.prepare
 from srae.checkpoints.format import save_checkpoint
 from srae.cli import main
 from srae.errors import ResourceError, RunBusyError
-from srae.files import atomic_write
+from srae.files import atomic_write, this_place
 from srae.images.picture import Picture, write_picture
 from srae.runs.layout import is_busy
 from srae.runs.reader import read_rows, read_run
@@ -40,6 +40,7 @@ from srae.runs.writer import RunWriter, claim_run
 from srae.training.checkpointer import Checkpointer
 
 pytestmark = pytest.mark.timeout(600)
+HOST = this_place().rpartition("-")[0]
 
 
 class Disk:
@@ -350,19 +351,19 @@ def test_f8_a_busy_run_is_refused_naming_its_process(
 ) -> None:
     runs = pairs.parent / "runs"
     run = begin(toy(pairs, epochs=1), runs)
-    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file() and path.name != ".lock"}
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file() and ".lock" not in path.name}
     pid = parent.start("hold", run=str(run))
     wait_for(lambda: "held" in parent.said())
-    with pytest.raises(RunBusyError, match=f"process {pid} is writing here"):
+    with pytest.raises(RunBusyError, match=f"process {pid} on {HOST} is writing here"):
         RunWriter(run)
     assert main(["train", "--resume", str(run)]) == 8
-    assert f"process {pid} is writing here" in capsys.readouterr().err
+    assert f"process {pid} on {HOST} is writing here" in capsys.readouterr().err
     assert read_run(run).status == "running"
     os.kill(pid, signal.SIGKILL)
     parent.wait(pid)
     assert not is_busy(run)
     RunWriter(run).close()  # the lock died with its owner
-    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file() and path.name != ".lock"} == before
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file() and ".lock" not in path.name} == before
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
@@ -376,10 +377,10 @@ def test_f8_who_only_looks_does_not_lock_out_a_writer(tmp_path: Path) -> None:
     """A reader asks for a moment whether a run is busy; a start in that moment is no second writer."""
     run = claim_run(tmp_path, "toy")
     run.close()
-    with open(run.path / ".lock") as look:
-        fcntl.flock(look, fcntl.LOCK_SH)
-        threading.Timer(0.03, look.close).start()
-        RunWriter(run.path).close()
+    look = FileLock(run.path / ".lock", thread_local=False)
+    look.acquire()
+    threading.Timer(0.03, look.release).start()
+    RunWriter(run.path).close()
 
 
 @pytest.mark.parametrize("stillborn", [False, True])

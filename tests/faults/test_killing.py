@@ -23,6 +23,7 @@ import srae.evaluation.evaluate
 from conftest import LONG, Run, clean_environment
 from srae.checkpoints.format import read_checkpoint, save_checkpoint
 from srae.errors import Interrupted
+from srae.files import this_place
 from srae.images.picture import Picture, read_picture, write_picture
 from srae.runs.layout import COLUMNS
 from srae.runs.reader import read_rows, read_run
@@ -55,6 +56,17 @@ def until(condition: Callable[[], bool]) -> float:
         assert time.monotonic() < deadline
         time.sleep(0.001)
     return time.monotonic()
+
+
+def dead_process() -> int:
+    victim = subprocess.Popen([sys.executable, "-c", ""])
+    victim.wait()
+    return victim.pid
+
+
+def part_of(path: Path, pid: int) -> Path:
+    """A name as this process of this host gives it to what it has not finished."""
+    return path.with_name(f".{path.name}.tmp.{this_place()}.{pid}.0")
 
 
 def go_on(parent: WarmParent, pairs: Path, run: Path) -> None:
@@ -148,7 +160,7 @@ def test_f1_three_kills_of_the_real_command(parent: WarmParent, pairs: Path, tmp
 def test_f1_a_start_that_was_killed_before_its_config_leaves_the_name_free(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     claim_run(tmp_path, "locked").close()
-    (tmp_path / "locked" / ".config.yaml.tmp.123").touch()
+    part_of(tmp_path / "locked" / "config.yaml", dead_process()).touch()
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes.txt").write_text("precious")
     (tmp_path / "file").write_text("precious")
@@ -444,11 +456,9 @@ def test_f29_a_killed_batch_goes_on(parent: WarmParent, batch: tuple[Path, list[
 def test_f29_only_what_the_dead_left_is_swept(parent: WarmParent, batch: tuple[Path, list[str]]) -> None:
     folder, argv = batch
     (folder / "out").mkdir()
-    victim = subprocess.Popen([sys.executable, "-c", ""])
-    victim.wait()
-    dead = folder / "out" / f".7_x2.png.tmp.{victim.pid}"
-    living = folder / "out" / f".7_x2.png.tmp.{os.getpid()}"
-    others = folder / "out" / f".letter.png.tmp.{victim.pid}"
+    dead = part_of(folder / "out" / "7_x2.png", dead_process())
+    living = part_of(folder / "out" / "7_x2.png", os.getpid())
+    others = part_of(folder / "out" / "letter.png", dead_process())
     for path in (dead, living, others):
         path.touch()
     assert parent.run("command", argv=[*argv, "out"], folder=str(folder)) == 0, parent.said()
@@ -489,7 +499,7 @@ def test_f8_one_study_at_a_time(parent: WarmParent, study: Path) -> None:
     pid = parent.start("hold_study", study=str(study / "seeds.yaml"), folder=str(folder))
     until(lambda: "held" in parent.said())
     assert parent.run("command", argv=["study", "seeds.yaml"], folder=str(study)) == 8
-    assert f"process {pid} is writing here" in parent.said()
+    assert f"process {pid} on {this_place().rpartition('-')[0]} is writing here" in parent.said()
     assert "Traceback" not in parent.said()
     os.kill(pid, signal.SIGKILL)
     parent.wait(pid)

@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from one_process import Done, assert_told, run_all
 from PIL import Image
 
-from srae.data import Data, open_data
+from srae.data import Data
 from srae.data.matching import Entry, match
 from srae.errors import DataError
+from toys import open_named
 
 # A start of torch takes seconds, and on a busy machine a minute.
 pytestmark = pytest.mark.timeout(300)
@@ -32,7 +33,7 @@ def _picture(path: Path, size: tuple[int, int] = (8, 8)) -> Path:
 
 
 def _open(folder: Path, **options: Any) -> Data:
-    return open_data("pairs", folder=str(folder), **options)
+    return open_named("pairs", folder=str(folder), **options)
 
 
 def _refusal(folder: Path, **options: Any) -> str:

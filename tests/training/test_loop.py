@@ -23,6 +23,7 @@ from srae.checkpoints.format import read_checkpoint
 from srae.checkpoints.loading import load_model
 from srae.config.experiment import Config, TrainConfig
 from srae.config.loading import parse_config
+from srae.config.schedules import learning_rate_at
 from srae.data import Batch, Split
 from srae.device import repeatable_kernels
 from srae.errors import CheckpointError, ConfigError, Interrupted
@@ -32,7 +33,7 @@ from srae.runs.reader import read_run
 from srae.runs.writer import claim_run
 from srae.training.checkpointer import Checkpointer
 from srae.training.loop import train
-from srae.training.optimizer import learning_rate_at, update_average
+from srae.training.optimizer import update_average
 from srae.training.prepare import prepare
 from srae.training.progress import Progress
 from toy_training import CPU, assert_same_run, resume_toy, run_toy, toy, without_clocks

@@ -1,8 +1,12 @@
 """`srae.load_model` and `srae.upscale`: what goes in comes out, larger; everything else is refused in words."""
 
 import io
+import os
 import subprocess
 import sys
+import threading
+from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +21,7 @@ from srae.config.loading import parse_config
 from srae.errors import SraeError
 from srae.images.resample import resize
 from srae.models import build_model
+from srae.upscaling import api
 
 
 def _save(path: Path, name: str = "bicubic", scale: int = 2) -> Path:
@@ -93,6 +98,65 @@ def test_without_a_model_the_shipped_one_of_the_scale_is_taken(tmp_path: Path, m
     assert srae.upscale(picture, scale=8).shape == (24, 16, 3)
     with pytest.raises(SraeError, match="no model ships that enlarges by 5"):
         srae.upscale(picture, scale=5)
+
+
+# ---------------------------------------------------------------- models that are kept
+
+
+@pytest.fixture
+def loaded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of the model files that were read since."""
+    names: list[str] = []
+    real = api.loading.load_model
+
+    def load(path: Path) -> api.loading.TrainedModel:
+        names.append(Path(path).stem)
+        return real(path)
+
+    monkeypatch.setattr(api.loading, "load_model", load)
+    monkeypatch.setattr(api, "_kept", OrderedDict())
+    return names
+
+
+def test_a_model_given_by_name_is_read_once_until_its_file_changes(tmp_path: Path, loaded: list[str]) -> None:
+    path, picture = _save(tmp_path / "mine.safetensors"), np.zeros((2, 2), np.uint8)
+    for _ in range(3):
+        assert srae.upscale(picture, model=path).shape == (4, 4)
+    assert loaded == ["mine"]
+    about = path.stat()
+    _save(path, scale=3)
+    assert srae.upscale(picture, model=path).shape == (6, 6)
+    os.utime(path, ns=(about.st_atime_ns, about.st_mtime_ns + 10**9))
+    srae.upscale(picture, model=path)
+    assert loaded == ["mine"] * 3
+    assert srae.load_model(path, "cpu").chain[0] is not srae.load_model(path, "cpu").chain[0]  # those are the caller's
+    path.unlink()
+    with pytest.raises(SraeError):
+        srae.upscale(picture, model=path)
+
+
+def test_only_the_last_few_models_are_kept(tmp_path: Path, loaded: list[str]) -> None:
+    picture = np.zeros((2, 2), np.uint8)
+    paths = {name: _save(tmp_path / f"{name}.safetensors") for name in "abcde"}
+    for name in "abcdaeab":  # e takes the place of b
+        srae.upscale(picture, model=paths[name])
+    assert loaded == list("abcdeb") and len(api._kept) == api._KEPT_MODELS
+
+
+def test_threads_that_begin_at_once_read_a_model_once(tmp_path: Path, loaded: list[str]) -> None:
+    path, start = _save(tmp_path / "mine.safetensors"), threading.Barrier(8)
+    picture = _pixels(5, 6, 3).astype(np.uint8)
+    expected = srae.upscale(picture, model=srae.load_model(path, "cpu"))
+    loaded.clear()
+
+    def work(_: int) -> np.ndarray:
+        start.wait(60)
+        return srae.upscale(picture, model=path)
+
+    with ThreadPoolExecutor(8) as pool:
+        for large in pool.map(work, range(8)):
+            assert np.array_equal(large, expected)
+    assert loaded == ["mine"]
 
 
 # ---------------------------------------------------------------------------- arrays

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from srae.checkpoints.loading import load_model
 from srae.checkpoints.shipped import shipped_models
-from srae.config.experiment import DataConfig, Degrade, ModelConfig
+from srae.config.data_sets import Degrade, PairsConfig
+from srae.config.experiment import ModelConfig
 from srae.errors import CheckpointError, ConfigError, ResourceError
 from srae.images.picture import Picture
 from srae.images.resample import resize, shrink
@@ -266,7 +267,7 @@ def test_same_size_models_enhance_or_enlarge_first_as_their_data_was_made() -> N
     assert torch.equal(output.color, picture.color)
     assert any("--scale 2" in note for note in notes)
     for enlarge, kernel in ((None, "bilinear"), ("bicubic", "bicubic"), ("bilinear", "bilinear")):
-        data = DataConfig(enlarge=enlarge, degrade=Degrade(scale=2))  # type: ignore[arg-type]
+        data = PairsConfig(enlarge=enlarge, degrade=Degrade(scale=2))  # type: ignore[arg-type]
         output, notes = upscale_picture(picture, [as_loaded(Same(), 3, data)], UpscaleOptions(scale=3))
         wanted = resize(picture.color, (21, 15), kernel).clamp(0, 1)  # type: ignore[arg-type]
         assert (output.color - wanted).abs().max() < 0.51 / 255

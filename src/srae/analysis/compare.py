@@ -24,22 +24,13 @@ from srae.analysis.stats import (
     interval_over_seeds,
     share_of_variance,
 )
+from srae.config.measures import METRICS
 from srae.runs.reader import Run, read_images
 
-MEASURED = (
-    "train_mse",
-    "val_mse",
-    "val_psnr",
-    "val_ssim",
-    "test_mse",
-    "test_psnr",
-    "train_accuracy",
-    "val_accuracy",
-    "test_accuracy",
-    "train_cross_entropy",
-    "val_cross_entropy",
-    "test_cross_entropy",
-)
+_OF_METRICS = {f"{split}_{name}": metric for name, metric in METRICS.items() for split in metric.splits}
+_FIRST = ("train_mse", "val_mse", "val_psnr", "val_ssim", "test_mse", "test_psnr", "train_accuracy", "val_accuracy",
+          "test_accuracy")  # fmt: skip
+MEASURED = (*_FIRST, *(column for column in _OF_METRICS if column not in _FIRST))
 """Columns `<split>_<metric>`, from a summary or, until there is one, from the last epoch."""
 WITH_INTERVAL = tuple(column for column in MEASURED if not column.startswith("train_"))
 COLUMNS = (
@@ -61,13 +52,12 @@ COLUMNS = (
 )
 """The last ones are for files; a person reads them as `mean ± half width`."""
 _AVERAGED = ("epochs", *MEASURED, "gain_db", "seconds", "images_per_second")
-_FORMATS_OF_METRICS = {"mse": ".6f", "psnr": ".2f", "ssim": ".4f", "cross_entropy": ".4f", "accuracy": ".2%"}
 _FORMATS = {
     "parameters": ",.0f",
     "multiply_adds": ",.0f",
     "seeds": ".0f",
     "epochs": ".0f",
-    **{column: _FORMATS_OF_METRICS[column.partition("_")[2]] for column in MEASURED},
+    **{column: metric.text.strip("{:}") for column, metric in _OF_METRICS.items()},
     "gain_db": "+.2f",
     "seconds": ",.0f",
     "images_per_second": ".1f",

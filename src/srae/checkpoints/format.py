@@ -21,7 +21,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from srae.errors import CheckpointError
-from srae.files import atomic_write
+from srae.files import atomic_write, replace_file, sync_file
 
 FORMAT = 1
 _BLANK = "0" * 64
@@ -52,9 +52,9 @@ def save_checkpoint(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str
     with atomic_write(path) as file:
         _write(file, tensors, {**meta, "format": FORMAT})
         file.flush()
-        os.fsync(file.fileno())  # the old file moves only when the new one is on the disk
+        sync_file(file.fileno(), path)  # the old file moves only when the new one is on the disk
         if previous is not None and path.exists():
-            os.replace(path, previous)
+            replace_file(path, previous)
 
 
 def _write(file: BinaryIO, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:

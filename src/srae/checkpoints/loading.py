@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from srae.checkpoints.format import read_checkpoint
 from srae.config.experiment import Config
+from srae.config.stored import upgrade_stored
 from srae.errors import CheckpointError, ConfigError
 from srae.models import build_model
 
@@ -40,7 +41,7 @@ def load_model(source: str | Path) -> TrainedModel:
     tensors, meta = read_checkpoint(path)
     weights = _of_model(tensors)
     try:
-        config, data_name = Config.model_validate(meta["config"]), str(meta["data"]["name"])
+        config, data_name = Config.model_validate(upgrade_stored(meta["config"])), str(meta["data"]["name"])
         in_shape, out_shape = tuple(meta["in_shape"]), tuple(meta["out_shape"])
         build = partial(build_model, config.model.name, in_shape, out_shape, config.model.options)
         with torch.device("meta"):  # nothing is allocated for what does not fit

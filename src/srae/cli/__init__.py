@@ -151,6 +151,9 @@ def run_verb(verb: str, arguments: list[str], program: str) -> int:
         formatter_class=_HelpFormatter,
     )
     module.add_arguments(parser)
+    # torch asks for huge pages where they are: the first touch of a large tensor costs up to half of what is done with
+    # it (docs/lab_log.md). It is read at torch's first allocation, and is a command's to decide, not a library's.
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     try:
         args = parser.parse_args(arguments)
         return int(module.run(args))

@@ -25,6 +25,7 @@ from srae.errors import ResourceError, SraeError
 EXAMPLES = """
   srae doctor
   srae doctor --runs-dir results/runs --json
+  srae doctor --clean-cache
 """
 
 # What is imported under another name than it is installed by.
@@ -43,11 +44,17 @@ class Check(NamedTuple):
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--runs-dir", metavar="DIR", type=Path, default=Path("runs"), help="folder of the runs")
+    parser.add_argument(
+        "--clean-cache", action="store_true", help="remove decoded pictures that no process uses, and nothing else"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON document")
 
 
 def run(args: argparse.Namespace) -> int:
+    if args.clean_cache:
+        return clean_cache(args.json)
     checks = [
+        check_system(),
         *check_libraries(),
         *check_arithmetic(),
         *check_memory(),
@@ -55,6 +62,7 @@ def run(args: argparse.Namespace) -> int:
         check_configs(),
         *check_weights(),
         *check_surroundings(),
+        *check_cache(),
     ]
     failed = sum(check.level == "fail" for check in checks)
     if args.json:
@@ -64,6 +72,27 @@ def run(args: argparse.Namespace) -> int:
             show(f"{check.level:<5} {check.name:<12} {check.found}" + (f"; {check.remedy}" if check.remedy else ""))
         show(f"{failed} would fail" if failed else "nothing would fail")
     return ResourceError.exit_code if failed else 0
+
+
+def clean_cache(as_json: bool) -> int:
+    from srae.data.mapped import clean_cache
+
+    freed, kept = clean_cache()
+    if as_json:
+        print_json({"freed_bytes": freed, "in_use_bytes": kept})
+    else:
+        show(f"{freed / 1e9:.1f} GB of decoded pictures removed, {kept / 1e9:.1f} GB are in use")
+    return 0
+
+
+def check_system() -> Check:
+    """What srae does not do on this system."""
+    if sys.platform == "win32":
+        found = "Windows: Ctrl-C saves and stops a training, ending it from outside does not save"
+        return Check("warn", "system", found, "a run that was ended goes on from its last checkpoint")
+    if sys.platform == "darwin":
+        return Check("ok", "system", "macOS: --device mps computes on its GPU, in float32 only")
+    return Check("ok", "system", platform.system())
 
 
 def check_libraries() -> Iterator[Check]:
@@ -97,7 +126,7 @@ def read_requirements() -> dict[str, str]:
     except (
         metadata.PackageNotFoundError
     ):  # run from its source: the libraries are still those that it cannot do without
-        return {"torch": "0", "torchvision": "0", "pillow": "0", "numpy": "0"}
+        return dict.fromkeys(("torch", "torchvision", "pillow", "numpy", "filelock", "psutil", "platformdirs"), "0")
     lines = [f"python{about.get('requires_python', '')}", *about.get("requires_dist", [])]
     found = (re.match(r"([\w-]+)>=([\d.]+)(?!.*\bextra\b)", line) for line in lines)
     return {match[1].lower(): match[2] for match in found if match}
@@ -167,36 +196,28 @@ def _level(free: float, enough: float, little: float) -> str:
 
 def check_runs_dir(runs_dir: Path) -> Iterator[Check]:
     """A file can be made, synced and locked where the runs go, and there is room; the folder need not exist yet."""
+    from srae.locks import find_refusals
+
     folder = runs_dir.absolute()
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
     try:
-        with tempfile.TemporaryFile(dir=folder) as file:
-            file.write(b"srae")
-            file.flush()
-            os.fsync(file.fileno())
-            locks = _can_lock(file.fileno())
+        refused = find_refusals(folder)
         free = shutil.disk_usage(folder).free
     except OSError as error:
         yield Check("fail", "runs folder", f"cannot write into {folder}: {error.strerror}", "choose --runs-dir")
         return
-    if locks:
+    missing = {
+        "locks": "without locks: two hosts that train in one run would not notice each other",
+        "fsync": "without fsync: a power cut may take what was saved last",
+    }
+    for what in refused:
+        found = f"{runs_dir} is on a file system {missing[what]}"
+        yield Check("warn", "runs folder", found, "a --runs-dir on a local disk is safer")
+    if not refused:
         yield Check("ok", "runs folder", f"{runs_dir} can be written")
-    else:
-        found = f"{runs_dir} is on a file system without locks: two trainings in one run would not be noticed"
-        yield Check("fail", "runs folder", found, "choose a --runs-dir on a local disk")
     level = _level(free, ENOUGH_DISK, LITTLE_DISK)
     yield Check(level, "disk", f"{free / 1e9:.1f} GB free", "" if level == "ok" else "free some, or choose --runs-dir")
-
-
-def _can_lock(file: int) -> bool:
-    import fcntl
-
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
 
 
 def check_configs() -> Check:
@@ -248,3 +269,13 @@ def check_surroundings() -> Iterator[Check]:
     else:
         remedy = "set MPLCONFIGDIR to a folder that can be written"
         yield Check("warn", "home", f"{home} cannot be written: every figure waits for a list of fonts", remedy)
+
+
+def check_cache() -> Iterator[Check]:
+    """Decoded pictures that are kept for later trainings."""
+    try:
+        from srae.data.mapped import cache_size
+    except Exception:  # no torch: told by check_libraries
+        return
+    if size := cache_size():
+        yield Check("ok", "cache", f"{size / 1e9:.1f} GB of decoded pictures", "--clean-cache removes them")

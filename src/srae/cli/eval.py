@@ -10,7 +10,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from srae.cli import positive, print_json, say, show
+from srae.cli import print_json, say, show
 from srae.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -45,7 +45,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--split", choices=("val", "test", "train"), default="val", help="pictures to score")
     parser.add_argument(
-        "--scale", metavar="N", type=positive, help="make the low side from a folder of high-resolution pictures"
+        "--scale",
+        metavar="N",
+        type=int,
+        choices=range(2, 9),
+        help="make the low side from a folder of high-resolution pictures, 2 to 8 times smaller",
     )
     parser.add_argument(
         "--kernel",
@@ -163,5 +167,7 @@ def _self_test(args: argparse.Namespace) -> int:
 
 def _describe(measured: dict[str, float]) -> str:
     """``mse 0.001767  psnr 28.65 dB  ssim 0.8673``"""
-    formats = {"mse": "{:.6f}", "psnr": "{:.2f} dB", "ssim": "{:.4f}", "cross_entropy": "{:.4f}", "accuracy": "{:.4f}"}
-    return "  ".join(f"{name} {text.format(measured[name])}" for name, text in formats.items() if name in measured)
+    from srae.config.measures import METRICS
+
+    shown = [(name, row) for name, row in METRICS.items() if row.splits and name in measured]
+    return "  ".join(f"{name} {row.text.format(measured[name])} {row.unit}".rstrip() for name, row in shown)

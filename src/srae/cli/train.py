@@ -7,7 +7,6 @@ curves and sample strips; it is never overwritten.
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +28,7 @@ EXAMPLES = """
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", metavar="YAML|NAME", help="experiment: a file, or the name of a shipped one")
     parser.add_argument("--resume", metavar="RUN", help="go on with this run, exactly where it stopped")
-    parser.add_argument("--data", metavar="FOLDER", help="folder of picture pairs in place of the config's")
+    parser.add_argument("--data", metavar="FOLDER", help="folder of pictures in place of the config's")
     parser.add_argument(
         "--set", metavar="KEY=VALUE", action="append", default=[], help="override a key of the config; repeatable"
     )
@@ -51,25 +50,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     if bool(args.config) == bool(args.resume):
         raise ConfigError("name one of --config and --resume", None, "for example: srae-train --config cnn4_tanh")
-    overrides = list(args.set)
-    if args.data:
-        overrides += [f"data.folder={json.dumps(args.data, ensure_ascii=False)}", "data.otherwise=null"]
     if args.resume:
-        config, writer = _reopen(args, overrides)
+        config, writer = _reopen(args)
     else:
         file, name = _find(args)
 
     # torch is imported from here on: a wrong command line, or a file that is no YAML, is told before
     from srae.config.loading import load_config
-    from srae.device import pick_device
+    from srae.device import keep_freed_memory, pick_device
     from srae.models import check_options
     from srae.runs.writer import claim_run
     from srae.training.checkpointer import has_progress
     from srae.training.prepare import prepare
 
+    keep_freed_memory()
     device = pick_device(args.device)
     if not args.resume:
-        config = load_config(file, overrides, check_options=check_options)
+        config = load_config(file, args.set, check_options=check_options)
+    if args.data:
+        config = config.model_copy(update={"data": config.data.at(_text(args.data))})
     session = prepare(config, device, resume=bool(args.resume) and has_progress(writer))
     if args.dry_run:
         return _show_plan(session, json=args.json)
@@ -81,16 +80,17 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _reopen(args: argparse.Namespace, overrides: list[str]) -> tuple[Config, RunWriter]:
+def _reopen(args: argparse.Namespace) -> tuple[Config, RunWriter]:
     """The run of --resume, locked, and its config with the overrides that are allowed."""
     from srae.runs.changes import check_changes
     from srae.runs.layout import find_run
     from srae.runs.reader import read_config
     from srae.runs.writer import RunWriter
 
-    check_changes(overrides, renamed=bool(args.name), allow_changed=args.allow_changed)
+    keys = [*(override.split("=")[0] for override in args.set), *(["data.folder"] if args.data else [])]
+    check_changes(keys, renamed=bool(args.name), allow_changed=args.allow_changed)
     folder = find_run(args.resume, Path(args.runs_dir))
-    return read_config(folder, overrides), RunWriter(folder)
+    return read_config(folder, args.set), RunWriter(folder)
 
 
 def _find(args: argparse.Namespace) -> tuple[Path, str]:
@@ -142,3 +142,12 @@ def _train(session: Session, writer: RunWriter, *, resume: bool, allow_changed: 
     finally:
         writer.close()
     return summary
+
+
+def _text(folder: str) -> str:
+    """Raises ConfigError where config.yaml could not hold the name of the folder."""
+    try:
+        folder.encode()
+    except UnicodeEncodeError:
+        raise ConfigError("is not valid Unicode text", f"--data {folder!r}", "rename the folder") from None
+    return folder

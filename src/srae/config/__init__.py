@@ -1,4 +1,4 @@
-"""What an experiment is: its typed sections (`experiment`), read from YAML with every mistake told (`loading`).
+"""What an experiment is: its typed sections (`experiment`, `data_sets`), read from YAML by `loading`.
 
-`yaml_text` is the only reader of YAML.  No torch.
+`yaml_text` is the only reader of YAML; `stored` knows what older run folders hold.  No torch.
 """

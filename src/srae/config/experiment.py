@@ -1,20 +1,19 @@
 """The sections of an experiment: frozen, typed, with their defaults; `loading` reads them from YAML.
 
-Options of a network are checked by whoever owns them, see `models.check_options`.
+Options of a network are checked by whoever owns them, see `models.check_options`;
+the keys of each data set stand in `data_sets`.
 """
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 
-
-class Section(BaseModel):
-    # The sentence under each field is what `srae schema` prints.
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
-    )
+from srae.config.data_sets import DataSection, PairsConfig
+from srae.config.measures import LOSSES
+from srae.config.schedules import SCHEDULES
+from srae.config.section import Section
 
 
 class ModelConfig(BaseModel):
@@ -30,73 +29,6 @@ class ModelConfig(BaseModel):
         return dict(self.model_extra or {})
 
 
-class Degrade(Section):
-    kernel: Literal["bicubic", "bilinear", "area", "lanczos", "nearest", "gaussian", "photo"] = "bicubic"
-    """How to shrink: as MATLAB's imresize; gaussian: as data set P; photo: random blur, kernel, noise and JPEG."""
-    scale: Annotated[int, Field(ge=2, le=8)] = 2
-    """Shrinking factor."""
-    copies: Annotated[int, Field(ge=1, le=64)] = 1
-    """Different low sides of every training picture (kernel photo), kept in memory; each sample draws one."""
-
-    sizes: list[Annotated[float, Field(gt=0, lt=1)]] = []
-    """Factors by which every training picture is shrunk first, to be trained on too: finer detail for its pixels."""
-
-    @model_validator(mode="after")
-    def _differ(self) -> Degrade:
-        if self.copies > 1 and self.kernel != "photo":
-            raise ValueError(f"copies needs kernel photo: {self.kernel} makes the same low side every time")
-        return self
-
-
-class DataConfig(Section):
-    name: str = "pairs"
-    """A key of `data.DATASETS`."""
-    folder: str | None = None
-    """Folder (or two-column CSV) with the pictures; relative to the working directory."""
-    low: str | None = None
-    """With `high`, and without `folder`: the folder of low-resolution pictures."""
-    high: str | None = None
-    """The folder of their counterparts."""
-    otherwise: Literal["demo"] | None = None
-    """Data to fall back on when the folder is not there."""
-    channels: Literal["L", "RGB", "RGBA"] = "RGB"
-    """Colour channels fed to the network."""
-    degrade: Degrade | None = None
-    """Make the low side from a folder of high-resolution pictures."""
-    enlarge: Literal["bilinear", "bicubic"] | None = None
-    """How the low side was (or, with `degrade`, will be) enlarged back to the high side's size."""
-    crop: Annotated[int, Field(ge=4)] | None = None
-    """Side of random square training crops, in pixels of the high side; whole pictures without it."""
-    crops_per_picture: Annotated[int, Field(ge=1)] = 1
-    """Random crops that an epoch draws from each training picture."""
-    augment: list[Literal["flip", "vertical_flip", "rotate", "tilt"]] = []
-    """Random flips, quarter turns (rotate) and turns by up to 15 degrees (tilt) of training pictures."""
-    test_from_val: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Share of the val split that a fixed permutation sets aside as test."""
-    limit: Annotated[int, Field(ge=1)] | None = None
-    """Use only the first N pictures of each split."""
-    target: Literal["label", "input"] = "label"
-    """Of labelled pictures: what is to be put out, the class or (autoencoders) the picture itself."""
-    val_count: Annotated[int, Field(ge=0)] = 5000
-    """Of data sets that come as train and test: training pictures set aside as val; 0: the test pictures are val."""
-    side: Annotated[int, Field(ge=4)] | None = None
-    """Of class folders: every picture is resized to this many pixels a side."""
-    per_class: Annotated[int, Field(ge=1)] | None = None
-    """Training samples of every class in an epoch: pictures of small classes are repeated."""
-
-    @model_validator(mode="after")
-    def _consistent(self) -> DataConfig:
-        if (self.low is None) != (self.high is None):
-            raise ValueError("low and high come together")
-        if self.crop and self.degrade and self.crop % self.degrade.scale:
-            raise ValueError(f"crop must be a multiple of degrade.scale, {self.degrade.scale}")
-        if self.crops_per_picture > 1 and not self.crop:
-            raise ValueError("crops_per_picture needs crop")
-        if "tilt" in self.augment and (self.name in ("pairs", "demo") or self.target == "input"):
-            raise ValueError("tilt resamples the input alone: it is for labelled pictures")
-        return self
-
-
 class TrainConfig(Section):
     epochs: Annotated[int, Field(ge=1, le=10**6)] = 20
     """Passes over the training pictures."""
@@ -104,8 +36,10 @@ class TrainConfig(Section):
     """Samples per step."""
     shuffle: bool = True
     """New order every epoch, drawn from (seed, epoch)."""
-    loss: Literal["mse", "l1", "charbonnier", "cross_entropy"] = "mse"
+    loss: Literal[tuple(LOSSES)] = "mse"  # type: ignore[valid-type]
     """What the optimizer minimises, images in [0, 1]."""
+    loss_options: dict[str, Any] = {}
+    """Options of the loss: keyword-only arguments of its function in `evaluation.losses`."""
     loss_weight: Annotated[float, Field(gt=0)] = 1.0
     """Factor on the loss; 4 gives the squared error of a report that measured in [-1, 1]."""
     optimizer: Literal["adam", "adamw", "sgd", "adadelta", "muon"] = "adam"
@@ -122,7 +56,7 @@ class TrainConfig(Section):
     """Decay rate of adadelta."""
     epsilon: Annotated[float, Field(gt=0)] | None = None
     """Term added to the denominator; default 1e-8, adadelta 1e-7."""
-    schedule: Literal["constant", "cosine", "step"] = "constant"
+    schedule: Literal[tuple(SCHEDULES)] = "constant"  # type: ignore[valid-type]
     """Learning-rate schedule."""
     warmup_epochs: Annotated[float, Field(ge=0)] = 0.0
     """Epochs of linear warm-up from zero."""
@@ -150,7 +84,7 @@ class Config(Section):
     task: Literal["super_resolution", "reconstruction", "classification"] = "super_resolution"
     """A key of `tasks.TASKS`: metrics, and which of them picks the best epoch."""
     model: ModelConfig
-    data: DataConfig = DataConfig()
+    data: DataSection = PairsConfig()
     train: TrainConfig = TrainConfig()
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     """Draws weights, order, crops, augmentation and dropout."""

@@ -15,7 +15,10 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from srae.config.experiment import Config, Section, find_ineffective
+from srae.config.data_sets import without_foreign_keys
+from srae.config.experiment import Config, find_ineffective
+from srae.config.section import Section
+from srae.config.stored import upgrade_stored
 from srae.config.yaml_text import Key, Problem, dump_yaml, parse_yaml, read_text
 from srae.errors import ConfigError, did_you_mean, explain_problem, show_value
 from srae.files import CHECKOUT, PACKAGE
@@ -72,10 +75,19 @@ def load_config(
 
 
 def parse_config(
-    text: str, source: str, overrides: Sequence[str] = (), *, check_options: CheckOptions | None = None
+    text: str,
+    source: str,
+    overrides: Sequence[str] = (),
+    *,
+    check_options: CheckOptions | None = None,
+    stored: bool = False,
 ) -> Config:
-    """As `load_config`, from text; `source` names it in messages."""
-    return parse_section(Config, text, source, overrides, check_options=check_options)
+    """As `load_config`, from text; `source` names it in messages.
+
+    Args:
+        stored: it is a run's config.yaml, perhaps of an older srae, see `upgrade_stored`.
+    """
+    return parse_section(Config, text, source, overrides, check_options=check_options, stored=stored)
 
 
 def parse_section(
@@ -86,6 +98,7 @@ def parse_section(
     *,
     check_options: CheckOptions | None = None,
     find_more: Callable[[Section], Sequence[Problem]] = lambda _: (),
+    stored: bool = False,
 ) -> SectionType:
     """A YAML as any section; `parse_config` is this for a whole experiment.
 
@@ -95,9 +108,13 @@ def parse_section(
     value, lines, problems = parse_yaml(text, source)
     if not isinstance(value, dict):
         raise ConfigError("a config is a mapping of keys", source, "start from a file in configs/")
+    if stored:
+        value = upgrade_stored(value)
     sources: dict[Key, str] = {}
     for override in overrides:
         _apply(value, override, sources)
+    if ("data", "name") in sources:  # another data set: what the file says of its own goes with it
+        value["data"] = without_foreign_keys(value["data"], [str(key[1]) for key in sources if key[0] == "data"])
     section: SectionType | None = None
     try:
         section = kind.model_validate(value)

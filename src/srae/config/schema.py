@@ -8,6 +8,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from srae.config.data_sets import DEFAULT, SECTIONS, DataConfig, names_of, sections_by_name
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -15,6 +18,33 @@ _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 def section_schema(section: type[BaseModel], title: str) -> dict[str, Any]:
     """JSON Schema of a section: its fields with their docstrings."""
     return {"$schema": _DIALECT, "title": title, **_without_titles(section.model_json_schema())}
+
+
+def data_schemas() -> dict[str, Any]:
+    """The definitions of the section of every data set, and of `DataConfig`, which picks one by the name."""
+    _, document = models_json_schema([(section, "validation") for section in SECTIONS])
+    branches = [
+        {
+            # Without a name it is the default's: only there an absent name fits the condition.
+            "if": {"properties": {"name": {"enum": list(names_of(section))}}}
+            | ({} if DEFAULT in names_of(section) else {"required": ["name"]}),
+            "then": {"$ref": f"#/$defs/{section.__name__}"},
+        }
+        for section in SECTIONS
+    ]
+    name = {
+        "type": "string",
+        "description": DataConfig.model_fields["name"].description,
+        "enum": sorted(sections_by_name()),
+        "default": DEFAULT,
+    }
+    pick = {
+        "type": "object",
+        "description": " ".join((DataConfig.__doc__ or "").split()),
+        "properties": {"name": name},
+        "allOf": branches,
+    }
+    return {**_without_titles(document["$defs"]), "DataConfig": pick}
 
 
 def _without_titles(schema: Any) -> Any:
@@ -43,6 +73,11 @@ def describe_schema(schema: dict[str, Any]) -> Iterator[str]:
                 yield from lines(part["properties"], part.get("required", []), f"{prefix}{key}.")
 
     yield from lines(schema["properties"], schema["required"], "")
+    for branch in sections.get("DataConfig", {}).get("allOf", []):
+        part = sections[_section(branch["then"]) or ""]
+        names = ", ".join(branch["if"]["properties"]["name"]["enum"])
+        yield f"\nkeys of data {names}: {part['properties']['name']['description']}"
+        yield from lines({key: rule for key, rule in part["properties"].items() if key != "name"}, [], "data.")
     for branch in sections.get("ModelConfig", {}).get("allOf", []):
         name, then = branch["if"]["properties"]["name"]["const"], branch["then"]
         yield f"\noptions of model {name}" + (":" if len(then["properties"]) > 1 else ": none")

@@ -1,25 +1,23 @@
-"""Data sets: a name becomes train, val and test pictures in memory."""
+"""Data sets: a section of a config becomes train, val and test pictures in memory."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
-from typing import Any
 
+from srae.config.data_sets import ClassFoldersConfig, DataConfig, DemoConfig, PairsConfig, TorchvisionConfig
 from srae.data.batches import Batch, count_batches, eval_batches, train_batches
 from srae.data.class_folders import open_class_folders
-from srae.data.contract import Data, Options
+from srae.data.contract import Data
 from srae.data.demo import open_demo
-from srae.data.labelled import READERS, open_labelled
+from srae.data.labelled import open_labelled
 from srae.data.pairs import open_pairs
 from srae.data.store import Labels, Split, Store
 
 __all__ = [
-    "DATASETS",
+    "OPENERS",
     "Batch",
     "Data",
     "Labels",
-    "Options",
     "Split",
     "Store",
     "count_batches",
@@ -28,25 +26,24 @@ __all__ = [
     "train_batches",
 ]
 
-DATASETS: dict[str, Callable[..., Data]] = {
-    "pairs": open_pairs,
-    "demo": open_demo,
-    "class_folders": open_class_folders,
-    **{name: partial(open_labelled, name=name) for name in READERS},
+OPENERS: dict[type[DataConfig], Callable[..., Data]] = {
+    PairsConfig: open_pairs,
+    DemoConfig: open_demo,
+    ClassFoldersConfig: open_class_folders,
+    TorchvisionConfig: open_labelled,
 }
+"""What opens the data set of a section: `(section, *, whole, undivided) -> Data`."""
 
 
-def open_data(name: str, *, whole: bool = False, undivided: bool = False, **options: Any) -> Data:
-    """Open a data set.
+def open_data(section: DataConfig, *, whole: bool = False, undivided: bool = False) -> Data:
+    """Open the data set that a section of a config describes.
 
     Args:
-        name: key of `DATASETS`.
         whole: to score, not to train: a split may be missing (another one stands
-            for it), sizes may differ, and train has no further low sides.
+            for it), sizes may differ, crops play no part, and train has no further low sides.
         undivided: a folder without split on disk is val as a whole: nobody trained on it.
-        options: fields of `Options`.
 
     Raises:
         DataError: everything that is wrong with the pictures.
     """
-    return DATASETS[name](Options(**options), whole=whole, undivided=undivided)
+    return OPENERS[type(section)](section, whole=whole, undivided=undivided)

@@ -191,7 +191,7 @@ def _flip_and_rotate(side: Tensor, mirror: np.ndarray, quarters: np.ndarray, ups
 
 def _tilt(batch: Tensor, degrees: np.ndarray) -> Tensor:
     """Turn each picture of (B, C, H, W) about its middle; from outside comes the nearest pixel of the border."""
-    angles = torch.from_numpy(np.deg2rad(degrees)).to(batch)
+    angles = torch.from_numpy(np.deg2rad(degrees)).to(batch.dtype).to(batch.device)  # MPS has no float64
     aspect = batch.shape[2] / batch.shape[3]  # the grid has -1..1 on both axes
     rows = [torch.stack((angles.cos(), -angles.sin() * aspect, torch.zeros_like(angles)), 1),
             torch.stack((angles.sin() / aspect, angles.cos(), torch.zeros_like(angles)), 1)]  # fmt: skip

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from srae.data.contract import Options
+from srae.config.data_sets import Degrade, PairsConfig
 from srae.data.layouts import find_pairs
 from srae.data.matching import Problem, show
 from srae.data.pairs import choose_splits
@@ -56,7 +56,7 @@ def check_pairs(folder: Path) -> FolderReport:
         alone = any(find_pairs(folder, high_only=True).splits.values())
         if not alone:
             raise
-    options = Options(folder=str(folder), degrade={"kernel": "bicubic", "scale": 2} if alone else None)
+    options = PairsConfig(degrade=Degrade() if alone else None)
     chosen = choose_splits(options, folder, None, None)
     scanned, unreadable = scan(chosen.splits, _look, folder)
     notes = list(chosen.notes)

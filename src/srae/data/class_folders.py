@@ -10,6 +10,7 @@ of equal pictures in two classes none, for their label is not known.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,8 +20,9 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from srae.data.contract import Data, Options
-from srae.data.labelled import LabelledImages, open_textures, refuse_pair_options, to_data
+from srae.config.data_sets import ClassFoldersConfig
+from srae.data.contract import Data
+from srae.data.labelled import LabelledImages, open_textures, to_data
 from srae.data.layouts import SPLITS
 from srae.data.matching import Problem
 from srae.data.scan import in_threads, raise_problems
@@ -46,17 +48,16 @@ class _ClassImage(NamedTuple):
     digest: str
 
 
-def open_class_folders(options: Options, *, whole: bool = False, undivided: bool = False) -> Data:
+def open_class_folders(options: ClassFoldersConfig, *, whole: bool = False, undivided: bool = False) -> Data:
     """Read the class folders of `options.folder`; see `open_data`.
 
     Raises:
         DataError: no such folder, fewer than two classes, or pictures that cannot be read.
     """
-    refuse_pair_options(options, "class_folders")
     if options.folder is None:
         raise DataError("no folder given", "data.folder", "name one, or give --data FOLDER")
-    folder, side = Path(options.folder).expanduser(), options.side or DEFAULT_SIDE
-    if not folder.is_dir():
+    folder, side = Path(os.path.expanduser(options.folder)), options.side or DEFAULT_SIDE
+    if not os.path.isdir(folder):
         if options.otherwise == "demo":
             return open_textures(options, folder, side)
         remedy = "put the pictures there, give --data FOLDER, or set data.otherwise: demo"

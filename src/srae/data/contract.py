@@ -1,40 +1,16 @@
-"""What a data set is given (`Options`) and what it gives back (`Data`)."""
+"""What every data set gives back: `Data`; it is given its section of the config, see `config.data_sets`."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
 
 import torch
 
 from srae.data.store import Split, Store
 from srae.device import free_memory
 from srae.errors import DataError
-
-
-@dataclass(frozen=True)
-class Options:
-    """The keys of a config's ``data`` section, same names and defaults."""
-
-    folder: str | None = None
-    low: str | None = None
-    high: str | None = None
-    otherwise: Literal["demo"] | None = None
-    channels: Literal["L", "RGB", "RGBA"] = "RGB"
-    degrade: Mapping[str, Any] | None = None
-    """``{"kernel": ..., "scale": ...}``, and ``"copies"`` perhaps."""
-    enlarge: Literal["bilinear", "bicubic"] | None = None
-    crop: int | None = None
-    crops_per_picture: int = 1
-    augment: Sequence[str] = ()
-    test_from_val: float = 0.0
-    limit: int | None = None
-    target: Literal["label", "input"] = "label"
-    val_count: int = 5000
-    side: int | None = None
-    per_class: int | None = None
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,8 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from srae.data.contract import Data, Options, sample_shapes, take_fingerprint
+from srae.config.data_sets import ImagesConfig
+from srae.data.contract import Data, sample_shapes, take_fingerprint
 from srae.data.low_side import (
     add_sizes,
     count_copies,
@@ -60,8 +61,10 @@ SPLITS: dict[str, dict[str, int]] = {
 """Split -> file -> distance between neighbouring crops, at most."""
 
 
-def open_demo(options: Options, *, whole: bool = False, undivided: bool = False) -> Data:
-    """The demo pictures; splits and sizes being fixed, `whole` only leaves out train's further low sides.
+def open_demo(options: ImagesConfig, *, whole: bool = False, undivided: bool = False) -> Data:
+    """The demo pictures, for `demo` or in place of pairs that are not there.
+
+    Splits and sizes are fixed: `whole` only leaves out crops and train's further low sides.
 
     Raises:
         DataError: a crop that does not fit.
@@ -79,10 +82,10 @@ def open_demo(options: Options, *, whole: bool = False, undivided: bool = False)
         for index, (name, pixels) in enumerate(named):
             high = pixels
             if options.degrade:
-                scale = options.degrade["scale"]
+                scale = options.degrade.scale
                 high = pixels[: SIDE // scale * scale, : SIDE // scale * scale]
                 for copy, shelf in enumerate(lows):
-                    kernel = options.degrade["kernel"]
+                    kernel = options.degrade.kernel
                     shelf.put(index, make_low(high, kernel, scale, options.enlarge, name=name, copy=copy))
             else:
                 lows[0].put(index, _as_data_set_p(high, options.enlarge))
@@ -92,7 +95,7 @@ def open_demo(options: Options, *, whole: bool = False, undivided: bool = False)
             add_sizes(highs, lows, names, factors, options.degrade, options.enlarge)
         low, *more = (shelf.to_store() for shelf in lows)
         splits[split] = Split(low, highs.to_store(), with_sizes(names, factors), more_inputs=more)
-    in_shape, out_shape = sample_shapes(splits["train"], options.crop)
+    in_shape, out_shape = sample_shapes(splits["train"], None if whole else options.crop)
     made = describe_low_side(options.degrade, options.enlarge) if options.degrade else options.enlarge or "bilinear"
     return Data(
         name="demo",

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple, TypeVar
 
 import numpy as np
 
-from srae.data.contract import Options
+from srae.config.data_sets import PairsConfig
 from srae.data.low_side import AnyShelf, add_sizes, count_copies, find_misfit, make_low, shrunk, sizes_of, with_sizes
 from srae.data.mapped import Room, largest_in_memory, make_key, open_mapped
 from srae.data.matching import Pair, Problem, show
@@ -33,7 +33,7 @@ class Intake(NamedTuple):
 
 
 def take_in(
-    pairs: Mapping[str, list[Pair]], options: Options, folder: Path | None, source: Path, *, whole: bool
+    pairs: Mapping[str, list[Pair]], options: PairsConfig, folder: Path | None, source: Path, *, whole: bool
 ) -> Intake:
     """Read the pictures of every split, both sides, and make the low side, or several, where there is none.
 
@@ -77,7 +77,8 @@ def _read_into_file(
             raise DataError("pictures changed while they were read", str(reader.source), "start again")
 
     flat = [room for several in rooms.values() for room in several]
-    made = json.dumps([options.channels, options.degrade, options.enlarge], sort_keys=True)
+    degrade = options.degrade.model_dump() if options.degrade else None
+    made = json.dumps([options.channels, degrade, options.enlarge], sort_keys=True)
     stores, path = open_mapped(make_key([made, repr(rooms), *_contents(known)]), flat, fill)
     size = path.stat().st_size / 1e9
     return stores, known, [f"decoded pictures: {size:.1f} GB in {path}, for later runs too; it may be deleted"]
@@ -91,7 +92,7 @@ def _by_split(items: Sequence[Item], rooms: Mapping[str, Sequence[Room]]) -> dic
 
 class _PairReader:
     def __init__(
-        self, pairs: Mapping[str, list[Pair]], options: Options, folder: Path | None, source: Path, *, whole: bool
+        self, pairs: Mapping[str, list[Pair]], options: PairsConfig, folder: Path | None, source: Path, *, whole: bool
     ) -> None:
         self.pairs, self.options, self.folder, self.source, self.whole = pairs, options, folder, source, whole
 
@@ -121,7 +122,7 @@ class _PairReader:
                 highs.append(sizes[pair.high])
                 lows.append(sizes[pair.low])
                 continue
-            scale = degrade["scale"]
+            scale = degrade.scale
             shrink = 1 if self.options.enlarge else scale
             cut = _cut(sizes[pair.high], scale)
             made = [cut, *(shrunk(cut, factor, scale) for factor in factors)]
@@ -149,7 +150,7 @@ class _PairReader:
                 assert low is not None
                 low_shelves[0].put(index, low)
             else:
-                kernel, scale, name = degrade["kernel"], degrade["scale"], self.pairs[split][index].name
+                kernel, scale, name = degrade.kernel, degrade.scale, self.pairs[split][index].name
                 if find_misfit((high.shape[0], high.shape[1]), kernel, scale):
                     return  # told by `find_misfits`
                 height, width = _cut((high.shape[0], high.shape[1]), scale)
@@ -186,14 +187,14 @@ def pixel_reader(channels: Literal["L", "RGB", "RGBA"]) -> Reader:
     return read
 
 
-def find_misfits(scanned: Mapping[str, list[ScannedPair]], options: Options, root: Path | None) -> list[Problem]:
+def find_misfits(scanned: Mapping[str, list[ScannedPair]], options: PairsConfig, root: Path | None) -> list[Problem]:
     """Pictures of which no low side can be made."""
     degrade = options.degrade
     return [
         Problem(split, show(item.pair.high, root), what, "remove the file")
         for split, items in scanned.items()
         for item in items
-        if degrade and (what := find_misfit(item.high.size, degrade["kernel"], degrade["scale"]))
+        if degrade and (what := find_misfit(item.high.size, degrade.kernel, degrade.scale))
     ]
 
 

@@ -7,6 +7,7 @@ picture itself.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,8 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from srae.data.contract import Data, Options, take_fingerprint
+from srae.config.data_sets import LabelledConfig, TorchvisionConfig
+from srae.data.contract import Data, take_fingerprint
 from srae.data.demo import read_textures
 from srae.data.splits import set_aside
 from srae.data.store import Labels, Split, Store
@@ -40,17 +42,15 @@ class LabelledImages(NamedTuple):
         return LabelledImages(self.pixels[chosen], self.labels[chosen], [self.names[index] for index in indices])
 
 
-def open_labelled(options: Options, *, whole: bool = False, undivided: bool = False, name: str) -> Data:
-    """The data set `name` of `READERS` under `options.folder`; `whole` and `undivided` change nothing here.
+def open_labelled(options: TorchvisionConfig, *, whole: bool = False, undivided: bool = False) -> Data:
+    """The data set `options.name` under `options.folder`; `whole` and `undivided` change nothing here.
 
     Raises:
-        DataError: the files are not there, or the options ask for pairs.
+        DataError: the files are not there, or are damaged.
     """
-    refuse_pair_options(options, name)
-    if options.side:
-        raise DataError(f"{name} has a size of its own", "data.side", "leave it out")
-    folder = Path(options.folder or f"data/{name.replace('_', '-')}").expanduser()
-    if not folder.is_dir() and options.otherwise == "demo":
+    name = options.name
+    folder = Path(os.path.expanduser(options.folder or f"data/{name.replace('_', '-')}"))
+    if not os.path.isdir(folder) and options.otherwise == "demo":
         return open_textures(options, folder, 32 if name == "cifar10" else 28)
     train, test, classes = _read(name, folder)
     if not options.val_count:
@@ -60,7 +60,7 @@ def open_labelled(options: Options, *, whole: bool = False, undivided: bool = Fa
     return to_data(name, {"train": train.take(kept), "val": train.take(aside), "test": test}, classes, options, [])
 
 
-def open_textures(options: Options, missing: Path, side: int) -> Data:
+def open_textures(options: LabelledConfig, missing: Path, side: int) -> Data:
     """What is trained on where the folder is missing: crops of the demo pictures."""
     parts, classes = read_textures(side)
     named = {split: LabelledImages(*part, [str(i) for i in range(len(part[1]))]) for split, part in parts.items()}
@@ -68,13 +68,8 @@ def open_textures(options: Options, missing: Path, side: int) -> Data:
     return to_data("demo_textures", named, classes, options, [note])
 
 
-def refuse_pair_options(options: Options, name: str) -> None:
-    if options.degrade or options.crop or options.test_from_val:
-        raise DataError(f"{name} has labelled pictures, not pairs", "data", "leave out degrade, crop and test_from_val")
-
-
 def to_data(
-    name: str, parts: Mapping[str, LabelledImages], classes: list[str], options: Options, notes: list[str]
+    name: str, parts: Mapping[str, LabelledImages], classes: list[str], options: LabelledConfig, notes: list[str]
 ) -> Data:
     """Splits of one size as `Data`; for a missing val stands the first that there is, for a missing train val."""
     limited = {
@@ -132,14 +127,12 @@ def _read(name: str, folder: Path) -> tuple[LabelledImages, LabelledImages, list
     return found[0], found[1], [str(c) for c in data.classes]
 
 
-def _to_split(part: LabelledImages, options: Options) -> Split:
+def _to_split(part: LabelledImages, options: LabelledConfig) -> Split:
     pixels, labels, names = part
     if options.channels == "L" and pixels.shape[3] == 3:
         pixels = (pixels @ _LUMA).round().astype(np.uint8)[..., None]
     elif options.channels == "RGB" and pixels.shape[3] == 1:
         pixels = pixels.repeat(3, axis=3)
-    elif options.channels == "RGBA":
-        raise DataError("these pictures have no alpha", "data.channels", "use L or RGB")
     store = Store(torch.from_numpy(np.ascontiguousarray(pixels)))
     target = store if options.target == "input" else Labels(torch.from_numpy(labels))
     return Split(store, target, list(names))

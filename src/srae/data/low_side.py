@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 import torch
 
+from srae.config.data_sets import Degrade
 from srae.data.mapped import FileShelf
 from srae.data.photo import LONGEST_SIDE, VERSION, make_photo, photo_generator
 from srae.data.scan import in_threads
@@ -44,9 +45,9 @@ def make_low(
     return low.permute(1, 2, 0).contiguous().numpy()  # (C, h, w) -> (h, w, C)
 
 
-def count_copies(degrade: Mapping[str, Any] | None, split: str, *, whole: bool) -> int:
+def count_copies(degrade: Degrade | None, split: str, *, whole: bool) -> int:
     """Low sides that are made of each picture: several only for training."""
-    return degrade.get("copies", 1) if degrade and split == "train" and not whole else 1
+    return degrade.copies if degrade and split == "train" and not whole else 1
 
 
 def describe_copies(train: Split) -> list[str]:
@@ -64,9 +65,9 @@ def find_misfit(size: tuple[int, int], kernel: str, scale: int) -> str | None:
     return None
 
 
-def sizes_of(degrade: Mapping[str, Any] | None, split: str, *, whole: bool) -> list[float]:
+def sizes_of(degrade: Degrade | None, split: str, *, whole: bool) -> list[float]:
     """Factors by which each picture is shrunk to be one more picture: only for training."""
-    return degrade.get("sizes", []) if degrade and split == "train" and not whole else []
+    return degrade.sizes if degrade and split == "train" and not whole else []
 
 
 def shrunk(size: tuple[int, int], factor: float, scale: int) -> tuple[int, int]:
@@ -80,14 +81,14 @@ def add_sizes(
     lows: Sequence[AnyShelf],
     names: Sequence[str],
     factors: Sequence[float],
-    degrade: Mapping[str, Any],
+    degrade: Degrade,
     enlarge_kernel: Kernel | None,
 ) -> None:
     """Behind the pictures, each of them shrunk by every factor; that sharpens what a camera or JPEG blurred.
 
     As the 91 pictures of SRCNN's successors were multiplied (Dong et al. 2016, FSRCNN: 0.9 to 0.6).
     """
-    kernel, scale, count = degrade["kernel"], degrade["scale"], len(names)
+    kernel, scale, count = degrade.kernel, degrade.scale, len(names)
     all_names = with_sizes(names, factors)
 
     def add(place: int) -> None:
@@ -108,13 +109,13 @@ def with_sizes(names: Sequence[str], factors: Sequence[float]) -> list[str]:
     return [*names, *(f"{name} x{factor:g}" for factor in factors for name in names)]
 
 
-def describe_low_side(degrade: Mapping[str, Any] | None, enlarge: str | None) -> str:
+def describe_low_side(degrade: Degrade | None, enlarge: str | None) -> str:
     """``bicubic x2``, ``photo 1 x2``, ``bicubic x2, enlarged bilinear`` or the empty string; part of the fingerprint.
 
     How many copies and sizes of a train picture there are is left out: val and test have one.
     """
     made = ""
     if degrade:
-        version = f" {VERSION}" if degrade["kernel"] == "photo" else ""
-        made = f"{degrade['kernel']}{version} x{degrade['scale']}"
+        version = f" {VERSION}" if degrade.kernel == "photo" else ""
+        made = f"{degrade.kernel}{version} x{degrade.scale}"
     return f"{made}, enlarged {enlarge}".removeprefix(", ") if enlarge else made

@@ -16,7 +16,7 @@ from srae.data.matching import Pair, Problem, show
 from srae.data.scan import raise_problems
 from srae.data.splits import split_by_name
 from srae.errors import DataError, ResourceError
-from srae.files import check_new_folder
+from srae.files import check_new_folder, replace_file, temporary_name
 from srae.images.picture import Picture, read_picture, to_uint8, write_picture
 from srae.images.resample import Kernel
 
@@ -48,7 +48,7 @@ def make_pairs(
         raise DataError("folder is missing", str(high), "check the path")
     check_new_folder(out)
     splits = _choose(high, shares)
-    partial = out.absolute().with_name(f".{out.absolute().name}.tmp.{os.getpid()}")
+    partial = temporary_name(out.absolute())
     jobs = [(split, pair) for split, pairs in splits.items() for pair in pairs]
 
     def write(job: tuple[str, Pair]) -> list[Problem]:
@@ -67,7 +67,7 @@ def make_pairs(
             problems = [problem for found in pool.map(write, jobs) for problem in found]
         if problems:
             raise_problems(problems, high)
-        os.replace(partial, out)
+        replace_file(partial, out)
     except OSError as error:
         raise ResourceError(
             f"cannot write: {error.strerror}", str(out), "check the folder and its permissions"

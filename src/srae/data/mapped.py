@@ -17,24 +17,30 @@ import tempfile
 import threading
 import time
 import warnings
+import weakref
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TextIO
 
 import numpy as np
 import torch
 
 from srae.data.store import Store
 from srae.errors import ResourceError, RunBusyError
-from srae.files import atomic_write, is_locked, lock_file
+from srae.files import atomic_write, is_orphan, sweep_orphans, temporary_name
+from srae.locks import Lock, lock_file
 
 FORMAT = 1
 """Another one when the file, or what is done to pictures before they get here, changes."""
 SHARE = 0.25
 """Of the machine's memory: what decoded pictures may take of it."""
+KEPT = 50e9
+"""Bytes that files of earlier trainings may take in a folder; beyond that the longest unused go first."""
+USE_AGE = 30 * 24 * 3600.0
+"""Seconds for which a process of another host is taken to use what it opened: who reads a map changes nothing."""
+_USED = ".used"  # of the files that mark a use: `.<key>.used.tmp.<place>.<pid>.<random>`
 _SEAL, _ROW = 64, 4  # bytes of the seal; numbers of a row: offset, height, width, channels
 _PIECES, _PIECE = 1024, 4096  # how much of the pixels the seal knows
 
@@ -52,11 +58,13 @@ class Room:
 def largest_in_memory() -> float:
     """Bytes of decoded pictures that are kept in memory; of a container's memory where that is less."""
     found = [float("inf")]
-    with suppress(OSError, ValueError, AttributeError):
-        found.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    with suppress(ImportError, OSError):
+        import psutil
+
+        found.append(psutil.virtual_memory().total)
     for file in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
         with suppress(OSError, ValueError):  # no such file, or "max"
-            found.append(int(Path(file).read_text()))
+            found.append(int(Path(file).read_text(encoding="utf-8")))
     return SHARE * min(found)
 
 
@@ -81,7 +89,7 @@ def open_mapped(key: str, rooms: Sequence[Room], fill: Callable[[list[FileShelf]
         path = folder / f"{key}.pixels"
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _sweep(folder)
+            sweep_orphans(folder, "*.pixels")
             lock = _wait_for_lock(folder / f".{key}.lock")
         except (OSError, ResourceError):
             continue
@@ -90,6 +98,7 @@ def open_mapped(key: str, rooms: Sequence[Room], fill: Callable[[list[FileShelf]
             if not stores:
                 with suppress(OSError):  # damaged, and its space is needed; who has mapped it keeps it
                     path.unlink()
+                evict(folder, KEPT - sum(room.nbytes for room in rooms))
                 _make(path, key, rooms, fill)
                 stores = _load(path, key, counts)
         if not stores:
@@ -135,7 +144,7 @@ class _Growing:
 
     def __init__(self, handle: int) -> None:
         self.handle, self.size = handle, 0
-        self._allocating = threading.Lock()
+        self._allocating, self._moving = threading.Lock(), threading.Lock()
 
     def take(self, count: int) -> int:
         with self._allocating:
@@ -145,24 +154,35 @@ class _Growing:
     def write(self, offset: int, array: np.ndarray) -> None:
         data = memoryview(np.ascontiguousarray(array).tobytes())
         while data:
-            written = os.pwrite(self.handle, data, offset)
+            with self._moving:  # Windows cannot write at a place without going there
+                os.lseek(self.handle, offset, os.SEEK_SET)
+                written = os.write(self.handle, data)
             data, offset = data[written:], offset + written
 
     def read(self, offset: int, count: int) -> np.ndarray:
         data = bytearray()
         while len(data) < count:
-            piece = os.pread(self.handle, count - len(data), offset + len(data))
+            piece = self.read_once(offset + len(data), count - len(data))
             if not piece:
                 raise OSError(0, "the file of decoded pictures was cut")
             data += piece
         return np.frombuffer(data, np.uint8)
 
+    def read_once(self, offset: int, count: int) -> bytes:
+        """At most `count` bytes."""
+        with self._moving:
+            os.lseek(self.handle, offset, os.SEEK_SET)
+            return os.read(self.handle, count)
+
 
 def _folders() -> list[Path]:
     """Where such files may lie, best first."""
-    home = os.environ.get("XDG_CACHE_HOME", "")
-    home = home if os.path.isabs(home) else os.path.expanduser("~/.cache")
-    found = [Path(home) / "srae" / "decoded"] if os.path.isabs(home) else []
+    from platformdirs import user_cache_path
+
+    home = user_cache_path("srae", appauthor=False)
+    found = [home / "decoded"] if home.is_absolute() else []
+    if not hasattr(os, "getuid"):  # Windows, where everybody has a folder of his own for what is temporary
+        return [*found, Path(tempfile.gettempdir()) / "srae"]
     shared = Path(tempfile.gettempdir()) / f"srae-{os.getuid()}"
     with suppress(OSError):
         if shared.lstat().st_uid != os.getuid() or shared.is_symlink():  # of somebody else, who may put anything there
@@ -172,11 +192,13 @@ def _folders() -> list[Path]:
 
 def _make(path: Path, key: str, rooms: Sequence[Room], fill: Callable[[list[FileShelf]], None]) -> None:
     need, have = sum(room.nbytes for room in rooms), shutil.disk_usage(path.parent).free
+    if need > have and evict(path.parent):
+        have = shutil.disk_usage(path.parent).free
     if need > have:
         raise ResourceError(
             f"{need / 1e9:.1f} GB of decoded pictures are too much for memory; the disk has {have / 1e9:.1f} GB free",
             str(path.parent),
-            "free some space (files *.pixels there may be deleted), set data.limit, or XDG_CACHE_HOME to a larger disk",
+            "free some space, set data.limit, or XDG_CACHE_HOME to a larger disk",
         )
     with atomic_write(path) as file:
         growing = _Growing(file.fileno())
@@ -185,31 +207,40 @@ def _make(path: Path, key: str, rooms: Sequence[Room], fill: Callable[[list[File
         pixels = growing.size
         for shelf in shelves:
             growing.write(growing.take(shelf.places.nbytes), shelf.places)
-        growing.write(growing.size, np.frombuffer(_seal(growing.handle, key, pixels, growing.size), np.uint8))
+        growing.write(growing.size, np.frombuffer(_seal(growing, key, pixels, growing.size), np.uint8))
 
 
-def _seal(handle: int, key: str, pixels: int, size: int) -> bytes:
+def _seal(file: _Growing, key: str, pixels: int, size: int) -> bytes:
     """Over the table and pieces of the pixels: all of them would take as long as decoding."""
     digest = hashlib.sha256(f"{key} {pixels} {size}".encode())
     step = max(_PIECE, pixels // _PIECES)
     for offset in [*range(0, pixels, step), *range(pixels, size, _PIECE)]:
-        digest.update(os.pread(handle, min(_PIECE, size - offset), offset))
+        digest.update(file.read_once(offset, min(_PIECE, size - offset)))
     return digest.hexdigest().encode()
 
 
 def _load(path: Path, key: str, counts: Sequence[int]) -> list[Store] | None:
     """None when there is no such file, or it is damaged."""
     table = 8 * _ROW * sum(counts)
+    mark = temporary_name(path.with_suffix(_USED))  # before a look at the file: who evicts looks for marks first
     try:
         with open(path, "rb") as file:
+            with suppress(OSError):  # a folder for reading only, of which nobody can remove anything
+                mark.touch()
+            content = _Growing(file.fileno())
             size = os.fstat(file.fileno()).st_size - _SEAL
             pixels = size - table
-            if pixels <= 0 or os.pread(file.fileno(), _SEAL, size) != _seal(file.fileno(), key, pixels, size):
+            if pixels <= 0 or content.read_once(size, _SEAL) != _seal(content, key, pixels, size):
+                _unmark(mark)
                 return None
-            places = np.frombuffer(os.pread(file.fileno(), table, pixels), np.int64).reshape(-1, _ROW)
-            mapped = mmap.mmap(file.fileno(), pixels, prot=mmap.PROT_READ)
+            places = content.read(pixels, table).view(np.int64).reshape(-1, _ROW)
+            mapped = mmap.mmap(file.fileno(), pixels, access=mmap.ACCESS_READ)
     except OSError:
+        _unmark(mark)
         return None
+    weakref.finalize(mapped, _unmark, mark)
+    with suppress(OSError):
+        os.utime(path)  # when it was used last
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The given buffer is not writable")  # that is the point
         flat = torch.frombuffer(mapped, dtype=torch.uint8)
@@ -225,7 +256,13 @@ def _to_store(flat: torch.Tensor, places: np.ndarray) -> Store:
     return Store([flat[o : o + h * w * c].view(h, w, c) for o, h, w, c in places.tolist()])
 
 
-def _wait_for_lock(path: Path) -> TextIO:
+def _unmark(mark: Path) -> None:
+    """Pictures are not used any more; called at the end of the process at the latest."""
+    with suppress(OSError):
+        mark.unlink()
+
+
+def _wait_for_lock(path: Path) -> Lock:
     """Ours until it is closed, or until we die."""
     told = False
     while True:
@@ -238,9 +275,39 @@ def _wait_for_lock(path: Path) -> TextIO:
             time.sleep(0.2)
 
 
-def _sweep(folder: Path) -> None:
-    """Remove what processes left half-written when they were killed: nobody holds the lock."""
-    for orphan in folder.glob(".*.pixels.tmp.*"):
-        key = orphan.name[1:].partition(".")[0]
-        if not is_locked(folder / f".{key}.lock"):
-            orphan.unlink(missing_ok=True)
+def evict(folder: Path, kept: float = 0) -> int:
+    """Remove files of decoded pictures, the longest unused first, until the rest takes at most `kept` bytes.
+
+    What a process uses stays: a map of a file that another host removes ends its reader.
+
+    Returns:
+        Bytes that were freed.
+    """
+    found, used = [], set()
+    for path in folder.glob("*.pixels"):
+        with suppress(OSError):
+            about = path.stat()
+            found.append((about.st_mtime, about.st_size, path))
+    for mark in folder.glob(f".*{_USED}.tmp.*"):
+        if is_orphan(mark, USE_AGE):
+            _unmark(mark)
+        else:
+            used.add(mark.name[1:].partition(".")[0])
+    total, freed = sum(size for _, size, _ in found), 0
+    for _, size, path in sorted(found):
+        if total - freed > kept and path.stem not in used:
+            with suppress(OSError):  # Windows keeps what is mapped
+                path.unlink()
+                freed += size
+    return freed
+
+
+def clean_cache() -> tuple[int, int]:
+    """Bytes of decoded pictures that were removed, and of those that stay because a process uses them."""
+    freed = sum(evict(folder) for folder in _folders())
+    return freed, cache_size()
+
+
+def cache_size() -> int:
+    """Bytes of decoded pictures that are kept for later trainings."""
+    return sum(path.stat().st_size for folder in _folders() for path in folder.glob("*.pixels"))

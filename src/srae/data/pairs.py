@@ -5,11 +5,13 @@ Whatever is wrong with them is collected and raised once, before training.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from srae.data.contract import Data, Options, sample_shapes, take_fingerprint
+from srae.config.data_sets import PairsConfig
+from srae.data.contract import Data, sample_shapes, take_fingerprint
 from srae.data.demo import open_demo
 from srae.data.intake import find_misfits, pixel_reader, take_in
 from srae.data.layouts import SPLITS, find_pairs
@@ -20,17 +22,19 @@ from srae.data.splits import set_aside, split_by_name
 from srae.errors import DataError
 
 
-def open_pairs(options: Options, *, whole: bool = False, undivided: bool = False) -> Data:
+def open_pairs(options: PairsConfig, *, whole: bool = False, undivided: bool = False) -> Data:
     """Read the pairs that `options` names; see `open_data`.
 
     Raises:
         DataError: folder missing, or everything that is wrong with its pictures.
     """
-    folder, low, high = (Path(p).expanduser() if p else None for p in (options.folder, options.low, options.high))
+    folder, low, high = (
+        Path(os.path.expanduser(p)) if p else None for p in (options.folder, options.low, options.high)
+    )
     given = [path for path in ((folder,) if folder else (low, high)) if path]
     if not given:
         raise DataError("no folder given", "data.folder", "name one, or give --data FOLDER")
-    missing = next((path for path in given if not path.exists()), None)
+    missing = next((path for path in given if not os.path.exists(path)), None)
     if missing and options.otherwise == "demo":
         demo = open_demo(options, whole=whole)
         demo.notes.insert(0, f"{missing} is not there: training on the built-in demo pictures")
@@ -54,7 +58,7 @@ def open_pairs(options: Options, *, whole: bool = False, undivided: bool = False
     ]
     val = splits.get("val") or next(iter(splits.values()))
     train = splits.get("train", val)
-    in_shape, out_shape = sample_shapes(train, options.crop, may_differ=whole)
+    in_shape, out_shape = sample_shapes(train, None if whole else options.crop, may_differ=whole)
     return Data(
         name=source.stem if source.is_file() else source.resolve().name,
         train=train,
@@ -80,7 +84,7 @@ class SplitChoice:
 
 
 def choose_splits(
-    options: Options,
+    options: PairsConfig,
     folder: Path | None,
     low: Path | None,
     high: Path | None,

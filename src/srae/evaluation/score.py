@@ -14,6 +14,7 @@ from typing import Any, Literal
 import torch
 
 from srae.checkpoints.loading import TrainedModel
+from srae.config.data_sets import DataConfig, Degrade
 from srae.data import Data, Split, Store, open_data
 from srae.device import float32_kernels
 from srae.errors import ConfigError
@@ -23,8 +24,7 @@ from srae.evaluation.tasks import TASKS
 from srae.models import Shape
 from srae.models.baselines import baseline_name
 
-_UNLIKE_IN_TRAINING = {"crop", "crops_per_picture", "augment", "per_class"}
-"""Keys of a run's data that do not count when whole images are scored."""
+_Kernel = Literal["bicubic", "photo"]
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def score_model(
     folder: str | None = None,
     split: Literal["train", "val", "test"] = "val",
     scale: int | None = None,
-    kernel: Literal["bicubic", "photo"] = "bicubic",
+    kernel: _Kernel = "bicubic",
     protocol: Literal["rgb", "y"] = "rgb",
     self_ensemble: bool = False,
     device: torch.device | str = "cpu",
@@ -75,12 +75,12 @@ def score_model(
     """
     device, task, trained_on = torch.device(device), TASKS[trained.config.task], trained.config.data
     with float32_kernels(device):
-        model, options = trained.model, _data_options(trained, folder, scale, kernel)
+        model, section = trained.model, _pick_data(trained_on, folder, scale, kernel)
         if task.has_baseline and trained_on.channels == "L":  # scored on the same colour images as every other network
-            model, options["channels"] = InColour(model), "RGB"
+            model, section = InColour(model), section.model_copy(update={"channels": "RGB"})
             say("this model knows grey only: the colours are enlarged bicubically")
         # Nobody trained on what `folder` names; the run's own images are split as they were for its training.
-        data = open_data(whole=True, undivided=bool(folder), **options).to(device)
+        data = open_data(section, whole=True, undivided=bool(folder)).to(device)
         for note in data.notes:
             say(note)
         part = _pick_split(data, split)
@@ -113,16 +113,10 @@ def score_model(
     return Scores(document, columns, label, prepare if task.images else None)
 
 
-def _data_options(trained: TrainedModel, folder: str | None, scale: int | None, kernel: str) -> dict[str, Any]:
-    """The run's own data options, whole images, with the caller's changes."""
-    options = trained.config.data.model_dump(exclude=_UNLIKE_IN_TRAINING)
-    if folder:
-        options |= {"folder": folder, "otherwise": None, "limit": None}
-        if trained.config.data.name in ("pairs", "demo"):
-            options |= {"name": "pairs", "low": None, "high": None, "test_from_val": 0.0, "degrade": None}
-    if scale:
-        options["degrade"] = {"kernel": kernel, "scale": scale}
-    return options
+def _pick_data(trained_on: DataConfig, folder: str | None, scale: int | None, kernel: _Kernel) -> DataConfig:
+    """The run's own data or the folder, with low-resolution images as the caller wants them."""
+    section = trained_on.to_score(folder) if folder else trained_on
+    return section.degraded(Degrade(kernel=kernel, scale=scale)) if scale else section
 
 
 def _pick_split(data: Data, name: str) -> Split:

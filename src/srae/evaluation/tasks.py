@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
-import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-from srae.evaluation import metrics
+from srae.config.experiment import TrainConfig
+from srae.config.measures import LOSSES, METRICS
+from srae.errors import ConfigError
+from srae.evaluation import losses, metrics
+from srae.models.options import find_problems
 
 Metric = Callable[[Tensor, Tensor], Tensor]
+"""(output, target) -> (B,)"""
+Loss = Callable[[Tensor, Tensor], Tensor]
+"""(output, target) -> scalar"""
 
 
 @dataclass(frozen=True)
@@ -32,14 +38,16 @@ class Task:
         return best is None or (value < best if self.lower_is_better else value > best)
 
 
-_QUALITY: dict[str, Metric] = {"mse": metrics.mse, "psnr": metrics.psnr, "ssim": metrics.ssim}
-_REPORT_A: dict[str, Metric] = {"channel_argmax_accuracy": metrics.channel_argmax_accuracy}
+def _metrics_of(task: str) -> dict[str, Metric]:
+    """The functions of a task's rows in `config.measures`, in their order."""
+    return {name: getattr(metrics, name) for name, row in METRICS.items() if task in row.tasks}
+
 
 TASKS: dict[str, Task] = {
-    "super_resolution": Task({**_QUALITY, **_REPORT_A}, best_by="mse", train_metric="mse"),
-    "reconstruction": Task(_QUALITY, best_by="mse", train_metric="mse", has_baseline=False),
+    "super_resolution": Task(_metrics_of("super_resolution"), best_by="mse", train_metric="mse"),
+    "reconstruction": Task(_metrics_of("reconstruction"), best_by="mse", train_metric="mse", has_baseline=False),
     "classification": Task(
-        {"cross_entropy": metrics.cross_entropy, "accuracy": metrics.accuracy},
+        _metrics_of("classification"),
         best_by="accuracy",
         train_metric="accuracy",
         lower_is_better=False,
@@ -49,14 +57,18 @@ TASKS: dict[str, Task] = {
 }
 
 
-def charbonnier(output: Tensor, target: Tensor) -> Tensor:
-    """sqrt(d^2 + 1e-6), mean over everything: a smooth L1 (Lai et al. 2017, LapSRN)."""
-    return torch.sqrt((output - target).square() + 1e-6).mean()
+def build_loss(train: TrainConfig, task: str) -> Loss:
+    """The loss of a config, with its options.
 
-
-LOSSES: dict[str, Metric] = {
-    "mse": F.mse_loss,
-    "l1": F.l1_loss,
-    "charbonnier": charbonnier,
-    "cross_entropy": F.cross_entropy,
-}
+    Raises:
+        ConfigError: the task has other losses, or an option is wrong.
+    """
+    fitting = [name for name, row in LOSSES.items() if task in row.tasks]
+    if train.loss not in fitting:
+        wanted = f"set it to {' or '.join(fitting)}"
+        raise ConfigError(f"task {task} needs another loss than {train.loss}", "train.loss", wanted)
+    loss = getattr(losses, train.loss)
+    if problems := find_problems(loss, train.loss_options):
+        told = "; ".join(f"{key}: {text}" for key, text in problems)
+        raise ConfigError(f"loss {train.loss}: {told}", "train.loss_options", "see srae.evaluation.losses")
+    return partial(loss, **train.loss_options)

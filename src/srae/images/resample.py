@@ -98,7 +98,7 @@ def _resample(image: Tensor, dim: int, new_length: int, kernel: str, border: str
     """Along dimension -2 or -1."""
     indices, weights = _weights(image.shape[dim], new_length, kernel, border)
     index = torch.from_numpy(indices.T.copy()).to(image.device)
-    weight = torch.from_numpy(weights.T.copy()).to(image.device, image.dtype)
+    weight = torch.from_numpy(weights.T.copy()).to(image.dtype).to(image.device)  # MPS has no float64
     if dim == -2:
         weight = weight[:, :, None]
     result = image.index_select(dim, index[0]).mul_(weight[0])

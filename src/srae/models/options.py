@@ -44,12 +44,13 @@ ValueRange = Annotated[
 
 
 def model_options(build: Callable[..., Any]) -> dict[str, inspect.Parameter]:
-    """The options of a network: the keyword-only arguments of its constructor, shapes left out.
-
-    Annotations are resolved to types.
-    """
+    """The options of a network, or of a loss: keyword-only arguments, shapes left out; annotations are types."""
     signature = inspect.signature(build, eval_str=True)
-    return {key: p for key, p in signature.parameters.items() if key not in ("in_shape", "out_shape")}
+    return {
+        key: p
+        for key, p in signature.parameters.items()
+        if p.kind is p.KEYWORD_ONLY and key not in ("in_shape", "out_shape")
+    }
 
 
 def options_schema(build: Callable[..., Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ through `translate`, which leaves alone what it does not know.
 
 from __future__ import annotations
 
+from srae.config.measures import METRICS
 from srae.report.phrases import CAPTIONS, PHRASES, SENTENCES
 
 LANGUAGES = ("en", "es")
@@ -85,19 +86,8 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "images": ("pictures", "imágenes"),
     "epochs": ("epochs", "épocas"),
     "epoch": ("epoch", "época"),
-    "train_mse": ("train MSE", "ECM train"),
-    "val_mse": ("val MSE", "ECM val"),
-    "val_psnr": ("val PSNR (dB)", "PSNR val (dB)"),
-    "val_ssim": ("val SSIM", "SSIM val"),
-    "test_mse": ("test MSE", "ECM test"),
-    "train_cross_entropy": ("train cross-entropy", "entropía cruzada train"),
-    "val_cross_entropy": ("val cross-entropy", "entropía cruzada val"),
-    "test_cross_entropy": ("test cross-entropy", "entropía cruzada test"),
-    "train_accuracy": ("train accuracy", "exactitud train"),
-    "val_accuracy": ("val accuracy", "exactitud val"),
-    "test_accuracy": ("test accuracy", "exactitud test"),
+    **{f"{split}_{name}": row.head(split) for name, row in METRICS.items() for split in ("train", "val", "test")},
     "gain_db": ("gain (dB)", "ganancia (dB)"),
-    "test_psnr": ("test PSNR (dB)", "PSNR test (dB)"),
     "interval_over": ("interval over", "intervalo sobre"),
     "seconds": ("seconds", "segundos"),
     "images_per_second": ("pictures/s", "imágenes/s"),

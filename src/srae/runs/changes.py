@@ -11,9 +11,9 @@ ON_DEMAND = ("train.batch_size", "data.")
 """With --allow-changed; a key, or the beginning of one."""
 
 
-def check_changes(overrides: Iterable[str], *, renamed: bool, allow_changed: bool) -> None:
-    """Raises: ConfigError: one of the overrides (``key=value``) is of a key that may not change, or the name would."""
-    changed = [key for key in (override.split("=")[0] for override in overrides) if key not in ALWAYS]
+def check_changes(keys: Iterable[str], *, renamed: bool, allow_changed: bool) -> None:
+    """Raises: ConfigError: one of the keys (``train.epochs``) may not change, or the run would get another name."""
+    changed = [key for key in keys if key not in ALWAYS]
     if renamed or not all(allow_changed and key.startswith(ON_DEMAND) for key in changed):
         may = f"only these may change: --set {', '.join(ALWAYS)}"
         asked = "; with --allow-changed also --data, --set data..., --set train.batch_size"

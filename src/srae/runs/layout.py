@@ -14,11 +14,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from srae.config.measures import METRICS
 from srae.errors import ConfigError
-from srae.files import is_locked, natural_key
+from srae.files import natural_key
+from srae.locks import is_locked
 
 VERSION = 1
-COLUMNS = (
+_ALWAYS = (
     "epoch",
     "step",
     "train_mse",
@@ -40,6 +42,8 @@ COLUMNS = (
     "val_accuracy",
     "train_accuracy",
 )
+COLUMNS = (*_ALWAYS, *(column for name in METRICS if (column := f"val_{name}") not in _ALWAYS))
+"""Of metrics.csv."""
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,80}")
 
 
@@ -52,7 +56,7 @@ def check_name(name: str) -> str:
 
 def is_stillborn(path: Path) -> bool:
     """Whether a folder is empty, or holds no more than a start leaves that was killed before its config was written."""
-    left = {".lock", "checkpoints", "samples", "log.txt", "environment.json"}
+    left = {".lock", ".lock.owner", "checkpoints", "samples", "log.txt", "environment.json"}
     return path.is_dir() and all(entry.name in left or ".tmp." in entry.name for entry in path.rglob("*"))
 
 

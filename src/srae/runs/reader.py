@@ -12,6 +12,7 @@ from typing import Any
 
 from srae.config.experiment import Config
 from srae.config.loading import parse_config
+from srae.config.stored import upgrade_stored
 from srae.config.yaml_text import parse_yaml, read_text
 from srae.errors import ConfigError, DataError, SraeError
 from srae.runs.layout import epoch_of, is_busy
@@ -46,7 +47,7 @@ def read_run(path: Path) -> Run:
     config = None
     if (path / "config.yaml").is_file():
         try:
-            config = parse_yaml(read_text(path / "config.yaml"), str(path / "config.yaml"))[0]
+            config = upgrade_stored(parse_yaml(read_text(path / "config.yaml"), str(path / "config.yaml"))[0])
         except SraeError:
             config = None
     try:
@@ -168,4 +169,4 @@ def read_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     file = path / "config.yaml"
     if not file.is_file():
         raise DataError("not a run folder: it has no config.yaml", str(path), "`srae runs` lists the runs")
-    return parse_config(read_text(file), str(file), overrides)
+    return parse_config(read_text(file), str(file), overrides, stored=True)

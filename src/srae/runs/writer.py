@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -11,7 +10,8 @@ from typing import Any
 from srae.config.experiment import Config
 from srae.config.loading import dump_config
 from srae.errors import ResourceError, RunBusyError
-from srae.files import json_text, lock_file, resource_error, sweep_orphans, write_text
+from srae.files import json_text, resource_error, sweep_orphans, sync_file, write_text
+from srae.locks import lock_file
 from srae.runs.layout import COLUMNS, VERSION, check_name, csv_text, epoch_of, is_stillborn
 
 
@@ -84,7 +84,7 @@ class RunWriter:
                 try:
                     while rest:
                         rest = rest[file.write(rest) :]
-                    os.fsync(file.fileno())
+                    sync_file(file.fileno(), path)
                 except OSError:
                     with suppress(OSError):
                         file.truncate(start)

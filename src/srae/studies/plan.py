@@ -21,11 +21,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from srae.config.experiment import Section
 from srae.config.loading import find_config, load_config, parse_section
+from srae.config.section import Section
 from srae.config.yaml_text import read_text
 from srae.errors import ConfigError
-from srae.files import lock_file, resource_error, write_text
+from srae.files import resource_error, write_text
+from srae.locks import lock_file
 from srae.runs.layout import check_name, is_stillborn
 from srae.runs.reader import read_config
 

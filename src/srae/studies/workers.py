@@ -70,7 +70,8 @@ def _train(run: PlannedRun, folder: Path, device: str, environment: dict[str, st
         if run.state == "done":
             return None
     command = [sys.executable, "-m", "srae", *command_of(run, folder, device)]
-    done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment)
+    null, pipe = subprocess.DEVNULL, subprocess.PIPE
+    done = subprocess.run(command, stdout=null, stderr=pipe, encoding="utf-8", errors="replace", env=environment)
     if done.returncode == 0:
         return None
     errors = [line for line in done.stderr.splitlines() if line.startswith("srae train: ")]
@@ -95,6 +96,6 @@ def expected_seconds(planned: list[PlannedRun], device: str) -> Iterator[tuple[P
         if key not in known:
             sets = [word for override in run.overrides for word in ("--set", override)]
             command = ["train", "--config", str(run.config), *sets, "--device", device, "--dry-run", "--json"]
-            done = subprocess.run([sys.executable, "-m", "srae", *command], capture_output=True, text=True)
+            done = subprocess.run([sys.executable, "-m", "srae", *command], capture_output=True, encoding="utf-8")
             known[key] = json.loads(done.stdout)["expected_seconds"] if done.returncode == 0 else None
         yield run, known[key]

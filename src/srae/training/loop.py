@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from srae.checkpoints.format import read_checkpoint
 from srae.checkpoints.loading import load_weights
+from srae.config.schedules import learning_rate_at
 from srae.data import Split
 from srae.device import (
     describe_call,
@@ -32,7 +33,7 @@ from srae.runs.messages import epoch_line
 from srae.runs.reader import read_rows
 from srae.runs.writer import RunWriter
 from srae.training.checkpointer import Checkpointer
-from srae.training.optimizer import learning_rate_at, set_learning_rate, update_average
+from srae.training.optimizer import set_learning_rate, update_average
 from srae.training.prepare import epoch_batches
 from srae.training.progress import Progress
 from srae.training.session import Session, make_row, make_summary, start_lines
@@ -138,7 +139,7 @@ class Training:
             numbers[progress.batch] = self.step(batch)
             indices.append(batch.indices)
             # On CUDA a look at the numbers would make the queue of kernels wait: there one look at the end has to do.
-            if s.device.type == "cpu" and not self._is_finite(numbers[progress.batch].tolist()):
+            if s.device.type != "cuda" and not self._is_finite(numbers[progress.batch].tolist()):
                 break
             if s.average is not None and s.config.train.weight_average:
                 update_average(s.average, s.model, s.config.train.weight_average, progress.step)

@@ -1,8 +1,6 @@
-"""The optimizers of a config, and the course of their learning rate."""
+"""The optimizers of a config."""
 
 from __future__ import annotations
-
-import math
 
 import torch
 from torch import Tensor, nn
@@ -34,19 +32,6 @@ def build_optimizer(config: TrainConfig, model: nn.Module) -> torch.optim.Optimi
     kind = torch.optim.Adam if config.optimizer == "adam" else torch.optim.AdamW
     betas, epsilon = (config.betas[0], config.betas[1]), config.epsilon or 1e-8
     return kind(parameters, rate, betas=betas, eps=epsilon, weight_decay=decay, fused=True, capturable=on_cuda)
-
-
-def learning_rate_at(config: TrainConfig, step: int, steps_per_epoch: int) -> float:
-    """The rate of step `step` (from 0) under the config's schedule."""
-    warmup, total = config.warmup_epochs * steps_per_epoch, config.epochs * steps_per_epoch
-    if step < warmup:
-        return config.learning_rate * (step + 1) / warmup
-    if config.schedule == "cosine":
-        return config.learning_rate * 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(total - warmup, 1)))
-    if config.schedule == "step":
-        passed = sum(step >= epoch * steps_per_epoch for epoch in config.step_epochs)
-        return config.learning_rate * config.step_factor**passed
-    return config.learning_rate
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:

@@ -16,11 +16,11 @@ from srae.checkpoints.loading import find_weights, start_from
 from srae.checkpoints.shipped import resolve_model
 from srae.config.experiment import Config
 from srae.data import Batch, Data, count_batches, open_data, train_batches
-from srae.device import keep_freed_memory, pick_precision, seed_all
+from srae.device import pick_precision, seed_all, wait_for
 from srae.errors import ConfigError
 from srae.evaluation.evaluate import baseline
 from srae.evaluation.metrics import Protocol
-from srae.evaluation.tasks import TASKS
+from srae.evaluation.tasks import TASKS, build_loss
 from srae.models import build_model, count_parameters
 from srae.training.optimizer import build_optimizer
 from srae.training.session import Session
@@ -36,8 +36,7 @@ def prepare(config: Config, device: torch.device, *, resume: bool = False) -> Se
     Raises:
         ConfigError, DataError, CheckpointError: what is wrong with the options, shapes, pictures or weights.
     """
-    keep_freed_memory()
-    data = open_data(**config.data.model_dump()).to(device)
+    data = open_data(config.data).to(device)
     trial = _build(config, data, device)  # thrown away: later weights and memory do not know of it
     with trial.kernels():
         _try_last_batch(trial)
@@ -57,9 +56,7 @@ def _build(config: Config, data: Data, device: torch.device) -> Session:
     if TASKS[config.task].images != (len(data.out_shape) == 3):
         wanted = "pictures as target (data.target: input)" if TASKS[config.task].images else "labels as target"
         raise ConfigError(f"task {config.task} needs {wanted}", "task", f"data {data.name} has {data.out_shape}")
-    if (config.train.loss == "cross_entropy") == TASKS[config.task].images:
-        wanted = "mse, l1 or charbonnier" if TASKS[config.task].images else "cross_entropy"
-        raise ConfigError(f"task {config.task} needs another loss", "train.loss", f"set it to {wanted}")
+    loss = build_loss(config.train, config.task)
     seed_all(config.seed)
     model = build_model(config.model.name, data.in_shape, data.out_shape, config.model.options).to(device)
     if model.fixed_size and data.val.input.shape != data.in_shape:
@@ -72,6 +69,7 @@ def _build(config: Config, data: Data, device: torch.device) -> Session:
     return Session(
         config=config,
         task=TASKS[config.task],
+        loss=loss,
         data=data,
         device=device,
         dtype=dtype,
@@ -80,30 +78,28 @@ def _build(config: Config, data: Data, device: torch.device) -> Session:
         model=model,
         optimizer=build_optimizer(config.train, model) if count_parameters(model) else None,
         steps_per_epoch=count_batches(
-            data.train, batch_size=config.train.batch_size, crops_per_picture=config.data.crops_per_picture
+            data.train, batch_size=config.train.batch_size, crops_per_picture=config.data.sampling.crops_per_picture
         ),
     )
 
 
 def epoch_batches(s: Session, epoch: int, start: int) -> Iterator[Batch]:
     """The training batches of an epoch from the batch `start` on."""
-    config, data = s.config.train, s.config.data
+    config = s.config.train
     return train_batches(
         s.data.train,
         batch_size=config.batch_size,
         seed=s.config.seed,
         epoch=epoch,
         shuffle=config.shuffle,
-        crop=data.crop,
-        crops_per_picture=data.crops_per_picture,
-        augment=data.augment,
         start=start,
+        **s.config.data.sampling._asdict(),
     )
 
 
 def _try_last_batch(s: Session) -> None:
     """Batch-norm cannot learn from a single value per channel: better said now than at the end of an epoch."""
-    if s.data.train.epoch_length * s.config.data.crops_per_picture % s.config.train.batch_size != 1:
+    if s.data.train.epoch_length * s.config.data.sampling.crops_per_picture % s.config.train.batch_size != 1:
         return
     try:
         with torch.no_grad():
@@ -124,7 +120,6 @@ def _time_step(s: Session) -> float | None:
     for _, batch in zip(range(7 if s.device.type == "cuda" else 3), epoch_batches(s, 0, 0), strict=False):
         began = time.perf_counter()
         step(batch)
-        if s.device.type == "cuda":
-            torch.cuda.synchronize(s.device)
+        wait_for(s.device)
         times.append(time.perf_counter() - began)
     return sorted(times)[len(times) // 2]

@@ -11,14 +11,14 @@ import torch
 from torch import nn
 
 from srae.config.experiment import Config
+from srae.config.schedules import learning_rate_at
 from srae.data import Data
 from srae.device import describe_machine, float32_kernels, memory_peaks, repeatable_kernels
 from srae.evaluation.metrics import Protocol
-from srae.evaluation.tasks import Task
+from srae.evaluation.tasks import Loss, Task
 from srae.models import count_multiply_adds, count_parameters
 from srae.models.baselines import baseline_name
 from srae.runs.messages import describe_psnr, describe_seconds
-from srae.training.optimizer import learning_rate_at
 from srae.training.progress import Progress
 
 
@@ -28,6 +28,7 @@ class Session:
 
     config: Config
     task: Task
+    loss: Loss
     data: Data
     device: torch.device
     dtype: torch.dtype
@@ -86,7 +87,7 @@ def start_lines(s: Session) -> list[str]:
         lines.append(
             f"training  {epochs} epochs of {s.steps_per_epoch} steps on {where}: about {expected} plus validation"
         )
-    samples = data.train.epoch_length * s.config.data.crops_per_picture
+    samples = data.train.epoch_length * s.config.data.sampling.crops_per_picture
     if s.optimizer is not None and samples < s.config.train.batch_size:
         lines.append(f"batch     {samples} instead of {s.config.train.batch_size}: an epoch has no more samples")
     if s.identity:

@@ -13,7 +13,6 @@ from torch import Tensor, nn
 
 from srae.data import Batch
 from srae.device import autocast
-from srae.evaluation.tasks import LOSSES
 from srae.training.session import Session
 
 
@@ -29,7 +28,7 @@ def compute_gradients(s: Session, input: Tensor, target: Tensor) -> Tensor:
     with autocast(s.device, s.dtype):
         output = s.model(input)
     output = output.float()
-    loss = LOSSES[train.loss](output, target)
+    loss = s.loss(output, target)
     weighted = loss if train.loss_weight == 1 else loss * train.loss_weight
     if s.scaler is None:
         weighted.backward()
@@ -38,7 +37,7 @@ def compute_gradients(s: Session, input: Tensor, target: Tensor) -> Tensor:
         s.scaler.unscale_(s.optimizer)
     with torch.no_grad():
         score = loss
-        if train.loss != s.task.train_metric:
+        if train.loss != s.task.train_metric:  # equal names are equal functions
             score = s.task.metrics[s.task.train_metric](output, target).mean()
         parameters = [p for p in s.model.parameters() if p.grad is not None]
         norm = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
@@ -114,7 +113,7 @@ class TrainingStep:
         if s.scaler is not None:
             s.scaler.step(s.optimizer)
             s.scaler.update()
-        elif s.device.type == "cpu":
+        elif s.device.type != "cuda":  # the fused optimizers of MPS know no `found_inf`
             if is_finite(numbers.tolist(), scaled=False):
                 s.optimizer.step()
         else:

@@ -10,8 +10,10 @@ Examples:
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import TypeVar
 
 import numpy as np
@@ -55,14 +57,38 @@ def load_model(model: str | Path, device: str = "auto") -> Model:
     Raises:
         srae.errors.SraeError: there is no such model, it is damaged, or the device cannot be had.
     """
-    return _load([resolve_model(str(model), Path("runs"))], device)
-
-
-def _load(paths: list[Path], device: str) -> Model:
     if not isinstance(device, str) or device.partition(":")[0] not in ("auto", "cpu", "cuda", "mps"):
         raise ValueError(f"device is {DEVICES}; not {device!r}")
-    chosen = pick_device(device)
-    return Model(tuple(loading.load_model(path) for path in paths), chosen)
+    return Model((loading.load_model(resolve_model(str(model), Path("runs"))),), pick_device(device))
+
+
+_KEPT_MODELS = 4
+_Key = tuple[str, int, int, torch.device]
+"""File, its time of change in ns, its bytes, and the device."""
+_kept: OrderedDict[_Key, loading.TrainedModel] = OrderedDict()  # the longest unused first
+_keeping = Lock()
+
+
+def _keep_loaded(paths: list[Path]) -> Model:
+    """As `load_model`; networks that `upscale` is given by name are read once, not for every picture."""
+    device = pick_device("auto")
+    return Model(tuple(_load_once(loading.find_weights(path), device) for path in paths), device)
+
+
+def _load_once(path: Path, device: torch.device) -> loading.TrainedModel:
+    try:
+        about = path.stat()
+    except OSError:
+        return loading.load_model(path)  # which says what is wrong
+    key = str(path.absolute()), about.st_mtime_ns, about.st_size, device
+    with _keeping:  # also while one is read: of many threads that begin at once, one does it
+        if key not in _kept:
+            _kept[key] = loading.load_model(path)
+            _kept[key].model.to(device)  # here, where no other thread is using it yet
+        _kept.move_to_end(key)
+        while len(_kept) > _KEPT_MODELS:
+            _kept.popitem(last=False)
+        return _kept[key]
 
 
 def upscale(
@@ -85,7 +111,8 @@ def upscale(
               uint8, uint16, or float32 with values in [0, 1].
             - a tensor (C, H, W) or (B, C, H, W) with 1, 3 or 4 channels and floats in [0, 1];
               the result is on the same device.
-        model: from `load_model`, or what `load_model` takes; None: the model that ships for this scale.
+        model: from `load_model`, or what `load_model` takes; None: the model that ships for this scale. The four
+            that were used last stay in memory, as long as their files do not change.
         scale: None: the model's own. A model that keeps the size enlarges before it works.
         tile: side of the pieces that a large picture is cut into, in pixels; None: chosen.
         self_ensemble: the mean over the eight turns and flips: a little better, eight times as slow.
@@ -111,9 +138,9 @@ def _pick(model: Model | str | Path | None, scale: int | None) -> Model:
     if isinstance(model, Model):
         return model
     if model is None:
-        return _load(default_models(scale), "auto")
+        return _keep_loaded(default_models(scale))
     if isinstance(model, str | Path):
-        return load_model(model)
+        return _keep_loaded([resolve_model(str(model), Path("runs"))])
     raise TypeError(f"model is a name, a path, or what load_model gives; not {type(model).__name__}")
 
 

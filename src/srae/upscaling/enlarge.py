@@ -293,7 +293,7 @@ def _convert(pixels: np.ndarray, trained: TrainedModel, factor: int) -> _Convers
         alpha = of_pixels(pixels[:, :, count:])
         color, large_alpha = filled(color, alpha), enlarged(alpha, factor, "bicubic")
     if own_scale < factor:
-        kernel = trained.config.data.enlarge or "bilinear"
+        kernel = trained.config.data.enlarge_kernel
         color = changed(enlarged(color, factor, kernel), _clamp)
         alpha = None if alpha is None else changed(enlarged(alpha, factor, kernel), _clamp)
     chroma = None
@@ -314,10 +314,9 @@ def _remarks(picture: Picture, trained: TrainedModel, factor: int) -> list[str]:
     if geometry.scale == 1 and factor == 1:
         notes.append("this model keeps the size; --scale 2 enlarges first")
     elif geometry.scale < factor:
-        kernel = data.enlarge or "bilinear"
-        notes.append(f"this model keeps the size: pictures are enlarged x{factor} ({kernel}) before it")
-        if data.degrade and data.degrade.scale != factor:
-            notes.append(f"it was trained on pictures enlarged x{data.degrade.scale}")
+        notes.append(f"this model keeps the size: pictures are enlarged x{factor} ({data.enlarge_kernel}) before it")
+        if data.degrade_scale not in (None, factor):
+            notes.append(f"it was trained on pictures enlarged x{data.degrade_scale}")
     if geometry.fixed_size:
         height, width = geometry.fixed_size
         notes.append(f"this model is bound to {width}x{height}: other sizes run in overlapping windows")

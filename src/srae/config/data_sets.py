@@ -1,0 +1,320 @@
+"""The `data` section of an experiment: one class per data set, picked by `name`; a key belongs to who reads it.
+
+To add a data set: its section here and in `SECTIONS`, its opener in `data.OPENERS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Annotated, Any, Literal, NamedTuple, get_args
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    Field,
+    SerializeAsAny,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import InitErrorDetails
+
+from srae.config.section import Section
+from srae.errors import ConfigError, did_you_mean
+
+
+class Degrade(Section):
+    kernel: Literal["bicubic", "bilinear", "area", "lanczos", "nearest", "gaussian", "photo"] = "bicubic"
+    """How to shrink: as MATLAB's imresize; gaussian: as data set P; photo: random blur, kernel, noise and JPEG."""
+    scale: Annotated[int, Field(ge=2, le=8)] = 2
+    """Shrinking factor."""
+    copies: Annotated[int, Field(ge=1, le=64)] = 1
+    """Different low sides of every training picture (kernel photo), kept in memory; each sample draws one."""
+    sizes: list[Annotated[float, Field(gt=0, lt=1)]] = []
+    """Factors by which every training picture is shrunk first, to be trained on too: finer detail for its pixels."""
+
+    @model_validator(mode="after")
+    def _differ(self) -> Degrade:
+        if self.copies > 1 and self.kernel != "photo":
+            raise ValueError(f"copies needs kernel photo: {self.kernel} makes the same low side every time")
+        return self
+
+
+class Sampling(NamedTuple):
+    """How an epoch draws its samples from the training images; the arguments of `data.train_batches`."""
+
+    crop: int | None = None
+    """Side in pixels of the target."""
+    crops_per_picture: int = 1
+    augment: Sequence[str] = ()
+
+
+# ------------------------------------------------------------------ what several data sets have
+
+
+class DataConfig(Section):
+    """What every data set has, and what the program asks of any of them."""
+
+    name: str
+    """The data set; every other key belongs to it."""
+    channels: Literal["L", "RGB", "RGBA"] = "RGB"
+    """Colour channels fed to the network."""
+    augment: Annotated[
+        list[Literal["flip", "vertical_flip", "rotate", "tilt"]], Field(json_schema_extra={"uniqueItems": True})
+    ] = []
+    """Random flips, quarter turns (rotate) and turns by up to 15 degrees (tilt: of labelled images) in training."""
+    limit: Annotated[int, Field(ge=1)] | None = None
+    """Use only the first N pictures of each split."""
+
+    @field_validator("augment")
+    @classmethod
+    def _once(cls, augment: list[str]) -> list[str]:
+        if twice := sorted({kind for kind in augment if augment.count(kind) > 1}):
+            raise ValueError(f"{twice[0]} stands there twice, which does no more than once")
+        return augment
+
+    @property
+    def sampling(self) -> Sampling:
+        return Sampling(augment=self.augment)
+
+    @property
+    def enlarge_kernel(self) -> Literal["bilinear", "bicubic"]:
+        """How an image is enlarged before a network that keeps the size."""
+        return "bilinear"
+
+    @property
+    def degrade_scale(self) -> int | None:
+        """The factor by which images were shrunk to make the low-resolution ones."""
+        return None
+
+    def at(self, folder: str) -> DataConfig:
+        """The same data set from another folder: `srae train --data`.
+
+        Raises:
+            ConfigError: it takes none.
+        """
+        others = ", ".join(name for name, section in sections_by_name().items() if "folder" in section.model_fields)
+        what = f"data set {self.name} takes no folder"
+        raise ConfigError(what, f"--data {folder}", f"leave it out, or set data.name to one of {others}")
+
+    def to_score(self, folder: str) -> DataConfig:
+        """Images in a folder that a network trained on this data set is scored on: `srae eval --data`.
+
+        Raises:
+            ConfigError: the data set takes no folder.
+        """
+        return self.at(folder).model_copy(update={"limit": None})
+
+    def degraded(self, degrade: Degrade) -> DataConfig:
+        """With low-resolution images made in this way: `srae eval --scale`.
+
+        Raises:
+            ConfigError: its images have no low-resolution side.
+        """
+        raise ConfigError(f"data set {self.name} has no low-resolution images to be made", "--scale", "leave it out")
+
+
+class FolderConfig(DataConfig):
+    """Of data that lie on the user's disk."""
+
+    folder: Annotated[str, Field(min_length=1)] | None = None
+    """Folder with the images (pairs: or a two-column CSV); relative to the working directory."""
+    otherwise: Literal["demo"] | None = None
+    """Data to fall back on when the folder is not there."""
+
+    def at(self, folder: str) -> DataConfig:
+        return self.model_copy(update={"folder": folder, "otherwise": None})
+
+
+class ImagesConfig(DataConfig):
+    """Of low-resolution images with their high-resolution counterparts."""
+
+    degrade: Degrade | None = None
+    """Make the low side from a folder of high-resolution pictures."""
+    enlarge: Literal["bilinear", "bicubic"] | None = None
+    """How the low side was (or, with `degrade`, will be) enlarged back to the high side's size."""
+    crop: Annotated[int, Field(ge=4, le=65_536)] | None = None
+    """Side of random square training crops, in pixels of the high side; whole pictures without it."""
+    crops_per_picture: Annotated[int, Field(ge=1, le=10_000)] = 1
+    """Random crops that an epoch draws from each training picture."""
+
+    @model_validator(mode="after")
+    def _fit(self) -> ImagesConfig:
+        if self.crop and self.degrade and self.crop % self.degrade.scale:
+            raise ValueError(f"crop must be a multiple of degrade.scale, {self.degrade.scale}")
+        if self.crops_per_picture > 1 and not self.crop:
+            raise ValueError("crops_per_picture needs crop")
+        if "tilt" in self.augment:
+            raise ValueError("augment: tilt resamples the input alone: it is for labelled pictures")
+        return self
+
+    @property
+    def sampling(self) -> Sampling:
+        return Sampling(self.crop, self.crops_per_picture, self.augment)
+
+    @property
+    def enlarge_kernel(self) -> Literal["bilinear", "bicubic"]:
+        return self.enlarge or "bilinear"
+
+    @property
+    def degrade_scale(self) -> int | None:
+        return self.degrade.scale if self.degrade else None
+
+    def to_score(self, folder: str) -> DataConfig:
+        """A folder of pairs, wherever the images of the training came from."""
+        return PairsConfig(channels=self.channels, enlarge=self.enlarge).at(folder)
+
+    def degraded(self, degrade: Degrade) -> DataConfig:
+        return self.model_copy(update={"degrade": degrade})
+
+
+class LabelledConfig(FolderConfig):
+    """Of images with a class."""
+
+    channels: Literal["L", "RGB"] = "RGB"
+    """Colour channels fed to the network; labelled images have no alpha."""
+    target: Literal["label", "input"] = "label"
+    """What is to be put out, the class or (autoencoders) the image itself."""
+    per_class: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    """Training samples of every class in an epoch: images of small classes are repeated."""
+
+    @model_validator(mode="after")
+    def _tilt_a_label_alone(self) -> LabelledConfig:
+        if "tilt" in self.augment and self.target == "input":
+            raise ValueError("augment: tilt resamples the input alone: it is for labels as target")
+        return self
+
+
+# ------------------------------------------------------------------ the data sets
+
+
+class PairsConfig(ImagesConfig, FolderConfig):
+    name: Literal["pairs"] = "pairs"
+    """Pairs of a low- and a high-resolution image on disk, or high-resolution images to be shrunk."""
+    low: Annotated[str, Field(min_length=1)] | None = None
+    """With `high`, and without `folder`: the folder of low-resolution pictures."""
+    high: Annotated[str, Field(min_length=1)] | None = None
+    """The folder of their counterparts."""
+    test_from_val: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of the val split that a fixed permutation sets aside as test."""
+
+    @model_validator(mode="after")
+    def _one_place(self) -> PairsConfig:
+        if (self.low is None) != (self.high is None):
+            raise ValueError("low and high come together")
+        if self.low and self.folder:
+            raise ValueError("low and high have no effect beside folder: name one or the other")
+        if self.low and self.degrade:
+            raise ValueError("low has no effect beside degrade: name the high-resolution images as folder")
+        if self.otherwise and not (self.folder or self.low):
+            raise ValueError("otherwise has no effect without folder, or low and high")
+        return self
+
+    def at(self, folder: str) -> DataConfig:
+        return super().at(folder).model_copy(update={"low": None, "high": None})
+
+
+class DemoConfig(ImagesConfig):
+    name: Literal["demo"] = "demo"
+    """Crops of photographs that scikit-image ships, in train, val and test; no folder is needed."""
+
+
+class ClassFoldersConfig(LabelledConfig):
+    name: Literal["class_folders"] = "class_folders"
+    """Images of any size in a folder per class."""
+    side: Annotated[int, Field(ge=4, le=8192)] | None = None
+    """Every image is resized to this many pixels a side; 224 without it."""
+
+    @model_validator(mode="after")
+    def _has_a_folder(self) -> ClassFoldersConfig:
+        if self.otherwise and not self.folder:
+            raise ValueError("otherwise has no effect without folder")
+        return self
+
+
+class TorchvisionConfig(LabelledConfig):
+    name: Literal["mnist", "fashion_mnist", "cifar10"]
+    """Small labelled images that come as train and test; without `folder` they are looked for in data/NAME."""
+    val_count: Annotated[int, Field(ge=0, le=10_000_000)] = 5000
+    """Training images set aside as val; 0: the test images are val."""
+
+
+SECTIONS: list[type[DataConfig]] = [PairsConfig, DemoConfig, ClassFoldersConfig, TorchvisionConfig]
+DEFAULT = "pairs"
+
+
+def names_of(section: type[DataConfig]) -> tuple[str, ...]:
+    """The data sets that a section is of."""
+    return get_args(section.model_fields["name"].annotation)
+
+
+def sections_by_name() -> dict[str, type[DataConfig]]:
+    return {name: section for section in SECTIONS for name in names_of(section)}
+
+
+def find_section(values: Mapping[str, Any]) -> type[DataConfig] | None:
+    """The section that a mapping of keys names; None where no data set has that name."""
+    name = values.get("name", DEFAULT)
+    return sections_by_name().get(name) if isinstance(name, str) else None
+
+
+def who_knows(key: str) -> list[str]:
+    """The data sets that have a key."""
+    return [name for name, section in sections_by_name().items() if key in section.model_fields]
+
+
+def without_foreign_keys(values: Mapping[str, Any], spare: Collection[str] = ()) -> dict[str, Any]:
+    """Keys without those that only other data sets have, but for those to spare."""
+    own = section.model_fields if (section := find_section(values)) else values
+    return {key: value for key, value in values.items() if key in own or key in spare or not who_knows(key)}
+
+
+# ------------------------------------------------------------------ from keys to a section
+
+
+def read_section(values: Any) -> DataConfig:
+    """Keys as the section of the data set that they name, with everything that is wrong told at once.
+
+    Pydantic's own union would put the name into the place of every problem and
+    call a key of another data set "extra"; here it is said whose key it is.
+
+    Raises:
+        ValidationError: places are keys of the section.
+    """
+    if not isinstance(values, Mapping):
+        return DataConfig.model_validate(values)  # a section passes, anything else is told
+    section = find_section(values)
+    if section is None:
+        known = ", ".join(map(repr, sections_by_name()))
+        wrong = InitErrorDetails(type="literal_error", loc=("name",), input=values["name"], ctx={"expected": known})
+        raise ValidationError.from_exception_data("data", [wrong])
+    try:
+        return section.model_validate(values)
+    except ValidationError as error:
+        name = values.get("name", DEFAULT)
+        details = [_explained(name, section, dict(problem)) for problem in error.errors()]
+        raise ValidationError.from_exception_data("data", details) from None
+
+
+def _explained(name: str, section: type[BaseModel], problem: dict[str, Any]) -> InitErrorDetails:
+    """A problem of pydantic's, with the reason in words where a key is not known."""
+    place, kind, context = problem["loc"], problem["type"], problem.get("ctx", {})
+    if kind == "extra_forbidden":
+        kind, context = "value_error", {"error": _why_unknown(name, section, place)}
+    return InitErrorDetails(type=kind, loc=place, input=problem["input"], ctx=context)
+
+
+def _why_unknown(name: str, section: type[BaseModel], place: tuple[str | int, ...]) -> str:
+    *parents, key = map(str, place)
+    if not parents and (others := who_knows(key)):
+        return f"data set {name} has no {key}; it is a key of {', '.join(others)}"
+    for parent in parents:
+        annotation = section.model_fields[parent].annotation
+        kinds = [kind for kind in (annotation, *get_args(annotation)) if isinstance(kind, type)]
+        section = next(kind for kind in kinds if issubclass(kind, BaseModel))
+    known = list(section.model_fields)
+    return f"unknown key; {did_you_mean(key, known) or 'known keys: ' + ', '.join(known)}"
+
+
+DataSection = Annotated[SerializeAsAny[DataConfig], BeforeValidator(read_section)]
+"""The type of a field that holds the section of any data set."""

@@ -1,0 +1,56 @@
+"""What is measured and what is minimised, one row each.  No torch: run folders, comparisons and reports read it too.
+
+A metric's function has its name in `evaluation.metrics`, a loss's in `evaluation.losses`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+IMAGES = ("super_resolution", "reconstruction")
+CLASSES = ("classification",)
+
+
+@dataclass(frozen=True)
+class Metric:
+    tasks: tuple[str, ...]
+    """Tasks in which it is taken of every image, as `val_<name>` and `test_<name>`."""
+    words: tuple[str, str]
+    """English, Spanish."""
+    text: str = "{:.4f}"
+    """A value for a person."""
+    unit: str = ""
+    """In the heads of tables."""
+    splits: tuple[str, ...] = ("val", "test")
+    """Of which `srae compare` and `srae report` show it; none: in metrics.csv, images.csv and summary.json alone."""
+
+    def head(self, split: str) -> tuple[str, str]:
+        """Of a column, in English and Spanish: ``val PSNR (dB)``, ``PSNR val (dB)``."""
+        unit = f" ({self.unit})" if self.unit else ""
+        english, spanish = self.words
+        return f"{split} {english}{unit}", f"{spanish} {split}{unit}"
+
+
+METRICS: dict[str, Metric] = {
+    "mse": Metric(IMAGES, ("MSE", "ECM"), "{:.6f}", splits=("train", "val", "test")),
+    "psnr": Metric(IMAGES, ("PSNR", "PSNR"), "{:.2f}", "dB"),
+    "ssim": Metric(IMAGES, ("SSIM", "SSIM"), splits=("val",)),
+    "channel_argmax_accuracy": Metric(
+        ("super_resolution",), ("channel argmax accuracy", "exactitud del canal mayor"), "{:.2%}", splits=()
+    ),
+    "cross_entropy": Metric(CLASSES, ("cross-entropy", "entropía cruzada"), splits=("train", "val", "test")),
+    "accuracy": Metric(CLASSES, ("accuracy", "exactitud"), "{:.2%}", splits=("train", "val", "test")),
+}
+
+
+@dataclass(frozen=True)
+class Loss:
+    tasks: tuple[str, ...]
+
+
+LOSSES: dict[str, Loss] = {
+    "mse": Loss(IMAGES),
+    "l1": Loss(IMAGES),
+    "charbonnier": Loss(IMAGES),
+    "cross_entropy": Loss(CLASSES),
+}

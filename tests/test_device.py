@@ -1,0 +1,42 @@
+"""Devices that are not here: what is asked of them, as far as that can be told without one."""
+
+import sys
+
+import pytest
+import torch
+
+from srae.device import available_memory, memory_peaks, pick_precision
+from srae.errors import ConfigError
+
+
+@pytest.mark.parametrize("name", ["auto", "float32"])
+def test_mps_computes_in_float32(name: str) -> None:
+    assert pick_precision(name, torch.device("mps")) == torch.float32
+
+
+@pytest.mark.parametrize("name", ["bfloat16", "float16", "tf32"])
+def test_mps_refuses_other_precisions(name: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        pick_precision(name, torch.device("mps"))
+    assert caught.value.where == "train.precision" and name in caught.value.what
+
+
+def test_the_memory_of_mps_is_what_is_taken_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.mps, "current_allocated_memory", lambda: 3 * 2**20)
+    monkeypatch.setattr(torch.mps, "driver_allocated_memory", lambda: 4 * 2**20)
+    peaks = memory_peaks(torch.device("mps"))
+    assert (peaks["vram_peak_mb"], peaks["vram_reserved_mb"]) == (3, 4) and (peaks["rss_peak_mb"] or 0) > 20
+
+
+def test_memory_is_known_without_proc(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(*_: str) -> int:
+        raise FileNotFoundError
+
+    with_proc = available_memory()
+    monkeypatch.setattr("srae.device._figure", none)
+    free, peak = available_memory(), memory_peaks(torch.device("cpu"))["rss_peak_mb"]
+    assert with_proc and free and 0.5 < free / with_proc < 2
+    assert peak and peak > 20
+    monkeypatch.setitem(sys.modules, "psutil", None)
+    monkeypatch.setitem(sys.modules, "resource", None)
+    assert available_memory() is None and memory_peaks(torch.device("cpu"))["rss_peak_mb"] is None
