@@ -50,9 +50,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     if bool(args.config) == bool(args.resume):
         raise ConfigError("name one of --config and --resume", None, "for example: srae-train --config cnn4_tanh")
-    overrides = list(args.set)
     if args.resume:
-        config, writer = _reopen(args, overrides)
+        config, writer = _reopen(args)
     else:
         file, name = _find(args)
 
@@ -67,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
     keep_freed_memory()
     device = pick_device(args.device)
     if not args.resume:
-        config = load_config(file, overrides, check_options=check_options)
+        config = load_config(file, args.set, check_options=check_options)
     if args.data:
         config = config.model_copy(update={"data": config.data.at(_text(args.data))})
     session = prepare(config, device, resume=bool(args.resume) and has_progress(writer))
@@ -81,17 +80,17 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _reopen(args: argparse.Namespace, overrides: list[str]) -> tuple[Config, RunWriter]:
+def _reopen(args: argparse.Namespace) -> tuple[Config, RunWriter]:
     """The run of --resume, locked, and its config with the overrides that are allowed."""
     from srae.runs.changes import check_changes
     from srae.runs.layout import find_run
     from srae.runs.reader import read_config
     from srae.runs.writer import RunWriter
 
-    keys = [override.split("=")[0] for override in overrides] + (["data.folder"] if args.data else [])
+    keys = [*(override.split("=")[0] for override in args.set), *(["data.folder"] if args.data else [])]
     check_changes(keys, renamed=bool(args.name), allow_changed=args.allow_changed)
     folder = find_run(args.resume, Path(args.runs_dir))
-    return read_config(folder, overrides), RunWriter(folder)
+    return read_config(folder, args.set), RunWriter(folder)
 
 
 def _find(args: argparse.Namespace) -> tuple[Path, str]:

@@ -24,7 +24,7 @@ from srae.evaluation.tasks import TASKS
 from srae.models import Shape
 from srae.models.baselines import baseline_name
 
-Kernel = Literal["bicubic", "photo"]
+_Kernel = Literal["bicubic", "photo"]
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def score_model(
     folder: str | None = None,
     split: Literal["train", "val", "test"] = "val",
     scale: int | None = None,
-    kernel: Kernel = "bicubic",
+    kernel: _Kernel = "bicubic",
     protocol: Literal["rgb", "y"] = "rgb",
     self_ensemble: bool = False,
     device: torch.device | str = "cpu",
@@ -113,8 +113,8 @@ def score_model(
     return Scores(document, columns, label, prepare if task.images else None)
 
 
-def _pick_data(trained_on: DataConfig, folder: str | None, scale: int | None, kernel: Kernel) -> DataConfig:
-    """The run's own data, or the caller's folder, with low-resolution images as the caller says."""
+def _pick_data(trained_on: DataConfig, folder: str | None, scale: int | None, kernel: _Kernel) -> DataConfig:
+    """The run's own data or the folder, with low-resolution images as the caller wants them."""
     section = trained_on.to_score(folder) if folder else trained_on
     return section.degraded(Degrade(kernel=kernel, scale=scale)) if scale else section
 

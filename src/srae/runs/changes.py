@@ -12,7 +12,7 @@ ON_DEMAND = ("train.batch_size", "data.")
 
 
 def check_changes(keys: Iterable[str], *, renamed: bool, allow_changed: bool) -> None:
-    """Raises: ConfigError: one of the keys may not change, or the name would."""
+    """Raises: ConfigError: one of the keys (``train.epochs``) may not change, or the run would get another name."""
     changed = [key for key in keys if key not in ALWAYS]
     if renamed or not all(allow_changed and key.startswith(ON_DEMAND) for key in changed):
         may = f"only these may change: --set {', '.join(ALWAYS)}"

@@ -1,6 +1,6 @@
-"""JSON Schema of a config: generated from its fields, the data sets' sections and the networks' constructors.
+"""JSON Schema of a config: generated from its fields, the sections of data sets and the networks' constructors.
 
-Here, because `training` is the lowest package that sees configs and models.
+Here, because it is about everything that a training is told, networks included, which `config` does not know.
 """
 
 from __future__ import annotations
