@@ -26,8 +26,8 @@ from srae.config.section import Section
 from srae.config.yaml_text import read_text
 from srae.errors import ConfigError
 from srae.files import resource_error, write_text
-from srae.locks import lock_file
 from srae.runs.layout import check_name, is_stillborn
+from srae.runs.locks import lock_file
 from srae.runs.reader import read_config
 
 FILE = "study.yaml"
