@@ -235,7 +235,7 @@ def compare_precisions() -> None:
     from skimage import data
 
     from srae.images.resample import shrink
-    from srae.upscaling.enlarge import upscale_pixels
+    from srae.upscaling.enlarge import UpscaleOptions, upscale_pixels
 
     print("\n## What bfloat16 changes\n\nRGB, 8 bits, against the picture that was shrunk by two (bicubic).\n")
     print("| model | picture | float32, dB | bfloat16, dB | change, dB | largest change of a pixel, of 255 |")
@@ -248,7 +248,9 @@ def compare_precisions() -> None:
             pixels = pixels[: pixels.shape[0] // 2 * 2, : pixels.shape[1] // 2 * 2, :3]
             low = shrink(torch.from_numpy(pixels.copy()).permute(2, 0, 1) / 255, 2).clamp(0, 1)
             low = (low * 255).round().to(torch.uint8).permute(1, 2, 0).contiguous().numpy()
-            found = [upscale_pixels(low, [loaded], precision=p).astype(int) for p in ("float32", "bfloat16")]
+            found = [
+                upscale_pixels(low, [loaded], UpscaleOptions(precision=p)).astype(int) for p in ("float32", "bfloat16")
+            ]
             before, after = (10 * np.log10(255**2 / np.mean((pixels - large) ** 2)) for large in found)
             most = np.abs(found[0] - found[1]).max()
             print(f"| {name} | {picture} | {before:.3f} | {after:.3f} | {after - before:+.4f} | {most} |")

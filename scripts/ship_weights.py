@@ -3,7 +3,7 @@
     python scripts/ship_weights.py x2 runs/x2 --bench data/set5 data/set14
     python scripts/ship_weights.py p runs/p --words "Sharpens pictures that keep their size."
 
-Every figure on the card is measured here, with `srae eval`'s own functions.
+Every figure on the card is measured here, with the function behind `srae eval`.
 """
 
 from __future__ import annotations
@@ -11,14 +11,15 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from srae.checkpoints.format import read_checkpoint, save_checkpoint
+from srae.checkpoints.loading import load_model
 from srae.checkpoints.shipped import FOLDER
+from srae.device import pick_device
+from srae.evaluation.score import score_model
 from srae.runs.reader import read_run
 
 MAX_BYTES = 2 * 2**20
@@ -64,11 +65,20 @@ def main() -> int:
     assert size <= MAX_BYTES, f"{weights} has {size} bytes, more than {MAX_BYTES}"
     degrade = meta["config"]["data"]["degrade"]
     kernels = dict.fromkeys(["bicubic", degrade["kernel"] if degrade else "bicubic"])
-    rows = [{**score(weights), "low": "as in training"}]
+    trained, device = load_model(weights), pick_device("auto")
+    rows = [{**score_model(trained, device=device, say=say).document, "low": "as in training"}]
     for folder in args.bench:
         for kernel in kernels:
-            where = ["--data", str(folder), "--scale", str(scale_of(meta)), "--kernel", kernel, "--protocol", "y"]
-            rows.append({**score(weights, *where), "low": kernel})
+            scores = score_model(
+                trained,
+                folder=str(folder),
+                scale=scale_of(meta),
+                kernel=kernel,
+                protocol="y",
+                device=device,
+                say=say,
+            )
+            rows.append({**scores.document, "low": kernel})
     card = FOLDER / f"{args.name}.md"
     card.write_text(fill_card(args, summary, meta, weights, rows))
     print(f"{weights}\n{card}")
@@ -79,14 +89,8 @@ def scale_of(meta: dict[str, Any]) -> int:
     return int(meta["out_shape"][1] // meta["in_shape"][1])
 
 
-def score(weights: Path, *where: str) -> dict[str, Any]:
-    """`srae eval --json`, by default on the pictures that the model was validated on."""
-    with tempfile.TemporaryDirectory() as scratch:
-        command = ["eval", "--model", str(weights), *where, "--json", "-o", f"{scratch}/i.csv"]
-        done = subprocess.run([sys.executable, "-m", "srae", *command], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
+def say(text: str) -> None:
+    print(text, file=sys.stderr)
 
 
 def fill_card(

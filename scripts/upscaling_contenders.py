@@ -122,10 +122,10 @@ def make_contender(contender: str, folder: Path, name: str, threads: int):
     torch.set_num_threads(threads)
     loaded = load(name)
     if contender.startswith("srae"):
-        from srae.upscaling.enlarge import upscale_pixels
+        from srae.upscaling.enlarge import UpscaleOptions, upscale_pixels
 
         precision = "float32" if contender.endswith("float32") else "auto"
-        return lambda pixels: upscale_pixels(pixels, [loaded], precision=precision)
+        return lambda pixels: upscale_pixels(pixels, [loaded], UpscaleOptions(precision=precision))
 
     @torch.inference_mode()
     def run_torch(pixels: np.ndarray) -> np.ndarray:

@@ -28,19 +28,18 @@ CONFIGS = sorted((ROOT / "configs").rglob("*.yaml"))
 LAYERS: dict[str, set[str]] = {
     "errors": set(),
     "files": {"errors"},
-    "locks": {"errors", "files"},
     "device": {"errors", "files"},
     "config": {"errors", "files"},
     "models": {"errors"},
     "images": {"errors", "files"},
-    "runs": {"errors", "files", "locks", "config"},
-    "data": {"errors", "files", "locks", "device", "config", "images"},
+    "runs": {"errors", "files", "config"},
+    "data": {"errors", "files", "device", "config", "images", "runs"},
     "checkpoints": {"errors", "files", "config", "models", "runs"},
     "analysis": {"errors", "config", "runs"},
-    "studies": {"errors", "files", "locks", "config", "runs"},
-    "report": {"errors", "files", "config", "runs", "analysis"},
+    "studies": {"errors", "files", "config", "runs"},
+    "report": {"errors", "files", "config", "images", "runs", "analysis"},  # of images what needs no torch
     "upscaling": {"errors", "files", "device", "images", "checkpoints"},
-    "evaluation": {"errors", "device", "config", "models", "images", "data", "upscaling"},
+    "evaluation": {"errors", "device", "config", "models", "images", "data", "checkpoints", "upscaling"},
     "training": {"errors", "files", "device", "config", "models", "runs", "data", "checkpoints", "evaluation"},
     "cli": {"errors"},  # at the top of a module; inside functions anything, see below
     "__init__": {"upscaling"},  # when it is first asked for
@@ -48,7 +47,8 @@ LAYERS: dict[str, set[str]] = {
 }
 # What reads run folders and configs must start fast and work on a machine without torch.
 WITHOUT_TORCH = (
-    "errors", "files", "locks", "config", "runs", "checkpoints.shipped", "analysis", "studies", "report", "cli",
+    "errors", "files", "config", "images.windows", "runs", "checkpoints.shipped", "analysis", "studies",
+    "report", "cli",
 )  # fmt: skip
 # Packages whose `__init__` holds their table; every other one is two sentences and no code.
 WITH_A_TABLE = {"models", "data", "cli", "__init__"}

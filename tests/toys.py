@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from srae.checkpoints.loading import Loaded
+from srae.checkpoints.loading import TrainedModel
 from srae.config.data_sets import DataConfig, PairsConfig, read_section
 from srae.config.experiment import Config, ModelConfig
 from srae.data import Data, open_data
@@ -65,9 +65,9 @@ def random_planes(*shape: int) -> Tensor:
 
 def as_loaded(
     model: nn.Module, channels: int, data: DataConfig | None = None, task: str = "super_resolution"
-) -> Loaded:
+) -> TrainedModel:
     config = Config(model=ModelConfig(name="identity"), data=data or PairsConfig(), task=task)  # type: ignore[arg-type]
-    return Loaded(model, config, (channels, 8, 8), (channels, 8, 8), "toy", Path("toy"), {})
+    return TrainedModel(model, config, (channels, 8, 8), (channels, 8, 8), "toy", Path("toy"), {})
 
 
 def open_named(name: str, *, whole: bool = False, undivided: bool = False, **keys: object) -> Data:

@@ -10,13 +10,14 @@ import jsonschema
 import pytest
 from torch import nn
 
-from srae import models
-from srae.cli import schema as verb
 from srae.config.data_sets import SECTIONS, Degrade, names_of, sections_by_name
 from srae.config.experiment import Config, ModelConfig, TrainConfig
+from srae.config.schema import describe_schema, section_schema
 from srae.config.yaml_text import parse_yaml
 from srae.models import MODELS
 from srae.models.options import model_options
+from srae.studies.plan import Study
+from srae.training.schema import build_schema
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 COMMITTED = CONFIGS / "schema.json"
@@ -26,7 +27,7 @@ SHIPPED = sorted(CONFIGS.rglob("*.yaml"))
 
 @pytest.fixture(scope="module")
 def schema() -> dict:
-    return verb.build_schema()
+    return build_schema()
 
 
 def options_of(schema: dict, name: str) -> dict:
@@ -36,7 +37,7 @@ def options_of(schema: dict, name: str) -> dict:
 
 def test_the_committed_schema_is_the_generated_one(schema: dict) -> None:
     assert json.loads(COMMITTED.read_text()) == schema, "run: srae schema --write configs/schema.json"
-    of_studies = verb.build_study_schema()
+    of_studies = section_schema(Study, "srae study")
     assert json.loads(OF_STUDIES.read_text()) == of_studies, (
         "run: srae schema --study --write configs/studies/schema.json"
     )
@@ -146,8 +147,8 @@ class Toy(nn.Module):
 
 
 def test_a_new_network_needs_nothing_but_its_entry(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(models, "MODELS", {**MODELS, "toy": Toy})
-    rules = options_of(verb.build_schema(), "toy")
+    monkeypatch.setattr("srae.training.schema.MODELS", {**MODELS, "toy": Toy})
+    rules = options_of(build_schema(), "toy")
     assert rules == {
         "properties": {
             "name": True,
@@ -164,7 +165,7 @@ def test_a_new_network_needs_nothing_but_its_entry(monkeypatch: pytest.MonkeyPat
 
 
 def test_the_listing_has_every_key_once_with_its_default(schema: dict) -> None:
-    lines = list(verb.describe(schema))
+    lines = list(describe_schema(schema))
     keys = [line.split()[0] for line in lines if line and line[0] not in " \n"]
     for key in TrainConfig.model_fields:
         assert keys.count(f"train.{key}") == 1
@@ -174,7 +175,7 @@ def test_the_listing_has_every_key_once_with_its_default(schema: dict) -> None:
     assert "train.epochs  whole number >= 1 <= 1000000  = 20" in lines
     assert "data.degrade.scale  whole number >= 2 <= 8  = 2" in lines
     assert any(line.startswith("model.name  ") and line.endswith("  required") for line in lines)
-    of_studies = list(verb.describe(verb.build_study_schema()))
+    of_studies = list(describe_schema(section_schema(Study, "srae study")))
     assert {"configs  list of (text)  required", "seeds  list of (whole number)  = [0]"} <= set(of_studies)
     for name in MODELS:
         assert any(line.startswith(f"\noptions of model {name}") for line in lines)

@@ -12,15 +12,16 @@ import pytest
 from PIL import Image
 
 from srae.cli import main
-from srae.cli import schema as schema_verb
 from srae.config import data_sets
 from srae.config.data_sets import DataConfig, Degrade, FolderConfig, ImagesConfig
 from srae.config.loading import parse_config
+from srae.config.schema import describe_schema
 from srae.data import OPENERS, Data, Split, open_data
 from srae.data.contract import sample_shapes, take_fingerprint
 from srae.data.low_side import make_low
 from srae.data.store import Shelf
 from srae.errors import ConfigError
+from srae.training.schema import build_schema
 
 
 class ArraysConfig(ImagesConfig, FolderConfig):
@@ -130,7 +131,7 @@ def test_a_misspelt_name_is_told_by_the_command(capsys: pytest.CaptureFixture[st
 
 
 def test_the_schema_knows_it() -> None:
-    schema = schema_verb.build_schema()
+    schema = build_schema()
     assert "times" in schema["$defs"]["ArraysConfig"]["properties"]
     assert {"arrays", "nothing"} <= set(schema["$defs"]["DataConfig"]["properties"]["name"]["enum"])
-    assert any(line.startswith("data.times") for line in schema_verb.describe(schema))
+    assert any(line.startswith("data.times") for line in describe_schema(schema))

@@ -14,10 +14,13 @@ import pytest
 import torch
 from PIL import Image
 
-import srae.evaluation.evaluate
+import srae.evaluation.score
 from srae.checkpoints.format import read_checkpoint, save_checkpoint
+from srae.checkpoints.loading import load_model
 from srae.cli import main
 from srae.config.loading import parse_config
+from srae.evaluation.score import score_model
+from srae.files import json_text
 from srae.runs.writer import claim_run
 from srae.training.loop import train
 from srae.training.prepare import prepare
@@ -124,10 +127,25 @@ def enlarger() -> None:
 
 
 @pytest.mark.usefixtures("enlarger")
+def test_python_gets_the_document_that_the_command_prints_and_writes_nothing(capsys: Told) -> None:
+    before = sorted(Path().rglob("*"))
+    scores = score_model(load_model("runs/a"), folder="photos", scale=2, protocol="y")
+    assert sorted(Path().rglob("*")) == before
+    document = scored(capsys, "--data", "photos", "--scale", "2", "--protocol", "y")
+    images = Path(document.pop("images"))
+    assert strict(json_text(scores.document)) == document
+    assert images.stem == f"images-{scores.label}"
+    header, *rows = images.read_text().splitlines()
+    assert header.split(",") == list(scores.columns)
+    assert {len(column) for column in scores.columns.values()} == {len(rows)} == {12}
+    assert (scores.protocol and scores.protocol.channels) == "Y"
+
+
+@pytest.mark.usefixtures("enlarger")
 def test_an_output_that_cannot_be_is_refused_before_anything_is_scored(
     capsys: Told, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(srae.evaluation.evaluate, "score_split", None)
+    monkeypatch.setattr(srae.evaluation.score, "score_split", None)
     assert "are a CSV\nmine.json\n" in refusal(capsys, "-o", "mine.json")
     Path("mine.json").write_text("{}")
     assert "exists\nmine.json\n" in refusal(capsys, "-o", "mine.csv")
@@ -141,7 +159,7 @@ def test_an_output_that_cannot_be_is_refused_before_anything_is_scored(
 def test_a_file_that_appears_meanwhile_is_kept_and_no_half_lies_beside_it(
     suffix: str, capsys: Told, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real: Callable[..., Any] = srae.evaluation.evaluate.score_split
+    real: Callable[..., Any] = srae.evaluation.score.score_split
     appearing = [Path("mine"), Path("runs/a/images-photos-val-rgb")]
 
     def score(*arguments: Any, **options: Any) -> Any:
@@ -149,7 +167,7 @@ def test_a_file_that_appears_meanwhile_is_kept_and_no_half_lies_beside_it(
             path.with_suffix(f".{suffix}").write_text("theirs")
         return real(*arguments, **options)
 
-    monkeypatch.setattr(srae.evaluation.evaluate, "score_split", score)
+    monkeypatch.setattr(srae.evaluation.score, "score_split", score)
     assert "exists\nmine.csv\n" in refusal(capsys, "-o", "mine.csv")
     assert scored(capsys)["images"] == "runs/a/images-photos-val-rgb-2.csv"
     for path in appearing:

@@ -15,7 +15,7 @@ from toy_runs import assert_same_run, begin, resume, toy, toy_text, write_pairs
 from conftest import clean_environment
 from srae import files
 from srae.cli import main
-from srae.locks import find_refusals
+from srae.runs.locks import find_refusals
 
 _WINDOWS = """
 import json, os, sys, warnings

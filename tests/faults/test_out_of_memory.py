@@ -19,7 +19,7 @@ from conftest import LONG, clean_environment
 from srae.cli import main
 from srae.errors import ResourceError
 from srae.images.picture import Picture, read_picture, write_picture
-from srae.upscaling.enlarge import upscale_pixels
+from srae.upscaling.enlarge import UpscaleOptions, upscale_pixels
 from srae.upscaling.tiles import forward_any_size, upscale
 from toys import as_loaded, random_planes, toy
 
@@ -59,14 +59,14 @@ def pixels_of(height: int, width: int) -> np.ndarray:
 def test_f26_out_of_memory_at_every_tile_in_turn_gives_the_same_picture() -> None:
     """As pixels of 8 bits, which is what a user gets; the tile is halved, so other tiles make the same picture."""
     model, pixels = toy(scale=2), pixels_of(90, 70)
-    expected = upscale_pixels(pixels, [as_loaded(model, 3)], tile=TILE)
+    expected = upscale_pixels(pixels, [as_loaded(model, 3)], UpscaleOptions(tile=TILE))
     counter = Starved(model, 10**6)
-    upscale_pixels(pixels, [as_loaded(counter, 3)], tile=TILE)
+    upscale_pixels(pixels, [as_loaded(counter, 3)], UpscaleOptions(tile=TILE))
     assert counter.calls > 4
     for failing in range(1, counter.calls + 1):
         for error in ERRORS if LONG else ERRORS[failing % len(ERRORS) :][:1]:
             starved = Starved(model, 10**6, failing, error)
-            found = upscale_pixels(pixels, [as_loaded(starved, 3)], tile=TILE)
+            found = upscale_pixels(pixels, [as_loaded(starved, 3)], UpscaleOptions(tile=TILE))
             assert starved.calls > failing  # it was met, and gone on from
             assert np.abs(found.astype(int) - expected.astype(int)).max() <= 1
             assert (found != expected).mean() < 1e-3
@@ -126,7 +126,7 @@ from pathlib import Path
 import numpy as np, torch
 from torch import nn
 from toys import as_loaded
-from srae.upscaling.enlarge import upscale_pixels
+from srae.upscaling.enlarge import UpscaleOptions, upscale_pixels
 import srae.upscaling.tiles
 
 class Hungry(nn.Module):
@@ -143,11 +143,11 @@ torch.manual_seed(0)
 torch.set_num_threads(1)
 model = Hungry().eval()
 pixels = np.random.default_rng(0).integers(0, 256, (600, 600, 3), dtype=np.uint8)
-expected = upscale_pixels(pixels, [as_loaded(model, 3)], tile=100)
+expected = upscale_pixels(pixels, [as_loaded(model, 3)], UpscaleOptions(tile=100))
 used = int(re.findall(r"VmSize:\\s+(\\d+)", Path("/proc/self/status").read_text())[0]) * 1024
 resource.setrlimit(resource.RLIMIT_AS, (used + 60 * 2**20, resource.RLIM_INFINITY))
 model.sides.clear()
-found = upscale_pixels(pixels, [as_loaded(model, 3)], tile=600)
+found = upscale_pixels(pixels, [as_loaded(model, 3)], UpscaleOptions(tile=600))
 assert np.abs(found.astype(int) - expected.astype(int)).max() <= 1
 print(*dict.fromkeys(model.sides))
 """

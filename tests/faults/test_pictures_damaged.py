@@ -29,7 +29,7 @@ from srae.errors import DataError
 from srae.images.decode import decode
 from srae.images.picture import Picture, read_picture, read_pixels, write_picture
 from srae.models import MODELS, build_model
-from srae.upscaling.enlarge import upscale_pixels
+from srae.upscaling.enlarge import UpscaleOptions, upscale_pixels
 from toys import as_loaded
 
 # A start of torch takes seconds, on a busy machine a minute; the long tier takes its time.
@@ -473,7 +473,7 @@ def test_f21_the_output_is_exactly_scale_times_the_input(name: str) -> None:
     @given(st.integers(1, 97), st.integers(1, 97), st.sampled_from((1, 2, 3, 4)), st.sampled_from((None, 40)))
     def holds(height: int, width: int, channels: int, tile: int | None) -> None:
         pixels = np.random.default_rng(height * width).integers(0, 256, (height, width, channels), dtype=np.uint8)
-        output = upscale_pixels(pixels, [loaded], tile=tile)
+        output = upscale_pixels(pixels, [loaded], UpscaleOptions(tile=tile))
         assert output.shape == (height * scale, width * scale, channels)
         assert output.dtype == np.uint8
 

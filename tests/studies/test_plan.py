@@ -21,7 +21,7 @@ from srae.runs.layout import list_runs
 from srae.runs.messages import epoch_line, val_sentence
 from srae.runs.reader import read_run
 from srae.studies import workers
-from srae.studies.plan import Planned, load_study, plan, read_parts
+from srae.studies.plan import PlannedRun, load_study, plan, read_parts
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 STUDIES = sorted((next(f for f in CONFIG_FOLDERS if f.is_dir()) / "studies").glob("*.yaml"))
@@ -64,7 +64,7 @@ def test_what_is_done_is_said_when_it_is_done(tmp_path: Path, monkeypatch: pytes
     file = write_study(tmp_path, "configs: [cnn4_tanh]\nseeds: [0, 1, 2]")
     second_is_said = threading.Event()
 
-    def train(run: Planned, *_: object) -> str | None:
+    def train(run: PlannedRun, *_: object) -> str | None:
         if run.seed == 0:  # the first takes longest
             assert second_is_said.wait(60)
         return "no luck" if run.seed == 2 else None

@@ -109,7 +109,7 @@ def loaded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     names: list[str] = []
     real = api.loading.load_model
 
-    def load(path: Path) -> api.loading.Loaded:
+    def load(path: Path) -> api.loading.TrainedModel:
         names.append(Path(path).stem)
         return real(path)
 

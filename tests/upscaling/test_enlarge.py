@@ -17,7 +17,7 @@ from srae.config.experiment import ModelConfig
 from srae.errors import CheckpointError, ConfigError, ResourceError
 from srae.images.picture import Picture
 from srae.images.resample import resize, shrink
-from srae.upscaling.enlarge import chain_scale, pick_scale, upscale_picture, upscale_pixels
+from srae.upscaling.enlarge import UpscaleOptions, chain_scale, pick_scale, upscale_picture, upscale_pixels
 from srae.upscaling.tiles import read_geometry
 from toys import Same, Strided, as_loaded, random_planes, toy
 
@@ -98,7 +98,7 @@ def test_a_disc_has_no_fringe_on_black_or_white(
     alpha = (10.5 - ((y - 16) ** 2 + (x - 16) ** 2).sqrt()).clamp(0, 1)[None]
     paint = torch.tensor(color)[:, None, None].expand(3, 33, 33)
     picture = Picture.from_float(torch.where(alpha > 0, paint, torch.tensor(hidden)), alpha)
-    output, _ = upscale_picture(picture, [as_loaded(Smooth(own_scale), channels)], scale=2)
+    output, _ = upscale_picture(picture, [as_loaded(Smooth(own_scale), channels)], UpscaleOptions(scale=2))
     assert output.alpha is not None
     assert 0.05 < output.alpha.mean() < 0.95
     for ground in (0.0, 1.0):
@@ -119,8 +119,8 @@ def test_tiles_equal_the_whole_for_every_kind_of_picture(
         pixels[:, :, -1] *= pixels[:, :, -1] > 0.8
         pixels[20:100, 20:130, -1] = 0  # a hole larger than the squares that are filled at once
     chain = [as_loaded(_lively(own_scale, channels), channels)]
-    whole = upscale_pixels(pixels, chain, scale=2, tile=10**6, self_ensemble=ensemble)
-    pieces = upscale_pixels(pixels, chain, scale=2, tile=100, self_ensemble=ensemble)
+    whole = upscale_pixels(pixels, chain, UpscaleOptions(scale=2, tile=10**6, self_ensemble=ensemble))
+    pieces = upscale_pixels(pixels, chain, UpscaleOptions(scale=2, tile=100, self_ensemble=ensemble))
     assert whole.shape == (266, 302, planes)
     assert whole.dtype == np.float32
     assert np.abs(whole - pieces).max() < 1e-5
@@ -130,7 +130,7 @@ def test_tiles_equal_the_whole_for_every_kind_of_picture(
 def test_the_progress_ends_at_one_and_the_layout_changes_nothing() -> None:
     pixels = (random_planes(3, 60, 50).permute(1, 2, 0) * 255).to(torch.uint8).numpy()
     chain, told = [as_loaded(toy(scale=2), 3), as_loaded(Same(2), 3)], list[float]()
-    png = upscale_pixels(pixels, chain, tile=28, progress=told.append)
+    png = upscale_pixels(pixels, chain, UpscaleOptions(tile=28), progress=told.append)
     webp = upscale_pixels(pixels, chain, kind="WEBP")
     assert png.shape == (240, 200, 3)
     assert np.array_equal(png, webp)
@@ -172,7 +172,9 @@ def test_auto_is_bfloat16_only_where_nobody_sees_it(
         loaded = as_loaded(model, 3)
         chain = [replace(loaded, config=loaded.config.model_copy(update={"model": ModelConfig(name=network)}))] * 2
         for ensemble in (False, True):
-            upscale_pixels(np.zeros((5, 4, 3), dtype), chain, precision=precision, self_ensemble=ensemble)
+            upscale_pixels(
+                np.zeros((5, 4, 3), dtype), chain, UpscaleOptions(precision=precision, self_ensemble=ensemble)
+            )
         assert model.inside == {wanted}
 
 
@@ -187,7 +189,7 @@ def test_bfloat16_changes_a_shipped_model_by_a_hundredth_of_a_decibel_at_most(na
         low = low if scale > 1 else resize(low, (144, 192), "bilinear")
         errors = []
         for precision in ("float32", "bfloat16"):
-            large = upscale_pixels(Picture.from_float(low).pixels, [loaded], precision=precision)
+            large = upscale_pixels(Picture.from_float(low).pixels, [loaded], UpscaleOptions(precision=precision))
             errors.append(float(((torch.from_numpy(large).permute(2, 0, 1) / 255 - high) ** 2).mean()))
         changes.append(10 * math.log10(errors[0] / errors[1]))
     assert max(map(abs, changes)) <= 0.01
@@ -197,7 +199,9 @@ def test_bfloat16_changes_a_shipped_model_by_a_hundredth_of_a_decibel_at_most(na
 def test_tiles_equal_the_whole_in_bfloat16_too() -> None:
     pixels = data.chelsea()[:150, :170].copy()
     chain = [load_model(shipped_models()["tiny"])]
-    whole, pieces = (upscale_pixels(pixels, chain, tile=tile, precision="bfloat16") for tile in (10**6, 90))
+    whole, pieces = (
+        upscale_pixels(pixels, chain, UpscaleOptions(tile=tile, precision="bfloat16")) for tile in (10**6, 90)
+    )
     assert np.abs(whole.astype(int) - pieces).max() <= 1
 
 
@@ -209,7 +213,8 @@ def test_turns_change_nothing_for_a_model_that_commutes_with_them() -> None:
         pixels = random_planes(planes, *side).permute(1, 2, 0).numpy()
         for tile in (24, None):
             plain, mean = (
-                upscale_pixels(pixels, [as_loaded(Smooth(2), 3)], tile=tile, self_ensemble=on) for on in (False, True)
+                upscale_pixels(pixels, [as_loaded(Smooth(2), 3)], UpscaleOptions(tile=tile, self_ensemble=on))
+                for on in (False, True)
             )
             assert np.abs(plain - mean).max() < 1e-5
 
@@ -220,18 +225,19 @@ def test_turns_make_any_model_commute_with_them() -> None:
     pixels = random_planes(3, 24, 36).permute(1, 2, 0).numpy()  # multiples of the stride: nothing is padded
     for turn in (np.rot90, np.flipud, np.fliplr):
         upright, turned = (
-            upscale_pixels(np.ascontiguousarray(image), chain, self_ensemble=True) for image in (pixels, turn(pixels))
+            upscale_pixels(np.ascontiguousarray(image), chain, UpscaleOptions(self_ensemble=True))
+            for image in (pixels, turn(pixels))
         )
         assert np.abs(turn(upright) - turned).max() < 1e-5
     plain = upscale_pixels(pixels, chain)
-    assert np.abs(plain - upscale_pixels(pixels, chain, self_ensemble=True)).max() > 1e-3
+    assert np.abs(plain - upscale_pixels(pixels, chain, UpscaleOptions(self_ensemble=True))).max() > 1e-3
 
 
 def test_eight_runs_or_four_of_a_window_that_is_not_square() -> None:
     for fixed_size, count in ((None, 8), ((16, 16), 8), ((16, 12), 4)):
         model = Same(fixed_size=fixed_size)
         _, notes = upscale_picture(
-            Picture.from_float(random_planes(3, 12, 12)), [as_loaded(model, 3)], self_ensemble=True
+            Picture.from_float(random_planes(3, 12, 12)), [as_loaded(model, 3)], UpscaleOptions(self_ensemble=True)
         )
         assert len(model.seen) == count
         assert any("8 times the work" in note for note in notes)
@@ -240,12 +246,18 @@ def test_eight_runs_or_four_of_a_window_that_is_not_square() -> None:
 # -------------------------------------------------------------------------- scale
 
 
+@pytest.mark.parametrize("wrong", [{"scale": 0}, {"scale": True}, {"tile": 1.5}, {"tile": -1}, {"precision": "half"}])
+def test_options_that_cannot_be_are_refused_where_they_are_made(wrong: dict) -> None:
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        UpscaleOptions(**wrong)
+
+
 def test_a_model_with_a_scale_takes_no_other() -> None:
     loaded = as_loaded(Same(2), 3)
     assert pick_scale(loaded, None) == pick_scale(loaded, 2) == 2
     for wrong in (1, 3, 4):
         with pytest.raises(ConfigError) as caught:
-            upscale_picture(Picture.from_float(random_planes(3, 4, 4)), [loaded], scale=wrong)
+            upscale_picture(Picture.from_float(random_planes(3, 4, 4)), [loaded], UpscaleOptions(scale=wrong))
         assert "--scale 2" in (caught.value.remedy or "")
 
 
@@ -256,7 +268,7 @@ def test_same_size_models_enhance_or_enlarge_first_as_their_data_was_made() -> N
     assert any("--scale 2" in note for note in notes)
     for enlarge, kernel in ((None, "bilinear"), ("bicubic", "bicubic"), ("bilinear", "bilinear")):
         data = PairsConfig(enlarge=enlarge, degrade=Degrade(scale=2))  # type: ignore[arg-type]
-        output, notes = upscale_picture(picture, [as_loaded(Same(), 3, data)], scale=3)
+        output, notes = upscale_picture(picture, [as_loaded(Same(), 3, data)], UpscaleOptions(scale=3))
         wanted = resize(picture.color, (21, 15), kernel).clamp(0, 1)  # type: ignore[arg-type]
         assert (output.color - wanted).abs().max() < 0.51 / 255
         assert any(kernel in note for note in notes)
@@ -271,7 +283,7 @@ def test_several_models_run_one_after_the_other() -> None:
     doubled = picture.color.repeat_interleave(2, 1).repeat_interleave(2, 2)
     assert (output.color - resize(doubled, (36, 28), "bicubic").clamp(0, 1)).abs().max() < 0.51 / 255
     with pytest.raises(ConfigError, match="enlarge by 4, not by 2"):
-        upscale_picture(picture, chain, scale=2)
+        upscale_picture(picture, chain, UpscaleOptions(scale=2))
 
 
 def test_a_result_beyond_the_memory_is_refused_before_it_is_begun(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -303,7 +315,7 @@ def test_output_is_a_picture() -> None:
     for parameter in wild.parameters():
         nn.init.uniform_(parameter, -3, 3)
     picture = Picture.from_float(random_planes(3, 30, 30), random_planes(1, 30, 30))
-    output, _ = upscale_picture(picture, [as_loaded(wild, 3)], scale=2)
+    output, _ = upscale_picture(picture, [as_loaded(wild, 3)], UpscaleOptions(scale=2))
     assert output.color.min() == 0
     assert output.color.max() == 1
     assert output.color.shape == (3, 60, 60)

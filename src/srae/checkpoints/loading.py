@@ -19,7 +19,7 @@ from srae.models import build_model
 
 
 @dataclass(frozen=True)
-class Loaded:
+class TrainedModel:
     """A trained network and what it needs to be used rightly."""
 
     model: nn.Module
@@ -31,7 +31,7 @@ class Loaded:
     meta: dict[str, Any]
 
 
-def load_model(source: str | Path) -> Loaded:
+def load_model(source: str | Path) -> TrainedModel:
     """The best weights of a run folder, or a checkpoint file; the model is on the CPU, in eval mode.
 
     Raises:
@@ -51,7 +51,7 @@ def load_model(source: str | Path) -> Loaded:
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise CheckpointError(f"config not understood: {reason}", str(path), "use the srae that wrote it") from None
     load_weights(model, weights, path)
-    return Loaded(model.eval(), config, in_shape, out_shape, data_name, path, meta)
+    return TrainedModel(model.eval(), config, in_shape, out_shape, data_name, path, meta)
 
 
 def find_weights(path: Path) -> Path:

@@ -6,11 +6,13 @@ made by `scripts/ship_weights.py`.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from srae.errors import ConfigError, did_you_mean
 from srae.files import PACKAGE
-from srae.runs.layout import list_runs
+from srae.runs.layout import list_runs, study_runs
+from srae.runs.reader import read_run
 
 FOLDER = PACKAGE / "checkpoints"
 CHAINS = {1: ["p"], 2: ["x2"], 3: ["x3"], 4: ["x4"], 6: ["x3", "x2"], 8: ["x4", "x2"]}
@@ -39,6 +41,24 @@ def resolve_model(name: str, runs_dir: Path) -> Path:
     raise ConfigError(f"no model {name!r}", f"looked at {name}, {runs_dir / name} and the shipped models", remedy)
 
 
+def find_models(names: Iterable[str], runs_dir: Path, say: Callable[[str], None]) -> list[Path]:
+    """As `resolve_model`; a study by its runs that are done, and it is said which others are left out.
+
+    Raises:
+        ConfigError: there is no such model, or no run of the study is done.
+    """
+    models = []
+    for name in names:
+        runs = study_runs(name, runs_dir)
+        done = [path for path in runs if (read_run(path).summary or {}).get("status") == "done"]
+        if runs and not done:
+            raise ConfigError("none of its runs is done", name, f"go on with: srae-train --resume {runs[0]}")
+        if len(done) < len(runs):
+            say(f"left out, not done: {', '.join(path.name for path in runs if path not in done)}")
+        models += done if runs else [resolve_model(name, runs_dir)]
+    return models
+
+
 def default_models(scale: int | None) -> list[Path]:
     """The shipped models that enlarge by `scale` (None: 2) when run one after the other.
 
@@ -51,3 +71,12 @@ def default_models(scale: int | None) -> list[Path]:
         remedy = "name your own with --model, for example a run: srae-train --config upscalers/x2"
         raise ConfigError(f"no model ships that enlarges by {wanted}", f"shipped scales: {scales}", remedy)
     return [FOLDER / f"{name}.safetensors" for name in CHAINS[wanted]]
+
+
+def pick_models(name: str | None, scale: int | None, runs_dir: Path) -> list[Path]:
+    """The model of that name, else those that ship for the scale; several run one after the other.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    return [resolve_model(name, runs_dir)] if name else default_models(scale)

@@ -13,7 +13,7 @@ from srae.cli import print_json, say, show
 from srae.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
-    from srae.data.check import Checked
+    from srae.data.check import FolderReport
     from srae.data.matching import Problem
 
 EXAMPLES = """
@@ -64,7 +64,7 @@ def _check(args: argparse.Namespace) -> int:
     return DataError.exit_code if checked.problems else 0
 
 
-def _describe(checked: Checked) -> list[str]:
+def _describe(checked: FolderReport) -> list[str]:
     matched = f", matched by {' and by '.join(checked.matched_by)}" if checked.matched_by else ""
     scale = f", scale {checked.scale}" if checked.scale else ""
     lines = [f"layout    {checked.layout}{matched}{scale}"]

@@ -196,7 +196,7 @@ def _level(free: float, enough: float, little: float) -> str:
 
 def check_runs_dir(runs_dir: Path) -> Iterator[Check]:
     """A file can be made, synced and locked where the runs go, and there is room; the folder need not exist yet."""
-    from srae.locks import find_refusals
+    from srae.runs.locks import find_refusals
 
     folder = runs_dir.absolute()
     while not folder.exists() and folder != folder.parent:

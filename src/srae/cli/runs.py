@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from srae.cli import print_json, say, show
-
-if TYPE_CHECKING:
-    from srae.runs.reader import Run
 
 EXAMPLES = """
   srae runs
@@ -27,9 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from srae.runs.layout import list_runs
-    from srae.runs.reader import read_run
+    from srae.runs.reader import describe_run, read_run
 
-    rows = [read_row(read_run(path)) for path in list_runs(args.runs_dir)]
+    rows = [describe_run(read_run(path)) for path in list_runs(args.runs_dir)]
     if args.json:
         print_json(rows)
         return 0
@@ -38,29 +35,6 @@ def run(args: argparse.Namespace) -> int:
         return 0
     show("\n".join(format_table([[_cell(row[column]) for column in COLUMNS] for row in rows])))
     return 0
-
-
-def read_row(run: Run) -> dict[str, Any]:
-    """One line of the listing; of a run without a summary, what its last whole epoch says.
-
-    `val_mse` and `val_psnr` (dB) are the best epoch's, images in [0, 1]; `identity_psnr` is the input's own.
-    """
-    summary, config = run.summary or {}, run.config or {}
-    last = run.rows[-1] if run.rows else {}
-    val, data = summary.get("val") or {}, config.get("data") or {}
-    epochs = summary.get("epochs", last.get("epoch"))
-    return {
-        "name": run.name,
-        "status": run.status,
-        "task": summary.get("task", config.get("task")),
-        "epochs": None if epochs is None else int(epochs),
-        "val_mse": val.get("mse", last.get("val_mse")),
-        "val_psnr": val.get("psnr", last.get("val_psnr")),
-        "identity_psnr": (summary.get("identity") or {}).get("psnr"),
-        "seconds": summary.get("seconds", last.get("wall_seconds")),
-        "data": (summary.get("data") or {}).get("name", data.get("folder") or data.get("name")),
-        "path": str(run.path),
-    }
 
 
 def _cell(value: Any) -> str:

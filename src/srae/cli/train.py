@@ -7,20 +7,22 @@ curves and sample strips; it is never overwritten.
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from srae.cli import print_json, say
 from srae.errors import ConfigError, ResourceError, SraeError
+
+if TYPE_CHECKING:
+    from srae.config.experiment import Config
+    from srae.runs.writer import RunWriter
+    from srae.training.session import Session
 
 EXAMPLES = """
   srae-train --config configs/cnn4_tanh.yaml
   srae-train --config residual --set train.epochs=5 --data data/isr855
   srae-train --resume runs/cnn4_tanh
 """
-
-CHANGEABLE = ("train.epochs", "train.patience", "train.checkpoint_every")
-"""What a resumed run may be given anew."""
-ON_DEMAND = ("train.batch_size", "data.")
-"""What it may be given with --allow-changed; a key, or the beginning of one."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,60 +48,81 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from pathlib import Path
-
-    from srae.config.loading import find_config, load_config
-    from srae.config.yaml_text import parse_yaml, read_text
-    from srae.files import check_writable
-    from srae.runs.layout import check_name, find_run
-    from srae.runs.reader import read_config
-    from srae.runs.writer import RunWriter, claim_run
-
     if bool(args.config) == bool(args.resume):
         raise ConfigError("name one of --config and --resume", None, "for example: srae-train --config cnn4_tanh")
-    overrides, runs_dir = list(args.set), Path(args.runs_dir)
     if args.resume:
-        keys = [*(override.split("=")[0] for override in overrides), *(["data.folder"] if args.data else [])]
-        changed = [key for key in keys if key not in CHANGEABLE]
-        if args.name or not all(args.allow_changed and key.startswith(ON_DEMAND) for key in changed):
-            may = f"only these may change: --set {', '.join(CHANGEABLE)}"
-            asked = "; with --allow-changed also --data, --set data..., --set train.batch_size"
-            raise ConfigError("a resumed run keeps its config", None, may + asked)
-        folder = find_run(args.resume, runs_dir)
-        config = read_config(folder, overrides)
-        writer = RunWriter(folder)
+        config, writer = _reopen(args)
     else:
-        file = find_config(args.config)
-        name = check_name(args.name or file.stem)
-        parse_yaml(read_text(file), str(file))
-        if not args.dry_run:
-            check_writable(runs_dir)
+        file, name = _find(args)
 
     # torch is imported from here on: a wrong command line, or a file that is no YAML, is told before
+    from srae.config.loading import load_config
     from srae.device import keep_freed_memory, pick_device
     from srae.models import check_options
-    from srae.report.figures import draw_run
-    from srae.runs.messages import result_lines
+    from srae.runs.writer import claim_run
     from srae.training.checkpointer import has_progress
-    from srae.training.loop import train
     from srae.training.prepare import prepare
-    from srae.training.session import start_lines
 
     keep_freed_memory()
     device = pick_device(args.device)
     if not args.resume:
-        config = load_config(file, overrides, check_options=check_options)
+        config = load_config(file, args.set, check_options=check_options)
     if args.data:
         config = config.model_copy(update={"data": config.data.at(_text(args.data))})
     session = prepare(config, device, resume=bool(args.resume) and has_progress(writer))
     if args.dry_run:
-        for line in start_lines(session):
-            say(line)
-        if args.json:
-            print_json({"expected_seconds": session.expected_seconds})
-        return 0
+        return _show_plan(session, json=args.json)
     if not args.resume:  # only now: a run that cannot start leaves no folder
-        writer = claim_run(runs_dir, name)
+        writer = claim_run(Path(args.runs_dir), name)
+    summary = _train(session, writer, resume=bool(args.resume), allow_changed=args.allow_changed)
+    if args.json:
+        print_json({**summary, "run": str(writer.path)})
+    return 0
+
+
+def _reopen(args: argparse.Namespace) -> tuple[Config, RunWriter]:
+    """The run of --resume, locked, and its config with the overrides that are allowed."""
+    from srae.runs.changes import check_changes
+    from srae.runs.layout import find_run
+    from srae.runs.reader import read_config
+    from srae.runs.writer import RunWriter
+
+    keys = [*(override.split("=")[0] for override in args.set), *(["data.folder"] if args.data else [])]
+    check_changes(keys, renamed=bool(args.name), allow_changed=args.allow_changed)
+    folder = find_run(args.resume, Path(args.runs_dir))
+    return read_config(folder, args.set), RunWriter(folder)
+
+
+def _find(args: argparse.Namespace) -> tuple[Path, str]:
+    """The YAML of --config, and what its run will be called."""
+    from srae.config.loading import find_config
+    from srae.config.yaml_text import parse_yaml, read_text
+    from srae.files import check_writable
+    from srae.runs.layout import check_name
+
+    file = find_config(args.config)
+    name = check_name(args.name or file.stem)
+    parse_yaml(read_text(file), str(file))
+    if not args.dry_run:
+        check_writable(Path(args.runs_dir))
+    return file, name
+
+
+def _show_plan(session: Session, *, json: bool) -> int:
+    from srae.training.session import start_lines
+
+    for line in start_lines(session):
+        say(line)
+    if json:
+        print_json({"expected_seconds": session.expected_seconds})
+    return 0
+
+
+def _train(session: Session, writer: RunWriter, *, resume: bool, allow_changed: bool) -> dict[str, Any]:
+    """Train and draw; what is said, and what goes wrong, is in the run's log too.  Returns the summary."""
+    from srae.report.figures import draw_run
+    from srae.runs.messages import result_lines
+    from srae.training.loop import train
 
     def tell(text: str) -> None:
         say(text)
@@ -107,7 +130,7 @@ def run(args: argparse.Namespace) -> int:
 
     try:
         tell(f"run       {writer.path}")
-        summary = train(session, writer, tell, resume=bool(args.resume), allow_changed=args.allow_changed)
+        summary = train(session, writer, tell, resume=resume, allow_changed=allow_changed)
         try:
             draw_run(writer.path)
         except ResourceError as error:
@@ -118,9 +141,7 @@ def run(args: argparse.Namespace) -> int:
         raise
     finally:
         writer.close()
-    if args.json:
-        print_json({**summary, "run": str(writer.path)})
-    return 0
+    return summary
 
 
 def _text(folder: str) -> str:

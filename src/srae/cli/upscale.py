@@ -19,7 +19,7 @@ from srae.errors import PartialError
 
 if TYPE_CHECKING:
     from srae.upscaling.jobs import Job
-    from srae.upscaling.pipeline import Outcome
+    from srae.upscaling.pipeline import FileOptions, Outcome
 
 EXAMPLES = """\
   srae-upscale img.png
@@ -108,15 +108,16 @@ def _tile(text: str) -> int | str:
 
 
 def run(args: argparse.Namespace) -> int:
-    paths = _pick_model(args)
+    from srae.checkpoints.shipped import pick_models
+
+    paths = pick_models(args.model, args.scale, args.runs_dir)  # a wrong name is told before torch is imported
 
     from srae.checkpoints.loading import load_model
     from srae.device import pick_device
     from srae.files import sweep_orphans_of
-    from srae.images.picture import MAX_PIXELS
-    from srae.upscaling.enlarge import chain_scale
+    from srae.upscaling.enlarge import UpscaleOptions, chain_scale
     from srae.upscaling.jobs import drop_done, list_sources, name_jobs
-    from srae.upscaling.pipeline import Options, run_jobs
+    from srae.upscaling.pipeline import describe_outcomes, run_jobs
 
     device = pick_device(args.device)
     say(f"model {args.model or ', then '.join(path.stem for path in paths)}, on {device.type}")
@@ -132,26 +133,30 @@ def run(args: argparse.Namespace) -> int:
         jobs, skipped = drop_done(jobs)
     if skipped:
         say(f"{len(skipped)} exist already: skipped; --overwrite redoes them")
-    options = Options(
-        scale=args.scale,
-        tile=None if args.tile == "auto" else args.tile,
-        self_ensemble=args.self_ensemble,
-        precision=args.precision,
+    tile = None if args.tile == "auto" else args.tile
+    options = UpscaleOptions(args.scale, tile, args.self_ensemble, args.precision)
+    outcomes: list[Outcome] = []
+    with _bar(len(jobs)) as (progress, tell):
+        for outcome in run_jobs(jobs, chain, options, _file_options(args), device=device, progress=progress):
+            _report(outcome, outcomes, tell, args.json, several=len(jobs) > 1)
+            outcomes.append(outcome)
+    if args.json:
+        document = {"model": " ".join(str(trained.path) for trained in chain), "scale": scale}
+        print_json(document | describe_outcomes(outcomes, skipped))
+    return _exit_code(outcomes)
+
+
+def _file_options(args: argparse.Namespace) -> FileOptions:
+    from srae.images.picture import MAX_PIXELS
+    from srae.upscaling.pipeline import FileOptions
+
+    return FileOptions(
         overwrite=args.overwrite,
         max_pixels=args.max_pixels or MAX_PIXELS,
         frame=args.frame,
         metadata=args.metadata,
         quality=args.quality,
     )
-    outcomes: list[Outcome] = []
-    with _bar(len(jobs)) as (progress, tell):
-        for outcome in run_jobs(jobs, chain, device, options, progress):
-            _report(outcome, outcomes, tell, args.json, several=len(jobs) > 1)
-            outcomes.append(outcome)
-    if args.json:
-        document = {"model": " ".join(str(loaded.path) for loaded in chain), "scale": scale}
-        print_json(document | _list_outcomes(outcomes, skipped))
-    return _exit_code(outcomes)
 
 
 def _report(outcome: Outcome, before: list[Outcome], tell: Callable[[str], None], json: bool, *, several: bool) -> None:
@@ -172,14 +177,6 @@ def _report(outcome: Outcome, before: list[Outcome], tell: Callable[[str], None]
         print(escape_control(path) if sys.stdout.isatty() else path, flush=True)
 
 
-def _list_outcomes(outcomes: list[Outcome], skipped: list[Job]) -> dict[str, list]:
-    return {
-        "files": [outcome.describe() for outcome in outcomes if not outcome.error],
-        "skipped": [{"input": str(job.source), "output": str(job.target)} for job in skipped],
-        "failed": [{"input": str(one.job.source), "error": one.error.what} for one in outcomes if one.error],
-    }
-
-
 def _exit_code(outcomes: list[Outcome]) -> int:
     codes = [outcome.error.exit_code for outcome in outcomes if outcome.error]
     if not codes:
@@ -188,15 +185,6 @@ def _exit_code(outcomes: list[Outcome]) -> int:
         say(f"{len(codes)} of {len(outcomes)} pictures failed")
     # When nothing was done for one and the same reason, that reason is the exit code.
     return codes[0] if len(codes) == len(outcomes) and len(set(codes)) == 1 else PartialError.exit_code
-
-
-def _pick_model(args: argparse.Namespace) -> list[Path]:
-    """What --model names, else the shipped models for the scale; several run one after the other."""
-    from srae.checkpoints.shipped import default_models, resolve_model
-
-    if args.model:
-        return [resolve_model(args.model, args.runs_dir)]
-    return default_models(args.scale)
 
 
 @contextmanager

@@ -113,7 +113,7 @@ def train_batches(
                 sides.append(split.target.gather(indices))
         sides = [_send(side, split) for side in sides]
         turns = draws.mirror[chosen], draws.quarters[chosen], draws.upside_down[chosen]
-        turned = [_to_batch(_turn(side, *turns)) for side in sides]
+        turned = [_to_batch(_flip_and_rotate(side, *turns)) for side in sides]
         input = _tilt(turned[0], draws.degrees[chosen]) if "tilt" in augment else turned[0]
         target = _send(split.target.gather(indices), split) if isinstance(split.target, Labels) else turned[-1]
         yield Batch(input, target, indices)
@@ -172,7 +172,7 @@ def _crop(split: Split, indices: list[int], low_sides: list[int], places: np.nda
     return [torch.stack(low_crops), torch.stack(high_crops)]
 
 
-def _turn(side: Tensor, mirror: np.ndarray, quarters: np.ndarray, upside_down: np.ndarray) -> Tensor:
+def _flip_and_rotate(side: Tensor, mirror: np.ndarray, quarters: np.ndarray, upside_down: np.ndarray) -> Tensor:
     """Mirror, turn and put upside down each picture of uint8 (B, H, W, C), in place, in this order."""
     if side.shape[1] != side.shape[2]:
         quarters = quarters & 2

@@ -12,7 +12,7 @@ from srae.config.data_sets import Degrade, PairsConfig
 from srae.data.layouts import find_pairs
 from srae.data.matching import Problem, show
 from srae.data.pairs import choose_splits
-from srae.data.scan import Facts, Scanned, scale_of, scan
+from srae.data.scan import Facts, ScannedPair, scale_of, scan
 from srae.errors import DataError
 from srae.images.picture import read_picture
 
@@ -27,7 +27,7 @@ class SplitSummary:
 
 
 @dataclass(frozen=True)
-class Checked:
+class FolderReport:
     layout: str
     matched_by: list[str]
     scale: int | None
@@ -41,7 +41,7 @@ class Checked:
     notes: list[str]
 
 
-def check_pairs(folder: Path) -> Checked:
+def check_pairs(folder: Path) -> FolderReport:
     """Decode every picture of a folder (or CSV) of pairs, or of high-resolution pictures alone.
 
     Raises:
@@ -67,7 +67,7 @@ def check_pairs(folder: Path) -> Checked:
     if alone and folders > 1:
         notes.append(f"pictures in {folders} folders: if each is a class, use data.name: class_folders")
     scales = {scale_of(item) for item in items if item.low}
-    return Checked(
+    return FolderReport(
         layout=chosen.layout,
         matched_by=chosen.rules,
         scale=scales.pop() if len(scales) == 1 else None,
@@ -88,7 +88,7 @@ def _look(path: Path) -> Facts:
     return Facts((height, width), digest, mode if picture.bits == 8 else f"{mode} {picture.bits} bit")
 
 
-def _summarize(items: list[Scanned]) -> SplitSummary:
+def _summarize(items: list[ScannedPair]) -> SplitSummary:
     def count(words: Iterable[tuple[str, str]]) -> dict[str, int]:
         found = Counter(low if low == high else f"{low} -> {high}" for low, high in words)
         return dict(found.most_common())
@@ -105,7 +105,7 @@ def _size(facts: Facts) -> str:
     return f"{facts.size[1]}x{facts.size[0]}"
 
 
-def _find_twins(scanned: Mapping[str, list[Scanned]], root: Path) -> list[Problem]:
+def _find_twins(scanned: Mapping[str, list[ScannedPair]], root: Path) -> list[Problem]:
     """High sides that occur twice, in one split or in two, and low sides that equal their high side."""
     seen: dict[str, tuple[str, Path]] = {}
     warnings = []
@@ -127,7 +127,7 @@ def _find_twins(scanned: Mapping[str, list[Scanned]], root: Path) -> list[Proble
     return warnings
 
 
-def _find_mixed_modes(scanned: Mapping[str, list[Scanned]]) -> list[Problem]:
+def _find_mixed_modes(scanned: Mapping[str, list[ScannedPair]]) -> list[Problem]:
     modes = Counter(
         facts.mode for items in scanned.values() for item in items for facts in (item.low, item.high) if facts
     )

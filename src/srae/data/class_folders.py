@@ -22,7 +22,7 @@ from torch.nn import functional as F
 
 from srae.config.data_sets import ClassFoldersConfig
 from srae.data.contract import Data
-from srae.data.labelled import Labelled, open_textures, to_data
+from srae.data.labelled import LabelledImages, open_textures, to_data
 from srae.data.layouts import SPLITS
 from srae.data.matching import Problem
 from srae.data.scan import in_threads, raise_problems
@@ -33,7 +33,7 @@ SHARES = {"train": 0.8, "val": 0.1, "test": 0.1}
 DEFAULT_SIDE = 224
 
 
-class _Found(NamedTuple):
+class _ClassFile(NamedTuple):
     split: str
     """Empty when the disk does not say."""
     label: int
@@ -41,8 +41,8 @@ class _Found(NamedTuple):
     path: Path
 
 
-class _Read(NamedTuple):
-    found: _Found
+class _ClassImage(NamedTuple):
+    found: _ClassFile
     pixels: np.ndarray
     """uint8 (side, side, 3)"""
     digest: str
@@ -66,7 +66,7 @@ def open_class_folders(options: ClassFoldersConfig, *, whole: bool = False, undi
     pictures, notes = _without_duplicates(_read_all(files, folder, side))
     if passed_over:
         notes.insert(0, f"{passed_over} files in {folder.name} are no pictures that srae reads: passed over")
-    parts: dict[str, list[_Read]] = defaultdict(list)
+    parts: dict[str, list[_ClassImage]] = defaultdict(list)
     if any(picture.found.split for picture in pictures):
         for picture in pictures:
             parts[picture.found.split].append(picture)
@@ -81,7 +81,7 @@ def open_class_folders(options: ClassFoldersConfig, *, whole: bool = False, undi
     return to_data(folder.resolve().name, named, classes, options, notes)
 
 
-def _find(folder: Path) -> tuple[list[_Found], list[str], int]:
+def _find(folder: Path) -> tuple[list[_ClassFile], list[str], int]:
     """Every picture, the names of the classes, and how many files are something else."""
     roots = {split: folder / split for split in SPLITS if (folder / split).is_dir()} or {"": folder}
     names = sorted({entry.name for root in roots.values() for entry in root.iterdir() if _is_class(entry)})
@@ -95,7 +95,7 @@ def _find(folder: Path) -> tuple[list[_Found], list[str], int]:
             if (root / name).is_dir():
                 paths, others = find_images(root / name)
                 passed_over += others
-                files += [_Found(split, label, f"{name}/{path.name}", path) for path in paths]
+                files += [_ClassFile(split, label, f"{name}/{path.name}", path) for path in paths]
     return files, names, passed_over
 
 
@@ -103,19 +103,19 @@ def _is_class(entry: Path) -> bool:
     return entry.is_dir() and not entry.name.startswith(".")
 
 
-def _read_all(files: Sequence[_Found], folder: Path, side: int) -> list[_Read]:
-    def look(found: _Found) -> _Read | Problem:
+def _read_all(files: Sequence[_ClassFile], folder: Path, side: int) -> list[_ClassImage]:
+    def look(found: _ClassFile) -> _ClassImage | Problem:
         try:
             pixels = _on_white(read_pixels(found.path, "RGBA"), side)
         except DataError as error:
             where = found.path.relative_to(folder).as_posix()
             return Problem(found.split, where, error.what, error.remedy or "replace or remove the file")
-        return _Read(found, pixels, hashlib.sha256(pixels.tobytes()).hexdigest())
+        return _ClassImage(found, pixels, hashlib.sha256(pixels.tobytes()).hexdigest())
 
     results = list(in_threads(look, files, "decoding pictures"))
     if problems := [result for result in results if isinstance(result, Problem)]:
         raise_problems(problems, folder)
-    return [result for result in results if isinstance(result, _Read)]
+    return [result for result in results if isinstance(result, _ClassImage)]
 
 
 def _on_white(pixels: np.ndarray, side: int) -> np.ndarray:
@@ -127,9 +127,9 @@ def _on_white(pixels: np.ndarray, side: int) -> np.ndarray:
     return to_uint8(resized).permute(1, 2, 0).contiguous().numpy()
 
 
-def _without_duplicates(pictures: Sequence[_Read]) -> tuple[list[_Read], list[str]]:
+def _without_duplicates(pictures: Sequence[_ClassImage]) -> tuple[list[_ClassImage], list[str]]:
     """Pictures without equals, in their order, and what was left out."""
-    equals: dict[str, list[_Read]] = defaultdict(list)
+    equals: dict[str, list[_ClassImage]] = defaultdict(list)
     for picture in pictures:
         equals[picture.digest].append(picture)
     doubtful = {d for d, same in equals.items() if len({picture.found.label for picture in same}) > 1}
@@ -142,12 +142,12 @@ def _without_duplicates(pictures: Sequence[_Read]) -> tuple[list[_Read], list[st
     return kept, notes
 
 
-def _split(pictures: Sequence[_Read]) -> dict[str, list[_Read]]:
+def _split(pictures: Sequence[_ClassImage]) -> dict[str, list[_ClassImage]]:
     """Each class by its shares; one picture at least for train, then for val and test where there are enough."""
-    by_class: dict[int, list[_Read]] = defaultdict(list)
+    by_class: dict[int, list[_ClassImage]] = defaultdict(list)
     for picture in sorted(pictures, key=lambda picture: picture.digest):  # as good as drawn, and the same anywhere
         by_class[picture.found.label].append(picture)
-    parts: dict[str, list[_Read]] = {split: [] for split in SPLITS}
+    parts: dict[str, list[_ClassImage]] = {split: [] for split in SPLITS}
     for members in by_class.values():
         few = len(members) < 3
         val = 0 if few else max(1, round(SHARES["val"] * len(members)))
@@ -158,7 +158,7 @@ def _split(pictures: Sequence[_Read]) -> dict[str, list[_Read]]:
     return parts
 
 
-def _stack(pictures: Sequence[_Read]) -> Labelled:
+def _stack(pictures: Sequence[_ClassImage]) -> LabelledImages:
     """The first of every class, then the second of every class...: any first N are a fair choice."""
     ranks: dict[int, int] = defaultdict(int)
     keyed = []
@@ -166,7 +166,7 @@ def _stack(pictures: Sequence[_Read]) -> Labelled:
         keyed.append((ranks[picture.found.label], picture.found.label, picture))
         ranks[picture.found.label] += 1
     ordered = [picture for _, _, picture in sorted(keyed, key=lambda item: item[:2])]
-    return Labelled(
+    return LabelledImages(
         np.stack([picture.pixels for picture in ordered]),
         np.array([picture.found.label for picture in ordered], np.int64),
         [picture.found.name for picture in ordered],

@@ -16,25 +16,25 @@ from srae.config.data_sets import PairsConfig
 from srae.data.low_side import AnyShelf, add_sizes, count_copies, find_misfit, make_low, shrunk, sizes_of, with_sizes
 from srae.data.mapped import Room, largest_in_memory, make_key, open_mapped
 from srae.data.matching import Pair, Problem, show
-from srae.data.scan import Facts, Reader, Scanned, in_threads, raise_problems, scan
+from srae.data.scan import Facts, Reader, ScannedPair, in_threads, raise_problems, scan
 from srae.data.store import Shelf, Split, Store
 from srae.errors import DataError
 from srae.images.decode import read_size
 from srae.images.picture import read_pixels
 
 Item = TypeVar("Item")
-Found = TypeVar("Found")
+Fact = TypeVar("Fact")
 
 
-class TakenIn(NamedTuple):
+class Intake(NamedTuple):
     splits: dict[str, Split]
-    scanned: dict[str, list[Scanned]]
+    scanned: dict[str, list[ScannedPair]]
     notes: list[str]
 
 
 def take_in(
     pairs: Mapping[str, list[Pair]], options: PairsConfig, folder: Path | None, source: Path, *, whole: bool
-) -> TakenIn:
+) -> Intake:
     """Read the pictures of every split, both sides, and make the low side, or several, where there is none.
 
     Args:
@@ -44,61 +44,70 @@ def take_in(
         DataError: everything that is wrong with the pictures.
         ResourceError: too much for the memory, and for the disk.
     """
-    intake = _Intake(pairs, options, folder, source, whole=whole)
-    sizes = intake.of_files(read_size, "looking at pictures")
-    rooms = {split: intake.rooms(split, sizes) for split in pairs}
-    flat = [room for several in rooms.values() for room in several]
-    scanned: dict[str, list[Scanned]] = {}
+    reader = _PairReader(pairs, options, folder, source, whole=whole)
+    sizes = reader.of_files(read_size, "looking at pictures")
+    rooms = {split: reader.rooms(split, sizes) for split in pairs}
+    if sum(room.nbytes for several in rooms.values() for room in several) <= largest_in_memory():
+        stores, scanned, notes = _read_into_memory(reader, rooms)
+    else:
+        stores, scanned, notes = _read_into_file(reader, rooms, sizes)
+    splits = {split: reader.to_split(split, its_stores) for split, its_stores in _by_split(stores, rooms).items()}
+    return Intake(splits, scanned, notes)
 
-    def by_split(items: Sequence[Item]) -> dict[str, list[Item]]:
-        each = iter(items)
-        return {split: list(islice(each, len(several))) for split, several in rooms.items()}
+
+_StoredPairs = tuple[Sequence[Store], dict[str, list[ScannedPair]], list[str]]
+"""Stores of all splits, one after the other; what was read; notes for the user."""
+
+
+def _read_into_memory(reader: _PairReader, rooms: Mapping[str, list[Room]]) -> _StoredPairs:
+    shelves = [Shelf(room.count) for several in rooms.values() for room in several]
+    scanned = reader.read(_by_split(shelves, rooms))
+    return [shelf.to_store() for shelf in shelves], scanned, []
+
+
+def _read_into_file(
+    reader: _PairReader, rooms: Mapping[str, list[Room]], sizes: Mapping[Path, tuple[int, int]]
+) -> _StoredPairs:
+    """Into a file that is mapped, unless an earlier run made it of the same contents."""
+    options = reader.options
+    known = reader.as_scanned(sizes, reader.of_files(_digest, "reading pictures"))
 
     def fill(shelves: Sequence[AnyShelf]) -> None:
-        scanned.update(intake.read(by_split(shelves)))
+        if _contents(reader.read(_by_split(shelves, rooms))) != _contents(known):
+            raise DataError("pictures changed while they were read", str(reader.source), "start again")
 
-    if sum(room.nbytes for room in flat) <= largest_in_memory():
-        shelves = [Shelf(room.count) for room in flat]
-        fill(shelves)
-        stores, notes = [shelf.to_store() for shelf in shelves], []
-    else:
-        digests = intake.of_files(_digest, "reading pictures")
-        known = intake.as_scanned(sizes, digests)
-
-        def fill_file(shelves: Sequence[AnyShelf]) -> None:
-            fill(shelves)
-            if _contents(scanned) != _contents(known):
-                raise DataError("pictures changed while they were read", str(source), "start again")
-
-        degrade = options.degrade.model_dump() if options.degrade else None
-        made = json.dumps([options.channels, degrade, options.enlarge], sort_keys=True)
-        stores, path = open_mapped(make_key([made, repr(rooms), *_contents(known)]), flat, fill_file)
-        scanned.update(known)
-        size = path.stat().st_size / 1e9
-        notes = [f"decoded pictures: {size:.1f} GB in {path}, for later runs too; it may be deleted"]
-    return TakenIn(
-        {split: intake.to_split(split, its_stores) for split, its_stores in by_split(stores).items()}, scanned, notes
-    )
+    flat = [room for several in rooms.values() for room in several]
+    degrade = options.degrade.model_dump() if options.degrade else None
+    made = json.dumps([options.channels, degrade, options.enlarge], sort_keys=True)
+    stores, path = open_mapped(make_key([made, repr(rooms), *_contents(known)]), flat, fill)
+    size = path.stat().st_size / 1e9
+    return stores, known, [f"decoded pictures: {size:.1f} GB in {path}, for later runs too; it may be deleted"]
 
 
-class _Intake:
+def _by_split(items: Sequence[Item], rooms: Mapping[str, Sequence[Room]]) -> dict[str, list[Item]]:
+    """As many items for each split as it has rooms, in order."""
+    each = iter(items)
+    return {split: list(islice(each, len(several))) for split, several in rooms.items()}
+
+
+class _PairReader:
     def __init__(
         self, pairs: Mapping[str, list[Pair]], options: PairsConfig, folder: Path | None, source: Path, *, whole: bool
     ) -> None:
         self.pairs, self.options, self.folder, self.source, self.whole = pairs, options, folder, source, whole
 
-    def of_files(self, look: Callable[[Path], Found], doing: str) -> dict[Path, Found]:
+    def of_files(self, look: Callable[[Path], Fact], doing: str) -> dict[Path, Fact]:
         paths = [path for pairs in self.pairs.values() for pair in pairs for path in (pair.low, pair.high) if path]
         return dict(zip(paths, in_threads(look, paths, doing), strict=True))
 
     def as_scanned(
         self, sizes: Mapping[Path, tuple[int, int]], digests: Mapping[Path, str]
-    ) -> dict[str, list[Scanned]]:
+    ) -> dict[str, list[ScannedPair]]:
         def facts(path: Path) -> Facts:
             return Facts(sizes[path], digests[path])
 
         return {
-            split: [Scanned(pair, facts(pair.low) if pair.low else None, facts(pair.high)) for pair in pairs]
+            split: [ScannedPair(pair, facts(pair.low) if pair.low else None, facts(pair.high)) for pair in pairs]
             for split, pairs in self.pairs.items()
         }
 
@@ -127,7 +136,7 @@ class _Intake:
         kinds = {(min(size), max(size)) for size in sizes}
         return Room(len(sizes), sum(h * w for h, w in sizes) * len(self.options.channels), len(kinds) == 1)
 
-    def read(self, shelves: Mapping[str, Sequence[AnyShelf]]) -> dict[str, list[Scanned]]:
+    def read(self, shelves: Mapping[str, Sequence[AnyShelf]]) -> dict[str, list[ScannedPair]]:
         """Fill the shelves of every split, which are as `rooms` says.
 
         Raises:
@@ -178,7 +187,7 @@ def pixel_reader(channels: Literal["L", "RGB", "RGBA"]) -> Reader:
     return read
 
 
-def find_misfits(scanned: Mapping[str, list[Scanned]], options: PairsConfig, root: Path | None) -> list[Problem]:
+def find_misfits(scanned: Mapping[str, list[ScannedPair]], options: PairsConfig, root: Path | None) -> list[Problem]:
     """Pictures of which no low side can be made."""
     degrade = options.degrade
     return [
@@ -205,7 +214,7 @@ def _cut(size: tuple[int, int], scale: int) -> tuple[int, int]:
     return size[0] // scale * scale, size[1] // scale * scale
 
 
-def _contents(scanned: Mapping[str, list[Scanned]]) -> list[str]:
+def _contents(scanned: Mapping[str, list[ScannedPair]]) -> list[str]:
     """All that decides the pixels, but for the options; names are what random degradation is drawn by."""
     return [
         f"{split}/{item.pair.name}/{item.low.digest if item.low else ''}/{item.high.digest}"

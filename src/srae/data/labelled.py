@@ -28,7 +28,7 @@ READERS = {"mnist": "MNIST", "fashion_mnist": "FashionMNIST", "cifar10": "CIFAR1
 _LUMA = np.array(LUMA)  # as Pillow's convert("L")
 
 
-class Labelled(NamedTuple):
+class LabelledImages(NamedTuple):
     """The pictures of one split."""
 
     pixels: np.ndarray
@@ -37,9 +37,9 @@ class Labelled(NamedTuple):
     """int64 (N,)"""
     names: Sequence[str]
 
-    def take(self, indices: Sequence[int]) -> Labelled:
+    def take(self, indices: Sequence[int]) -> LabelledImages:
         chosen = np.asarray(indices, np.int64)
-        return Labelled(self.pixels[chosen], self.labels[chosen], [self.names[index] for index in indices])
+        return LabelledImages(self.pixels[chosen], self.labels[chosen], [self.names[index] for index in indices])
 
 
 def open_labelled(options: TorchvisionConfig, *, whole: bool = False, undivided: bool = False) -> Data:
@@ -63,13 +63,13 @@ def open_labelled(options: TorchvisionConfig, *, whole: bool = False, undivided:
 def open_textures(options: LabelledConfig, missing: Path, side: int) -> Data:
     """What is trained on where the folder is missing: crops of the demo pictures."""
     parts, classes = read_textures(side)
-    named = {split: Labelled(*part, [str(i) for i in range(len(part[1]))]) for split, part in parts.items()}
+    named = {split: LabelledImages(*part, [str(i) for i in range(len(part[1]))]) for split, part in parts.items()}
     note = f"{missing} is not there: training on crops of {len(classes)} built-in pictures"
     return to_data("demo_textures", named, classes, options, [note])
 
 
 def to_data(
-    name: str, parts: Mapping[str, Labelled], classes: list[str], options: LabelledConfig, notes: list[str]
+    name: str, parts: Mapping[str, LabelledImages], classes: list[str], options: LabelledConfig, notes: list[str]
 ) -> Data:
     """Splits of one size as `Data`; for a missing val stands the first that there is, for a missing train val."""
     limited = {
@@ -106,7 +106,7 @@ def balance(labels: np.ndarray, per_class: int) -> list[int]:
     return [int(index) for group in groups for index in np.resize(group, per_class)]
 
 
-def _read(name: str, folder: Path) -> tuple[Labelled, Labelled, list[str]]:
+def _read(name: str, folder: Path) -> tuple[LabelledImages, LabelledImages, list[str]]:
     import torchvision.datasets
 
     reader = getattr(torchvision.datasets, READERS[name])
@@ -119,7 +119,7 @@ def _read(name: str, folder: Path) -> tuple[Labelled, Labelled, list[str]]:
             labels = np.asarray(data.targets, np.int64)
             if labels.min() < 0 or labels.max() >= len(data.classes):
                 raise ValueError(f"a label beyond its {len(data.classes)} classes")
-            found.append(Labelled(pixels, labels, [str(i) for i in range(len(pixels))]))
+            found.append(LabelledImages(pixels, labels, [str(i) for i in range(len(pixels))]))
     except Exception as error:  # torchvision's readers raise almost anything on damaged files
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         remedy = f"data.folder must hold what torchvision.datasets.{READERS[name]} reads (root=...)"
@@ -127,7 +127,7 @@ def _read(name: str, folder: Path) -> tuple[Labelled, Labelled, list[str]]:
     return found[0], found[1], [str(c) for c in data.classes]
 
 
-def _to_split(part: Labelled, options: LabelledConfig) -> Split:
+def _to_split(part: LabelledImages, options: LabelledConfig) -> Split:
     pixels, labels, names = part
     if options.channels == "L" and pixels.shape[3] == 3:
         pixels = (pixels @ _LUMA).round().astype(np.uint8)[..., None]

@@ -27,7 +27,7 @@ Sides = dict[str, tuple[Path | None, Path | None]]
 
 
 @dataclass
-class Found:
+class PairListing:
     """Pairs by split; split "" when there is none on disk."""
 
     layout: str
@@ -41,7 +41,7 @@ class Found:
 
 def find_pairs(
     folder: Path | None = None, low: Path | None = None, high: Path | None = None, *, high_only: bool = False
-) -> Found:
+) -> PairListing:
     """All pairs under a folder, in a CSV, or in the two folders `low` and `high`.
 
     Args:
@@ -54,31 +54,37 @@ def find_pairs(
         return _from_list(folder)
     if folder is None:
         assert low is not None and high is not None
-        found = Found("two folders")
+        found = PairListing("two folders")
         sides = _cross(low, high, found)
     else:
-        found = Found("")
+        found = PairListing("")
         sides = _sides_of(folder, found, high_only)
     for split in (split for split in ("", *SPLITS) if split in sides):
         low_folder, high_folder = sides[split]
-        lows = [] if high_only else _entries(low_folder, found)
-        highs = _entries(high_folder, found)
         if high_only:
-            found.splits[split] = [Pair(name_of(entry), None, entry.path) for entry in highs]
-        elif low_folder is None or high_folder is None:
-            side = "low" if low_folder is None else "high"
-            present = low_folder or high_folder
-            assert present is not None
-            found.problems.append(
-                Problem(split, show(present, folder), f"no folder beside it for the {side} side", "add it")
-            )
+            found.splits[split] = [Pair(name_of(entry), None, entry.path) for entry in _entries(high_folder, found)]
+        elif low_folder and high_folder:
+            _match_folders(split, low_folder, high_folder, folder, found)
         else:
-            pairs, problems, rule = match(split, lows, highs, folder)
-            found.splits[split] = pairs
-            found.problems += problems
-            if pairs and rule not in found.rules:
-                found.rules.append(rule)
+            _tell_missing(split, low_folder, high_folder, folder, found)
     return found
+
+
+def _match_folders(split: str, low: Path, high: Path, root: Path | None, found: PairListing) -> None:
+    pairs, problems, rule = match(split, _entries(low, found), _entries(high, found), root)
+    found.splits[split] = pairs
+    found.problems += problems
+    if pairs and rule not in found.rules:
+        found.rules.append(rule)
+
+
+def _tell_missing(split: str, low: Path | None, high: Path | None, root: Path | None, found: PairListing) -> None:
+    """Of a split that has a folder for one side only."""
+    for folder in (low, high):
+        _entries(folder, found)  # what is passed over counts all the same
+    side, present = ("low", high) if low is None else ("high", low)
+    assert present is not None
+    found.problems.append(Problem(split, show(present, root), f"no folder beside it for the {side} side", "add it"))
 
 
 def _subfolders(folder: Path) -> list[Path]:
@@ -98,7 +104,7 @@ def _side_of(name: str) -> str | None:
     return None if low == high else "low" if low else "high"
 
 
-def _subfolders_by(meaning: Callable[[str], str | None], folder: Path, found: Found) -> dict[str, Path]:
+def _subfolders_by(meaning: Callable[[str], str | None], folder: Path, found: PairListing) -> dict[str, Path]:
     """Subfolders whose names mean something; the first where two mean the same, which is a problem."""
     result: dict[str, Path] = {}
     for path in _subfolders(folder):
@@ -111,7 +117,7 @@ def _subfolders_by(meaning: Callable[[str], str | None], folder: Path, found: Fo
     return result
 
 
-def _sides_of(folder: Path, found: Found, high_only: bool) -> Sides:
+def _sides_of(folder: Path, found: PairListing, high_only: bool) -> Sides:
     splits = _subfolders_by(_split_of, folder, found)
     inner = {split: _subfolders_by(_side_of, path, found) for split, path in splits.items()}
     if any(inner.values()):
@@ -125,7 +131,7 @@ def _sides_of(folder: Path, found: Found, high_only: bool) -> Sides:
     found.layout = "high side alone"
     if high_only:
         return {split: (None, path) for split, path in splits.items()} or {"": (None, folder)}
-    if not _entries(folder, Found("")):
+    if not _entries(folder, PairListing("")):
         raise DataError("no pictures", str(folder), "PNG, JPEG, WebP, BMP or TIFF in train/low_res, train/high_res ...")
     raise DataError(
         "no pairs: these folders do not say which pictures are low and which are high",
@@ -134,7 +140,7 @@ def _sides_of(folder: Path, found: Found, high_only: bool) -> Sides:
     )
 
 
-def _cross(low: Path | None, high: Path, found: Found) -> Sides:
+def _cross(low: Path | None, high: Path, found: PairListing) -> Sides:
     """Two folders that hold either pictures or split folders."""
     low_splits = _subfolders_by(_split_of, low, found) if low else {}
     high_splits = _subfolders_by(_split_of, high, found)
@@ -143,7 +149,7 @@ def _cross(low: Path | None, high: Path, found: Found) -> Sides:
     return {"": (low, high)}
 
 
-def _entries(folder: Path | None, found: Found) -> list[Entry]:
+def _entries(folder: Path | None, found: PairListing) -> list[Entry]:
     """Pictures directly in a folder, else those one folder deeper."""
     if folder is None:
         return []
@@ -161,8 +167,8 @@ def _entries(folder: Path | None, found: Found) -> list[Entry]:
     return entries
 
 
-def _from_list(path: Path) -> Found:
-    found = Found("list")
+def _from_list(path: Path) -> PairListing:
+    found = PairListing("list")
     for split, pair in read_list(path, _split_of, _side_of, found.problems):
         found.splits.setdefault(split, []).append(pair)
     if "" in found.splits and len(found.splits) > 1:

@@ -30,7 +30,7 @@ import torch
 from srae.data.store import Store
 from srae.errors import ResourceError, RunBusyError
 from srae.files import atomic_write, is_orphan, sweep_orphans, temporary_name
-from srae.locks import Lock, lock_file
+from srae.runs.locks import Lock, lock_file
 
 FORMAT = 1
 """Another one when the file, or what is done to pictures before they get here, changes."""

@@ -100,15 +100,15 @@ def match(
 
 
 def name_of(entry: Entry) -> str:
-    return printable(f"{entry.group}/{entry.path.name}" if entry.group else entry.path.name)
+    return escape_name(f"{entry.group}/{entry.path.name}" if entry.group else entry.path.name)
 
 
 def show(path: Path, root: Path | None) -> str:
     """The path as the user should read it: inside `root` relative to it."""
-    return printable(path.relative_to(root).as_posix() if root and path.is_relative_to(root) else str(path))
+    return escape_name(path.relative_to(root).as_posix() if root and path.is_relative_to(root) else str(path))
 
 
-def printable(name: str) -> str:
+def escape_name(name: str) -> str:
     """A name for every terminal, CSV and JSON: bytes beyond UTF-8 and control characters become backslash escapes."""
     text = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     return re.sub(r"[\x00-\x1f\x7f-\x9f]", lambda found: f"\\x{ord(found[0]):02x}", text)

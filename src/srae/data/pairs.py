@@ -17,7 +17,7 @@ from srae.data.intake import find_misfits, pixel_reader, take_in
 from srae.data.layouts import SPLITS, find_pairs
 from srae.data.low_side import describe_copies, describe_low_side
 from srae.data.matching import Pair, Problem
-from srae.data.scan import Scanned, raise_problems, scan
+from srae.data.scan import ScannedPair, raise_problems, scan
 from srae.data.splits import set_aside, split_by_name
 from srae.errors import DataError
 
@@ -72,7 +72,7 @@ def open_pairs(options: PairsConfig, *, whole: bool = False, undivided: bool = F
 
 
 @dataclass(frozen=True)
-class Chosen:
+class SplitChoice:
     """Which pairs are in which split, before any is read."""
 
     layout: str
@@ -91,7 +91,7 @@ def choose_splits(
     *,
     whole: bool = False,
     undivided: bool = False,
-) -> Chosen:
+) -> SplitChoice:
     """Find the pairs and settle the splits: those on disk, else by name; then test_from_val; then limit.
 
     Args:
@@ -117,14 +117,14 @@ def choose_splits(
             remedy = "add pictures, or leave out the split folders: srae then splits by file name"
             problems.append(Problem(split, split, "no pictures", remedy))
     splits = {split: splits[split][: options.limit] for split in SPLITS if split in splits}
-    return Chosen(found.layout, found.rules, splits, problems, found.ignored, notes)
+    return SplitChoice(found.layout, found.rules, splits, problems, found.ignored, notes)
 
 
 def _passed_over(count: int) -> list[str]:
     return [f"{count} entries passed over, they are no pictures"] if count else []
 
 
-def _leaks(scanned: Mapping[str, list[Scanned]]) -> list[str]:
+def _leaks(scanned: Mapping[str, list[ScannedPair]]) -> list[str]:
     train = {item.high.digest for item in scanned.get("train", [])}
     counts = {split: sum(item.high.digest in train for item in scanned.get(split, [])) for split in ("val", "test")}
     return [

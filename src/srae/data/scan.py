@@ -34,7 +34,7 @@ class Facts:
 
 
 @dataclass(frozen=True)
-class Scanned:
+class ScannedPair:
     pair: Pair
     low: Facts | None
     """None when the low side is made from the high side."""
@@ -49,7 +49,7 @@ Keep = Callable[[str, int, np.ndarray | None, np.ndarray], None]
 
 def scan(
     splits: Mapping[str, list[Pair]], read: Reader, root: Path | None, keep: Keep | None = None
-) -> tuple[dict[str, list[Scanned]], list[Problem]]:
+) -> tuple[dict[str, list[ScannedPair]], list[Problem]]:
     """Every pair that can be read, and a problem for every file that cannot, or has a wrong size.
 
     Args:
@@ -60,7 +60,7 @@ def scan(
     """
     jobs = [(split, index, pair) for split, pairs in splits.items() for index, pair in enumerate(pairs)]
 
-    def look(job: tuple[str, int, Pair]) -> Scanned | list[Problem]:
+    def look(job: tuple[str, int, Pair]) -> ScannedPair | list[Problem]:
         split, index, pair = job
         facts: list[Facts] = []
         problems: list[Problem] = []
@@ -77,12 +77,12 @@ def scan(
         low, high = facts[0] if pair.low else None, facts[-1]
         if keep and high.pixels is not None:
             keep(split, index, low.pixels if low else None, high.pixels)
-        return Scanned(pair, low and replace(low, pixels=None), replace(high, pixels=None))
+        return ScannedPair(pair, low and replace(low, pixels=None), replace(high, pixels=None))
 
-    scanned: dict[str, list[Scanned]] = {split: [] for split in splits}
+    scanned: dict[str, list[ScannedPair]] = {split: [] for split in splits}
     problems: list[Problem] = []
     for (split, _, _), result in zip(jobs, in_threads(look, jobs, "decoding pictures"), strict=True):
-        if isinstance(result, Scanned):
+        if isinstance(result, ScannedPair):
             scanned[split].append(result)
         else:
             problems += result
@@ -112,7 +112,7 @@ def raise_problems(problems: list[Problem], source: Path) -> None:
     raise DataError(f"{len(problems)} problems in {source}", "\n".join(lines), remedy)
 
 
-def scale_of(item: Scanned) -> int | None:
+def scale_of(item: ScannedPair) -> int | None:
     """How many times larger the high side is, or None when that is not one whole number."""
     assert item.low is not None
     (height, width), (high_height, high_width) = item.low.size, item.high.size
@@ -120,34 +120,48 @@ def scale_of(item: Scanned) -> int | None:
     return scale if scale and (height * scale, width * scale) == (high_height, high_width) else None
 
 
-def _judge_sizes(scanned: Mapping[str, list[Scanned]], root: Path | None) -> list[Problem]:
-    pairs = [(split, item) for split, items in scanned.items() for item in items if item.low is not None]
-    scales = Counter(scale for _, item in pairs if (scale := scale_of(item)))
-    common = scales.most_common(1)[0][0] if scales else None
+def _judge_sizes(scanned: Mapping[str, list[ScannedPair]], root: Path | None) -> list[Problem]:
+    """Pairs whose sides do not differ by the one whole factor of the folder."""
+    pairs = [item for items in scanned.values() for item in items if item.low is not None]
+    scales = Counter(scale for item in pairs if (scale := scale_of(item)))
+    common, count = scales.most_common(1)[0] if scales else (None, 0)
+    most = f"{count} of {len(pairs)} pairs have {common}"
     problems = []
     for split, items in scanned.items():
-        larger = [item for item in items if item.low and item.low.size > item.high.size and not scale_of(item)]
-        if len(larger) > 1 and len(larger) == len(items):
-            low_path = larger[0].pair.low
+        shrunk = [item for item in items if _is_shrunk(item)]
+        if len(shrunk) > 1 and len(shrunk) == len(items):
+            low_path = shrunk[0].pair.low
             assert low_path is not None
             what = f"the low side is larger than the high side in all {len(items)} pairs: folders swapped"
             problems.append(Problem(split, show(low_path.parent, root), what, "swap the names of the two folders"))
             continue
         for item in items:
-            if item.low is None:
-                continue
-            scale = scale_of(item)
-            sizes = f"low {_size(item.low)}, high {_size(item.high)}"
-            where = show(item.pair.high, root)
-            if item in larger:
-                problems.append(Problem(split, where, f"low is larger than high: {sizes}", "swap the two files"))
-            elif scale is None:
-                what = f"sizes do not differ by one whole factor: {sizes}"
-                problems.append(Problem(split, where, what, "crop or resize one of the two"))
-            elif scale != common:
-                what = f"scale {scale} ({sizes}), but {scales[common or 0]} of {len(pairs)} pairs have {common}"
-                problems.append(Problem(split, where, what, "keep one scale in a folder"))
+            if item.low is not None and (wrong := _judge_size(item, common, most)):
+                problems.append(Problem(split, show(item.pair.high, root), *wrong))
     return problems
+
+
+def _is_shrunk(item: ScannedPair) -> bool:
+    """Whether the low side is the larger one."""
+    return item.low is not None and item.low.size > item.high.size and not scale_of(item)
+
+
+def _judge_size(item: ScannedPair, common: int | None, most: str) -> tuple[str, str] | None:
+    """What is wrong with the sizes of a pair, and how to mend it.
+
+    Args:
+        common: the scale of most pairs.
+        most: how many these are, in words.
+    """
+    assert item.low is not None
+    scale, sizes = scale_of(item), f"low {_size(item.low)}, high {_size(item.high)}"
+    if _is_shrunk(item):
+        return f"low is larger than high: {sizes}", "swap the two files"
+    if scale is None:
+        return f"sizes do not differ by one whole factor: {sizes}", "crop or resize one of the two"
+    if scale != common:
+        return f"scale {scale} ({sizes}), but {most}", "keep one scale in a folder"
+    return None
 
 
 def _size(facts: Facts) -> str:

@@ -31,7 +31,7 @@ _BAND = 512  # rows copied at a time
 _pillow_globals = threading.Lock()
 
 
-class Decoded(NamedTuple):
+class DecodedImage(NamedTuple):
     """Pixels uint8 or uint16 (H, W, C), upright: C is 1 grey, 2 grey and alpha, 3 RGB, 4 RGB and alpha."""
 
     pixels: np.ndarray
@@ -52,7 +52,7 @@ def _pillow_quiet() -> Iterator[None]:
             Image.MAX_IMAGE_PIXELS = limit
 
 
-def decode(data: bytes | Path, name: str, *, max_pixels: int = MAX_PIXELS, frame: int | None = None) -> Decoded:
+def decode(data: bytes | Path, name: str, *, max_pixels: int = MAX_PIXELS, frame: int | None = None) -> DecodedImage:
     """One picture from a file or its bytes.
 
     Args:
@@ -93,7 +93,7 @@ def _unreadable(error: Exception, name: str) -> DataError:
     return DataError(f"damaged picture: {reason}", name, "replace or remove the file")
 
 
-def _decode(file: IO[bytes], name: str, max_pixels: int, frame: int | None) -> Decoded:
+def _decode(file: IO[bytes], name: str, max_pixels: int, frame: int | None) -> DecodedImage:
     image = _open(file, name, max_pixels, frame)
     deep = _find_deep(image, name)
     image.load()
@@ -113,7 +113,7 @@ def _decode(file: IO[bytes], name: str, max_pixels: int, frame: int | None) -> D
         pixels = _add_low_bytes(pixels, _open(file, name, max_pixels, frame), deep)
     elif deep:
         pixels = pixels.view(">u2").astype(np.uint16)  # bytes of a pixel: high, low, high, low
-    return Decoded(_turn(pixels, method), icc or None, exif, dpi)
+    return DecodedImage(_orient(pixels, method), icc or None, exif, dpi)
 
 
 def _open(file: IO[bytes], name: str, max_pixels: int, frame: int | None) -> Image.Image:
@@ -165,7 +165,7 @@ def _read_exif(image: Image.Image) -> tuple[int, bytes | None]:
     return orientation, exif
 
 
-def _turn(pixels: np.ndarray, orientation: int) -> np.ndarray:
+def _orient(pixels: np.ndarray, orientation: int) -> np.ndarray:
     """Upright, by the value of the EXIF tag."""
     if orientation not in range(2, 9):
         return pixels
@@ -251,7 +251,7 @@ def _with_key(pixels: np.ndarray, key: tuple[int, ...]) -> np.ndarray:
 # ------------------------------------------------------------------ 16-bit colour
 
 
-class _Deep(NamedTuple):
+class _DeepColor(NamedTuple):
     """How to get the second byte of 16-bit colour, of which Pillow keeps the first.
 
     Pillow's unpackers for 16 bits take the more significant byte of each
@@ -271,7 +271,7 @@ class _Deep(NamedTuple):
 _OTHER = {"16B": "16L", "16L": "16B", "16N": "16B" if sys.byteorder == "little" else "16L"}
 
 
-def _find_deep(image: Image.Image, name: str) -> _Deep | None:
+def _find_deep(image: Image.Image, name: str) -> _DeepColor | None:
     """How to read an opened picture with 16-bit colour, now ready to be loaded; None for all others."""
     if image.format not in ("PNG", "TIFF") or image.mode not in ("RGB", "RGBA") or not _tiles(image):
         return None
@@ -285,14 +285,14 @@ def _find_deep(image: Image.Image, name: str) -> _Deep | None:
     layout, _, order = _unpacker(_tiles(image)[0]).partition(";")
     if layout == "LA":  # read as four bytes a pixel: both of grey, both of alpha
         _set_unpacker(image, "RGBA")
-        return _Deep(None)
+        return _DeepColor(None)
     if order not in _OTHER:
         return None
     premultiplied = layout == "RGBa"
     if premultiplied:  # Pillow would divide by alpha in 8 bits
         layout = "RGBA"
         _set_unpacker(image, f"{layout};{order}")
-    return _Deep(f"{layout};{_OTHER[order]}", premultiplied)
+    return _DeepColor(f"{layout};{_OTHER[order]}", premultiplied)
 
 
 def _tiles(image: Image.Image) -> list[ImageFile._Tile]:
@@ -309,7 +309,7 @@ def _set_unpacker(image: Image.Image, raw: str) -> None:
     ]
 
 
-def _add_low_bytes(pixels: np.ndarray, image: Image.Image, deep: _Deep) -> np.ndarray:
+def _add_low_bytes(pixels: np.ndarray, image: Image.Image, deep: _DeepColor) -> np.ndarray:
     """uint16 (H, W, 3|4) with the high bytes, and the opened picture once more -> all bytes."""
     assert deep.low is not None
     key = image.info.get("transparency")

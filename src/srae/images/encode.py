@@ -77,7 +77,7 @@ def to_image(pixels: np.ndarray) -> Image.Image:
     return Image.fromarray(np.ascontiguousarray(pixels))
 
 
-class _Plain(io.RawIOBase):
+class _PlainFile(io.RawIOBase):
     """A file that Pillow cannot reach behind: writing past our back it takes a full disk for an encoder's error."""
 
     def __init__(self, file: BinaryIO) -> None:
@@ -103,7 +103,7 @@ def _write_with_pillow(file: BinaryIO, kind: str, pixels: np.ndarray, extra: dic
     image = to_image(pixels)
     if image.mode == "RGBX" and kind == "BMP":
         image = image.convert("RGB")
-    image.save(cast(BinaryIO, _Plain(file)), format=kind, **options)
+    image.save(cast(BinaryIO, _PlainFile(file)), format=kind, **options)
 
 
 # --------------------------------------------------------------------------- TIFF

@@ -8,6 +8,10 @@ features of its level (copied features come first in the concatenation).
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -75,60 +79,36 @@ class ConvAutoencoder(nn.Module):
         super().__init__()
         if in_shape != out_shape:
             raise ValueError(f"input {in_shape} and target {out_shape} differ; this network keeps the size")
-        depth = len(channels)
-        kernels, strides = per_layer(kernel, depth, "kernel"), per_layer(stride, depth, "stride")
-        paddings, pools = per_layer(padding, depth, "padding"), per_layer(pool, depth, "pool")
-        acts: list[Activation] = per_layer(decoder_activations or activation, depth, "decoder_activations")
+        levels = _plan_levels(in_shape, channels, kernel=kernel, stride=stride, padding=padding, pool=pool)
+        acts: list[Activation] = per_layer(decoder_activations or activation, len(levels), "decoder_activations")
         self.low, self.high = value_range or (0.0, 1.0)
         self.skips = skips
+        self.receptive_radius, self.multiple_of = _reach(levels)
 
-        widths, height_width = [in_shape[0], *channels], in_shape[1:]
-        before_pool: list[tuple[int, int]] = []
+        # The order in which layers are built is that of their random weights and of the checkpoint's keys.
         self.encoder, self.pools = nn.ModuleList(), nn.ModuleList()
-        self.receptive_radius, self.multiple_of = 0, 1
-        inputs: list[tuple[int, int]] = []
-        for i in range(depth):
-            conv = build_conv(widths[i], widths[i + 1], kernels[i], strides[i], paddings[i])
+        for level in levels:
+            conv = build_conv(level.inputs, level.outputs, level.kernel, level.stride, level.padding)
             self.encoder.append(_layer(conv, activation, batch_norm, dropout))
-            self.pools.append(nn.MaxPool2d(pools[i]) if pools[i] > 1 else nn.Identity())
-            inputs.append(height_width)
-            height_width = conv_size(height_width, kernels[i], strides[i], paddings[i])
-            before_pool.append(height_width)
-            height_width = (height_width[0] // pools[i], height_width[1] // pools[i])
-            if min(height_width) < 1:
-                raise ValueError(f"layer {i + 1} has nothing left of a {in_shape[1]}x{in_shape[2]} input")
-            self.receptive_radius += 2 * kernels[i] * self.multiple_of  # there and back
-            self.multiple_of *= strides[i] * pools[i]
-            self.receptive_radius += pools[i] * self.multiple_of * (pools[i] > 1)
+            self.pools.append(nn.MaxPool2d(level.pool) if level.pool > 1 else nn.Identity())
 
         self.latent_activation = build_activation(latent_activation)
-        self.code_shape = (channels[-1], *height_width)
-        code = channels[-1] * height_width[0] * height_width[1]
+        self.code_shape = (levels[-1].outputs, *levels[-1].pooled)
+        code = math.prod(self.code_shape)
         self.to_latent = nn.Linear(code, latent) if latent else nn.Identity()
         self.from_latent = nn.Linear(latent, code) if latent else nn.Identity()
         self.has_latent = latent is not None
 
         self.decoder = nn.ModuleList()
-        for i in reversed(range(depth)):
-            extra = tuple(
-                wanted - transposed_size(size, kernels[i], strides[i], paddings[i])
-                for wanted, size in zip(inputs[i], before_pool[i], strict=True)
-            )
-            if extra[0] != extra[1] or not 0 <= extra[0] < max(strides[i], 2):
-                raise ValueError(f"layer {i + 1} cannot be mirrored: {before_pool[i]} back to {inputs[i]}")
-            copied = widths[i + 1] if skips else 0
-            conv_back = build_transposed_conv(
-                widths[i + 1] + copied, widths[i], kernels[i], strides[i], paddings[i], extra[0]
-            )
-            plain = plain_output and i == 0
-            act = acts[depth - 1 - i]
-            layer = nn.Sequential(conv_back) if plain else _layer(conv_back, act, batch_norm, dropout)
-            self.decoder.append(layer)
+        for level, act in zip(reversed(levels), acts, strict=True):
+            conv_back = _build_mirror(level, copied=level.outputs if skips else 0)
+            plain = plain_output and level is levels[0]
+            self.decoder.append(nn.Sequential(conv_back) if plain else _layer(conv_back, act, batch_norm, dropout))
         self.output_activation = build_activation(output_activation)
 
         # A Linear fixes the size.  So does a kernel half as wide as its input: in
         # training most of its window was beyond the border or at the same place.
-        wide = any(2 * k >= min(size) for k, size in zip(kernels, inputs, strict=True))
+        wide = any(2 * level.kernel >= min(level.size) for level in levels)
         self.fixed_size = in_shape[1:] if latent or wide else None
 
     def forward(self, input: Tensor) -> Tensor:
@@ -150,6 +130,76 @@ class ConvAutoencoder(nn.Module):
             x = layer(torch.cat((copy, x), dim=1) if self.skips else x)
         x = self.output_activation(x)
         return from_range(x, self.low, self.high)
+
+
+class _Level(NamedTuple):
+    """A layer of the encoder and its mirror in the decoder; sizes are (height, width) in pixels of the level."""
+
+    inputs: int
+    outputs: int
+    """Channels of the encoder's layer."""
+    kernel: int
+    stride: int
+    padding: int
+    pool: int
+    size: tuple[int, int]
+    """Of its input."""
+    convolved: tuple[int, int]
+    """After the convolution, before the pool."""
+    pooled: tuple[int, int]
+
+
+def _plan_levels(
+    in_shape: tuple[int, int, int], channels: Sequence[int], **options: int | Sequence[int]
+) -> list[_Level]:
+    """First to last.
+
+    Args:
+        options: `kernel`, `stride`, `padding`, `pool`; one for all levels or one per level.
+
+    Raises:
+        ValueError: an option has too few or too many entries, or a layer leaves nothing.
+    """
+    each = [per_layer(value, len(channels), name) for name, value in options.items()]
+    levels, size, inputs = list[_Level](), in_shape[1:], in_shape[0]
+    for i, (outputs, kernel, stride, padding, pool) in enumerate(zip(channels, *each, strict=True)):
+        convolved = conv_size(size, kernel, stride, padding)
+        pooled = (convolved[0] // pool, convolved[1] // pool)
+        if min(pooled) < 1:
+            raise ValueError(f"layer {i + 1} has nothing left of a {in_shape[1]}x{in_shape[2]} input")
+        levels.append(_Level(inputs, outputs, kernel, stride, padding, pool, size, convolved, pooled))
+        inputs, size = outputs, pooled
+    for i, level in reversed(list(enumerate(levels))):
+        extra = _extra(level)
+        if extra[0] != extra[1] or not 0 <= extra[0] < max(level.stride, 2):
+            raise ValueError(f"layer {i + 1} cannot be mirrored: {level.convolved} back to {level.size}")
+    return levels
+
+
+def _extra(level: _Level) -> tuple[int, int]:
+    """Rows and columns that the transposed convolution lacks to give back the size of the level's input."""
+    height, width = (
+        wanted - transposed_size(size, level.kernel, level.stride, level.padding)
+        for wanted, size in zip(level.size, level.convolved, strict=True)
+    )
+    return height, width
+
+
+def _reach(levels: Sequence[_Level]) -> tuple[int, int]:
+    """Receptive radius, and of what the input's sides must be multiples, in pixels of the input."""
+    radius, multiple = 0, 1
+    for level in levels:
+        radius += 2 * level.kernel * multiple  # there and back
+        multiple *= level.stride * level.pool
+        radius += level.pool * multiple * (level.pool > 1)
+    return radius, multiple
+
+
+def _build_mirror(level: _Level, copied: int) -> nn.ConvTranspose2d:
+    """Args: copied: channels that come from the encoder beside those of the layer below."""
+    return build_transposed_conv(
+        level.outputs + copied, level.inputs, level.kernel, level.stride, level.padding, _extra(level)[0]
+    )
 
 
 def _layer(conv: nn.Conv2d | nn.ConvTranspose2d, activation: str, batch_norm: bool, dropout: float) -> nn.Sequential:

@@ -6,11 +6,13 @@ The upper bounds are far beyond any use: with them a hostile checkpoint cannot a
 from __future__ import annotations
 
 import inspect
+import re
+import textwrap
 from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model
 
 from srae.errors import explain_problem
 
@@ -49,6 +51,31 @@ def model_options(build: Callable[..., Any]) -> dict[str, inspect.Parameter]:
         for key, p in signature.parameters.items()
         if p.kind is p.KEYWORD_ONLY and key not in ("in_shape", "out_shape")
     }
+
+
+def options_schema(build: Callable[..., Any]) -> dict[str, Any]:
+    """JSON Schema of a config's ``model`` section for this network: its name and its options."""
+    sentences = read_argument_sentences(build.__doc__ or "")
+    properties: dict[str, Any] = {"name": True}
+    required = []
+    for option, parameter in model_options(build).items():
+        properties[option] = TypeAdapter(parameter.annotation).json_schema()
+        if option in sentences:
+            properties[option]["description"] = sentences[option]
+        if parameter.default is parameter.empty:
+            required.append(option)
+        else:
+            properties[option]["default"] = parameter.default
+    return {"properties": properties, "required": required, "additionalProperties": False}
+
+
+def read_argument_sentences(docstring: str) -> dict[str, str]:
+    """``{argument: sentence}`` of the Args section of a docstring."""
+    section = re.search(r"^ *Args:\n(.*?)(?:\n\s*\n|\Z)", docstring, re.DOTALL | re.MULTILINE)
+    if not section:
+        return {}
+    entries = re.split(r"^(\w+): ", textwrap.dedent(section.group(1)), flags=re.MULTILINE)
+    return {name: " ".join(text.split()) for name, text in zip(entries[1::2], entries[2::2], strict=True)}
 
 
 @cache

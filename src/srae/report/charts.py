@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
@@ -130,41 +131,60 @@ def draw_levels(
     Returns:
         The factor, or nothing where there was nothing to draw: no full grid of two factors or more, or too many lines.
     """
-    known = _measured(variants, score)
-    factors = find_factors([v.runs[0] for v in known]) if known else {}
-    names = {key: list(dict.fromkeys(map(_level, levels))) for key, levels in factors.items()}
-    if len(names) < 2 or math.prod(map(len, names.values())) != len(known):
-        return ""
-    across = max(names, key=lambda key: len(names[key]))
-    others = [key for key in names if key != across]
-    lines: dict[tuple[str, ...], dict[str, Variant]] = {}
-    for i, variant in enumerate(known):
-        place = {key: _level(levels[i]) for key, levels in factors.items()}
-        lines.setdefault(tuple(place[key] for key in others), {})[place[across]] = variant
-    if len(lines) > len(COLORS):
+    grid = _arrange(_measured(variants, score))
+    if grid is None:
         return ""
     figure, axes = new_figure()
-    shades = len(names[others[-1]]) if len(others) > 1 else 1  # the last factor is told by the line's style
-    for number, (levels, points) in enumerate(lines.items()):
-        rows = [points[level].row for level in names[across]]
-        label = ", ".join(f"{key.rsplit('.', 1)[-1]} {level}" for key, level in zip(others, levels, strict=True))
+    shades = len({levels[-1] for levels in grid.lines}) if len(grid.others) > 1 else 1
+    for number, (levels, points) in enumerate(grid.lines.items()):
+        rows = [points[level].row for level in grid.levels]
+        label = ", ".join(f"{key.rsplit('.', 1)[-1]} {level}" for key, level in zip(grid.others, levels, strict=True))
         axes.errorbar(
             range(len(rows)), [row[score.column] for row in rows],
             yerr=[row[f"{score.column}_half_width"] or 0 for row in rows], label=plain(label),
+            # the last factor is told by the line's style
             color=COLORS[number // shades], linestyle=("-", "--", ":", "-.")[number % shades % 4],
             marker=MARKERS[number % len(MARKERS)], capsize=3, linewidth=1.4, markersize=5,
         )  # fmt: skip
     if baseline:
         label = _line_label(*baseline, score, words)
         axes.axhline(baseline[1], color=BASELINE, linestyle=":", linewidth=1.4, label=label)
-    axes.set_xticks(range(len(names[across])), [_fold(name, 24) for name in names[across]])
-    axes.set(xlabel=plain(across), ylabel=words[f"{score.metric}_mean_axis"])
+    axes.set_xticks(range(len(grid.levels)), [_fold(name, 24) for name in grid.levels])
+    axes.set(xlabel=plain(grid.across), ylabel=words[f"{score.metric}_mean_axis"])
     axes.margins(x=0.08)
     if score.is_share:
         show_shares(axes.yaxis)
     draw_legend(figure, axes)
     save_figure(figure, stem, FORMATS)
-    return across
+    return grid.across
+
+
+class _Grid(NamedTuple):
+    """A full grid of factors as lines over the levels of one."""
+
+    across: str
+    """The factor that has most levels."""
+    levels: list[str]
+    """Its levels."""
+    others: list[str]
+    """The other factors."""
+    lines: dict[tuple[str, ...], dict[str, Variant]]
+    """A level of each of the others -> level of the first -> what was measured there."""
+
+
+def _arrange(known: Sequence[Variant]) -> _Grid | None:
+    """None where the variants are no full grid of two factors or more, or would be too many lines."""
+    factors = find_factors([v.runs[0] for v in known]) if known else {}
+    names = {key: list(dict.fromkeys(map(_level, levels))) for key, levels in factors.items()}
+    if len(names) < 2 or math.prod(map(len, names.values())) != len(known):
+        return None
+    across = max(names, key=lambda key: len(names[key]))
+    others = [key for key in names if key != across]
+    lines: dict[tuple[str, ...], dict[str, Variant]] = {}
+    for i, variant in enumerate(known):
+        place = {key: _level(levels[i]) for key, levels in factors.items()}
+        lines.setdefault(tuple(place[key] for key in others), {})[place[across]] = variant
+    return _Grid(across, names[across], others, lines) if len(lines) <= len(COLORS) else None
 
 
 def _level(value: object) -> str:

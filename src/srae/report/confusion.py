@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from srae.report.canvas import FORMATS, plain, save_figure, shorten, show_shares
 from srae.report.classes import Answers
-from srae.report.section import Section
+from srae.report.section import ReportSection
 from srae.report.tables import Cell, Table, labelled_table
 from srae.report.words import Words
 
@@ -55,7 +55,7 @@ def draw_confusion(answers: Answers, variant: str, stem: Path, words: Words) -> 
     save_figure(figure, stem, FORMATS)
 
 
-def classes_table(section: Section, answers: Answers, words: Words) -> Table:
+def classes_table(section: ReportSection, answers: Answers, words: Words) -> Table:
     """Accuracy by class of all variants side by side; of many classes the hardest and the easiest."""
     names = list(answers.counts)
     accuracies = np.array([answers.accuracies(name) for name in names])
@@ -83,7 +83,7 @@ def classes_table(section: Section, answers: Answers, words: Words) -> Table:
     return labelled_table("classes", caption, section, heads, 1, rows, records, words)
 
 
-def pairs_table(section: Section, answers: Answers, words: Words) -> Table | None:
+def pairs_table(section: ReportSection, answers: Answers, words: Words) -> Table | None:
     """The pairs of classes that are taken for each other most often; None when nothing is."""
     pairs = answers.confused_pairs(PAIRS)
     if not pairs:

@@ -29,7 +29,7 @@ from srae.report.figures import draw_variants, panels_of
 from srae.report.predictions import draw_predictions, read_predictions
 from srae.report.published import published_table
 from srae.report.samples import choose_variants, draw_crops, find_crop, read_samples, with_outputs
-from srae.report.section import Section, describe_data, describe_protocol, file_in, make_sections
+from srae.report.section import ReportSection, describe_data, describe_protocol, file_in, make_sections
 from srae.report.sentences import Sentence, write_sentences
 from srae.report.sliders import MAX_SLIDER_SIDE, MAX_SLIDERS, data_uri, make_slider
 from srae.report.tables import (
@@ -37,7 +37,7 @@ from srae.report.tables import (
     cost_table,
     differences_table,
     metrics_table,
-    printable,
+    replace_surrogates,
     shares_table,
     tests_table,
     write_table,
@@ -59,11 +59,11 @@ MARKER_CORNERS = {
 
 
 @dataclass(frozen=True)
-class Said:
+class SectionText:
     """What a report says about one section."""
 
     heading: str
-    section: Section
+    section: ReportSection
     sentences: list[Sentence]
 
 
@@ -74,7 +74,7 @@ def write_report(
     parts: Collection[str] = tuple(PARTS),
     language: str = "en",
     title: str | None = None,
-) -> list[Said]:
+) -> list[SectionText]:
     """Figures, tables and `report.html` into a new or empty folder; returns what its sections say.
 
     Args:
@@ -95,11 +95,11 @@ def write_report(
     except OSError as error:
         raise resource_error(error, folder) from error
     text = render_page(views, sections, words, title)
-    write_text(folder / "report.html", printable(text))
-    return [Said(v["heading"], s, v["sentences"]) for s, v in zip(sections, views, strict=True)]
+    write_text(folder / "report.html", replace_surrogates(text))
+    return [SectionText(v["heading"], s, v["sentences"]) for s, v in zip(sections, views, strict=True)]
 
 
-def render_page(views: Sequence[dict], sections: Sequence[Section], words: Words, title: str | None) -> str:
+def render_page(views: Sequence[dict], sections: Sequence[ReportSection], words: Words, title: str | None) -> str:
     """The page with its own hashes in its policy."""
     parts = {name: _resource(f"template.{name}") for name in ("html", "css", "js")}
     names = [v.name for s in sections for v in s.variants]
@@ -134,7 +134,7 @@ class _Page:
         self._parts = [name for name in PARTS if name in parts]
         self._figure_numbers, self._table_numbers = count(1), count(1)
 
-    def view(self, section: Section) -> dict[str, Any]:
+    def view(self, section: ReportSection) -> dict[str, Any]:
         """What the template shows of a section."""
         words = self.words
         draw = {
@@ -154,7 +154,7 @@ class _Page:
             "swatches": {v.name: _swatch(v) for v in section.variants},
         }
 
-    def _results(self, section: Section) -> Iterator[dict[str, Any]]:
+    def _results(self, section: ReportSection) -> Iterator[dict[str, Any]]:
         words, stem, score = self.words, file_in(self.figures, "bars", section), section.score
         yield self._table(metrics_table(section, words), section)
         if draw_bars(section.variants, score, section.baseline, stem, words):
@@ -179,7 +179,7 @@ class _Page:
         if table := published_table(section, words):
             yield self._table(table, section)
 
-    def _curves(self, section: Section) -> Iterator[dict[str, Any]]:
+    def _curves(self, section: ReportSection) -> Iterator[dict[str, Any]]:
         begun = [v for v in section.variants if v.runs[0].rows]
         band = self.words["figure_band"] if any(len(v.runs) > 1 for v in section.variants) else ""
         charts = []
@@ -190,7 +190,7 @@ class _Page:
                 charts.append(self._chart(stem, self.words[f"figure_{panel.name}"].format(band=band), section))
         yield from _side_by_side(charts)
 
-    def _classes(self, section: Section) -> Iterator[dict[str, Any]]:
+    def _classes(self, section: ReportSection) -> Iterator[dict[str, Any]]:
         words, answers = self.words, section.answers
         if answers is None:
             return
@@ -209,7 +209,7 @@ class _Page:
             yield self._table(table, section)
         yield self._table(classes_table(section, answers, words), section)
 
-    def _cost(self, section: Section) -> Iterator[dict[str, Any]]:
+    def _cost(self, section: ReportSection) -> Iterator[dict[str, Any]]:
         yield self._table(cost_table(section, self.words), section)
         charts = []
         for cost in ("parameters", "multiply_adds", "seconds"):
@@ -219,7 +219,7 @@ class _Page:
                 charts.append(self._chart(stem, caption, section))
         yield from _side_by_side(charts)
 
-    def _looks(self, section: Section) -> Iterator[dict[str, Any]]:
+    def _looks(self, section: ReportSection) -> Iterator[dict[str, Any]]:
         yield from self._predictions(section)
         words = self.words
         variants, models = choose_variants(with_outputs(section.variants), section.score)
@@ -241,7 +241,7 @@ class _Page:
         number = words["figure"].format(number=next(self._figure_numbers))
         yield {"kind": "sliders", "sliders": sliders, "label": number, "caption": note}
 
-    def _predictions(self, section: Section) -> Iterator[dict[str, Any]]:
+    def _predictions(self, section: ReportSection) -> Iterator[dict[str, Any]]:
         words, answers = self.words, section.answers
         answered = [v for v in section.variants if answers and v.name in answers.counts]
         variants, models = choose_variants(answered, section.score)
@@ -255,7 +255,7 @@ class _Page:
         )
         yield self._figure(f"{stem}.png", caption, section, "strip")
 
-    def _settings(self, section: Section) -> Iterator[dict[str, Any]]:
+    def _settings(self, section: ReportSection) -> Iterator[dict[str, Any]]:
         if table := differences_table(section, self.words):
             yield self._table(table, section)
         for variant in section.variants:
@@ -263,14 +263,14 @@ class _Page:
                 name = self.words["config_of"].format(run=variant.name_of(variant.runs[0]))
                 yield {"kind": "config", "name": name, "text": text}
 
-    def _table(self, table: Table, section: Section) -> dict[str, Any]:
+    def _table(self, table: Table, section: ReportSection) -> dict[str, Any]:
         write_table(table, file_in(self.tables, table.name, section))
         return {"kind": "table", "table": table, "label": self.words["table"].format(number=next(self._table_numbers))}
 
-    def _chart(self, stem: Path, caption: str, section: Section) -> dict[str, Any]:
+    def _chart(self, stem: Path, caption: str, section: ReportSection) -> dict[str, Any]:
         return self._figure(f"{stem}.svg", caption, section, "chart")
 
-    def _figure(self, file: str, caption: str, section: Section, kind: str) -> dict[str, Any]:
+    def _figure(self, file: str, caption: str, section: ReportSection, kind: str) -> dict[str, Any]:
         words = self.words
         data, protocol = describe_data(section, words), describe_protocol(section, words)
         return {
@@ -293,14 +293,14 @@ def _kept(shown: int, models: int, words: Words) -> str:
     return words["kept"].format(count=shown - 1, all=models) if models > shown else ""
 
 
-def _heading(section: Section, words: Words) -> str:
+def _heading(section: ReportSection, words: Words) -> str:
     data, protocol = section.summary.get("data") or {}, section.summary.get("protocol") or {}
     if not data:
         return words["section_unknown"]
     return words["section"].format(data=data.get("name"), channels=protocol.get("channels", "–"))
 
 
-def _facts(section: Section, words: Words) -> list[tuple[str, str]]:
+def _facts(section: ReportSection, words: Words) -> list[tuple[str, str]]:
     counts = (section.summary.get("data") or {}).get("counts") or {}
     data = describe_data(section, words)
     if counts:

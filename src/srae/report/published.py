@@ -15,7 +15,7 @@ from importlib import resources
 from typing import Any
 
 from srae.analysis.compare import name_of, stem_of
-from srae.report.section import Section
+from srae.report.section import ReportSection
 from srae.report.tables import Table, make_table
 from srae.report.words import Words, translate
 from srae.runs.reader import Run
@@ -24,7 +24,7 @@ COLUMNS = ("run", "measure", "epoch", "published", "ours", "our_epoch", "same_pr
 SPLIT_NOT_STATED = {"mse": "train_mse"}  # what of ours stands beside a figure that does not say of which split it is
 
 
-def published_table(section: Section, words: Words) -> Table | None:
+def published_table(section: ReportSection, words: Words) -> Table | None:
     """The published figures of every known variant that it has reached, ours multiplied into the published unit."""
     text = resources.files("srae.report").joinpath("published.json").read_text(encoding="utf-8")
     reports = json.loads(text, parse_float=Decimal)  # with as many decimals as were published
@@ -64,7 +64,9 @@ def _texts(record: dict[str, Any], words: Words) -> dict[str, str]:
     }
 
 
-def _compare(report: dict[str, Any], name: str, runs: Sequence[Run], section: Section) -> Iterator[dict[str, Any]]:
+def _compare(
+    report: dict[str, Any], name: str, runs: Sequence[Run], section: ReportSection
+) -> Iterator[dict[str, Any]]:
     """A record per published figure: of a curve the last epoch."""
     for epoch, measure, published in _figures(report, name):
         ours = [_ours(run, SPLIT_NOT_STATED.get(measure, measure), epoch) for run in runs]
@@ -85,7 +87,7 @@ def _compare(report: dict[str, Any], name: str, runs: Sequence[Run], section: Se
         }
 
 
-def _is_about(report: dict[str, Any], section: Section) -> bool:
+def _is_about(report: dict[str, Any], section: ReportSection) -> bool:
     """Figures of a benchmark set mean nothing beside those of another set or scale."""
     stated = {name: (section.summary.get(name) or {}) for name in ("data", "protocol")}
     ours = {"data": stated["data"].get("name"), "border": stated["protocol"].get("border")}
@@ -113,7 +115,7 @@ def _ours(run: Run, column: str, epoch: float | None) -> tuple[float, float] | N
     return (value, at) if value is not None and at is not None else None
 
 
-def _is_same(report: dict[str, Any], section: Section) -> bool | None:
+def _is_same(report: dict[str, Any], section: ReportSection) -> bool | None:
     """Whether our channels and counts of pictures are those published; None where those are not stated."""
     if not report["counts"]:
         return None

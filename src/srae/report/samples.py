@@ -13,6 +13,7 @@ from matplotlib.gridspec import GridSpec
 from matplotlib.patches import Rectangle
 
 from srae.analysis.scores import Score
+from srae.images.windows import window_sums
 from srae.report.canvas import (
     BASELINE,
     FORMATS,
@@ -131,18 +132,12 @@ def find_crop(samples: Sequence[Sample], models: Sequence[str], side: int = CROP
         height, width = sample.high.shape[:2]
         step = height // sample.low.shape[0]  # whole pixels of the input
         size = max(step, min(side, height, width) // step * step)
-        score = _window_sums(np.var(np.stack(pictures), axis=0).mean(2), size)[::step, ::step]
+        score = window_sums(np.var(np.stack(pictures), axis=0).mean(2), size, size)[::step, ::step]
         top, left = np.unravel_index(int(np.argmax(score)), score.shape)
         value = float(score[top, left]) / size**2
         if best is None or value > best[0]:
             best = (value, Crop(sample, int(top) * step, int(left) * step, size))
     return best[1] if best else None
-
-
-def _window_sums(values: np.ndarray, side: int) -> np.ndarray:
-    """(H, W) -> (H - side + 1, W - side + 1): the sum over every square window."""
-    table = np.pad(values.astype(np.float64), ((1, 0), (1, 0))).cumsum(0).cumsum(1)
-    return table[side:, side:] - table[:-side, side:] - table[side:, :-side] + table[:-side, :-side]
 
 
 def draw_crops(crop: Crop, samples: Sequence[Sample], variants: Sequence[Variant], stem: Path, words: Words) -> None:

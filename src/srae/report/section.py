@@ -16,7 +16,7 @@ from srae.runs.reader import Run, baseline_of
 
 
 @dataclass(frozen=True)
-class Section:
+class ReportSection:
     """Experiments whose figures may stand in one table."""
 
     number: int
@@ -55,7 +55,7 @@ class Section:
         return self.best if others and beaten == others else None
 
 
-def make_sections(runs: Sequence[Run]) -> list[Section]:
+def make_sections(runs: Sequence[Run]) -> list[ReportSection]:
     """Sections in order of first appearance; colours run on, so that each belongs to one experiment."""
     groups = [part for group in group_runs(runs) for part in _split_unrecorded(group)]
     sections, seen = [], 0
@@ -69,7 +69,7 @@ def make_sections(runs: Sequence[Run]) -> list[Section]:
         suffix = "" if len(groups) == 1 else f"-{number}"
         best, tests = pair_with_best(group)
         answers = read_answers(variants)
-        sections.append(Section(number, suffix, group, variants, best, tests, what_mattered(group), answers))
+        sections.append(ReportSection(number, suffix, group, variants, best, tests, what_mattered(group), answers))
     return sections
 
 
@@ -83,13 +83,13 @@ def _split_unrecorded(group: Group) -> list[Group]:
     return [replace(group, runs=found) for found in asked.values()]
 
 
-def describe_data(section: Section, words: Words) -> str:
+def describe_data(section: ReportSection, words: Words) -> str:
     """``isr855 (2dce39)``."""
     data = section.summary.get("data") or {}
     return f"{data.get('name')} ({data.get('fingerprint')})" if data else words["unknown"]
 
 
-def describe_protocol(section: Section, words: Words) -> str:
+def describe_protocol(section: ReportSection, words: Words) -> str:
     """How the score was taken, in one line."""
     protocol = section.summary.get("protocol") or {}
     if not protocol:
@@ -103,6 +103,6 @@ def describe_protocol(section: Section, words: Words) -> str:
     )
 
 
-def file_in(folder: Path, name: str, section: Section) -> Path:
+def file_in(folder: Path, name: str, section: ReportSection) -> Path:
     """``folder/name`` or ``folder/name-2``, without a suffix."""
     return folder / f"{name}{section.suffix}"

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from srae.analysis.stats import describe_p
 from srae.report.canvas import Variant, has_own_figures, read_png
-from srae.report.section import Section
+from srae.report.section import ReportSection
 from srae.report.words import Words, translate
 from srae.runs.messages import find_output_faults
 from srae.runs.reader import Run
@@ -25,7 +25,7 @@ class Sentence:
     text: str
 
 
-def write_sentences(section: Section, words: Words) -> list[Sentence]:
+def write_sentences(section: ReportSection, words: Words) -> list[Sentence]:
     """Everything there is to say, the result first."""
     return [
         *_about_best(section, words),
@@ -39,7 +39,7 @@ def write_sentences(section: Section, words: Words) -> list[Sentence]:
     ]
 
 
-def _trained(section: Section) -> list[Variant]:
+def _trained(section: ReportSection) -> list[Variant]:
     """With a score, and more than a baseline itself."""
     return [v for v in section.variants if _is_number(v.row[section.score.column]) and v.row["parameters"] != 0]
 
@@ -48,7 +48,7 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and math.isfinite(value)
 
 
-def _about_best(section: Section, words: Words) -> list[Sentence]:
+def _about_best(section: ReportSection, words: Words) -> list[Sentence]:
     trained, score = _trained(section), section.score
     if not trained:
         return []
@@ -68,17 +68,17 @@ def _about_best(section: Section, words: Words) -> list[Sentence]:
     return [Sentence("bad", words["none_beats"].format(**facts)), Sentence("note", closest)]
 
 
-def _amount(section: Section, difference: float, words: Words) -> str:
+def _amount(section: ReportSection, difference: float, words: Words) -> str:
     """``0.80 dB``, ``1.20 points``."""
     return f"{difference * section.score.per_unit:.2f} {words[section.score.unit]}"
 
 
-def _difference(section: Section, difference: float, words: Words) -> str:
+def _difference(section: ReportSection, difference: float, words: Words) -> str:
     """The same with its sign."""
     return ("+" if difference >= 0 else "") + _amount(section, difference, words)
 
 
-def _about_losers(section: Section, words: Words) -> list[Sentence]:
+def _about_losers(section: ReportSection, words: Words) -> list[Sentence]:
     if section.baseline is None:
         return []
     (name, reference), column = section.baseline, section.score.column
@@ -97,7 +97,7 @@ def _about_losers(section: Section, words: Words) -> list[Sentence]:
     return [Sentence("bad", words["worse"].format(baseline=translate(name, words), runs=runs))]
 
 
-def _about_outputs(section: Section, words: Words) -> list[Sentence]:
+def _about_outputs(section: ReportSection, words: Words) -> list[Sentence]:
     found: dict[str, list[str]] = {"dead": [], "dark": [], "light": []}
     for variant in _trained(section):
         faults = [dict(find_output_faults(_output_of(run))) for run in variant.runs]
@@ -134,7 +134,7 @@ def _output_of(run: Run) -> dict[str, float] | None:
     }
 
 
-def _about_answers(section: Section, words: Words) -> list[Sentence]:
+def _about_answers(section: ReportSection, words: Words) -> list[Sentence]:
     """Classifiers that guess, or know one answer only, and classes that they never answer."""
     answers = section.answers
     if answers is None:
@@ -156,7 +156,7 @@ def _about_answers(section: Section, words: Words) -> list[Sentence]:
     return sentences
 
 
-def _about_overfitting(section: Section, words: Words) -> list[Sentence]:
+def _about_overfitting(section: ReportSection, words: Words) -> list[Sentence]:
     texts, score = [], section.score
     for variant in section.variants:
         ends = _means_at_end(variant, score.train_loss, score.val_loss)
@@ -176,7 +176,7 @@ def _means_at_end(variant: Variant, *columns: str) -> list[float] | None:
     return [sum(values) / len(known) for values in zip(*known, strict=True)] if known else None
 
 
-def _about_noise(section: Section, words: Words) -> list[Sentence]:
+def _about_noise(section: ReportSection, words: Words) -> list[Sentence]:
     if not section.tests:
         return []
     images, unit = section.tests[0]["images"], words[section.score.unit]
@@ -195,7 +195,7 @@ def _about_noise(section: Section, words: Words) -> list[Sentence]:
     return []
 
 
-def _about_factors(section: Section, words: Words) -> list[Sentence]:
+def _about_factors(section: ReportSection, words: Words) -> list[Sentence]:
     if not section.shares:
         return []
     ordered = sorted(section.shares.items(), key=lambda item: -item[1])
@@ -204,7 +204,7 @@ def _about_factors(section: Section, words: Words) -> list[Sentence]:
     return [Sentence("note", words["mattered"].format(score=score, shares=shares))]
 
 
-def _about_unfinished(section: Section, words: Words) -> list[Sentence]:
+def _about_unfinished(section: ReportSection, words: Words) -> list[Sentence]:
     sentences = []
     for variant, run in ((v, run) for v in section.variants for run in v.runs):
         if run.status != "done":

@@ -26,7 +26,7 @@ from srae.analysis.compare import (
 )
 from srae.analysis.stats import describe_p
 from srae.files import write_text
-from srae.report.section import Section, describe_data, describe_protocol
+from srae.report.section import ReportSection, describe_data, describe_protocol
 from srae.report.words import Words, translate
 from srae.runs.layout import csv_text
 
@@ -58,7 +58,7 @@ class Table:
     """For the CSV."""
 
 
-def metrics_table(section: Section, words: Words) -> Table:
+def metrics_table(section: ReportSection, words: Words) -> Table:
     """Scores and losses with intervals; bold only where every paired test allows it."""
     bold = {(section.winner, section.score.column)} if section.winner else set()
     rows = [v.row for v in section.variants]
@@ -73,13 +73,13 @@ def metrics_table(section: Section, words: Words) -> Table:
     return _table_of_rows("metrics", caption, section, METRICS, words, extra=HALVES, bold=bold, hidden=hidden)
 
 
-def cost_table(section: Section, words: Words) -> Table:
+def cost_table(section: ReportSection, words: Words) -> Table:
     counted = any(v.row["multiply_adds"] is not None for v in section.variants)
     caption = words["caption_cost"] + (" " + words["multiply_adds_note"] if counted else "")
     return _table_of_rows("cost", caption, section, COST, words)
 
 
-def tests_table(section: Section, words: Words) -> Table | None:
+def tests_table(section: ReportSection, words: Words) -> Table | None:
     """Every experiment against the best one; None when there is nothing to test."""
     if not section.tests:
         return None
@@ -101,7 +101,7 @@ def tests_table(section: Section, words: Words) -> Table | None:
     return _table("tests", caption, section, columns, rows, section.tests, words)
 
 
-def shares_table(section: Section, words: Words) -> Table | None:
+def shares_table(section: ReportSection, words: Words) -> Table | None:
     """Share of variance per factor; None when the runs are no full grid."""
     ordered = sorted(section.shares.items(), key=lambda item: -item[1])
     if not ordered:
@@ -112,7 +112,7 @@ def shares_table(section: Section, words: Words) -> Table | None:
     return _table("shares", caption, section, ["factor", "share"], rows, records, words)
 
 
-def differences_table(section: Section, words: Words) -> Table | None:
+def differences_table(section: ReportSection, words: Words) -> Table | None:
     """Keys in which configs differ, the seed of repeated runs aside; None when nothing differs."""
     variants = section.variants
     differing = differing_keys([v.runs[0] for v in variants])
@@ -139,7 +139,7 @@ def _config_cell(value: Any) -> Cell:
 
 
 def make_table(
-    name: str, caption: str, section: Section, columns: Sequence[str], records: Sequence[Mapping[str, Any]],
+    name: str, caption: str, section: ReportSection, columns: Sequence[str], records: Sequence[Mapping[str, Any]],
     texts: Sequence[Mapping[str, str]], words: Words,
 ) -> Table:  # fmt: skip
     """A table whose cells are `texts` and sort by the values of `records`."""
@@ -150,7 +150,7 @@ def make_table(
 
 
 def labelled_table(
-    name: str, caption: str, section: Section, heads: list[str], texts: int, rows: list[list[Cell]],
+    name: str, caption: str, section: ReportSection, heads: list[str], texts: int, rows: list[list[Cell]],
     records: list[dict[str, Any]], words: Words,
 ) -> Table:  # fmt: skip
     """A table whose first `texts` columns are texts, the others numbers, under heads that may be runs' names."""
@@ -173,7 +173,7 @@ def comparison_table(group: Group) -> Table:
 
 
 def _table_of_rows(
-    name: str, caption: str, section: Section, columns: Sequence[str], words: Words, *,
+    name: str, caption: str, section: ReportSection, columns: Sequence[str], words: Words, *,
     extra: Sequence[str] = (), bold: set[tuple[str, str]] | None = None,
     hidden: Sequence[str] = (),
 ) -> Table:  # fmt: skip
@@ -212,7 +212,7 @@ def over_text(over: str, words: Words) -> str:
 
 
 def _table(
-    name: str, caption: str, section: Section, columns: Sequence[str], rows: list[list[Cell]],
+    name: str, caption: str, section: ReportSection, columns: Sequence[str], rows: list[list[Cell]],
     records: Sequence[Mapping[str, Any]], words: Words,
 ) -> Table:  # fmt: skip
     numeric = [column not in _TEXT_COLUMNS for column in columns]
@@ -220,7 +220,7 @@ def _table(
     return Table(name, _with_protocol(caption, section, words), heads, numeric, rows, [dict(r) for r in records])
 
 
-def _with_protocol(caption: str, section: Section, words: Words) -> str:
+def _with_protocol(caption: str, section: ReportSection, words: Words) -> str:
     """Every table says what it was measured on and how."""
     data, protocol = describe_data(section, words), describe_protocol(section, words)
     return f"{caption.strip()} {words['data']}: {data}. {words['protocol']}: {protocol}."
@@ -232,10 +232,10 @@ def _with_protocol(caption: str, section: Section, words: Words) -> str:
 def write_table(table: Table, stem: Path) -> None:
     """`stem.csv`, `stem.md`, `stem.tex`."""
     for suffix, text in ((".csv", to_csv(table)), (".md", to_markdown(table)), (".tex", to_latex(table))):
-        write_text(stem.with_name(stem.name + suffix), printable(text))
+        write_text(stem.with_name(stem.name + suffix), replace_surrogates(text))
 
 
-def printable(text: str) -> str:
+def replace_surrogates(text: str) -> str:
     """A folder's name may hold bytes that are no text."""
     return text.encode("utf-8", "replace").decode()
 

@@ -17,7 +17,7 @@ from typing import Any
 from srae.config.measures import METRICS
 from srae.errors import ConfigError
 from srae.files import natural_key
-from srae.locks import is_locked
+from srae.runs.locks import is_locked
 
 VERSION = 1
 _ALWAYS = (

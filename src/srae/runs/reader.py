@@ -64,6 +64,29 @@ def read_run(path: Path) -> Run:
     return Run(path, config if isinstance(config, dict) else None, summary, rows, status)
 
 
+def describe_run(run: Run) -> dict[str, Any]:
+    """One run as `srae runs` lists it; of a run without a summary, what its last whole epoch says.
+
+    `val_mse` and `val_psnr` (dB) are the best epoch's, images in [0, 1]; `identity_psnr` is the input's own.
+    """
+    summary, config = run.summary or {}, run.config or {}
+    last = run.rows[-1] if run.rows else {}
+    val, data = summary.get("val") or {}, config.get("data") or {}
+    epochs = summary.get("epochs", last.get("epoch"))
+    return {
+        "name": run.name,
+        "status": run.status,
+        "task": summary.get("task", config.get("task")),
+        "epochs": None if epochs is None else int(epochs),
+        "val_mse": val.get("mse", last.get("val_mse")),
+        "val_psnr": val.get("psnr", last.get("val_psnr")),
+        "identity_psnr": (summary.get("identity") or {}).get("psnr"),
+        "seconds": summary.get("seconds", last.get("wall_seconds")),
+        "data": (summary.get("data") or {}).get("name", data.get("folder") or data.get("name")),
+        "path": str(run.path),
+    }
+
+
 def read_rows(path: Path) -> list[dict[str, float | None]]:
     """metrics.csv as numbers, whatever its columns are; a torn last line is left out."""
     try:

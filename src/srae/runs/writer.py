@@ -11,8 +11,8 @@ from srae.config.experiment import Config
 from srae.config.loading import dump_config
 from srae.errors import ResourceError, RunBusyError
 from srae.files import json_text, resource_error, sweep_orphans, sync_file, write_text
-from srae.locks import lock_file
 from srae.runs.layout import COLUMNS, VERSION, check_name, csv_text, epoch_of, is_stillborn
+from srae.runs.locks import lock_file
 
 
 def claim_run(runs_dir: Path, name: str) -> RunWriter:

@@ -26,8 +26,8 @@ from srae.config.section import Section
 from srae.config.yaml_text import read_text
 from srae.errors import ConfigError
 from srae.files import resource_error, write_text
-from srae.locks import lock_file
 from srae.runs.layout import check_name, is_stillborn
+from srae.runs.locks import lock_file
 from srae.runs.reader import read_config
 
 FILE = "study.yaml"
@@ -58,7 +58,7 @@ class Study(Section):
 
 
 @dataclass(frozen=True)
-class Planned:
+class PlannedRun:
     """One run of a study."""
 
     name: str
@@ -104,7 +104,7 @@ def read_parts(folder: Path) -> list[str] | None:
     return list(load_study(folder / FILE).draw) if (folder / FILE).is_file() else None
 
 
-def plan(study: Study, source: Path, folder: Path) -> list[Planned]:
+def plan(study: Study, source: Path, folder: Path) -> list[PlannedRun]:
     """Every run in order, seeds innermost, and what is there of it already.
 
     Args:
@@ -127,7 +127,7 @@ def plan(study: Study, source: Path, folder: Path) -> list[Planned]:
             run = check_name(f"{stem}-s{seed}")
             everything = [*overrides, f"seed={seed}"]
             path = folder / run
-            planned.append(Planned(run, config, everything, seed, find_state(path, config, everything), path))
+            planned.append(PlannedRun(run, config, everything, seed, find_state(path, config, everything), path))
     names = [p.name for p in planned]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise ConfigError(f"two runs would be called {twice[0]}", str(source), "vary keys whose last words differ")

@@ -21,12 +21,12 @@ from srae.errors import SraeError
 from srae.runs.layout import is_busy
 from srae.runs.messages import describe_seconds, val_sentence
 from srae.runs.reader import read_run
-from srae.studies.plan import Planned, find_state
+from srae.studies.plan import PlannedRun, find_state
 
 Say = Callable[[str], None]
 
 
-def run_study(planned: list[Planned], folder: Path, say: Say, *, device: str = "auto", jobs: int = 1) -> list[str]:
+def run_study(planned: list[PlannedRun], folder: Path, say: Say, *, device: str = "auto", jobs: int = 1) -> list[str]:
     """Train what is not done yet, `jobs` at a time; returns the names of the runs that failed.
 
     Raises:
@@ -51,7 +51,7 @@ def run_study(planned: list[Planned], folder: Path, say: Say, *, device: str = "
     return failed
 
 
-def command_of(run: Planned, folder: Path, device: str) -> list[str]:
+def command_of(run: PlannedRun, folder: Path, device: str) -> list[str]:
     """The `srae train` that makes or finishes this run."""
     if run.state == "resume":
         return ["train", "--resume", str(run.folder), "--device", device]
@@ -60,7 +60,7 @@ def command_of(run: Planned, folder: Path, device: str) -> list[str]:
     return ["train", "--config", str(run.config), *sets, *where]
 
 
-def _train(run: Planned, folder: Path, device: str, environment: dict[str, str], say: Say) -> str | None:
+def _train(run: PlannedRun, folder: Path, device: str, environment: dict[str, str], say: Say) -> str | None:
     """None when it went well, else the first line of what went wrong."""
     if is_busy(run.folder):  # its study was killed, and it goes on
         say(f"{run.name}: waits for a training that is still under way")
@@ -86,7 +86,7 @@ def _result(path: Path) -> str:
     return f"{val_sentence(summary)}, {describe_seconds(summary['seconds'])}" if summary else "no summary"
 
 
-def expected_seconds(planned: list[Planned], device: str) -> Iterator[tuple[Planned, float | None]]:
+def expected_seconds(planned: list[PlannedRun], device: str) -> Iterator[tuple[PlannedRun, float | None]]:
     """Training time of every run still to do, from three timed steps per distinct config (seeds cost the same)."""
     known: dict[tuple[str, ...], float | None] = {}
     for run in planned:

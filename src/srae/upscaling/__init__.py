@@ -1,4 +1,4 @@
-"""Images through trained networks, of any size: `regions`, `tiles`, `enlarge`; many of them: `jobs`, `pipeline`.
+"""Images through trained networks, of any size: `regions`, `tiles`, `blend`, `enlarge`; many: `jobs`, `pipeline`.
 
 `api` is `srae.load_model` and `srae.upscale`.
 """

@@ -26,7 +26,7 @@ from srae.checkpoints.shipped import default_models, resolve_model
 from srae.device import DEVICES, pick_device
 from srae.images.decode import to_pixels
 from srae.images.encode import to_image
-from srae.upscaling.enlarge import PRECISIONS, chain_scale, upscale_pixels
+from srae.upscaling.enlarge import UpscaleOptions, chain_scale, upscale_pixels
 
 Input = TypeVar("Input", Image.Image, np.ndarray, Tensor)
 
@@ -39,7 +39,7 @@ _TENSOR_SHAPES = "(C, H, W) or (B, C, H, W) with 1, 3 or 4 channels"
 class Model:
     """Trained networks on a device, ready for `upscale`; most often one, else they run one after the other."""
 
-    chain: tuple[loading.Loaded, ...]
+    chain: tuple[loading.TrainedModel, ...]
     device: torch.device
 
     @property
@@ -65,7 +65,7 @@ def load_model(model: str | Path, device: str = "auto") -> Model:
 _KEPT_MODELS = 4
 _Key = tuple[str, int, int, torch.device]
 """File, its time of change in ns, its bytes, and the device."""
-_kept: OrderedDict[_Key, loading.Loaded] = OrderedDict()  # the longest unused first
+_kept: OrderedDict[_Key, loading.TrainedModel] = OrderedDict()  # the longest unused first
 _keeping = Lock()
 
 
@@ -75,7 +75,7 @@ def _keep_loaded(paths: list[Path]) -> Model:
     return Model(tuple(_load_once(loading.find_weights(path), device) for path in paths), device)
 
 
-def _load_once(path: Path, device: torch.device) -> loading.Loaded:
+def _load_once(path: Path, device: torch.device) -> loading.TrainedModel:
     try:
         about = path.stat()
     except OSError:
@@ -124,27 +124,14 @@ def upscale(
             no such precision.
         srae.errors.SraeError: no such model, it does not enlarge by `scale`, or too little memory.
     """
-    for name, value in (("scale", scale), ("tile", tile)):
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
-            raise ValueError(f"{name} is a whole number of at least 1, or None; not {value!r}")
+    options = UpscaleOptions(scale, tile, self_ensemble, precision)
     if not isinstance(image, Image.Image | np.ndarray | Tensor):
         raise TypeError(f"image is a Pillow image, a NumPy array or a tensor, not {type(image).__name__}")
-    if precision not in PRECISIONS:
-        raise ValueError(f"precision is one of {', '.join(PRECISIONS)}; not {precision!r}")
-    options = _Options(scale, tile, self_ensemble, precision)
     if isinstance(image, np.ndarray):
         return _upscale_array(image, _pick(model, scale), options)
     if isinstance(image, Tensor):
         return _upscale_tensor(image, _pick(model, scale), options)
     return _upscale_image(image, _pick(model, scale), options)
-
-
-@dataclass(frozen=True)
-class _Options:
-    scale: int | None
-    tile: int | None
-    self_ensemble: bool
-    precision: str
 
 
 def _pick(model: Model | str | Path | None, scale: int | None) -> Model:
@@ -157,20 +144,12 @@ def _pick(model: Model | str | Path | None, scale: int | None) -> Model:
     raise TypeError(f"model is a name, a path, or what load_model gives; not {type(model).__name__}")
 
 
-def _run(pixels: np.ndarray, model: Model, options: _Options) -> np.ndarray:
+def _run(pixels: np.ndarray, model: Model, options: UpscaleOptions) -> np.ndarray:
     """(H, W, 1..4), two and four channels with alpha -> as many channels, larger."""
-    return upscale_pixels(
-        pixels,
-        model.chain,
-        scale=options.scale,
-        tile=options.tile,
-        device=model.device,
-        self_ensemble=options.self_ensemble,
-        precision=options.precision,
-    )
+    return upscale_pixels(pixels, model.chain, options, device=model.device)
 
 
-def _upscale_image(image: Image.Image, model: Model, options: _Options) -> Image.Image:
+def _upscale_image(image: Image.Image, model: Model, options: UpscaleOptions) -> Image.Image:
     image.load()
     try:
         pixels = to_pixels(image, "image")
@@ -181,7 +160,7 @@ def _upscale_image(image: Image.Image, model: Model, options: _Options) -> Image
     return large
 
 
-def _upscale_array(image: np.ndarray, model: Model, options: _Options) -> np.ndarray:
+def _upscale_array(image: np.ndarray, model: Model, options: UpscaleOptions) -> np.ndarray:
     if image.dtype not in (np.uint8, np.uint16, np.float32):
         raise TypeError(f"an array of {image.dtype}: give uint8, uint16, or float32 in [0, 1]")
     if image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] not in (1, 3, 4)) or 0 in image.shape:
@@ -192,7 +171,7 @@ def _upscale_array(image: np.ndarray, model: Model, options: _Options) -> np.nda
     return np.ascontiguousarray(large if image.ndim == 3 else large[:, :, 0])
 
 
-def _upscale_tensor(image: Tensor, model: Model, options: _Options) -> Tensor:
+def _upscale_tensor(image: Tensor, model: Model, options: UpscaleOptions) -> Tensor:
     if not image.is_floating_point():
         raise TypeError(f"a tensor of {image.dtype}: give floats in [0, 1]")
     if image.dim() not in (3, 4) or image.shape[-3] not in (1, 3, 4) or 0 in image.shape:

@@ -9,6 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from srae.images.encode import to_8_bits
 from srae.images.picture import Picture, to_pixels
+from srae.images.windows import window_sums
 from srae.upscaling.regions import Planes, enlarged, filled, of_pixels, stacked
 
 _PAPER, _INK, _FAINT, _MARK = (22, 22, 24), (244, 244, 245), (150, 150, 156), (255, 45, 149)
@@ -69,9 +70,8 @@ def find_places(before: Planes, after: Planes, size: tuple[int, int]) -> list[Pl
     """The crops of this size (height, width) in which two pictures of one size differ most, apart from each other."""
     blocks = _differences(before, after)
     tall, wide = (max(1, side // _BLOCK) for side in size)
-    sums = np.pad(blocks, ((1, 0), (1, 0))).cumsum(0).cumsum(1)
     tall, wide = min(tall, blocks.shape[0]), min(wide, blocks.shape[1])
-    sums = sums[tall:, wide:] - sums[:-tall, wide:] - sums[tall:, :-wide] + sums[:-tall, :-wide]
+    sums = window_sums(blocks, tall, wide)
     places: list[Place] = []
     while len(places) < _ROWS:
         y, x = (int(i) for i in np.unravel_index(np.argmax(sums), sums.shape))

@@ -6,37 +6,33 @@ Pictures so large that two of them fill the memory have it for themselves.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
+from itertools import groupby
 from typing import Any, Literal
 
 import torch
 
-from srae.checkpoints.loading import Loaded
+from srae.checkpoints.loading import TrainedModel
 from srae.device import check_memory
 from srae.errors import PartialError, ResourceError, SraeError
 from srae.images.decode import MAX_PIXELS, read_size
 from srae.images.formats import LOSSY, check_fit, format_of, keeps_depth, memory_to_encode
 from srae.images.picture import Picture, check_output, read_picture, write_picture
 from srae.upscaling.before_after import draw_comparison
-from srae.upscaling.enlarge import chain_scale, upscale_picture
+from srae.upscaling.enlarge import UpscaleOptions, chain_scale, upscale_picture
 from srae.upscaling.jobs import Job
-from srae.upscaling.tiles import is_memory_error
+from srae.upscaling.tiles import ProgressCallback, is_memory_error
 
 _LARGE = 40_000_000  # pixels of a result
 
 
 @dataclass(frozen=True)
-class Options:
-    """How every picture of a command is made; the words are those of its flags."""
+class FileOptions:
+    """How images are read and written; the words are those of the flags."""
 
-    scale: int | None = None
-    tile: int | None = None
-    self_ensemble: bool = False
-    precision: str = "auto"
     overwrite: bool = False
     max_pixels: int = MAX_PIXELS
     frame: int | None = None
@@ -70,11 +66,13 @@ class Outcome:
 
 
 def run_jobs(
-    jobs: Sequence[Job],
-    chain: Sequence[Loaded],
+    jobs: Iterable[Job],
+    chain: Sequence[TrainedModel],
+    options: UpscaleOptions,
+    files: FileOptions,
+    *,
     device: torch.device,
-    options: Options,
-    progress: Callable[[float], None] = lambda _: None,
+    progress: ProgressCallback = lambda _: None,
 ) -> Iterator[Outcome]:
     """Every job's outcome, in their order; what goes wrong with one picture is told in its outcome.
 
@@ -82,32 +80,35 @@ def run_jobs(
         progress: told how many pictures are computed, fractions included.
     """
     factor = chain_scale(chain, options.scale)
-    ahead: Future[_Work] | None = None
-    writing: Future[Outcome] | None = None
+    steps = _Steps(chain, device, options, files, factor, progress)
+    for large, some in groupby(enumerate(jobs), lambda numbered: _is_large(numbered[1], factor)):
+        run = _run_apart if large else _run_overlapping
+        yield from run(some, steps)
+
+
+def _run_apart(jobs: Iterator[tuple[int, Job]], steps: _Steps) -> Iterator[Outcome]:
+    """One picture in memory at a time."""
+    for number, job in jobs:
+        work = steps.read(job)
+        steps.compute(work, number)
+        yield steps.write(work)
+
+
+def _run_overlapping(jobs: Iterator[tuple[int, Job]], steps: _Steps) -> Iterator[Outcome]:
+    """While a picture is computed, the next is read and the one before is written."""
     with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
-        for i, job in enumerate(jobs):
-            alone = _is_large(job, factor)
-            if alone and writing:
-                yield writing.result()
-                writing = None
-            work, ahead = (ahead or reader.submit(_read, job, options)).result(), None
-            if i + 1 < len(jobs) and not alone and not _is_large(jobs[i + 1], factor):
-                ahead = reader.submit(_read, jobs[i + 1], options)
-            _compute(work, chain, device, options, factor, partial(_add, progress, i))
-            progress(i + 1)
+        reading = ((number, reader.submit(steps.read, job)) for number, job in jobs)  # begins when it is asked for
+        ahead, writing = next(reading, None), None
+        while ahead:
+            number, work = ahead[0], ahead[1].result()
+            ahead = next(reading, None)
+            steps.compute(work, number)
             if writing:
                 yield writing.result()
-            writing = writer.submit(_write, work, chain, options, factor)
+            writing = writer.submit(steps.write, work)
             del work
-            if alone:
-                yield writing.result()
-                writing = None
         if writing:
             yield writing.result()
-
-
-def _add(progress: Callable[[float], None], count: int, share: float) -> None:
-    progress(count + share)
 
 
 def _is_large(job: Job, factor: int) -> bool:
@@ -150,73 +151,90 @@ def _output_errors() -> Iterator[None]:
         raise PartialError(error.what, error.where, error.remedy) from None
 
 
-def _read(job: Job, options: Options) -> _Work:
-    work = _Work(Outcome(job))
-    with _step(work.outcome):
-        with _output_errors():
-            if job.refusal:
-                raise job.refusal
-            for path in filter(None, (job.target, job.comparison)):
-                check_output(path, overwrite=options.overwrite)
-        work.before = read_picture(job.source, max_pixels=options.max_pixels, frame=options.frame)
-    return work
+@dataclass(frozen=True)
+class _Steps:
+    """What is done with every job of a command."""
 
+    chain: Sequence[TrainedModel]
+    device: torch.device
+    options: UpscaleOptions
+    files: FileOptions
+    factor: int
+    progress: ProgressCallback
 
-def _compute(
-    work: _Work,
-    chain: Sequence[Loaded],
-    device: torch.device,
-    options: Options,
-    factor: int,
-    progress: Callable[[float], None],
-) -> None:
-    outcome, before = work.outcome, work.before
-    if before is None:
-        return
-    with _step(outcome):
+    def read(self, job: Job) -> _Work:
+        work = _Work(Outcome(job))
+        with _step(work.outcome):
+            with _output_errors():
+                if job.refusal:
+                    raise job.refusal
+                for path in filter(None, (job.target, job.comparison)):
+                    check_output(path, overwrite=self.files.overwrite)
+            work.before = read_picture(job.source, max_pixels=self.files.max_pixels, frame=self.files.frame)
+        return work
+
+    def compute(self, work: _Work, number: int) -> None:
+        """Args: number: how many jobs come before this one."""
+        outcome = work.outcome
+        if work.before is not None:
+            with _step(outcome):
+                self._check_fit(outcome, work.before)
+                work.after, outcome.notes = upscale_picture(
+                    work.before,
+                    self.chain,
+                    self.options,
+                    device=self.device,
+                    kind=format_of(outcome.job.target),
+                    progress=lambda share: self.progress(number + share),
+                )
+                outcome.notes += self._remarks(outcome.job, work.before)
+                if not outcome.job.comparison:
+                    work.before = None
+        self.progress(number + 1)
+
+    def write(self, work: _Work) -> Outcome:
+        outcome, job, before, after = work.outcome, work.outcome.job, work.before, work.after
+        if after is not None:
+            overwrite, files = self.files.overwrite, self.files
+            with _step(outcome), _output_errors():
+                write_picture(job.target, after, overwrite=overwrite, metadata=files.metadata, quality=files.quality)
+                if job.comparison and before is not None:
+                    drawn = draw_comparison(before, after, self.factor, job.source.name, describe_chain(self.chain))
+                    write_picture(job.comparison, drawn, overwrite=overwrite)
+        return outcome
+
+    def _check_fit(self, outcome: Outcome, before: Picture) -> None:
+        """Take down the sizes; raise a SraeError where format or memory cannot hold the result."""
         target, channels = outcome.job.target, before.pixels.shape[2]
         outcome.before = before.pixels.shape[0], before.pixels.shape[1]
-        height, width = outcome.after = outcome.before[0] * factor, outcome.before[1] * factor
-        kind = format_of(target)
+        height, width = outcome.after = outcome.before[0] * self.factor, outcome.before[1] * self.factor
+        kind, per_pixel = format_of(target), channels * before.pixels.dtype.itemsize
         with _output_errors():
-            per_pixel = channels * before.pixels.dtype.itemsize
             check_fit(target, height, width, bytes_per_pixel=per_pixel, transparent=before.is_transparent)
-        need = height * width * per_pixel + memory_to_encode(kind, height * width, options.quality)
+        need = height * width * per_pixel + memory_to_encode(kind, height * width, self.files.quality)
         check_memory(need, f"{width}x{height} as {kind}", "use .png, a smaller --scale or a smaller picture")
-        work.after, outcome.notes = upscale_picture(
-            before,
-            chain,
-            scale=options.scale,
-            tile=options.tile,
-            device=device,
-            self_ensemble=options.self_ensemble,
-            precision=options.precision,
-            kind=kind,
-            progress=progress,
-        )
-        if not outcome.job.comparison:
-            work.before = None
-        if before.bits == 16 and not keeps_depth(kind, channels):
-            outcome.notes.append(f"{kind} holds 8 bits a colour: 16 become 8")
-        if options.quality and kind not in LOSSY:
-            outcome.notes.append(f"{kind} loses nothing: --quality changes nothing")
+
+    def _remarks(self, job: Job, before: Picture) -> list[str]:
+        """What the format of the result does to it, for the user."""
+        kind, notes = format_of(job.target), []
+        if before.bits == 16 and not keeps_depth(kind, before.pixels.shape[2]):
+            notes.append(f"{kind} holds 8 bits a colour: 16 become 8")
+        if self.files.quality and kind not in LOSSY:
+            notes.append(f"{kind} loses nothing: --quality changes nothing")
+        return notes
 
 
-def _write(work: _Work, chain: Sequence[Loaded], options: Options, factor: int) -> Outcome:
-    outcome, job, before, after = work.outcome, work.outcome.job, work.before, work.after
-    if after is not None:
-        with _step(outcome), _output_errors():
-            write_picture(
-                job.target, after, overwrite=options.overwrite, metadata=options.metadata, quality=options.quality
-            )
-            if job.comparison and before is not None:
-                drawn = draw_comparison(before, after, factor, job.source.name, describe_chain(chain))
-                write_picture(job.comparison, drawn, overwrite=options.overwrite)
-    return outcome
+def describe_outcomes(outcomes: Sequence[Outcome], skipped: Iterable[Job]) -> dict[str, list[dict[str, Any]]]:
+    """The part of the JSON document that is about files: `files`, `skipped`, `failed`."""
+    return {
+        "files": [outcome.describe() for outcome in outcomes if not outcome.error],
+        "skipped": [{"input": str(job.source), "output": str(job.target)} for job in skipped],
+        "failed": [{"input": str(one.job.source), "error": one.error.what} for one in outcomes if one.error],
+    }
 
 
-def describe_chain(chain: Sequence[Loaded]) -> str:
+def describe_chain(chain: Sequence[TrainedModel]) -> str:
     """The models as a person calls them: the run, or the file's stem."""
     return " + ".join(
-        loaded.path.parent.name if loaded.path.name == "model.safetensors" else loaded.path.stem for loaded in chain
+        trained.path.parent.name if trained.path.name == "model.safetensors" else trained.path.stem for trained in chain
     )

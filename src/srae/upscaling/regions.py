@@ -105,19 +105,9 @@ def filled(color: Planes, alpha: Planes) -> Planes:
     Its averages are of aligned squares: those of 64 pixels and more are few and
     made once, smaller ones again for every rectangle.
     """
-    size, found = (-(-color.height // _BLOCK), -(-color.width // _BLOCK)), False
-    coarse, coarse_seen = torch.zeros(3, *size), torch.zeros(1, *size)
-    for row in range(size[0]):
-        box = (row * _BLOCK, min((row + 1) * _BLOCK, color.height), 0, color.width)
-        seen = (alpha.read(*box) > 0).float()
-        found |= not bool(seen.all())
-        planes = color.read(*box)
-        for _ in range(_LEVELS):
-            planes, seen = _halve(planes, seen)
-        coarse[: len(planes), row], coarse_seen[:, row] = planes[:, 0], seen[:, 0]
-    if not found or not bool(coarse_seen.any()):
+    coarse = _fill_coarse(color, alpha)
+    if coarse is None:
         return color
-    coarse = fill_hidden(coarse, coarse_seen)
 
     def read(top: int, bottom: int, left: int, right: int) -> Tensor:
         first_y, first_x = top // _BLOCK, left // _BLOCK
@@ -129,6 +119,24 @@ def filled(color: Planes, alpha: Planes) -> Planes:
         return _fill(planes, seen, far, _LEVELS)[:, top - y : bottom - y, left - x : right - x]
 
     return Planes(color.height, color.width, read)
+
+
+def _fill_coarse(color: Planes, alpha: Planes) -> Tensor | None:
+    """A colour for every square of 64 pixels, (3, rows, columns); None where nothing is to be filled, or from nothing.
+
+    Reads the picture once, a row of squares at a time.
+    """
+    size, hidden = (-(-color.height // _BLOCK), -(-color.width // _BLOCK)), False
+    coarse, coarse_seen = torch.zeros(3, *size), torch.zeros(1, *size)
+    for row in range(size[0]):
+        box = (row * _BLOCK, min((row + 1) * _BLOCK, color.height), 0, color.width)
+        seen = (alpha.read(*box) > 0).float()
+        hidden |= not bool(seen.all())
+        planes = color.read(*box)
+        for _ in range(_LEVELS):
+            planes, seen = _halve(planes, seen)
+        coarse[: len(planes), row], coarse_seen[:, row] = planes[:, 0], seen[:, 0]
+    return fill_hidden(coarse, coarse_seen) if hidden and bool(coarse_seen.any()) else None
 
 
 def fill_hidden(color: Tensor, alpha: Tensor) -> Tensor:

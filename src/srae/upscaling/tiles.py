@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from srae.device import free_memory
 from srae.errors import ResourceError
+from srae.upscaling.blend import Blend, window_starts
 from srae.upscaling.regions import Planes, extended, of_tensor
 
 _WINDOWS_AT_ONCE = 8
@@ -32,7 +33,7 @@ Finish = Callable[[Box, Tensor], Tensor]
 """What is done with the network's output (C, h, w) of a box, on the device and without a look at the numbers."""
 Keep = Callable[[Box, Tensor], None]
 """Takes a finished box on the CPU."""
-Progress = Callable[[float], None]
+ProgressCallback = Callable[[float], None]
 """Told which share of the work is done."""
 
 
@@ -95,7 +96,7 @@ def run_pieces(
     *,
     tile: int | None = None,
     device: torch.device | str = "cpu",
-    progress: Progress | None = None,
+    progress: ProgressCallback | None = None,
 ) -> None:
     """Every part of the output once, or again when the memory was too small at first; in no more memory than there is.
 
@@ -117,7 +118,7 @@ def run_pieces(
     def job(size: int) -> None:
         run = _run_windows if geometry.fixed_size else _run_tiles
         with _Exit((height, width), finish, keep) as leave:
-            run(forward, geometry, padded, device, leave, progress or (lambda _: None), size)
+            run(_Pass(forward, geometry, padded, device, leave, progress or (lambda _: None)), size)
 
     with torch.no_grad():
         if geometry.fixed_size:
@@ -171,9 +172,22 @@ class _Exit:
             self._keep(box, copy)
 
 
-def _enter(piece: Tensor, device: torch.device) -> Tensor:
-    """To the device; from pinned memory the CPU need not wait for that."""
-    return piece.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else piece.to(device)
+class _Pass(NamedTuple):
+    """One way through the whole picture."""
+
+    forward: Forward
+    geometry: Geometry
+    input: Planes
+    """Its sides are multiples of `multiple_of`, and at least those of a window."""
+    device: torch.device
+    leave: _Exit
+    progress: ProgressCallback
+
+    def enter(self, piece: Tensor) -> Tensor:
+        """To the device; from pinned memory the CPU need not wait for that."""
+        if self.device.type == "cuda":
+            return piece.pin_memory().to(self.device, non_blocking=True)
+        return piece.to(self.device)
 
 
 def turned_mean(forward: Forward, input: Tensor) -> Tensor:
@@ -257,25 +271,17 @@ def _spans(size: int, tile: int, geometry: Geometry) -> list[_Span]:
     ]
 
 
-def _run_tiles(
-    forward: Forward,
-    geometry: Geometry,
-    input: Planes,
-    device: torch.device,
-    leave: _Exit,
-    progress: Progress,
-    tile: int,
-) -> None:
-    """`input` with sides that are multiples of `multiple_of`."""
-    scale = geometry.scale
-    rows, columns = (_spans(side, tile, geometry) for side in (input.height, input.width))
+def _run_tiles(way: _Pass, tile: int) -> None:
+    """Args: tile: side of the tiles at most, a multiple of `multiple_of`."""
+    scale = way.geometry.scale
+    rows, columns = (_spans(side, tile, way.geometry) for side in (way.input.height, way.input.width))
     for i, y in enumerate(rows):
         for j, x in enumerate(columns):
-            piece = input.read(y.start, y.stop, x.start, x.stop)[None]
-            result = forward(_enter(piece, device).contiguous(memory_format=torch.channels_last))[0]
+            piece = way.input.read(y.start, y.stop, x.start, x.stop)[None]
+            result = way.forward(way.enter(piece).contiguous(memory_format=torch.channels_last))[0]
             kept = result[:, _scaled(y, scale), _scaled(x, scale)]
-            leave(y.first * scale, x.first * scale, kept)
-            progress((i * len(columns) + j + 1) / (len(rows) * len(columns)))
+            way.leave(y.first * scale, x.first * scale, kept)
+            way.progress((i * len(columns) + j + 1) / (len(rows) * len(columns)))
 
 
 def _scaled(span: _Span, scale: int) -> slice:
@@ -286,58 +292,22 @@ def _scaled(span: _Span, scale: int) -> slice:
 # ------------------------------------------------------------------------ windows
 
 
-def _window_starts(size: int, window: int) -> list[int]:
-    """Evenly spread, the overlap at least a quarter of the window."""
-    count = 1 + math.ceil((size - window) / (window - window // 4))
-    return [round(i * (size - window) / max(count - 1, 1)) for i in range(count)]
-
-
-def _ramp(length: int) -> Tensor:
-    """Raised cosine over a window, nowhere zero."""
-    return 0.5 - 0.5 * torch.cos(2 * math.pi * (torch.arange(length) + 0.5) / length)
-
-
-def _run_windows(
-    forward: Forward,
-    geometry: Geometry,
-    input: Planes,
-    device: torch.device,
-    leave: _Exit,
-    progress: Progress,
-    count: int,
-) -> None:
+def _run_windows(way: _Pass, count: int) -> None:
     """Through a model of one size, `count` windows at a time; a row of windows is kept when the next one begins."""
-    assert geometry.fixed_size is not None
-    (window, own_width), scale = geometry.fixed_size, geometry.scale
-    tops, lefts = _window_starts(input.height, window), _window_starts(input.width, own_width)
-    fade = _ramp(window * scale)[:, None] * _ramp(own_width * scale)
-    heights, widths = _fade_sum(tops, window, scale), _fade_sum(lefts, own_width, scale)
-    band = torch.zeros(())  # (C, window * scale, W), from the top of the present row of windows
+    assert way.geometry.fixed_size is not None
+    (height, width), scale = way.geometry.fixed_size, way.geometry.scale
+    tops, lefts = window_starts(way.input.height, height), window_starts(way.input.width, width)
+    blend = Blend(tops, lefts, way.geometry.fixed_size, scale)
     for i, top in enumerate(tops):
         for some in _chunks(lefts, count):
-            pieces = [input.read(top, top + window, left, left + own_width) for left in some]
-            results = forward(_enter(torch.stack(pieces), device)).float()
+            pieces = [way.input.read(top, top + height, left, left + width) for left in some]
+            results = way.forward(way.enter(torch.stack(pieces))).float()
             if len(tops) == len(lefts) == 1:
-                return leave(0, 0, results[0])
-            results = results.cpu()
-            if not band.dim():
-                band = torch.zeros(results.shape[1], window * scale, input.width * scale)
-            for left, result in zip(some, results, strict=True):
-                band[:, :, left * scale : (left + own_width) * scale] += result * fade
-        # The weights are separable, and so is their sum over a grid of windows.
-        done = (tops[i + 1] if i + 1 < len(tops) else input.height) - top
-        rows = slice(top * scale, (top + done) * scale)
-        leave(top * scale, 0, band[:, : done * scale] / (heights[rows, None] * widths))
-        band = torch.cat((band[:, done * scale :], torch.zeros_like(band[:, : done * scale])), 1)
-        progress((i + 1) / len(tops))
-
-
-def _fade_sum(starts: list[int], window: int, scale: int) -> Tensor:
-    """Sum of the windows' weights along one dimension."""
-    total, ramp = torch.zeros((starts[-1] + window) * scale), _ramp(window * scale)
-    for start in starts:
-        total[start * scale : start * scale + len(ramp)] += ramp
-    return total
+                return way.leave(0, 0, results[0])
+            blend.add(some, results.cpu())
+        after = tops[i + 1] if i + 1 < len(tops) else way.input.height
+        way.leave(top * scale, 0, blend.take(top, after))
+        way.progress((i + 1) / len(tops))
 
 
 def _chunks(places: list[int], count: int) -> Iterator[list[int]]:

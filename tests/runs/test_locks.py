@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from srae import files, locks
+from srae import files
 from srae.errors import ResourceError, RunBusyError
 from srae.files import ORPHAN_AGE, atomic_write, is_orphan, sweep_orphans, sweep_orphans_of, temporary_name, this_place
-from srae.locks import find_refusals, is_locked, lock_file
+from srae.runs import locks
+from srae.runs.locks import find_refusals, is_locked, lock_file
 
 
 @pytest.fixture(autouse=True)

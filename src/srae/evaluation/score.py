@@ -1,0 +1,164 @@
+"""Score a trained network on a data set under a protocol: what `srae eval` does, callable from Python.
+
+Examples:
+    scores = score_model(load_model("runs/residual"), folder="data/set5", scale=2, protocol="y")
+    scores.document["val"]["psnr"], scores.document["identity"]["psnr"]  # dB
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+
+from srae.checkpoints.loading import TrainedModel
+from srae.config.data_sets import DataConfig, Degrade
+from srae.data import Data, Split, Store, open_data
+from srae.device import float32_kernels
+from srae.errors import ConfigError
+from srae.evaluation.evaluate import InColour, SelfEnsemble, baseline_model, evaluate, means, score_split
+from srae.evaluation.metrics import Protocol
+from srae.evaluation.tasks import TASKS
+from srae.models import Shape
+from srae.models.baselines import baseline_name
+
+_Kernel = Literal["bicubic", "photo"]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Metrics of one model on one split.
+
+    Attributes:
+        document: `model`, `data`, `protocol`, the means under the split's name, `identity` (means of the identity
+            baseline, or None) and `best_epoch`: what `srae eval --json` prints.
+        columns: name of a column -> one value per image: `split`, `name`, each metric, `identity_mse`; of labelled
+            images also `label` and `prediction`.
+        label: data, split and protocol as a part of file names, for example ``set5-val-y``.
+        protocol: how images were prepared for the metrics; None where the model puts out classes.
+    """
+
+    document: dict[str, Any]
+    columns: dict[str, list[Any]]
+    label: str
+    protocol: Protocol | None
+
+
+def score_model(
+    trained: TrainedModel,
+    *,
+    folder: str | None = None,
+    split: Literal["train", "val", "test"] = "val",
+    scale: int | None = None,
+    kernel: _Kernel = "bicubic",
+    protocol: Literal["rgb", "y"] = "rgb",
+    self_ensemble: bool = False,
+    device: torch.device | str = "cpu",
+    say: Callable[[str], None] = lambda _: None,
+) -> Scores:
+    """Every image of a split through a trained network, and through the identity baseline where there is one.
+
+    Args:
+        folder: images; all of them are val where no split is on disk.  None: the run's own data, split as they were
+            for its training.
+        scale: make the low-resolution images from those of the folder, 1/scale of each side; 2 to 8.
+        kernel: how `scale` shrinks; "photo": as images from the web were, with blur, noise and JPEG artefacts.
+        protocol: "rgb": all pixels; "y": luma, `scale` pixels cut off each border.  Of networks that enlarge only.
+        self_ensemble: score the mean over the eight turns and flips.  Of networks that enlarge only.
+        say: told what the user should know, one line each.
+
+    Raises:
+        ConfigError: the data have no such split, or another scale, size or classes than the model.
+        DataError: everything that is wrong with the images.
+    """
+    device, task, trained_on = torch.device(device), TASKS[trained.config.task], trained.config.data
+    with float32_kernels(device):
+        model, section = trained.model, _pick_data(trained_on, folder, scale, kernel)
+        if task.has_baseline and trained_on.channels == "L":  # scored on the same colour images as every other network
+            model, section = InColour(model), section.model_copy(update={"channels": "RGB"})
+            say("this model knows grey only: the colours are enlarged bicubically")
+        # Nobody trained on what `folder` names; the run's own images are split as they were for its training.
+        data = open_data(section, whole=True, undivided=bool(folder)).to(device)
+        for note in data.notes:
+            say(note)
+        part = _pick_split(data, split)
+        prepare, label = Protocol(channels=trained_on.channels), f"{data.name}-{split}"
+        baseline: dict[str, str] = {}
+        identity: dict[str, list[float]] = {}
+        if task.has_baseline:
+            shapes = _sample_shapes(part)
+            factor = _check_scale(trained, *shapes)
+            prepare = Protocol(channels="Y", border=scale or factor) if protocol == "y" else Protocol(channels="RGB")
+            label += f"-{protocol}" if kernel == "bicubic" else f"-{kernel}-{protocol}"
+            if self_ensemble:
+                model, label = SelfEnsemble(model), f"{label}-self-ensemble"
+            baseline = {"baseline": baseline_name(factor)}
+            identity = evaluate(baseline_model(*shapes), part, task, prepare)
+        else:
+            _check_targets(trained, data, say)
+        values = score_split(model.to(device), part, data.classes, task, prepare)
+    document = {
+        "model": str(trained.path),
+        "data": {"name": data.name, "fingerprint": data.fingerprint, "counts": {split: len(part)}},
+        "protocol": {**prepare.as_dict(), **baseline},
+        split: means({name: values[name] for name in task.metrics}),
+        "identity": means(identity) or None,
+        "best_epoch": trained.meta.get("progress", {}).get("best_epoch"),  # of a run that goes on others are scored
+    }
+    columns: dict[str, list[Any]] = {"split": [split] * len(part), "name": part.names, **values}
+    if identity:
+        columns["identity_mse"] = identity["mse"]
+    return Scores(document, columns, label, prepare if task.images else None)
+
+
+def _pick_data(trained_on: DataConfig, folder: str | None, scale: int | None, kernel: _Kernel) -> DataConfig:
+    """The run's own data or the folder, with low-resolution images as the caller wants them."""
+    section = trained_on.to_score(folder) if folder else trained_on
+    return section.degraded(Degrade(kernel=kernel, scale=scale)) if scale else section
+
+
+def _pick_split(data: Data, name: str) -> Split:
+    split: Split | None = getattr(data, name)
+    if split is None:
+        raise ConfigError(f"{data.name} has no {name} pictures", None, "choose another --split")
+    return split
+
+
+def _sample_shapes(split: Split) -> tuple[Shape, Shape]:
+    """(C, h, w) of the first input and (C, H, W) of its target."""
+    assert isinstance(split.target, Store)
+    return tuple(split.input.picture(0).shape), tuple(split.target.picture(0).shape)
+
+
+def _check_scale(trained: TrainedModel, in_shape: Shape, out_shape: Shape) -> int:
+    """How much larger a side of the targets is, which must be the model's own scale."""
+    scale = out_shape[1] // in_shape[1]
+    if scale != trained.model.scale:
+        what = f"the model enlarges by {trained.model.scale}, these pairs by {scale}"
+        raise ConfigError(what, str(trained.path), "see --scale")
+    return scale
+
+
+def _check_targets(trained: TrainedModel, data: Data, say: Callable[[str], None]) -> None:
+    """Raise ConfigError where the data want something else than the model puts out: other classes, be they as many."""
+    remedy = "give the data that it was trained on"
+    if trained.config.task == "classification":
+        known = trained.meta["data"].get("classes")
+        if not known:
+            say(f"{trained.path} does not name its classes: taken to be {_list_names(data.classes)}")
+        elif known != data.classes:
+            there = f"these pictures are {_list_names(data.classes, known)}"
+            what = f"the model knows {_list_names(known, data.classes)}; {there}"
+            raise ConfigError(what, str(trained.path), f"{remedy}, or give its classes these names, in this order")
+    if tuple(data.out_shape) != tuple(trained.out_shape):
+        what = f"the model puts out {trained.out_shape}, these data want {data.out_shape}"
+        raise ConfigError(what, str(trained.path), remedy)
+
+
+def _list_names(names: list[str], others: list[str] | None = None, shown: int = 8) -> str:
+    """``cat, dog and 148 more``; those that the others lack come first."""
+    ordered = sorted(names, key=lambda name: name in (others or []))
+    more = len(names) - shown
+    return ", ".join(ordered[:shown]) + (f" and {more} more" if more > 0 else "")

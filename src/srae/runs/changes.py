@@ -1,0 +1,20 @@
+"""What a resumed run may be given anew; everything else of its config stays, or its numbers would mean nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from srae.errors import ConfigError
+
+ALWAYS = ("train.epochs", "train.patience", "train.checkpoint_every")
+ON_DEMAND = ("train.batch_size", "data.")
+"""With --allow-changed; a key, or the beginning of one."""
+
+
+def check_changes(keys: Iterable[str], *, renamed: bool, allow_changed: bool) -> None:
+    """Raises: ConfigError: one of the keys (``train.epochs``) may not change, or the run would get another name."""
+    changed = [key for key in keys if key not in ALWAYS]
+    if renamed or not all(allow_changed and key.startswith(ON_DEMAND) for key in changed):
+        may = f"only these may change: --set {', '.join(ALWAYS)}"
+        asked = "; with --allow-changed also --data, --set data..., --set train.batch_size"
+        raise ConfigError("a resumed run keeps its config", None, may + asked)
