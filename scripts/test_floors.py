@@ -19,7 +19,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 # One that touches each library, and the rows that name many.
-TESTS = ("tests/test_files.py", "tests/test_device.py", "tests/test_imports.py", "tests/analysis", "tests/config",
+TESTS = ("tests/runs", "tests/test_device.py", "tests/test_imports.py", "tests/analysis", "tests/config",
          "tests/images", "tests/data/test_demo.py", "tests/data/test_mapped.py", "tests/cli/test_cli_flow.py",
          "tests/cli/test_cli_manners.py", "tests/cli/test_schema.py", "tests/checkpoints",
          "tests/upscaling/test_api.py", "tests/report/test_report.py", "tests/report/test_figures.py",
