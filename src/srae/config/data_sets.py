@@ -244,11 +244,12 @@ DEFAULT = "pairs"
 
 
 def names_of(section: type[DataConfig]) -> tuple[str, ...]:
-    """The data sets that a section is of."""
+    """The data sets that a section is of: what its `name` may be, which is a Literal."""
     return get_args(section.model_fields["name"].annotation)
 
 
 def sections_by_name() -> dict[str, type[DataConfig]]:
+    """In the order of `SECTIONS`."""
     return {name: section for section in SECTIONS for name in names_of(section)}
 
 
