@@ -62,19 +62,19 @@ def test_the_plan_is_every_combination_and_seed(tmp_path: Path) -> None:
 
 def test_what_is_done_is_said_when_it_is_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = write_study(tmp_path, "configs: [cnn4_tanh]\nseeds: [0, 1, 2]")
-    second_is_said = threading.Event()
+    others_are_said = threading.Event()
 
     def train(run: PlannedRun, *_: object) -> str | None:
         if run.seed == 0:  # the first takes longest
-            assert second_is_said.wait(60)
+            assert others_are_said.wait(60)
         return "no luck" if run.seed == 2 else None
 
     said: list[str] = []
 
     def say(line: str) -> None:
         said.append(line)
-        if "s1" in line:
-            second_is_said.set()
+        if "s2" in line:  # done after s1, as one of the two workers waits
+            others_are_said.set()
 
     monkeypatch.setattr(workers, "_train", train)
     failed = workers.run_study(plan(load_study(file), file, tmp_path / "runs"), tmp_path / "runs", say, jobs=2)
