@@ -2,7 +2,7 @@
 
     python scripts/on_gpu.py --archives .gpu --out gpu_results        # on the machine with the GPU
     python scripts/on_gpu.py --parts mnist --scale-limits 4           # what the nine minutes have no room for
-    python scripts/on_gpu.py --device cpu --rehearse --out /tmp/out   # anywhere: does every part run to its end?
+    python scripts/on_gpu.py --device cpu --rehearse --out rehearsed  # anywhere: does every part run to its end?
 
 Parts, in order of value; each is a process of its own with a limit of its own, and writes what it has as it goes:
 

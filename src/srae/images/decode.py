@@ -25,7 +25,8 @@ from srae.images.formats import TIFF_TAGS_KEPT
 
 MAX_PIXELS = 178_000_000
 _FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
-_ORIENTATION, _BITS, _RESOLUTION, _PLANES = 0x0112, 258, 282, 284  # tags of EXIF and TIFF
+# Tags of EXIF and TIFF.
+_ORIENTATION, _BITS, _PHOTOMETRIC, _RESOLUTION, _PLANES, _SAMPLE_FORMAT = 0x0112, 258, 262, 282, 284, 339
 _BAND = 512  # rows copied at a time
 
 _pillow_globals = threading.Lock()
@@ -96,6 +97,7 @@ def _unreadable(error: Exception, name: str) -> DataError:
 def _decode(file: IO[bytes], name: str, max_pixels: int, frame: int | None) -> DecodedImage:
     image = _open(file, name, max_pixels, frame)
     deep = _find_deep(image, name)
+    _widen_key(image)
     image.load()
     icc, dpi = image.info.get("icc_profile"), _dpi(image)
     with _pillow_quiet():
@@ -105,6 +107,7 @@ def _decode(file: IO[bytes], name: str, max_pixels: int, frame: int | None) -> D
         if not deep:
             image = _to_known_mode(image, name)
     pixels = _copy(image) if deep else to_pixels(image, name)
+    _check_signs(image, pixels, name)
     if deep and deep.low:
         del image
         file.seek(0)
@@ -232,14 +235,33 @@ def _bands(image: Image.Image) -> Iterator[tuple[slice, np.ndarray]]:
         yield slice(top, bottom), band if band.ndim == 3 else band[:, :, None]
 
 
+def _widen_key(image: Image.Image) -> None:
+    """The transparent grey of a PNG of 2 or 4 bits, as its samples will be: Pillow widens these to 8 bits alone."""
+    key = image.info.get("transparency")
+    if image.format == "PNG" and isinstance(key, int) and _tiles(image):
+        image.info["transparency"] = key * {"L;2": 85, "L;4": 17}.get(_unpacker(_tiles(image)[0]), 1)
+
+
 def _grey_16(image: Image.Image, name: str) -> np.ndarray:
     """uint16 (H, W, 1), or (H, W, 2) where one value stands for transparent."""
     grey = np.asarray(image)
     if grey.min() < 0 or grey.max() > 65_535:
         raise DataError("grey values beyond 16 bits", name, "save it as 16-bit grey")
     grey = grey.astype(np.uint16)[:, :, None]
+    if image.format == "TIFF":
+        grey = _by_tags(grey, image)
     hidden = image.info.get("transparency")
     return _with_key(grey, (hidden,)) if isinstance(hidden, int) else grey
+
+
+def _by_tags(grey: np.ndarray, image: Image.Image) -> np.ndarray:
+    """Deep grey of a TIFF from 0, black, to 65535, white: Pillow heeds neither the depth nor that 0 may be white."""
+    tags = image.tag_v2  # type: ignore[attr-defined]
+    bits = tags.get(_BITS, (16,))[0]
+    if bits < 16:
+        white = 2**bits - 1
+        grey = ((grey.astype(np.uint32) * 65_535 + white // 2) // white).astype(np.uint16)
+    return 65_535 - grey if tags.get(_PHOTOMETRIC) == 0 and bits <= 16 else grey
 
 
 def _with_key(pixels: np.ndarray, key: tuple[int, ...]) -> np.ndarray:
@@ -307,6 +329,13 @@ def _set_unpacker(image: Image.Image, raw: str) -> None:
     image.tile = [  # type: ignore[attr-defined]
         tile._replace(args=(raw, *tile.args[1:]) if isinstance(tile.args, tuple) else raw) for tile in _tiles(image)
     ]
+
+
+def _check_signs(image: Image.Image, pixels: np.ndarray, name: str) -> None:
+    """Pillow reads signed bytes as unsigned ones: -5 becomes 251."""
+    signed = image.format == "TIFF" and 2 in image.tag_v2.get(_SAMPLE_FORMAT, (1,))  # type: ignore[attr-defined]
+    if signed and pixels.dtype == np.uint8 and pixels.max(initial=0) > 127:
+        raise DataError("samples below zero", name, "save it with unsigned samples")
 
 
 def _add_low_bytes(pixels: np.ndarray, image: Image.Image, deep: _DeepColor) -> np.ndarray:

@@ -11,6 +11,7 @@ import math
 import os
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -84,6 +85,18 @@ def train(
         return _finish(s, progress, run, say)
 
 
+@dataclass
+class _Taken:
+    """Steps since the loop was entered."""
+
+    batch: int
+    """Place of the first in its epoch."""
+    step: int
+    """Its number in the training."""
+    indices: list[list[int]] = field(default_factory=list)
+    """Samples of each."""
+
+
 class Training:
     """The epochs of one run, from where `progress` stands to the last.
 
@@ -123,21 +136,20 @@ class Training:
 
     def run_steps(self, pause: Callable[[], bool]) -> None:
         """The steps of one epoch from `progress.batch` on; a pause leaves the rest of them to the next call."""
-        s, progress = self.s, self.progress
-        first, first_step, indices = progress.batch, progress.step, []
+        s, progress, taken = self.s, self.progress, _Taken(self.progress.batch, self.progress.step)
         numbers = torch.zeros(s.steps_per_epoch, 3, device=s.device)  # of every step: see `compute_gradients`
         s.model.train()
         assert s.optimizer is not None
         hidden = os.environ.get("TERM") == "dumb" or None  # None: unless stderr is a terminal
         bar = tqdm(
-            epoch_batches(s, progress.epoch, first), f"epoch {progress.epoch + 1}", s.steps_per_epoch, False,
-            initial=first, disable=hidden,
+            epoch_batches(s, progress.epoch, taken.batch), f"epoch {progress.epoch + 1}", s.steps_per_epoch, False,
+            initial=taken.batch, disable=hidden,
         )  # fmt: skip
         for batch in bar:
             seed_all(s.config.seed, progress.epoch, progress.batch)  # dropout
             set_learning_rate(s.optimizer, learning_rate_at(s.config.train, progress.step, s.steps_per_epoch))
             numbers[progress.batch] = self.step(batch)
-            indices.append(batch.indices)
+            taken.indices.append(batch.indices)
             # On CUDA a look at the numbers would make the queue of kernels wait: there one look at the end has to do.
             if s.device.type != "cuda" and not self._is_finite(numbers[progress.batch].tolist()):
                 break
@@ -148,15 +160,19 @@ class Training:
             progress.step += 1
             if pause():
                 break
-        for place, row in enumerate(numbers[first : first + len(indices)].tolist()):
-            if not self._is_finite(row):
-                batch_names = _name_batch(s, indices[place])
-                what = f"loss {row[0]:g}, gradient norm {row[2]:g}"
-                raise _diverged(s, progress.epoch, first_step + place, what, batch_names)
-            progress.loss_sum += row[0] * len(indices[place])
-            progress.score_sum += row[1] * len(indices[place])
+        self._add_up(taken, numbers[taken.batch :].tolist())
         if self.step.why_not_recorded and progress.epoch == 0:
             self.say(f"note: steps are launched one kernel at a time: {self.step.why_not_recorded}")
+
+    def _add_up(self, taken: _Taken, numbers: list[list[float]]) -> None:
+        """Losses and metrics of the steps that were taken; raises DivergedError for the first that is not finite."""
+        s, progress = self.s, self.progress
+        for place, (indices, row) in enumerate(zip(taken.indices, numbers, strict=False)):
+            if not self._is_finite(row):
+                what = f"loss {row[0]:g}, gradient norm {row[2]:g}"
+                raise _diverged(s, progress.epoch, taken.step + place, what, _name_batch(s, indices))
+            progress.loss_sum += row[0] * len(indices)
+            progress.score_sum += row[1] * len(indices)
 
     def _is_finite(self, row: list[float]) -> bool:
         return is_finite(row, scaled=self.s.scaler is not None)
