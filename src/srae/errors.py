@@ -64,7 +64,7 @@ class CheckpointError(SraeError):
 
 
 class RunBusyError(SraeError):
-    """Another process is writing into this run folder."""
+    """Another process is writing there: into a run folder, a study, or the cache of decoded images."""
 
     exit_code = 8
 

@@ -402,7 +402,7 @@ def test_the_architecture_page_names_every_module() -> None:
     named: set[str] = set()
     package = ""
     for line in (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8").splitlines():
-        if head := re.match(r"\| `(?:src/srae/|(\w+/))` \| place of", line):
+        if head := re.match(r"\| `(?:src/srae/|(\w+/))` \| what is there", line):
             package = head[1] or ""
         elif line.startswith("| `"):
             named |= {package + span for span in code_spans(line.split(" | ")[0]) if span.endswith(".py")}

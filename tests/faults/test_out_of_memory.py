@@ -171,7 +171,8 @@ def test_f26_a_real_want_of_memory() -> None:
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the limit is set as on Linux")
 def test_f26_a_training_says_what_it_lacks(tmp_path: Path) -> None:
     write_pairs(tmp_path / "pairs")
-    text = toy_text(tmp_path / "pairs").replace("channels: [3, 4]", "channels: [30000, 30000]")  # 30 GB of weights
+    wide = "channels: [8192, 8192], kernel: 9, padding: 4"  # 40 GB of weights
+    text = toy_text(tmp_path / "pairs").replace("channels: [3, 4]", wide)
     (tmp_path / "wide.yaml").write_text(text)
     command = f"ulimit -v 16000000; exec {shlex.quote(sys.executable)} -m srae train --config wide.yaml --device cpu"
     done = subprocess.run(

@@ -71,7 +71,7 @@ class TrainConfig(Section):
     weight_average: Annotated[float, Field(gt=0, lt=1)] | None = None
     """Decay per step of a moving average of the weights; the average is validated and kept as best."""
     start_from: str | None = None
-    """Model (shipped name, run, file) whose weights to begin with; layers of another shape start as usual."""
+    """Model (shipped name, run, file): training begins with its weights; layers of another shape start as usual."""
     patience: Annotated[int, Field(ge=1)] | None = None
     """Stop after this many epochs without a better validation score."""
     checkpoint_every: Annotated[int, Field(ge=1)] = 1

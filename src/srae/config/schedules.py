@@ -6,30 +6,28 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-TrainConfig = Any
-"""`config.experiment.TrainConfig`, whose choices are the names below."""
-Schedule = Callable[[TrainConfig, float, float, float], float]
-"""(config, steps done, all steps, both after the warm-up, epochs done) -> factor."""
+Schedule = Callable[[Any, float, float, float], float]
+"""(`config.experiment.TrainConfig`, steps done, all steps, both after the warm-up, epochs done) -> factor."""
 
 
-def constant(config: TrainConfig, done: float, total: float, epoch: float) -> float:
+def constant(config: Any, done: float, total: float, epoch: float) -> float:
     return 1.0
 
 
-def cosine(config: TrainConfig, done: float, total: float, epoch: float) -> float:
+def cosine(config: Any, done: float, total: float, epoch: float) -> float:
     """From 1 to 0 along half a cosine (Loshchilov & Hutter 2017, without restarts)."""
     return 0.5 * (1 + math.cos(math.pi * done / total))
 
 
-def step(config: TrainConfig, done: float, total: float, epoch: float) -> float:
+def stepped(config: Any, done: float, total: float, epoch: float) -> float:
     """`step_factor` once more from each of `step_epochs` on."""
     return config.step_factor ** sum(epoch >= start for start in config.step_epochs)
 
 
-SCHEDULES: dict[str, Schedule] = {"constant": constant, "cosine": cosine, "step": step}
+SCHEDULES: dict[str, Schedule] = {"constant": constant, "cosine": cosine, "step": stepped}
 
 
-def learning_rate_at(config: TrainConfig, step: int, steps_per_epoch: int) -> float:
+def learning_rate_at(config: Any, step: int, steps_per_epoch: int) -> float:
     """The rate of step `step` (from 0): linear warm-up from zero, then the config's schedule."""
     warmup, total = config.warmup_epochs * steps_per_epoch, config.epochs * steps_per_epoch
     if step < warmup:

@@ -25,8 +25,7 @@ from srae.images.formats import TIFF_TAGS_KEPT
 
 MAX_PIXELS = 178_000_000
 _FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
-# Tags of EXIF and TIFF.
-_ORIENTATION, _BITS, _PHOTOMETRIC, _RESOLUTION, _PLANES, _SAMPLE_FORMAT = 0x0112, 258, 262, 282, 284, 339
+_ORIENTATION, _BITS, _PHOTOMETRIC, _RESOLUTION, _PLANES, _SAMPLE_FORMAT = 274, 258, 262, 282, 284, 339  # TIFF's tags
 _BAND = 512  # rows copied at a time
 
 _pillow_globals = threading.Lock()
@@ -247,20 +246,17 @@ def _grey_16(image: Image.Image, name: str) -> np.ndarray:
     grey = np.asarray(image)
     if grey.min() < 0 or grey.max() > 65_535:
         raise DataError("grey values beyond 16 bits", name, "save it as 16-bit grey")
-    grey = grey.astype(np.uint16)[:, :, None]
-    if image.format == "TIFF":
-        grey = _by_tags(grey, image)
+    grey = _by_tags(grey.astype(np.uint16)[:, :, None], image)
     hidden = image.info.get("transparency")
     return _with_key(grey, (hidden,)) if isinstance(hidden, int) else grey
 
 
 def _by_tags(grey: np.ndarray, image: Image.Image) -> np.ndarray:
     """Deep grey of a TIFF from 0, black, to 65535, white: Pillow heeds neither the depth nor that 0 may be white."""
-    tags = image.tag_v2  # type: ignore[attr-defined]
+    tags = image.tag_v2 if image.format == "TIFF" else {}  # type: ignore[attr-defined]
     bits = tags.get(_BITS, (16,))[0]
     if bits < 16:
-        white = 2**bits - 1
-        grey = ((grey.astype(np.uint32) * 65_535 + white // 2) // white).astype(np.uint16)
+        grey = (grey * (65_535 / (2**bits - 1)) + 0.5).astype(np.uint16)
     return 65_535 - grey if tags.get(_PHOTOMETRIC) == 0 and bits <= 16 else grey
 
 
