@@ -14,15 +14,15 @@ from srae.errors import ConfigError
 from srae.evaluation import losses, metrics
 from srae.models.options import find_problems
 
-Metric = Callable[[Tensor, Tensor], Tensor]
+MetricFunction = Callable[[Tensor, Tensor], Tensor]
 """(output, target) -> (B,)"""
-Loss = Callable[[Tensor, Tensor], Tensor]
+LossFunction = Callable[[Tensor, Tensor], Tensor]
 """(output, target) -> scalar"""
 
 
 @dataclass(frozen=True)
 class Task:
-    metrics: dict[str, Metric]
+    metrics: dict[str, MetricFunction]
     """Name -> (output, target) -> (B,); logged as val_<name>."""
     best_by: str
     """The metric that picks the best epoch."""
@@ -38,7 +38,7 @@ class Task:
         return best is None or (value < best if self.lower_is_better else value > best)
 
 
-def _metrics_of(task: str) -> dict[str, Metric]:
+def _metrics_of(task: str) -> dict[str, MetricFunction]:
     """The functions of a task's rows in `config.measures`, in their order."""
     return {name: getattr(metrics, name) for name, row in METRICS.items() if task in row.tasks}
 
@@ -57,7 +57,7 @@ TASKS: dict[str, Task] = {
 }
 
 
-def build_loss(train: TrainConfig, task: str) -> Loss:
+def build_loss(train: TrainConfig, task: str) -> LossFunction:
     """The loss of a config, with its options.
 
     Raises:

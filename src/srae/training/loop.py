@@ -180,9 +180,9 @@ class Training:
     def _end_epoch(self, scores: dict[str, float], train_seconds: float) -> None:
         """In this order: see the class."""
         s, progress = self.s, self.progress
-        judge = next(iter(s.task.metrics))
-        if not math.isfinite(scores[judge]):  # weights that its last step spoilt: no later loss tells of them
-            raise self._diverged(f"val {judge} is not finite")
+        error = next(iter(s.task.metrics))  # MSE or cross-entropy: finite, unless the last step spoilt a weight
+        if not math.isfinite(scores[error]):
+            raise self._diverged(f"val {error} is not finite")
         progress.epoch += 1
         progress.wall_seconds += progress.epoch_seconds
         improved = s.task.is_better(scores[s.task.best_by], progress.best)

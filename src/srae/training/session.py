@@ -15,7 +15,7 @@ from srae.config.schedules import learning_rate_at
 from srae.data import Data
 from srae.device import describe_machine, float32_kernels, memory_peaks, repeatable_kernels
 from srae.evaluation.metrics import Protocol
-from srae.evaluation.tasks import Loss, Task
+from srae.evaluation.tasks import LossFunction, Task
 from srae.models import count_multiply_adds, count_parameters
 from srae.models.baselines import baseline_name
 from srae.runs.messages import describe_psnr, describe_seconds
@@ -28,7 +28,7 @@ class Session:
 
     config: Config
     task: Task
-    loss: Loss
+    loss: LossFunction
     data: Data
     device: torch.device
     dtype: torch.dtype
