@@ -12,7 +12,7 @@ Parts, in order of value; each is a process of its own with a limit of its own, 
     upscalers  x2, tiny and x2_plus, an equal share of the time for each
     mnist      net_1 and net_2 for 700 epochs; only when asked for
 
-One training at a time: seven at once took turns on the GPU and were five times as slow each (docs/results/gpu.md).
+One training at a time: seven at once took turns on the GPU and were 4 to 7 times as slow each (docs/results/gpu.md).
 Needs srae's requirements (`PYTHONPATH=src` will do) and data packed by scripts/gpu_data.py; without them the
 demo images.  `--out` gets results.json, results.md, log.txt, run folders as tar files, and weights.
 """
@@ -361,7 +361,7 @@ def job_mnist(args: argparse.Namespace) -> None:
 
 
 def job_upscalers(args: argparse.Namespace) -> None:
-    """TF32: twice as fast as bfloat16 with networks this small."""
+    """TF32: 1.5 times as fast as bfloat16 with x2 (docs/results/gpu.md)."""
     names = [name for name in UPSCALERS if name not in args.leave_out]
     with results_of(args) as add:
         for place, name in enumerate(names):
