@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 
 .PHONY: help demo test lint bench
 help:
-	@echo "make demo   install, train two small models on built-in pictures, enlarge one, compare"
+	@echo "make demo   install, train two small models on built-in images, enlarge one, compare"
 	@echo "make test   install, run the tests"
 	@echo "make lint   install, ruff and mypy"
 	@echo "make bench  install, also whom srae is measured against; about fifteen minutes on a quiet machine"

@@ -4,7 +4,7 @@
     python scripts/benchmark_training.py --threads 1 --minutes 5 --works cnn4_tanh
 
 Needs lightning beside srae (`pip install --group bench`); without it its row is
-left out.  Every contender is a process of its own on the same pictures, the same
+left out.  Every contender is a process of its own on the same images, the same
 network and the same batch; they take turns, round by round, so that a busy
 machine slows all of them.  Tables in Markdown go to stdout.
 """
@@ -38,9 +38,9 @@ LOOPS = {
     "tensors auto": "srae's step on random tensors, `precision: auto`",
 }
 GROWTH = (
-    ("pictures of an epoch", "cnn4_tanh", "pictures", (64, 128, 256)),
-    ("pictures of a batch", "cnn4_tanh", "batch", (16, 32, 64)),
-    ("pixels of a picture", "x2", "crop", (48, 68, 96)),  # 68 squared is twice 48 squared
+    ("images of an epoch", "cnn4_tanh", "images", (64, 128, 256)),
+    ("images of a batch", "cnn4_tanh", "batch", (16, 32, 64)),
+    ("pixels of an image", "x2", "crop", (48, 68, 96)),  # 68 squared is twice 48 squared
 )
 FLAGS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
 
@@ -74,15 +74,15 @@ def main() -> None:
 
 
 def make_material(folder: Path, data: Path, most: int | None = None) -> str:
-    """`train` and `val` with `low` and `high` side, as links to `data` or as the built-in pictures; says which.
+    """`train` and `val` with `low` and `high` side, as links to `data` or as the built-in images; says which.
 
     Args:
-        most: train pictures; as many as the benchmark needs without it.
+        most: train images; as many as the benchmark needs without it.
     """
     from srae.config.data_sets import DemoConfig
     from srae.data.demo import open_demo
     from srae.data.layouts import find_pairs
-    from srae.images.picture import Picture, write_picture
+    from srae.images.image import TaggedImage, write_image
 
     sides: list[tuple[Path, Path]] = []
     if data.exists():
@@ -95,16 +95,16 @@ def make_material(folder: Path, data: Path, most: int | None = None) -> str:
         for index in range(len(split)):
             paths = folder / "demo" / f"{index}_low.png", folder / "demo" / f"{index}_high.png"
             for path, store in zip(paths, (split.input, split.target), strict=True):
-                write_picture(path, Picture(store.pixels[index].numpy()))
+                write_image(path, TaggedImage(store.pixels[index].numpy()))
             sides.append(paths)
-    most = most or max(TRAIN, *(count for _, _, key, counts in GROWTH if key == "pictures" for count in counts))
+    most = most or max(TRAIN, *(count for _, _, key, counts in GROWTH if key == "images" for count in counts))
     for split_name, count in (("train", most), ("val", VAL)):
         for place, side in enumerate(("low", "high")):
             (folder / split_name / side).mkdir(parents=True)
             for index in range(count):
                 original = sides[index % len(sides)][place]
                 (folder / split_name / side / f"{index:04}{original.suffix}").symlink_to(original)
-    return data.name if data.exists() else "built-in demo pictures"
+    return data.name if data.exists() else "built-in demo images"
 
 
 # ------------------------------------------------------------------------- rounds
@@ -171,13 +171,13 @@ def show_rounds(found: dict[tuple[str, str], list[dict[str, float]]], rounds: in
             print_row([*cells, f"{middle(work, loop, 'peak'):.0f}"])
         store = middle(work, "srae float32", "store")
         print(f"\nOperations of a step: three times those of a forward pass, {flops / 1e9:.2f} GFLOP a sample.")
-        print(f"The store of {TRAIN} train pictures holds {store:.0f} MB; workers' memory is not counted.")
+        print(f"The store of {TRAIN} train images holds {store:.0f} MB; workers' memory is not counted.")
         for loop in ("srae float32", "srae auto"):
             ceiling = middle(work, loop, "rate") / middle(work, loop.replace("srae", "tensors"), "rate")
             share = middle(work, loop, "scoring") * middle(work, loop, "rate")
             print(
                 f"srae, {loop}: {100 * ceiling:.0f} % of the rate on random tensors; "
-                f"scoring a whole picture takes as long as training {share:.2f} samples."
+                f"scoring a whole image takes as long as training {share:.2f} samples."
             )
 
 
@@ -191,7 +191,7 @@ def show_growth(folder: Path, args: argparse.Namespace) -> None:
         for value in values:
             print(f"growth: {label} {value}", file=sys.stderr)
             result = turn(loop="srae float32", folder=str(folder), work=work, seconds=args.seconds / 2, **{key: value})
-            what = "epoch" if key == "pictures" else "step"
+            what = "epoch" if key == "images" else "step"
             shown = f"{value}x{value}" if key == "crop" else str(value)
             cells = [label, work, shown, f"{result[what]:.3f}", what, f"{result['prepared']:.1f}"]
             print_row([*cells, f"{result['store']:.0f}", f"{result['peak']:.0f}"])
@@ -226,7 +226,7 @@ def describe_machine(threads: int, source: str) -> None:
             versions.append(f"{library} {version(library)}")
         except PackageNotFoundError:
             continue
-    print(f"Python {platform.python_version()}, {', '.join(versions)}.  Pictures: {source}.", flush=True)
+    print(f"Python {platform.python_version()}, {', '.join(versions)}.  Images: {source}.", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How fast srae enlarges pictures, beside the same networks in other hands.
+"""How fast srae enlarges images, beside the same networks in other hands.
 
     python scripts/benchmark_upscaling.py            # all cores, about five minutes on two
     python scripts/benchmark_upscaling.py --threads 1 --sides 384 --rounds 5
@@ -30,7 +30,7 @@ MODELS = ("x2", "tiny")
 CONTENDERS = {
     "srae": "srae, as it comes (precision auto)",
     "srae float32": "srae, `--precision float32`",
-    "torch": "torch eager, float32, whole picture",
+    "torch": "torch eager, float32, whole image",
     "torch tiles": "torch eager, float32, tiles of 512 with 16 around",
     "ort export": "onnxruntime, graph as exported (cubic Resize)",
     "ort conv": "onnxruntime, bicubic rewritten as a convolution",
@@ -41,13 +41,13 @@ FLAGS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
 SRAE = [sys.executable, "-c", "import sys; from srae.cli import main; sys.exit(main())"]
 CONTENDER = str(Path(__file__).with_name("upscaling_contenders.py"))
 LARGE = 3072
-"""Side of the picture whose peak memory is compared."""
+"""Side of the image whose peak memory is compared."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="for every contender (default: all)")
-    parser.add_argument("--sides", type=int, nargs="+", default=[384, 1024], help="of the pictures (default: 384 1024)")
+    parser.add_argument("--sides", type=int, nargs="+", default=[384, 1024], help="of the images (default: 384 1024)")
     parser.add_argument("--rounds", type=int, default=3, help="turns of each contender (default: 3)")
     args = parser.parse_args()
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -69,7 +69,7 @@ def main() -> None:
 
 
 def make_material(folder: Path, sides: Iterable[int]) -> list[str]:
-    """Pictures and ONNX graphs; returns the contenders that can run here."""
+    """Images and ONNX graphs; returns the contenders that can run here."""
     import numpy as np
     from PIL import Image
     from skimage.data import astronaut
@@ -124,10 +124,10 @@ def time_in_process(folder: Path, args: argparse.Namespace, found: list[str]) ->
             print(f"\n## In the process: `{name}`, {side}x{side} -> {2 * side}x{2 * side}\n")
             print_rates({c: [4 * side**2 / 1e6 / r[c] for r in rounds] for c in found})
         side = min(args.sides)
-        pictures = {c: np.load(folder / f"{c} {name} {side}.npy").astype(int) for c in found if c != "Pillow"}
-        wanted = pictures["srae float32"]
-        off = {c: int(np.abs(p - wanted)[8:-8, 8:-8].max()) for c, p in pictures.items() if c != "srae float32"}
-        print(f"\nThe same picture? Largest difference from `srae float32`, of 255, border of 8 left out: {off}")
+        images = {c: np.load(folder / f"{c} {name} {side}.npy").astype(int) for c in found if c != "Pillow"}
+        wanted = images["srae float32"]
+        off = {c: int(np.abs(p - wanted)[8:-8, 8:-8].max()) for c, p in images.items() if c != "srae float32"}
+        print(f"\nThe same image? Largest difference from `srae float32`, of 255, border of 8 left out: {off}")
     for worker in workers.values():
         worker.stdin.close()
         worker.wait()
@@ -157,7 +157,7 @@ def measure_memory(folder: Path, found: list[str]) -> None:
 
 
 def run_command(folder: Path, contender: str, name: str, side: int) -> tuple[float, float]:
-    """Seconds and peak memory in MB of a fresh process that reads a picture and writes one."""
+    """Seconds and peak memory in MB of a fresh process that reads an image and writes one."""
     source, target = str(folder / f"{side}.png"), str(folder / "out.png")
     if contender.startswith("srae"):
         precision = "float32" if contender.endswith("float32") else "auto"
@@ -229,7 +229,7 @@ def write_run(folder: Path, number: int) -> None:
 
 
 def compare_precisions() -> None:
-    """What bfloat16 changes, on pictures that scikit-image ships; shrunk by two, enlarged again."""
+    """What bfloat16 changes, on images that scikit-image ships; shrunk by two, enlarged again."""
     import numpy as np
     import torch
     from skimage import data
@@ -237,13 +237,13 @@ def compare_precisions() -> None:
     from srae.images.resample import shrink
     from srae.upscaling.enlarge import UpscaleOptions, upscale_pixels
 
-    print("\n## What bfloat16 changes\n\nRGB, 8 bits, against the picture that was shrunk by two (bicubic).\n")
-    print("| model | picture | float32, dB | bfloat16, dB | change, dB | largest change of a pixel, of 255 |")
+    print("\n## What bfloat16 changes\n\nRGB, 8 bits, against the image that was shrunk by two (bicubic).\n")
+    print("| model | image | float32, dB | bfloat16, dB | change, dB | largest change of a pixel, of 255 |")
     print("|---|---|---|---|---|---|")
     for name in MODELS:
         loaded = load(name)
-        for picture in ("astronaut", "chelsea", "coffee", "rocket", "camera", "text", "page"):
-            pixels = getattr(data, picture)()
+        for image in ("astronaut", "chelsea", "coffee", "rocket", "camera", "text", "page"):
+            pixels = getattr(data, image)()
             pixels = pixels if pixels.ndim == 3 else pixels[:, :, None].repeat(3, 2)
             pixels = pixels[: pixels.shape[0] // 2 * 2, : pixels.shape[1] // 2 * 2, :3]
             low = shrink(torch.from_numpy(pixels.copy()).permute(2, 0, 1) / 255, 2).clamp(0, 1)
@@ -253,7 +253,7 @@ def compare_precisions() -> None:
             ]
             before, after = (10 * np.log10(255**2 / np.mean((pixels - large) ** 2)) for large in found)
             most = np.abs(found[0] - found[1]).max()
-            print(f"| {name} | {picture} | {before:.3f} | {after:.3f} | {after - before:+.4f} | {most} |")
+            print(f"| {name} | {image} | {before:.3f} | {after:.3f} | {after - before:+.4f} | {most} |")
 
 
 def print_rates(rates: dict[str, list[float]]) -> None:

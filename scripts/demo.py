@@ -1,7 +1,7 @@
-"""The tour behind `make demo`: train two networks, enlarge a picture, compare.
+"""The tour behind `make demo`: train two networks, enlarge an image, compare.
 
 Every step is a command that you can type yourself; it is printed before it runs.
-All of it lands in a new folder `demo` (then `demo-2`, ...), on pictures that
+All of it lands in a new folder `demo` (then `demo-2`, ...), on images that
 scikit-image ships: no download, no GPU, a few minutes on two cores.
 """
 
@@ -12,16 +12,16 @@ import subprocess
 import sys
 from pathlib import Path
 
-from srae.data.demo import demo_picture
-from srae.images.picture import Picture, write_picture
+from srae.data.demo import demo_image
+from srae.images.image import TaggedImage, write_image
 
 BUILT_IN = ("--set", "data.name=demo")
 
 
 def main() -> int:
     folder = _new_folder("demo")
-    picture = folder / "picture.png"
-    write_picture(picture, Picture(demo_picture()))
+    image = folder / "image.png"
+    write_image(image, TaggedImage(demo_image()))
     runs = ("--runs-dir", str(folder / "runs"))
     # three channels like the others, so that all stand in one table
     _run("train", "--config", "cnn4_tanh", *BUILT_IN, "--set", "data.channels=RGB", *runs)
@@ -37,8 +37,8 @@ def main() -> int:
         *runs,
     )
     _run("train", "--config", "identity", *BUILT_IN, *runs)
-    enlarged = folder / "picture_x2.png"
-    _run("upscale", str(picture), "-o", str(enlarged), "--scale", "2", *runs)
+    enlarged = folder / "image_x2.png"
+    _run("upscale", str(image), "-o", str(enlarged), "--scale", "2", *runs)
     _run("compare", "cnn4_tanh", "residual", "identity", *runs)
     _run("report", "cnn4_tanh", "residual", "identity", *runs, "-o", str(folder / "report"))
     print(
@@ -46,7 +46,7 @@ def main() -> int:
 Everything lies in {folder}/:
   runs/cnn4_tanh/    a published autoencoder: curves.png, samples/, metrics.csv, summary.json
   runs/residual/     a small network that starts as the identity
-  {picture.name} and {enlarged.name}: before and after
+  {image.name} and {enlarged.name}: before and after
   report/            report.html to open in a browser; its figures and tables"""
     )
     return 0

@@ -2,7 +2,7 @@
 
     python scripts/draw_strip.py docs/results/jpeg_x2.png
 
-The picture is drawn here, twice as large as it is then saved: nothing of it is anybody else's.
+The image is drawn here, twice as large as it is then saved: nothing of it is anybody else's.
 """
 
 from __future__ import annotations

@@ -202,8 +202,8 @@ def job_speed(args: argparse.Namespace) -> None:
     on_gpu = args.device != "cpu"
     seconds = 0.2 if args.rehearse else 2.0
     folder = args.out / "material"
-    pictures = 8 if args.rehearse else 685
-    make_material(folder, args.data / "isr855", pictures)
+    images = 8 if args.rehearse else 685
+    make_material(folder, args.data / "isr855", images)
     with results_of(args) as add:
         device = torch.device(args.device)
         add("machine", torch=torch.__version__, cuda=torch.version.cuda, cores=os.cpu_count(),
@@ -220,7 +220,7 @@ def job_speed(args: argparse.Namespace) -> None:
             flops = 0.0
             for loop in loops:
                 try:
-                    found = take_turn(loop, str(folder), work, seconds, pictures, device=args.device)
+                    found = take_turn(loop, str(folder), work, seconds, images, device=args.device)
                 except Exception as error:  # the other rows are still worth having
                     add("failed", work=work, loop=loop, error=f"{type(error).__name__}: {error}")
                     traceback.print_exc()

@@ -5,7 +5,7 @@
 
 Figures are those that `srae eval` left in the run folders, papers' those of
 `srae/report/published.json`.  Speed is measured here:
-a picture of 512x512 made 1024x1024, as `srae upscale` computes it, all networks in
+an image of 512x512 made 1024x1024, as `srae upscale` computes it, all networks in
 turn, twice each: the first call finds the memory as another network left it.  The
 best of two rounds.
 """
@@ -70,13 +70,13 @@ def paper(run: Run, name: str) -> str:
 
 def time_all(runs: list[Run], precision: str) -> list[float]:
     """Seconds per megapixel of the result."""
-    picture = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)
+    image = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)
     models = [srae.load_model(run.path, device="cpu") for run in runs]
     best = [float("inf")] * len(models)
     for _ in range(ROUNDS):
         for i, model in [(i, model) for i, model in enumerate(models) for _ in range(2)]:
             start = time.perf_counter()
-            result = srae.upscale(picture, model=model, precision=precision)
+            result = srae.upscale(image, model=model, precision=precision)
             best[i] = min(best[i], (time.perf_counter() - start) / (result.shape[0] * result.shape[1] / 1e6))
     return best
 

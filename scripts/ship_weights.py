@@ -1,7 +1,7 @@
 """Make a run one of the models that ship: its best weights, and a card that says where they come from.
 
     python scripts/ship_weights.py x2 runs/x2 --bench data/set5 data/set14
-    python scripts/ship_weights.py p runs/p --words "Sharpens pictures that keep their size."
+    python scripts/ship_weights.py p runs/p --words "Sharpens images that keep their size."
 
 Every figure on the card is measured here, with the function behind `srae eval`.
 """
@@ -31,13 +31,13 @@ CARD = """# {name}
 |---|---|
 | network | `{model}`: {parameters:,} parameters, {multiply_adds:.2f} k multiply-adds per pixel of the result |
 | in, out | {channels}, values in [0, 1]; {size} |
-| trained on | {data}, {pictures} ({fingerprint}); never on a benchmark set |
+| trained on | {data}, {images} ({fingerprint}); never on a benchmark set |
 | low side | {degrade} |
 | recipe | {recipe} |
 | command | `srae-train --config upscalers/{name}` |
 | cost | {steps:,} steps, {hours:.1f} h on {machine} |
 | weights | `{name}.safetensors`, float32, {kilobytes:,.0f} kB, SHA-256 `{sha256}` |
-| licence | MIT, as srae. The training pictures state no licence and are not part of srae. |
+| licence | MIT, as srae. The training images state no licence and are not part of srae. |
 
 ## Figures
 
@@ -51,7 +51,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", help="name to ship under: srae-upscale --model NAME")
     parser.add_argument("run", type=Path, help="finished run folder")
-    parser.add_argument("--bench", type=Path, nargs="*", default=[], help="folders of benchmark pictures")
+    parser.add_argument("--bench", type=Path, nargs="*", default=[], help="folders of benchmark images")
     parser.add_argument("--words", default="", help="what it is for, in a sentence")
     args = parser.parse_args()
     summary = read_run(args.run).summary
@@ -100,7 +100,7 @@ def fill_card(
     train, data, out_shape = config["train"], config["data"], meta["out_shape"]
     degrade = data["degrade"]
     options = ", ".join(f"{key} {value}" for key, value in config["model"].items() if key != "name")
-    lines = ["| pictures | low side | PSNR | SSIM | input (bicubic where enlarged) | protocol |", "|---" * 6 + "|"]
+    lines = ["| images | low side | PSNR | SSIM | input (bicubic where enlarged) | protocol |", "|---" * 6 + "|"]
     for row in rows:
         identity, protocol = row["identity"], row["protocol"]
         what, measured = f"{row['data']['name']} ({row['data']['counts']['val']})", row["val"]
@@ -109,7 +109,7 @@ def fill_card(
             f"| {identity['psnr']:.2f} / {identity['ssim']:.4f} | {protocol['channels']}, border {protocol['border']} |"
         )
     recipe = (
-        f"{train['epochs']} epochs of {data['crops_per_picture']} crops of {data['crop']} pixels a picture, batch "
+        f"{train['epochs']} epochs of {data['crops_per_picture']} crops of {data['crop']} pixels an image, batch "
         f"{train['batch_size']}, {train['loss']}, {train['optimizer']} {train['learning_rate']:g} {train['schedule']}, "
         f"precision {train['precision']}, weights averaged with decay {train['weight_average']}"
     )
@@ -123,7 +123,7 @@ def fill_card(
         channels=data["channels"],
         size=f"each side x{scale}" if scale > 1 else "the size stays",
         data=summary["data"]["name"],
-        pictures=describe_count(summary["data"]["counts"]["train"], degrade),
+        images=describe_count(summary["data"]["counts"]["train"], degrade),
         fingerprint=summary["data"]["fingerprint"],
         degrade=", ".join(f"{k} {v}" for k, v in degrade.items()) if degrade else "as it lies in the data set",
         recipe=recipe,
@@ -138,9 +138,9 @@ def fill_card(
 
 
 def describe_count(count: int, degrade: dict[str, Any] | None) -> str:
-    """``685 pictures at 4 sizes``: each size counts as a picture in the summary."""
+    """``685 images at 4 sizes``: each size counts as an image in the summary."""
     sizes = 1 + len(degrade["sizes"] if degrade else [])
-    return f"{count // sizes} pictures" + (f" at {sizes} sizes" if sizes > 1 else "")
+    return f"{count // sizes} images" + (f" at {sizes} sizes" if sizes > 1 else "")
 
 
 def read_environment(run: Path) -> dict[str, Any]:

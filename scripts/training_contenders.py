@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
-# The pictures of a benchmark's folder: train is repeated or cut to this; val is what `prepare` scores.
+# The images of a benchmark's folder: train is repeated or cut to this; val is what `prepare` scores.
 TRAIN, VAL = 128, 2
 WORKS: dict[str, dict[str, Any]] = {
     "cnn4_tanh": {"config": "configs/cnn4_tanh.yaml", "set": []},
@@ -29,11 +29,11 @@ WORKS: dict[str, dict[str, Any]] = {
 }
 
 
-def make_config(folder: str, work: str, precision: str, pictures: int, batch: int | None, crop: int | None) -> Any:
+def make_config(folder: str, work: str, precision: str, images: int, batch: int | None, crop: int | None) -> Any:
     from srae.config.loading import load_config
 
     sets = [*WORKS[work]["set"], f"data.folder={json.dumps(folder)}", "data.otherwise=null", "data.test_from_val=0"]
-    sets += [f"data.limit={pictures}", f"train.precision={precision}", "train.epochs=1000"]
+    sets += [f"data.limit={images}", f"train.precision={precision}", "train.epochs=1000"]
     sets += [f"train.batch_size={batch}"] * bool(batch) + [f"data.crop={crop}"] * bool(crop)
     return load_config(ROOT / WORKS[work]["config"], sets)
 
@@ -77,7 +77,7 @@ def take_turn(
     folder: str,
     work: str,
     seconds: float,
-    pictures: int = TRAIN,
+    images: int = TRAIN,
     batch: int | None = None,
     crop: int | None = None,
     device: str = "cpu",
@@ -93,7 +93,7 @@ def take_turn(
     kind, _, precision = loop.rpartition(" ")
     if kind == "peak":
         return {"rate": matrix_peak(precision, seconds / 2, device)}
-    config = make_config(folder, work, precision if kind else "float32", pictures, batch, crop)
+    config = make_config(folder, work, precision if kind else "float32", images, batch, crop)
     clock = Clock(seconds, (lambda: torch.cuda.synchronize()) if device != "cpu" else None)
     if device != "cpu":
         torch.cuda.reset_peak_memory_stats()
@@ -166,7 +166,7 @@ def run_srae(config: Any, clock: Clock, device: str, *, on_tensors: bool) -> dic
     }
 
 
-class Pictures:
+class Images:
     """A torch data set as courses write it: decode, crop, turn, convert, sample by sample."""
 
     def __init__(self, config: Any, read: Callable[[Path], Any]) -> None:
@@ -227,10 +227,10 @@ def run_peer(loop: str, config: Any, clock: Clock, device: str) -> dict[str, flo
     from srae.evaluation.tasks import build_loss
     from srae.models import build_model
 
-    pictures: Any = Pictures(config, ReadWith("skimage" if loop == "report" else "pillow", config.data.channels))
+    images: Any = Images(config, ReadWith("skimage" if loop == "report" else "pillow", config.data.channels))
     workers: dict[str, Any] = {} if loop == "report" else {"num_workers": 2, "persistent_workers": True}
-    loader: Any = DataLoader(pictures, config.train.batch_size, shuffle=True, **workers)
-    low, high = pictures[0]
+    loader: Any = DataLoader(images, config.train.batch_size, shuffle=True, **workers)
+    low, high = images[0]
     torch.manual_seed(0)
     model = build_model(config.model.name, tuple(low.shape), tuple(high.shape), config.model.options)
     loss_of, weight = build_loss(config.train, config.task), config.train.loss_weight
@@ -240,7 +240,7 @@ def run_peer(loop: str, config: Any, clock: Clock, device: str) -> dict[str, flo
         return {}
     half = loop == "resident" and config.train.precision == "auto"
     if loop == "resident":
-        loader = Resident([pictures[i] for i in range(len(pictures))], config.train.batch_size, device)
+        loader = Resident([images[i] for i in range(len(images))], config.train.batch_size, device)
     optimizer, losses = torch.optim.Adam(model.to(device).parameters(), **settings), []
     while not clock.is_over():
         for input, target in clock.watch(loader):

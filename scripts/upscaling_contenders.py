@@ -22,7 +22,7 @@ def main() -> None:
 
 
 def make_graph(name: str, base: str) -> bytes:
-    """The network in ONNX, by hand: convolutions, relu, add, sub-pixel layer, and the enlarged picture.
+    """The network in ONNX, by hand: convolutions, relu, add, sub-pixel layer, and the enlarged image.
 
     ONNX has no mirrored border for the bicubic part: the two outermost pixels differ.
     """
@@ -173,7 +173,7 @@ def read_pixels(path: Path | str):
 
 
 def serve(contender: str, folder: Path, threads: int) -> None:
-    """In a process of its own: for every line (model, side) on stdin the seconds of one picture on stdout."""
+    """In a process of its own: for every line (model, side) on stdin the seconds of one image on stdout."""
     import numpy as np
 
     function, ready = None, ""

@@ -95,7 +95,7 @@ def write_run(
     seed: int = 0,
     psnr: list[float] | None = None,
 ) -> Path:
-    """A run folder as a training leaves it, written by hand; `psnr` are the figures of its val pictures."""
+    """A run folder as a training leaves it, written by hand; `psnr` are the figures of its val images."""
     import json
 
     from srae.runs.layout import COLUMNS
@@ -188,7 +188,7 @@ def write_classifier(
 
 @pytest.fixture
 def pair_folder(tmp_path: Path) -> Callable[..., Path]:
-    """A maker of ``{train,val}/{low_res,high_res}/NAME.png`` with random pictures (never zeros: they hide mistakes)."""
+    """A maker of ``{train,val}/{low_res,high_res}/NAME.png`` with random images (never zeros: they hide mistakes)."""
 
     def make(
         *,
@@ -212,8 +212,8 @@ def pair_folder(tmp_path: Path) -> Callable[..., Path]:
                 for i in range(count):
                     shape = (size[0] * factor, size[1] * factor, channels)
                     pixels = random.integers(0, 256, shape, dtype=np.uint8)
-                    picture = Image.fromarray(pixels[..., 0] if mode == "L" else pixels)
-                    picture.save(folder / split / side / f"{i}.png")
+                    image = Image.fromarray(pixels[..., 0] if mode == "L" else pixels)
+                    image.save(folder / split / side / f"{i}.png")
         return folder
 
     return make

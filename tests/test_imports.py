@@ -54,7 +54,7 @@ WITHOUT_TORCH = (
 WITH_A_TABLE = {"models", "data", "cli", "__init__"}
 
 MAX_LINES, MAX_FUNCTION_LINES = 350, 80
-BANNED = "lr"  # could be the rate or the low-resolution picture
+BANNED = "lr"  # could be the rate or the low-resolution image
 # The file and the text of a line that may hold it; any other line is a mistake.
 EXCEPTIONS = {
     "optimizer.py": ('group["lr"]',),  # torch's own keyword

@@ -1,4 +1,4 @@
-"""A large picture takes the memory of its pixels, not of their floats."""
+"""A large image takes the memory of its pixels, not of their floats."""
 
 import os
 import subprocess
@@ -14,8 +14,8 @@ from conftest import clean_environment
 _CHILD = """
 import gc, sys
 import torch
-from srae.upscaling.enlarge import upscale_picture
-from srae.images.picture import read_picture, write_picture
+from srae.upscaling.enlarge import upscale_image
+from srae.images.image import read_image, write_image
 from toys import Same, as_loaded
 
 def peak():
@@ -33,8 +33,8 @@ for source, target, kind in zip(sys.argv[1::3], sys.argv[2::3], sys.argv[3::3]):
     gc.collect()
     open("/proc/self/clear_refs", "w").write("5")  # the peak starts again from what is held now
     start = peak()
-    result, _ = upscale_picture(read_picture(source), [as_loaded(Forgetful(2), 3)], kind=kind)
-    write_picture(target, result, quality=50)
+    result, _ = upscale_image(read_image(source), [as_loaded(Forgetful(2), 3)], kind=kind)
+    write_image(target, result, quality=50)
     del result
     print(peak() - start)
 """

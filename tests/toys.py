@@ -1,4 +1,4 @@
-"""Networks small enough to count by hand, and random pictures."""
+"""Networks small enough to count by hand, and random images."""
 
 from __future__ import annotations
 

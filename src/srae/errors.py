@@ -34,7 +34,7 @@ class ConfigError(SraeError):
 
 
 class DataError(SraeError):
-    """Pictures or folders that cannot be used as they are."""
+    """Images or folders that cannot be used as they are."""
 
     exit_code = 3
 

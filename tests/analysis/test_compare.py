@@ -105,7 +105,7 @@ def test_names_are_unique_whatever_lies_where(tmp_path: Path) -> None:
     assert list(group.experiments()) == [*longer, "c"]
 
 
-def test_every_run_is_tested_against_the_best_on_the_same_pictures(tmp_path: Path) -> None:
+def test_every_run_is_tested_against_the_best_on_the_same_images(tmp_path: Path) -> None:
     base = [28.0 + 0.5 * i for i in range(12)]
     better = [value + 0.4 + 0.05 * (i % 3) for i, value in enumerate(base)]
     noise = [value + 0.45 + (0.3 if i % 2 else -0.3) for i, value in enumerate(base)]
@@ -146,7 +146,7 @@ TRUE = ["cat", "dog"] * 30
 
 
 def answers(wrong: int) -> list[tuple[str, str]]:
-    """60 pictures of which the first `wrong` are taken for a frog."""
+    """60 images of which the first `wrong` are taken for a frog."""
     return [(true, "frog" if i < wrong else true) for i, true in enumerate(TRUE)]
 
 
@@ -173,7 +173,7 @@ def test_the_score_follows_the_task_or_what_was_measured(tmp_path: Path) -> None
     assert len(group_runs([net, read_run(write_run(tmp_path / "other"))])) == 2
 
 
-def test_classifiers_are_tested_on_the_same_pictures(tmp_path: Path) -> None:
+def test_classifiers_are_tested_on_the_same_images(tmp_path: Path) -> None:
     runs = [
         read_run(write_classifier(tmp_path / name, answers(wrong), width=wrong))
         for name, wrong in (("good", 2), ("bad", 14), ("near", 3))
@@ -184,7 +184,7 @@ def test_classifiers_are_tested_on_the_same_pictures(tmp_path: Path) -> None:
     bad, near = tests
     assert bad["difference_points"] == pytest.approx(-20)
     assert bad["low_points"] < -20 < bad["high_points"] < 0
-    assert bad["p"] == pytest.approx(2 * 2 * 0.5**12), "McNemar: 12 of 12 pictures against it, Holm doubles"
+    assert bad["p"] == pytest.approx(2 * 2 * 0.5**12), "McNemar: 12 of 12 images against it, Holm doubles"
     assert bad["win_rate"] == pytest.approx((60 - 12) / 60 / 2)
     assert near["p"] == 1.0
     assert "difference_db" not in bad
@@ -208,7 +208,7 @@ def test_the_command_compares_classifiers(tmp_path: Path, capsys: pytest.Capture
     command = ["compare", "a_1", "b", "--runs-dir", str(tmp_path)]
     assert main([*command, "-o", str(tmp_path / "out")]) == 0
     said = capsys.readouterr().out
-    assert "accuracy: share of pictures" in said and "-20.00 points [" in said and " dB" not in said
+    assert "accuracy: share of images" in said and "-20.00 points [" in said and " dB" not in said
     assert {file.name for file in (tmp_path / "out").iterdir()} == {
         "table.csv", "table.md", "table.tex", "curves.png", "curves.svg",
     }  # fmt: skip
@@ -235,7 +235,7 @@ def test_intervals_of_test_and_missing_values(tmp_path: Path) -> None:
 @pytest.mark.parametrize("psnr", ["null", "Infinity"])
 def test_an_infinite_psnr_is_no_figure(tmp_path: Path, psnr: str, capsys: pytest.CaptureFixture[str]) -> None:
     folders = [write_run(tmp_path / f"a-s{seed}", seed=seed) for seed in (0, 1)]
-    for folder in folders:  # the baseline returns a flat picture exactly; so does one of the networks
+    for folder in folders:  # the baseline returns a flat image exactly; so does one of the networks
         text = (folder / "summary.json").read_text().replace('"psnr": 13.0', f'"psnr": {psnr}')
         text = text.replace('"psnr": 12.2', f'"psnr": {psnr}') if folder.name == "a-s1" else text
         (folder / "summary.json").write_text(text)

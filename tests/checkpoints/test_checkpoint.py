@@ -39,8 +39,8 @@ def test_round_trip(tmp_path: Path) -> None:
     path = tmp_path / "a.safetensors"
     model = write_model(path)
     loaded = load_model(path)
-    picture = torch.rand(1, *SHAPE)
-    assert torch.equal(loaded.model(picture), model(picture))
+    image = torch.rand(1, *SHAPE)
+    assert torch.equal(loaded.model(image), model(image))
     assert (loaded.in_shape, loaded.out_shape, loaded.data_name) == (SHAPE, SHAPE, "toy")
     assert not loaded.model.training
     with safe_open(path, "pt") as file:  # other tools can read it

@@ -40,9 +40,9 @@ def test_a_card_describes_its_file(path: Path) -> None:
 @pytest.mark.parametrize("path", MODELS.values(), ids=MODELS)
 def test_tiles_equal_the_whole_and_flat_stays_flat(path: Path) -> None:
     model = load_model(path).model
-    picture = torch.rand(3, 90, 121, generator=torch.Generator().manual_seed(0))
+    image = torch.rand(3, 90, 121, generator=torch.Generator().manual_seed(0))
     margin = 2 * model.receptive_radius
-    whole, tiled = upscale(model, picture), upscale(model, picture, tile=margin + 16)
+    whole, tiled = upscale(model, image), upscale(model, image, tile=margin + 16)
     assert whole.shape == (3, 90 * model.scale, 121 * model.scale)
     assert (whole - tiled).abs().max() < 1e-5
     flat = upscale(model, torch.full((3, 40, 40), 0.5))

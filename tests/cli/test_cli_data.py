@@ -36,7 +36,7 @@ def test_a_clean_folder(pair_folder: Callable[..., Path], capsys: pytest.Capture
     assert _run("check", pair_folder(scale=2)) == 0
     out = capsys.readouterr().out
     assert "split/side, matched by name, scale 2" in out
-    assert "train     4 pictures; sizes 16x16 -> 32x32; colour RGB" in out
+    assert "train     4 images; sizes 16x16 -> 32x32; colour RGB" in out
     assert "usable: 0 problems, 0 warnings" in out
 
 
@@ -68,9 +68,9 @@ def test_duplicates_leaks_and_mixed_modes_are_warnings(
     shutil.copy(folder / "val" / "high_res" / "0.png", folder / "val" / "low_res" / "0.png")
     assert _run("check", folder, "--json") == 0
     warnings = {w["file"]: w["what"] for w in json.loads(capsys.readouterr().out)["warnings"]}
-    assert warnings["train/high_res/1.png"] == "same picture as train/high_res/0.png"
+    assert warnings["train/high_res/1.png"] == "same image as train/high_res/0.png"
     assert warnings["val/high_res/1.png"] == "leak: also in train, as train/high_res/2.png"
-    assert warnings["val/high_res/0.png"] == "low and high are the same picture"
+    assert warnings["val/high_res/0.png"] == "low and high are the same image"
     assert "mixed colour modes: 11 RGB, 1 L" in warnings["all"] and len(warnings) == 4
 
 
@@ -83,14 +83,14 @@ def test_swapped_folders_and_sizes(pair_folder: Callable[..., Path], capsys: pyt
     assert "folders swapped; swap the names of the two folders" in capsys.readouterr().out
 
 
-def test_pictures_alone_are_usable_with_a_word_of_advice(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_images_alone_are_usable_with_a_word_of_advice(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert _run("check", _photos(tmp_path / "photos")) == 0
     out = capsys.readouterr().out
     assert "high side alone" in out and "data.degrade" in out and "class_folders" not in out
     for name in ("cat", "dog"):
         _photos(tmp_path / "animals" / name)
     assert _run("check", tmp_path / "animals") == 0
-    assert "pictures in 2 folders: if each is a class, use data.name: class_folders" in capsys.readouterr().out
+    assert "images in 2 folders: if each is a class, use data.name: class_folders" in capsys.readouterr().out
 
 
 def test_file_names_that_are_no_text_do_not_stop_it(
@@ -179,10 +179,10 @@ def test_wrong_shares(tmp_path: Path, split: str) -> None:
         _run("make-pairs", tmp_path, tmp_path / "out", "--split", split)
 
 
-def test_pictures_that_cannot_become_pairs(tmp_path: Path) -> None:
+def test_images_that_cannot_become_pairs(tmp_path: Path) -> None:
     cases: list[tuple[Callable[[Path], object], str]] = [
-        (lambda folder: folder.mkdir(), "no pictures"),
-        (lambda folder: _photos(folder, 1), "no pictures for val"),
+        (lambda folder: folder.mkdir(), "no images"),
+        (lambda folder: _photos(folder, 1), "no images for val"),
         (lambda folder: _photos(folder, 3, (1, 9)), "too small"),
         (lambda folder: [_photos(folder, 3), shutil.copy(folder / "1.png", folder / "1.bmp")], "would get the name"),
         (lambda folder: None, "folder is missing"),

@@ -1,4 +1,4 @@
-"""The main job through the real commands: a YAML in, a run folder and an enlarged picture out."""
+"""The main job through the real commands: a YAML in, a run folder and an enlarged image out."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ def test_from_training_to_comparison(srae: Run, trained: Path) -> None:
     assert up.returncode == 0, up.stderr
     assert "model x2, on " in up.stderr  # the one that ships
     assert up.stdout.strip() == "photo_x2.png"
-    with Image.open(trained / "photo_x2.png") as picture:
-        assert (picture.size, picture.mode) == ((42, 26), "RGB")
+    with Image.open(trained / "photo_x2.png") as image:
+        assert (image.size, image.mode) == ((42, 26), "RGB")
     refused = srae("upscale", "photo.png", "--scale", "2")
     assert refused.returncode == 4
 

@@ -15,7 +15,7 @@ from srae.checkpoints import shipped
 from srae.checkpoints.format import save_checkpoint
 from srae.cli import run_verb
 from srae.config.loading import parse_config
-from srae.images.picture import Picture, read_picture, write_picture
+from srae.images.image import TaggedImage, read_image, write_image
 from srae.images.resample import resize
 from srae.models import build_model
 
@@ -46,13 +46,13 @@ def _save_run(path: Path, name: str = "bicubic", scale: int = 2, psnr: float = 3
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working directory with one run and one picture; what ships is bicubic, x2, x3 and x4."""
+    """A working directory with one run and one image; what ships is bicubic, x2, x3 and x4."""
     _save_run(tmp_path / "runs" / "double")
     for scale in (2, 3, 4):
         shipped_as = _save_run(tmp_path / "shipped" / f"x{scale}", scale=scale) / "model.safetensors"
         shipped_as.rename(tmp_path / "shipped" / f"x{scale}.safetensors")
     monkeypatch.setattr(shipped, "FOLDER", tmp_path / "shipped")
-    write_picture(tmp_path / "a.png", Picture.from_float(_random(3, 9, 7)))
+    write_image(tmp_path / "a.png", TaggedImage.from_float(_random(3, 9, 7)))
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -73,8 +73,8 @@ def test_the_command_itself(srae: Run, folder: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout == "a_x2.png\n"
     assert "a.png 7x9 -> 14x18 in" in done.stderr
-    wanted = resize(read_picture("a.png").color, (18, 14), "bicubic").clamp(0, 1)
-    assert (read_picture("a_x2.png").color - wanted).abs().max() < 0.6 / 255
+    wanted = resize(read_image("a.png").color, (18, 14), "bicubic").clamp(0, 1)
+    assert (read_image("a_x2.png").color - wanted).abs().max() < 0.6 / 255
 
 
 def test_without_model_the_shipped_one_for_the_scale_is_taken_and_named(
@@ -85,8 +85,8 @@ def test_without_model_the_shipped_one_for_the_scale_is_taken_and_named(
         assert upscale("a.png", *scale) == 0
         assert f"model {named}, on " in capsys.readouterr().err
     for times in (2, 3, 4, 6):
-        with Image.open(f"a_x{times}.png") as picture:
-            assert picture.size == (7 * times, 9 * times)
+        with Image.open(f"a_x{times}.png") as image:
+            assert image.size == (7 * times, 9 * times)
     assert upscale("a.png", "--scale", "5") == 2
     assert "no model ships that enlarges by 5\nshipped scales: 1, 2, 3, 4, 6, 8\n" in capsys.readouterr().err
 
@@ -98,7 +98,7 @@ def test_a_model_by_name_run_or_file(folder: Path, name: str, capsys: pytest.Cap
 
 
 def test_where_results_go(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    write_picture("b.JPG", Picture.from_float(_random(3, 4, 4)))
+    write_image("b.JPG", TaggedImage.from_float(_random(3, 4, 4)))
     for arguments, wanted in (
         (["a.png", "-o", "c.tif"], ["c.tif"]),
         (["a.png", "-o", "new/"], ["new/a_x2.png"]),
@@ -110,18 +110,18 @@ def test_where_results_go(folder: Path, capsys: pytest.CaptureFixture[str]) -> N
         assert upscale(*arguments) == 0
         assert capsys.readouterr().out.split() == wanted
         for path in wanted:
-            assert read_picture(path).color.shape[1] in (8, 18)
+            assert read_image(path).color.shape[1] in (8, 18)
 
 
 def test_folders_and_their_own_results(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "in").mkdir()
     for name in ("10.png", "9.png"):
-        write_picture(folder / "in" / name, Picture.from_float(_random(3, 4, 4)))
+        write_image(folder / "in" / name, TaggedImage.from_float(_random(3, 4, 4)))
     (folder / "in" / "notes.txt").touch()
     assert upscale("in") == 0
     output = capsys.readouterr()
     assert output.out.split() == ["in/9_x2.png", "in/10_x2.png"]
-    assert "1 entries passed over, they are no pictures" in output.err
+    assert "1 entries passed over, they are no images" in output.err
     assert upscale("in") == 0
     output = capsys.readouterr()
     assert output.out == ""
@@ -142,12 +142,12 @@ def test_json_is_one_document(folder: Path, capsys: pytest.CaptureFixture[str]) 
     (entry,) = document["files"]
     assert (entry["input"], entry["output"], entry["width"], entry["height"]) == ("a.png", "a_x2.png", 14, 18)
     assert entry["seconds"] >= 0
-    assert document["failed"] == [{"input": "bad.png", "error": "not a picture srae can read"}]
+    assert document["failed"] == [{"input": "bad.png", "error": "not an image srae can read"}]
 
 
 def test_scale_and_remarks(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _save_run(folder / "runs" / "same", "identity", 1)
-    write_picture("b.png", Picture.from_float(_random(3, 4, 4)))
+    write_image("b.png", TaggedImage.from_float(_random(3, 4, 4)))
     assert upscale("a.png", "b.png", "--model", "same") == 0
     output = capsys.readouterr()
     assert output.out.split() == ["a_x1.png", "b_x1.png"]
@@ -161,12 +161,12 @@ def test_scale_and_remarks(folder: Path, capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_metadata_frame_and_tile(folder: Path) -> None:
-    write_picture("d.png", Picture(_pixels(90, 80, 3), dpi=(300.0, 300.0)))
+    write_image("d.png", TaggedImage(_pixels(90, 80, 3), dpi=(300.0, 300.0)))
     assert upscale("d.png", "--tile", "32") == 0
-    assert read_picture("d_x2.png").dpi == pytest.approx((300, 300), abs=0.1)
+    assert read_image("d_x2.png").dpi == pytest.approx((300, 300), abs=0.1)
     assert upscale("d.png", "--metadata", "strip", "-o", "e.png", "--frame", "0") == 0
-    assert read_picture("e.png").dpi is None
-    assert (read_picture("e.png").color - read_picture("d_x2.png").color).abs().max() <= 1.01 / 255
+    assert read_image("e.png").dpi is None
+    assert (read_image("e.png").color - read_image("d_x2.png").color).abs().max() <= 1.01 / 255
 
 
 @pytest.mark.parametrize("name", ["two words.png", "é'\"🙂.png", "-dash.png", "UPPER.PNG"])
@@ -180,7 +180,7 @@ def test_odd_names(folder: Path, name: str, capsys: pytest.CaptureFixture[str]) 
 # ---------------------------------------------------------------- what it refuses
 
 
-def test_a_single_bad_picture_is_a_data_problem(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_single_bad_image_is_a_data_problem(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "bad.png").write_text("text")
     assert upscale("bad.png") == 3
     assert upscale("a.png", "--max-pixels", "10") == 3
@@ -190,7 +190,7 @@ def test_a_single_bad_picture_is_a_data_problem(folder: Path, capsys: pytest.Cap
     output = capsys.readouterr()
     assert output.out == ""
     assert "--max-pixels 63" in output.err
-    assert "no pictures\nempty" in output.err
+    assert "no images\nempty" in output.err
 
 
 def test_nothing_is_overwritten_unasked(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -199,24 +199,24 @@ def test_nothing_is_overwritten_unasked(folder: Path, capsys: pytest.CaptureFixt
     assert "--overwrite" in capsys.readouterr().err
     assert (folder / "a_x2.png").read_bytes() == b"precious"
     assert upscale("a.png", "--overwrite") == 0
-    assert read_picture("a_x2.png").color.shape == (3, 18, 14)
+    assert read_image("a_x2.png").color.shape == (3, 18, 14)
 
 
 def test_inputs_and_fresh_results_are_safe_even_from_overwrite(folder: Path) -> None:
     before = (folder / "a.png").read_bytes()
     (folder / "sub").mkdir()
-    write_picture("sub/a.png", Picture.from_float(_random(3, 4, 4)))
+    write_image("sub/a.png", TaggedImage.from_float(_random(3, 4, 4)))
     (folder / "link.png").symlink_to("a.png")
     assert upscale("a.png", "-o", "a.png", "--overwrite") == 4
     assert upscale("a.png", "-o", "./sub/../a.png", "--overwrite") == 4
     assert upscale("a.png", "-o", "link.png", "--overwrite") == 4
     assert (folder / "a.png").read_bytes() == before
     assert upscale("a.png", "sub/a.png", "-o", "out", "--overwrite") == 4
-    assert read_picture("out/a_x2.png").color.shape == (3, 18, 14)
+    assert read_image("out/a_x2.png").color.shape == (3, 18, 14)
 
 
 def test_wrong_outputs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    write_picture("b.png", Picture.from_float(_random(3, 4, 4)))
+    write_image("b.png", TaggedImage.from_float(_random(3, 4, 4)))
     (folder / "file").touch()
     assert upscale("a.png", "b.png", "-o", "one.png") == 2
     assert upscale("a.png", "-o", "a.gif") == 4
@@ -253,7 +253,7 @@ def test_flags_are_checked(flag: tuple[str, str], capsys: pytest.CaptureFixture[
 def test_a_bar_only_on_a_terminal(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_picture("b.png", Picture.from_float(_random(3, 4, 4)))
+    write_image("b.png", TaggedImage.from_float(_random(3, 4, 4)))
     assert upscale("a.png", "b.png") == 0
     assert "%" not in capsys.readouterr().err
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
@@ -276,7 +276,7 @@ def test_formats(folder: Path, wanted: str, suffix: str, capsys: pytest.CaptureF
 
 
 def test_quality(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    write_picture("n.png", Picture(_pixels(60, 50, 3)))
+    write_image("n.png", TaggedImage(_pixels(60, 50, 3)))
     sizes = []
     for quality in ("10", "95"):
         assert upscale("n.png", "--format", "webp", "--quality", quality, "--overwrite") == 0
@@ -297,11 +297,11 @@ def test_16_bits_stay_or_are_told_to_go(folder: Path, capsys: pytest.CaptureFixt
         pixels = _pixels(12, 9, channels, 65_535)
         if channels == 4:
             pixels[:, :, 3] = 65_535
-        write_picture(f"{channels}.tif", Picture(pixels))
+        write_image(f"{channels}.tif", TaggedImage(pixels))
         assert upscale(f"{channels}.tif", "--format", "png") == 0
-        result = read_picture(f"{channels}_x2.png")
+        result = read_image(f"{channels}_x2.png")
         assert result.pixels.dtype == np.uint16
-        wanted = resize(read_picture(f"{channels}.tif").color, (24, 18), "bicubic").clamp(0, 1)
+        wanted = resize(read_image(f"{channels}.tif").color, (24, 18), "bicubic").clamp(0, 1)
         assert (result.color - wanted).abs().max() < 1.01 / 65_535
     assert "16 become 8" not in capsys.readouterr().err
     assert upscale("3.tif", "--format", "jpg") == 0
@@ -311,7 +311,7 @@ def test_16_bits_stay_or_are_told_to_go(folder: Path, capsys: pytest.CaptureFixt
 def test_transparency_is_refused_before_anything_is_computed(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_picture("t.png", Picture(_pixels(12, 9, 4)))
+    write_image("t.png", TaggedImage(_pixels(12, 9, 4)))
     monkeypatch.setattr("srae.models.baselines.Bicubic.forward", None)
     assert upscale("t.png", "--format", "jpg") == 4
     assert "JPEG cannot hold transparency" in capsys.readouterr().err
@@ -330,7 +330,7 @@ def test_self_ensemble(folder: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert upscale("a.png", "--self-ensemble", "-o", "b.png") == 0
     assert "8 times the work" in capsys.readouterr().err
     assert upscale("a.png") == 0
-    assert (read_picture("b.png").color - read_picture("a_x2.png").color).abs().max() < 1.01 / 255
+    assert (read_image("b.png").color - read_image("a_x2.png").color).abs().max() < 1.01 / 255
 
 
 def test_compare(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -338,7 +338,7 @@ def test_compare(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     output = capsys.readouterr()
     assert json.loads(output.out)["files"][0]["comparison"] == "a_x2_compare.png"
     assert "before and after: a_x2_compare.png" in output.err
-    assert read_picture("a_x2_compare.png").pixels.shape[1:] == (1008, 3)
+    assert read_image("a_x2_compare.png").pixels.shape[1:] == (1008, 3)
     Path("a_x2.png").unlink()
     assert upscale("a.png", "--compare") == 4  # the comparison is not overwritten either
     assert "a_x2_compare.png" in capsys.readouterr().err
@@ -352,7 +352,7 @@ def test_compare(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_batch_goes_on_where_it_was_stopped(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "in").mkdir()
     for number in range(12):
-        write_picture(folder / "in" / f"{number}.png", Picture(_pixels(5 + number, 6, 3)))
+        write_image(folder / "in" / f"{number}.png", TaggedImage(_pixels(5 + number, 6, 3)))
     (folder / "in" / "3.png").write_bytes(b"broken")
     (folder / "out").mkdir()
     for number in (0, 5):
@@ -367,30 +367,30 @@ def test_a_batch_goes_on_where_it_was_stopped(folder: Path, capsys: pytest.Captu
     assert "2 exist already: skipped" in output.err
     assert (folder / "out" / "0_x2.png").read_bytes() == b"precious"
     for number in (1, 11):
-        assert read_picture(f"out/{number}_x2.png").pixels.shape[0] == 2 * (5 + number)
+        assert read_image(f"out/{number}_x2.png").pixels.shape[0] == 2 * (5 + number)
     assert upscale("in/[4-6].png", "-o", "out") == 0
     assert "3 exist already" in capsys.readouterr().err
 
 
-def test_large_pictures_have_the_memory_for_themselves(
+def test_large_images_have_the_memory_for_themselves(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nothing is read ahead of a large picture, and what was before it is written."""
+    """Nothing is read ahead of a large image, and what was before it is written."""
     events: list[str] = []
 
-    def read(path: Path, **options: Any) -> Picture:
+    def read(path: Path, **options: Any) -> TaggedImage:
         events.append(f"read {path}")
-        return read_picture(path, **options)
+        return read_image(path, **options)
 
-    def write(path: Path, picture: Picture, **options: Any) -> None:
-        write_picture(path, picture, **options)
+    def write(path: Path, image: TaggedImage, **options: Any) -> None:
+        write_image(path, image, **options)
         events.append(f"wrote {path}")
 
-    monkeypatch.setattr("srae.upscaling.pipeline.read_picture", read)
-    monkeypatch.setattr("srae.upscaling.pipeline.write_picture", write)
+    monkeypatch.setattr("srae.upscaling.pipeline.read_image", read)
+    monkeypatch.setattr("srae.upscaling.pipeline.write_image", write)
     monkeypatch.setattr("srae.upscaling.pipeline._LARGE", 4 * 100)
     for name, side in (("s1", 5), ("big", 20), ("s2", 5), ("s3", 5)):
-        write_picture(f"{name}.png", Picture(_pixels(side, side, 3)))
+        write_image(f"{name}.png", TaggedImage(_pixels(side, side, 3)))
     assert upscale("s1.png", "big.png", "s2.png", "s3.png") == 0
     assert events.index("wrote s1_x2.png") < events.index("read big.png")
     assert events.index("wrote big_x2.png") < events.index("read s2.png")
@@ -400,9 +400,9 @@ def test_large_pictures_have_the_memory_for_themselves(
 def test_a_result_beyond_the_memory(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_picture("b.png", Picture(_pixels(600, 500, 3)))
+    write_image("b.png", TaggedImage(_pixels(600, 500, 3)))
     monkeypatch.setattr("srae.device.available_memory", lambda: 5_000_000)
     assert upscale("b.png") == 0
-    assert upscale("b.png", "--format", "webp") == 5  # its encoder takes ten times the picture
+    assert upscale("b.png", "--format", "webp") == 5  # its encoder takes ten times the image
     assert "1000x1200 as WEBP: 0.1 GB of memory are needed, 0.0 GB are free" in capsys.readouterr().err
     assert "b_x2.webp" not in _names(folder)

@@ -1,4 +1,4 @@
-"""Every shipped YAML: valid, headed, and trainable on the built-in pictures."""
+"""Every shipped YAML: valid, headed, and trainable on the built-in images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A folder per class: any mode and size, balanced splits, and no picture in two of them."""
+"""A folder per class: any mode and size, balanced splits, and no image in two of them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def write_classes(root: Path, counts: dict[str, int], seed: int = 0) -> Path:
 
 
 def digests(split: Split) -> list[str]:
-    return [hashlib.sha256(split.input.picture(i).numpy().tobytes()).hexdigest() for i in range(len(split))]
+    return [hashlib.sha256(split.input.image(i).numpy().tobytes()).hexdigest() for i in range(len(split))]
 
 
 def labels(split: Split | None) -> list[int]:
@@ -59,12 +59,12 @@ def test_each_class_is_split_alike_and_the_split_depends_on_contents_alone(tmp_p
     assert sorted(digests(renamed.val)) == sorted(digests(data.val))
 
 
-def test_the_first_pictures_of_a_split_are_of_different_classes(tmp_path: Path) -> None:
+def test_the_first_images_of_a_split_are_of_different_classes(tmp_path: Path) -> None:
     folder = write_classes(tmp_path, {"abra": 20, "ditto": 10, "zubat": 10})
     assert labels(opened(folder, limit=3).train) == [0, 1, 2]
 
 
-def test_equal_pictures_are_in_one_split_and_doubtful_labels_in_none(tmp_path: Path) -> None:
+def test_equal_images_are_in_one_split_and_doubtful_labels_in_none(tmp_path: Path) -> None:
     folder = write_classes(tmp_path, {"abra": 10, "ditto": 10})
     for i in range(4):
         (folder / "abra" / f"copy{i}.png").write_bytes((folder / "abra" / f"{i}.png").read_bytes())
@@ -74,8 +74,8 @@ def test_equal_pictures_are_in_one_split_and_doubtful_labels_in_none(tmp_path: P
     found = digests(data.train) + digests(data.val) + digests(data.test)
     assert len(found) == len(set(found)) == 19
     assert data.notes == [
-        "4 pictures are copies of another one of their class: left out",
-        "2 pictures are equal to one of another class: left out, for their class is not known",
+        "4 images are copies of another one of their class: left out",
+        "2 images are equal to one of another class: left out, for their class is not known",
     ]
 
 
@@ -91,13 +91,11 @@ def test_modes_and_strangers_do_not_break_it(tmp_path: Path) -> None:
     (folder / "notes.txt").write_text("not a class")
     data = opened(folder)
     assert "2 files" in data.notes[0]
-    everything = [
-        (s.names[i], s.input.picture(i)) for s in (data.train, data.val, data.test) if s for i in range(len(s))
-    ]
-    pictures = dict(everything)
-    assert len(pictures) == 15
-    assert int(pictures["ditto/clear.png"].min()) == 255, "transparent is white, whatever colour lies beneath"
-    assert all(p.shape == (3, SIDE, SIDE) for p in pictures.values())
+    everything = [(s.names[i], s.input.image(i)) for s in (data.train, data.val, data.test) if s for i in range(len(s))]
+    images = dict(everything)
+    assert len(images) == 15
+    assert int(images["ditto/clear.png"].min()) == 255, "transparent is white, whatever colour lies beneath"
+    assert all(p.shape == (3, SIDE, SIDE) for p in images.values())
 
 
 def test_splits_on_disk_are_kept_and_leaks_are_not(tmp_path: Path) -> None:
@@ -118,7 +116,7 @@ def test_to_score_a_split_may_be_missing_and_a_folder_of_others_is_not_divided(t
     assert data.test is not None and len(data.test) == len(data.train) == 6
     for name in ("abra", "ditto"):
         (tmp_path / "empty" / name).mkdir(parents=True)
-    with pytest.raises(DataError, match="no train pictures"):
+    with pytest.raises(DataError, match="no train images"):
         opened(tmp_path / "empty", whole=True, undivided=True)
 
 
@@ -128,12 +126,12 @@ def test_an_epoch_can_have_equally_many_of_every_class(tmp_path: Path) -> None:
     drawn = [label for batch in batches for label in batch.target.tolist()]
     assert [drawn.count(label) for label in range(3)] == [9, 9, 9]
     own = [index for batch in batches for index in batch.indices if labels(data.train)[index] == 2]
-    assert {own.count(index) for index in set(own)} == {3}, "3 pictures, 9 samples"
+    assert {own.count(index) for index in set(own)} == {3}, "3 images, 9 samples"
     again = list(train_batches(data.train, batch_size=4, seed=0, epoch=0, start=3))
     assert [batch.indices for batch in again] == [batch.indices for batch in batches[3:]]
 
 
-def test_every_damaged_picture_is_told(tmp_path: Path) -> None:
+def test_every_damaged_image_is_told(tmp_path: Path) -> None:
     folder = write_classes(tmp_path, {"abra": 5, "ditto": 5})
     for name in ("abra/1.png", "ditto/2.png"):
         (folder / name).write_bytes((folder / name).read_bytes()[:60])
@@ -148,7 +146,7 @@ def test_every_damaged_picture_is_told(tmp_path: Path) -> None:
         (lambda root: None, "missing"),
         (lambda root: root.mkdir(), "0 class folders"),
         (lambda root: write_classes(root, {"abra": 5}), "1 class folders"),
-        (lambda root: write_classes(root / "train", {"abra": 5, "ditto": 4}), "no val pictures"),
+        (lambda root: write_classes(root / "train", {"abra": 5, "ditto": 4}), "no val images"),
     ],
 )
 def test_what_is_no_set_of_classes_is_refused(tmp_path: Path, make: object, words: str) -> None:
@@ -158,7 +156,7 @@ def test_what_is_no_set_of_classes_is_refused(tmp_path: Path, make: object, word
 
 
 def turned(folder: Path, *augment: str, epochs: int = 12) -> list[torch.Tensor]:
-    """What becomes of one picture in a few epochs."""
+    """What becomes of one image in a few epochs."""
     data = opened(folder)
     return [
         next(batch.input[batch.indices.index(0)] for batch in train_batches(
@@ -167,7 +165,7 @@ def turned(folder: Path, *augment: str, epochs: int = 12) -> list[torch.Tensor]:
     ]  # fmt: skip
 
 
-def test_vertical_flips_turn_pictures_upside_down(tmp_path: Path) -> None:
+def test_vertical_flips_turn_images_upside_down(tmp_path: Path) -> None:
     folder = write_classes(tmp_path, {"abra": 4, "ditto": 4})
     plain = turned(folder, epochs=1)[0]
     seen = {"same" if torch.equal(p, plain) else "flipped" if torch.equal(p, plain.flip(1)) else "other"
@@ -187,21 +185,21 @@ def test_tilts_are_small_turns_that_keep_the_middle(tmp_path: Path) -> None:
     data = open_named("class_folders", folder=str(folder), side=64)
     for epoch in range(20):
         (batch,) = train_batches(data.train, batch_size=9, seed=0, epoch=epoch, augment=["tilt"])
-        for picture in batch.input[:, 0]:
-            assert picture[31:33, 31:33].min() > 0.5
-            rows = picture * torch.arange(64.0)
-            place = rows.sum(1) / picture.sum(1)  # the bar's column, row by row
+        for image in batch.input[:, 0]:
+            assert image[31:33, 31:33].min() > 0.5
+            rows = image * torch.arange(64.0)
+            place = rows.sum(1) / image.sum(1)  # the bar's column, row by row
             angles.append(float(torch.atan((place[8] - place[56]) / 48).rad2deg()))
     assert max(map(abs, angles)) <= TILT + 0.5
     assert min(angles) < -TILT / 2 and max(angles) > TILT / 2
 
 
-def test_tilt_is_refused_where_the_target_is_a_picture() -> None:
-    with pytest.raises(ConfigError, match="labelled pictures"):
+def test_tilt_is_refused_where_the_target_is_a_image() -> None:
+    with pytest.raises(ConfigError, match="labelled images"):
         parse_config("model: {name: residual}\ndata: {augment: [tilt]}", "toy")
 
 
-def test_pictures_of_the_test_split_lie_in_the_run_folder(tmp_path: Path) -> None:
+def test_images_of_the_test_split_lie_in_the_run_folder(tmp_path: Path) -> None:
     folder = write_classes(tmp_path / "set", {"abra": 30, "ditto": 30})
     config = parse_config(
         "task: classification\nmodel: {name: residual_classifier, channels: [4]}\n"

@@ -1,4 +1,4 @@
-"""The built-in pictures: free of leaks, of one size, and without the network."""
+"""The built-in images: free of leaks, of one size, and without the network."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from srae.data import Data
-from srae.data.demo import SPLITS, demo_picture
+from srae.data.demo import SPLITS, demo_image
 from srae.errors import DataError
-from srae.images.picture import to_float
+from srae.images.image import to_float
 from srae.images.resample import enlarge, shrink
 from toys import open_named
 
@@ -33,7 +33,7 @@ def test_it_opens_fast_and_without_the_network(monkeypatch: pytest.MonkeyPatch) 
     assert len(data.train) >= 40 and 12 <= len(data.val) <= 16
 
 
-def test_no_picture_feeds_two_splits(demo: Data) -> None:
+def test_no_image_feeds_two_splits(demo: Data) -> None:
     assert demo.test is not None
     sources = [{name.rpartition("-")[0] for name in split.names} for split in (demo.train, demo.val, demo.test)]
     assert sum(map(len, sources)) == len(set.union(*sources)) == sum(map(len, SPLITS.values()))
@@ -45,9 +45,9 @@ def test_pairs_are_those_of_data_set_p(demo: Data) -> None:
     assert demo.in_shape == demo.out_shape == (3, 256, 256)
     for split in (demo.train, demo.val):
         assert split.input.shape == split.target.shape == (3, 256, 256)
-    high = to_float(demo.val.target.picture(0)).double()
+    high = to_float(demo.val.target.image(0)).double()
     low = enlarge(shrink(high, 2, "gaussian", "mirror"), 2, "bilinear", "mirror")
-    assert (low * 255 - demo.val.input.picture(0)).abs().max() <= 0.501
+    assert (low * 255 - demo.val.input.image(0)).abs().max() <= 0.501
     difference = to_float(demo.val.input.pixels) - to_float(demo.val.target.pixels)  # type: ignore[arg-type]
     assert 20 < -10 * torch.log10(difference.square().mean()) < 40
 
@@ -81,8 +81,8 @@ def test_a_crop_that_does_not_fit_is_refused() -> None:
     assert caught.value.where == "data.crop" and "256" in str(caught.value.remedy)
 
 
-def test_the_picture_to_enlarge_is_not_a_training_picture(demo: Data) -> None:
-    picture = demo_picture()
-    assert picture.dtype == np.uint8 and picture.ndim == 3 and picture.shape[2] == 3
+def test_the_image_to_enlarge_is_not_a_training_image(demo: Data) -> None:
+    image = demo_image()
+    assert image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3
     assert "chelsea.png" in SPLITS["val"]
-    assert np.array_equal(picture[:256, :256], demo.val.target.pixels[9].numpy())
+    assert np.array_equal(image[:256, :256], demo.val.target.pixels[9].numpy())

@@ -1,4 +1,4 @@
-"""Labelled pictures: read from the formats torchvision reads, split, and trained on by the same loop."""
+"""Labelled images: read from the formats torchvision reads, split, and trained on by the same loop."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_idx_files_are_split_and_nothing_is_lost(tmp_path: Path) -> None:
                        .train.target.values.bincount(minlength=10) + _one_hot(folder))  # fmt: skip
 
 
-def test_without_val_pictures_the_test_split_is_watched(tmp_path: Path) -> None:
+def test_without_val_images_the_test_split_is_watched(tmp_path: Path) -> None:
     data = open_named("mnist", folder=str(write_idx(tmp_path)), channels="L", val_count=0)
     assert data.test is not None
     assert (len(data.train), data.val.names) == (20, data.test.names)
@@ -73,7 +73,7 @@ def _one_hot(folder: str) -> torch.Tensor:
     return rest.values.bincount(minlength=10)
 
 
-def test_batches_hold_pictures_and_labels_in_step(tmp_path: Path) -> None:
+def test_batches_hold_images_and_labels_in_step(tmp_path: Path) -> None:
     data = open_named("mnist", folder=str(write_idx(tmp_path)), channels="L", val_count=5)
     assert isinstance(data.train.target, Labels)
     batches = list(train_batches(data.train, batch_size=4, seed=0, epoch=1))
@@ -81,7 +81,7 @@ def test_batches_hold_pictures_and_labels_in_step(tmp_path: Path) -> None:
     for batch in batches:
         assert batch.target.dtype == torch.int64
         assert torch.equal(batch.target, data.train.target.values[batch.indices])
-        expected = torch.stack([data.train.input.picture(i) for i in batch.indices]) / 255
+        expected = torch.stack([data.train.input.image(i) for i in batch.indices]) / 255
         torch.testing.assert_close(batch.input, expected)
 
 

@@ -1,4 +1,4 @@
-"""Several low sides of one picture: made once, kept beside one high side, drawn per sample, and resumable."""
+"""Several low sides of one image: made once, kept beside one high side, drawn per sample, and resumable."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ PHOTO = {"kernel": "photo", "scale": 2}
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
-    """Smooth pictures with some noise, 6 for train and 3 for val."""
+    """Smooth images with some noise, 6 for train and 3 for val."""
     random = np.random.default_rng(0)
     for split, count in (("train", 6), ("val", 3)):
         (tmp_path / "photos" / split).mkdir(parents=True)
         for i in range(count):
             small = random.integers(40, 216, (8, 8, 3), dtype=np.uint8)
-            picture = Image.fromarray(small).resize((48, 48), Image.Resampling.BICUBIC)
-            picture.save(tmp_path / "photos" / split / f"{split}{i}.png")
+            image = Image.fromarray(small).resize((48, 48), Image.Resampling.BICUBIC)
+            image.save(tmp_path / "photos" / split / f"{split}{i}.png")
     return tmp_path / "photos"
 
 
@@ -61,10 +61,10 @@ def test_train_has_its_copies_beside_one_high_side_and_val_has_one(photos: Path)
     assert not data.val.more_inputs and data.in_shape == (3, 24, 24)
     assert any("4 low sides" in note for note in data.notes)
     for index, name in enumerate(data.train.names):
-        high = data.train.target.picture(index).permute(1, 2, 0).numpy()  # type: ignore[union-attr]
+        high = data.train.target.image(index).permute(1, 2, 0).numpy()  # type: ignore[union-attr]
         for copy, store in enumerate(data.train.inputs):
             expected = make_low(high, "photo", 2, name=name, copy=copy)
-            assert np.array_equal(store.picture(index).permute(1, 2, 0).numpy(), expected)
+            assert np.array_equal(store.image(index).permute(1, 2, 0).numpy(), expected)
     assert len({store.pixels[0].numpy().tobytes() for store in data.train.inputs}) == 4
 
 
@@ -77,12 +77,12 @@ def test_the_first_copy_and_val_do_not_depend_on_the_number_of_copies(photos: Pa
 
 
 def test_a_low_side_is_seeded_by_the_name_alone(photos: Path) -> None:
-    before = _open(photos).val.input.picture(2)
+    before = _open(photos).val.input.image(2)
     (photos / "val" / "val0.png").unlink()
     (photos / "train" / "train1.png").unlink()
-    assert torch.equal(_open(photos).val.input.picture(1), before)
+    assert torch.equal(_open(photos).val.input.image(1), before)
     (photos / "val" / "val2.png").rename(photos / "val" / "val9.png")
-    assert not torch.equal(_open(photos).val.input.picture(1), before)
+    assert not torch.equal(_open(photos).val.input.image(1), before)
 
 
 def test_the_fingerprint_tells_the_degradation_and_its_version(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,7 +104,7 @@ def test_scoring_makes_no_copies(photos: Path) -> None:
     assert not demo.train.more_inputs and not demo.notes
 
 
-def test_the_demo_pictures_can_be_degraded_too() -> None:
+def test_the_demo_images_can_be_degraded_too() -> None:
     data = open_named("demo", degrade=PHOTO | {"copies": 2}, limit=2)
     assert len(data.train.inputs) == 2 and not data.val.more_inputs and data.test and not data.test.more_inputs
     assert data.in_shape == (3, 128, 128) and len(data.notes) == 1
@@ -126,23 +126,23 @@ def test_what_cannot_be_degraded_is_told_by_name(photos: Path) -> None:
 # ---------------------------------------------------------------------------- batches
 
 
-def _split(copies: int, pictures: int = 5) -> Split:
-    """Low pixel = 1 + 10 * picture + copy everywhere; high pixel = 1 + 10 * picture."""
-    places = 1 + 10 * torch.arange(pictures, dtype=torch.uint8)[:, None, None, None]
+def _split(copies: int, images: int = 5) -> Split:
+    """Low pixel = 1 + 10 * image + copy everywhere; high pixel = 1 + 10 * image."""
+    places = 1 + 10 * torch.arange(images, dtype=torch.uint8)[:, None, None, None]
     lows = [Store((places + copy).expand(-1, 8, 8, 3).clone()) for copy in range(copies)]
     target = Store(places.expand(-1, 16, 16, 3).clone())
-    return Split(lows[0], target, [f"{i}.png" for i in range(pictures)], more_inputs=lows[1:])
+    return Split(lows[0], target, [f"{i}.png" for i in range(images)], more_inputs=lows[1:])
 
 
 def _pass(split: Split, **changes: Any) -> list[tuple[list[int], list[int], list[int]]]:
-    """Of every batch: pictures, their low pixels, their high pixels."""
+    """Of every batch: images, their low pixels, their high pixels."""
     batches = train_batches(split, **{"batch_size": 4, "seed": 3, "epoch": 1} | changes)
     sides = [(b.indices, *((side[:, 0, 0, 0] * 255).round().int().tolist() for side in b[:2])) for b in batches]
     return sides  # type: ignore[return-value]
 
 
 @pytest.mark.parametrize("options", [{}, {"crop": 8, "crops_per_picture": 4, "augment": ["flip", "rotate"]}])
-def test_each_sample_draws_one_low_side_of_its_own_picture(options: dict[str, Any]) -> None:
+def test_each_sample_draws_one_low_side_of_its_own_image(options: dict[str, Any]) -> None:
     split, drawn = _split(3), set()
     for epoch in range(40):
         for indices, lows, highs in _pass(split, epoch=epoch, **options):
@@ -231,7 +231,7 @@ def test_a_resumed_run_draws_what_an_uninterrupted_one_draws(photos: Path, tmp_p
     assert_same_run(whole, writer.path)
 
 
-def test_sizes_add_shrunken_training_pictures_with_a_low_side_of_their_own(photos: Path) -> None:
+def test_sizes_add_shrunken_training_images_with_a_low_side_of_their_own(photos: Path) -> None:
     degrade = {"kernel": "bicubic", "scale": 2}
     plain = open_named("pairs", folder=str(photos), degrade=degrade)
     more = open_named("pairs", folder=str(photos), degrade=degrade | {"sizes": [0.5, 0.3]}, crop=4)
@@ -243,8 +243,8 @@ def test_sizes_add_shrunken_training_pictures_with_a_low_side_of_their_own(photo
         (low, high) = (store.size(index) for store in (more.train.input, more.train.target))
         assert high == (2 * low[0], 2 * low[1])
     for index in range(count):
-        assert torch.equal(more.train.target.picture(index), plain.train.target.picture(index))
-        whole, half = (more.train.target.picture(i).float() for i in (index, count + index))
+        assert torch.equal(more.train.target.image(index), plain.train.target.image(index))
+        whole, half = (more.train.target.image(i).float() for i in (index, count + index))
         assert abs(whole.mean() - half.mean()) < 3
         assert half.shape[1] == round(whole.shape[1] / 4) * 2
     scored = open_named("pairs", folder=str(photos), degrade=degrade | {"sizes": [0.5]}, whole=True)

@@ -1,4 +1,4 @@
-"""Decoded pictures in a mapped file: the pixels that memory would hold, made once, never trusted when not whole."""
+"""Decoded images in a mapped file: the pixels that memory would hold, made once, never trusted when not whole."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Names of the pictures that were decoded."""
+    """Names of the images that were decoded."""
     names: list[str] = []
     read = srae.data.intake.read_pixels
 
@@ -97,10 +97,10 @@ def _assert_same(found: Data, expected: Data) -> None:
         assert (ours and ours.names) == (theirs and theirs.names)
         for a, b in zip(_stores(ours), _stores(theirs), strict=True):
             assert type(a.pixels) is type(b.pixels) and a.shape == b.shape and len(a) == len(b)
-            assert all(torch.equal(a.picture(i), b.picture(i)) for i in range(len(b)))
+            assert all(torch.equal(a.image(i), b.image(i)) for i in range(len(b)))
     for name in ("name", "in_shape", "out_shape", "fingerprint", "classes"):
         assert getattr(found, name) == getattr(expected, name), name
-    assert found.notes[:-1] == expected.notes and "decoded pictures: " in found.notes[-1]
+    assert found.notes[:-1] == expected.notes and "decoded images: " in found.notes[-1]
 
 
 # ------------------------------------------------------------------------- the same pixels
@@ -133,7 +133,7 @@ def test_what_is_mapped_equals_what_is_kept_in_memory(
     assert str(file) in first.notes[-1] and first.notes == again.notes and not _left_over(cache)
 
 
-def test_mixed_sizes_and_turned_pictures_are_mapped_too(
+def test_mixed_sizes_and_turned_images_are_mapped_too(
     tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     random = np.random.default_rng(0)
@@ -175,7 +175,7 @@ def test_a_training_from_the_map_is_bit_identical(
         assert_same_run(run, kept)
 
 
-def test_pictures_are_read_only_and_survive_the_file(pair_folder: Callable[..., Path], cache: Path) -> None:
+def test_images_are_read_only_and_survive_the_file(pair_folder: Callable[..., Path], cache: Path) -> None:
     data = _open(pair_folder(train=6))
     (file,) = _files(cache)
     before = file.read_bytes()
@@ -211,7 +211,7 @@ def test_the_limit_is_a_quarter_of_the_memory_of_the_machine_or_of_the_container
             assert largest_in_memory() == expected
 
 
-def test_a_later_run_decodes_nothing_wherever_the_pictures_lie_by_then(
+def test_a_later_run_decodes_nothing_wherever_the_images_lie_by_then(
     pair_folder: Callable[..., Path], cache: Path, decoded: list[str]
 ) -> None:
     folder = pair_folder(train=4, val=3)
@@ -246,18 +246,18 @@ def test_whatever_changes_the_pixels_makes_a_new_file(pair_folder: Callable[...,
         _open(folder, **options)
         assert len(_files(cache)) == count, options
     file = folder / "train" / "high_res" / "2.png"
-    before = _open(folder).train.target.picture(2).clone()
+    before = _open(folder).train.target.image(2).clone()
     pixels = np.array(Image.open(file))
     pixels[3, 5, 1] ^= 1
     Image.fromarray(pixels).save(file)
-    after = _open(folder).train.target.picture(2)
+    after = _open(folder).train.target.image(2)
     assert (before != after).sum() == 1 and len(_files(cache)) == len(changes) + 1
     file.rename(file.with_name("9.png"))
     (folder / "train" / "low_res" / "2.png").rename(folder / "train" / "low_res" / "9.png")
     assert _open(folder).train.names[-1] == "9.png" and len(_files(cache)) == len(changes) + 2
 
 
-def test_what_is_wrong_with_pictures_is_told_as_ever_and_leaves_nothing(
+def test_what_is_wrong_with_images_is_told_as_ever_and_leaves_nothing(
     pair_folder: Callable[..., Path], cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = pair_folder(train=6)
@@ -271,7 +271,7 @@ def test_what_is_wrong_with_pictures_is_told_as_ever_and_leaves_nothing(
     assert not _files(cache) and not _left_over(cache)
 
 
-def test_pictures_that_change_while_they_are_read_are_refused(
+def test_images_that_change_while_they_are_read_are_refused(
     pair_folder: Callable[..., Path], cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = pair_folder()
@@ -393,7 +393,7 @@ def test_killed_at_any_moment_it_leaves_nothing_that_is_taken_for_whole(
     assert len(decoded) == 12 and len(_files(cache)) == 1 and not _left_over(cache)
 
 
-def test_what_the_killed_left_of_other_pictures_is_swept_and_what_is_being_made_is_not(
+def test_what_the_killed_left_of_other_images_is_swept_and_what_is_being_made_is_not(
     pair_folder: Callable[..., Path], cache: Path
 ) -> None:
     cache.mkdir(parents=True)
@@ -443,9 +443,7 @@ def test_of_two_at_once_the_second_waits_and_decodes_nothing(
     first.join(HANG)
     assert len(found) == 2 and len(decoded) == 12 and len(_files(cache)) == 1 and not _left_over(cache)
     host = this_place().rpartition("-")[0]
-    assert (
-        capsys.readouterr().err == f"waiting for the same pictures: process {os.getpid()} on {host} is writing here\n"
-    )
+    assert capsys.readouterr().err == f"waiting for the same images: process {os.getpid()} on {host} is writing here\n"
     for data in found:
         _assert_same(data, expected)
 
@@ -520,7 +518,7 @@ def test_a_disk_that_fills_up_meanwhile_is_told_and_leaves_nothing(
 
 
 def _make(cache: Path, pair_folder: Callable[..., Path], *names: str) -> dict[str, Path]:
-    """Files of sets of pictures that nobody uses any more, the first unused for the longest."""
+    """Files of sets of images that nobody uses any more, the first unused for the longest."""
     made: dict[str, Path] = {}
     for age, name in enumerate(reversed(names)):
         before = set(_files(cache))
@@ -542,7 +540,7 @@ def test_what_was_unused_for_the_longest_goes_first_and_what_is_used_stays(
     os.utime(made["a"], (1, 1))
     assert mapped.evict(cache, size) == size and _files(cache) == [made["a"]]
     assert mapped.clean_cache() == (0, size)
-    expected = [data.train.target.picture(i).clone() for i in range(4)]
+    expected = [data.train.target.image(i).clone() for i in range(4)]
     del data
     gc.collect()
     assert len(expected) == 4 and mapped.clean_cache() == (size, 0) and not _files(cache)
@@ -569,7 +567,7 @@ def test_a_use_by_another_process_counts_as_long_as_it_lives(pair_folder: Callab
 
 
 @pytest.mark.parametrize("reason", ["limit", "disk"])
-def test_old_pictures_make_room_for_new_ones(
+def test_old_images_make_room_for_new_ones(
     pair_folder: Callable[..., Path], cache: Path, monkeypatch: pytest.MonkeyPatch, reason: str
 ) -> None:
     made = _make(cache, pair_folder, *"ab")
@@ -603,7 +601,7 @@ def test_doctor_tells_of_the_cache_and_cleans_it(
 def test_what_does_not_fit_on_the_device_stays_and_its_batches_go_there(
     pair_folder: Callable[..., Path], cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    data = _open(pair_folder(train=6, val=2))  # "meta" stands for a GPU: pictures there have a shape only
+    data = _open(pair_folder(train=6, val=2))  # "meta" stands for a GPU: images there have a shape only
     need = 8 * 2 * 16 * 16 * 3
     monkeypatch.setattr("srae.data.contract.free_memory", lambda device: 2 * need)
     assert data.to("meta").train.input.device.type == "meta"
@@ -640,6 +638,6 @@ def test_a_bar_moves_on_a_terminal_when_it_takes_long(monkeypatch: pytest.Monkey
         monkeypatch.setattr(sys, "stderr", terminal)
         monkeypatch.setenv("TERM", term)
         monkeypatch.setattr(srae.data.scan, "BAR_AFTER", after)
-        found = list(in_threads(lambda i: (pause.wait(0.05), i)[1], range(24), "decoding pictures"))
+        found = list(in_threads(lambda i: (pause.wait(0.05), i)[1], range(24), "decoding images"))
         assert found == list(range(24))
-        assert ("decoding pictures" in terminal.text) == shown == bool(terminal.text), terminal.text
+        assert ("decoding images" in terminal.text) == shown == bool(terminal.text), terminal.text

@@ -24,8 +24,8 @@ from toys import open_named
 SIDE = (8, 8)
 
 
-def _picture(path: Path, size: tuple[int, int] = SIDE, mode: str = "RGB", seed: int | None = None) -> Path:
-    """A random picture; of the same seed, the same one."""
+def _image(path: Path, size: tuple[int, int] = SIDE, mode: str = "RGB", seed: int | None = None) -> Path:
+    """A random image; of the same seed, the same one."""
     random = np.random.default_rng(zlib.crc32(path.as_posix().encode()) if seed is None else seed)
     channels = {"L": 1, "RGB": 3, "RGBA": 4}[mode]
     pixels = random.integers(0, 256, (*size, channels), dtype=np.uint8)
@@ -37,8 +37,8 @@ def _picture(path: Path, size: tuple[int, int] = SIDE, mode: str = "RGB", seed: 
 def _fill(pattern: str, low: str, high: str, names: tuple[str, ...] = ("1.png", "2.png", "10.png")) -> None:
     """`pattern` holds {side} and {name}."""
     for name in names:
-        _picture(Path(pattern.format(side=low, name=name)), (4, 4))
-        _picture(Path(pattern.format(side=high, name=name)))
+        _image(Path(pattern.format(side=low, name=name)), (4, 4))
+        _image(Path(pattern.format(side=high, name=name)))
 
 
 def _open(folder: Path, **options: Any) -> Data:
@@ -80,11 +80,11 @@ def test_side_then_split(tmp_path: Path, sides: tuple[str, str], inner: str) -> 
 def test_folders_between_split_and_file_may_be_called_differently(tmp_path: Path) -> None:
     for side, group, size in (("dataset_low", "small", (4, 4)), ("dataset_high", "large", SIDE)):
         for split in ("train", "val"):
-            _picture(tmp_path / side / split / group / "1.png", size)
+            _image(tmp_path / side / split / group / "1.png", size)
     assert _open(tmp_path).train.names == ["1.png"]
 
 
-def test_equal_names_in_different_class_folders_are_different_pictures(tmp_path: Path) -> None:
+def test_equal_names_in_different_class_folders_are_different_images(tmp_path: Path) -> None:
     for split in ("train", "val"):
         for group in ("cat", "dog"):
             _fill(f"{tmp_path}/{{side}}/{split}/{group}/{{name}}", "low", "high", ("1.png",))
@@ -136,12 +136,12 @@ def test_a_list_tells_all_its_faults_with_their_lines(tmp_path: Path) -> None:
 def test_high_side_alone_with_degradation(tmp_path: Path, folders: tuple[str, ...]) -> None:
     for folder in folders:
         for i in range(12):
-            _picture(tmp_path / f"{folder}{i}.png", (9, 12))
+            _image(tmp_path / f"{folder}{i}.png", (9, 12))
     degrade = {"kernel": "bicubic", "scale": 2}
     data = _open(tmp_path, degrade=degrade)
     assert data.in_shape == (3, 4, 6) and data.out_shape == (3, 8, 12)  # cropped to a multiple of 2
-    high = data.train.target.picture(3).permute(1, 2, 0).numpy()
-    assert np.array_equal(data.train.input.picture(3).permute(1, 2, 0).numpy(), make_low(high, "bicubic", 2))
+    high = data.train.target.image(3).permute(1, 2, 0).numpy()
+    assert np.array_equal(data.train.input.image(3).permute(1, 2, 0).numpy(), make_low(high, "bicubic", 2))
     same = _open(tmp_path, degrade=degrade, enlarge="bilinear")
     assert same.in_shape == same.out_shape == (3, 8, 12)
     area = _open(tmp_path, degrade={"kernel": "area", "scale": 2})
@@ -152,11 +152,11 @@ def test_with_degradation_an_existing_low_side_is_not_read(pair_folder: Callable
     folder = pair_folder(size=(8, 8))
     (folder / "train" / "low_res" / "0.png").write_bytes(b"broken")
     assert _open(folder, degrade={"kernel": "area", "scale": 4}).in_shape == (3, 2, 2)
-    assert "not a picture" in _refusal(folder)
+    assert "not an image" in _refusal(folder)
 
 
-def test_pictures_alone_without_degradation_are_explained(tmp_path: Path) -> None:
-    _picture(tmp_path / "1.png")
+def test_images_alone_without_degradation_are_explained(tmp_path: Path) -> None:
+    _image(tmp_path / "1.png")
     message = _refusal(tmp_path)
     assert "no pairs" in message and "data.degrade" in message
 
@@ -178,8 +178,8 @@ def test_pictures_alone_without_degradation_are_explained(tmp_path: Path) -> Non
 )
 def test_names_are_matched(tmp_path: Path, low: str, high: str, rule: str) -> None:
     for split in ("train", "val"):
-        _picture(tmp_path / split / "low" / low, (4, 4))
-        _picture(tmp_path / split / "high" / high)
+        _image(tmp_path / split / "low" / low, (4, 4))
+        _image(tmp_path / split / "high" / high)
     found = find_pairs(tmp_path)
     assert found.rules == [rule] and found.problems == []
     assert _open(tmp_path).train.names == [high]
@@ -205,7 +205,7 @@ def test_otherwise_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.chdir(tmp_path)
     data = open_named("pairs", folder="data/isr855", otherwise="demo", limit=1)
     assert data.name == "demo"
-    assert data.notes == ["data/isr855 is not there: training on the built-in demo pictures"]
+    assert data.notes == ["data/isr855 is not there: training on the built-in demo images"]
     for split in ("train", "val"):
         _fill(f"data/isr855/{split}/{{side}}/{{name}}", "low", "high")
     assert open_named("pairs", folder="data/isr855", otherwise="demo").name == "isr855"
@@ -216,15 +216,15 @@ def test_otherwise_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_mixed_sizes_need_a_crop(pair_folder: Callable[..., Path]) -> None:
     folder = pair_folder(scale=2)
-    _picture(folder / "train" / "low_res" / "3.png", (10, 20))
-    _picture(folder / "train" / "high_res" / "3.png", (20, 40))
+    _image(folder / "train" / "low_res" / "3.png", (10, 20))
+    _image(folder / "train" / "high_res" / "3.png", (20, 40))
     message = _refusal(folder)
     assert "2 different sizes" in message and "data.crop" in message and "at most 20" in message
     data = _open(folder, crop=20)
     assert data.in_shape == (3, 10, 10) and data.out_shape == (3, 20, 20)
     assert data.train.target.shape is None
     assert _open(folder, whole=True).in_shape == (3, 16, 16)
-    assert "larger than 1 of 4 train pictures (3.png)" in _refusal(folder, crop=24)
+    assert "larger than 1 of 4 train images (3.png)" in _refusal(folder, crop=24)
     assert "not a multiple of the scale of these pairs, 2" in _refusal(folder, crop=15)
 
 
@@ -238,7 +238,7 @@ def test_channels(pair_folder: Callable[..., Path], mode: str, channels: str) ->
 def test_rgb_of_rgba_drops_alpha_and_changes_no_colour(pair_folder: Callable[..., Path]) -> None:
     folder = pair_folder(mode="RGBA")
     pixels = np.asarray(Image.open(folder / "train" / "low_res" / "0.png"))
-    assert np.array_equal(_open(folder).train.input.picture(0).permute(1, 2, 0).numpy(), pixels[:, :, :3])
+    assert np.array_equal(_open(folder).train.input.image(0).permute(1, 2, 0).numpy(), pixels[:, :, :3])
 
 
 # ------------------------------------------------------------------------- splits
@@ -260,7 +260,7 @@ def test_split_by_name_has_the_right_shares_and_does_not_depend_on_other_files()
 
 
 @pytest.mark.parametrize("count", [2, 3, 5])
-def test_train_and_val_of_few_pictures_are_never_empty(count: int) -> None:
+def test_train_and_val_of_few_images_are_never_empty(count: int) -> None:
     for prefix in map(str, range(60)):
         splits = split_by_name(_pairs(count, prefix))
         assert splits["train"] and splits["val"] and sum(map(len, splits.values())) == count
@@ -297,7 +297,7 @@ def test_to_score_sizes_may_differ_and_a_folder_of_others_is_not_divided(
     tmp_path: Path, pair_folder: Callable[..., Path]
 ) -> None:
     for i in range(5):
-        _picture(tmp_path / "set5" / f"{i}.png", (8 + 2 * i, 8))
+        _image(tmp_path / "set5" / f"{i}.png", (8 + 2 * i, 8))
     degrade = {"kernel": "bicubic", "scale": 2}
     data = _open(tmp_path / "set5", degrade=degrade, whole=True, undivided=True)
     assert len(data.val) == 5 and data.test is None
@@ -320,7 +320,7 @@ def test_fingerprint_follows_contents_names_and_splits_only(pair_folder: Callabl
     for options in ({}, {"channels": "L"}, {"crop": 8, "crops_per_picture": 3}, {"augment": ["flip"]}):
         assert _open(moved, **options).fingerprint == first
     others = [_open(moved, limit=2).fingerprint, _open(moved, test_from_val=0.4).fingerprint]
-    _picture(moved / "val" / "low_res" / "2.png", (16, 16), seed=77)
+    _image(moved / "val" / "low_res" / "2.png", (16, 16), seed=77)
     others.append(_open(moved).fingerprint)
     for side in ("low_res", "high_res"):
         (moved / "train" / side / "3.png").rename(moved / "train" / side / "33.png")
@@ -335,4 +335,4 @@ def test_pixels_arrive_unchanged(pair_folder: Callable[..., Path]) -> None:
     for index, name in enumerate(data.train.names):
         for store, side in ((data.train.input, "low_res"), (data.train.target, "high_res")):
             pixels = torch.from_numpy(np.array(Image.open(folder / "train" / side / name)))
-            assert torch.equal(store.picture(index), pixels.permute(2, 0, 1))
+            assert torch.equal(store.image(index), pixels.permute(2, 0, 1))

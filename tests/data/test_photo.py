@@ -1,4 +1,4 @@
-"""Photographs from the web: what is drawn, what each step does to a picture, and that a seed settles all of it."""
+"""Photographs from the web: what is drawn, what each step does to an image, and that a seed settles all of it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import torch
 from scipy.ndimage import gaussian_filter
 
 from srae.data import photo
-from srae.data.demo import demo_picture
+from srae.data.demo import demo_image
 from srae.data.low_side import make_low
 from srae.data.photo import (
     Recipe,
@@ -27,14 +27,14 @@ from srae.data.photo import (
     photo_generator,
     save_as_jpeg,
 )
-from srae.images.picture import jpeg_roundtrip
+from srae.images.image import jpeg_roundtrip
 
 NOTHING = Recipe((0.0, 0.0), 0.0, "bicubic", 0.0, 0.0, noise_grey=False, noise_soft=False, saves=())
 
 
 @functools.cache
-def _picture() -> np.ndarray:
-    return demo_picture()[40:168, 120:248].copy()
+def _image() -> np.ndarray:
+    return demo_image()[40:168, 120:248].copy()
 
 
 @functools.cache
@@ -43,19 +43,19 @@ def _recipes() -> list[Recipe]:
 
 
 def _low(name: str = "a.png", copy: int = 0) -> np.ndarray:
-    return make_low(_picture(), "photo", 2, name=name, copy=copy)
+    return make_low(_image(), "photo", 2, name=name, copy=copy)
 
 
 # ---------------------------------------------------------------------------- seeds
 
 
 def test_name_and_copy_settle_every_pixel_and_nothing_else_has_a_part_in_it() -> None:
-    before = _picture().copy()
+    before = _image().copy()
     first = [_low(copy=copy) for copy in range(6)]
     np.random.default_rng(3).random(5)
     torch.manual_seed(9)
     assert all(np.array_equal(_low(copy=copy), first[copy]) for copy in reversed(range(6)))
-    assert np.array_equal(_picture(), before)
+    assert np.array_equal(_image(), before)
     assert len({low.tobytes() for low in [*first, _low("b.png"), _low("c/a.png")]}) == 8
 
 
@@ -99,7 +99,7 @@ def test_recipes_keep_to_the_table() -> None:
         for save in recipe.saves:
             assert photo.QUALITY[0] <= save.quality <= photo.QUALITY[1] and all(0 <= x < 8 for x in save.corner)
         assert all(save.quality >= photo.FIRST_QUALITY[0] for save in recipe.saves[:-1])
-        assert not recipe.saves or recipe.saves[-1].corner == (0, 0)  # the last file is the picture itself
+        assert not recipe.saves or recipe.saves[-1].corner == (0, 0)  # the last file is the image itself
 
 
 def test_everything_in_the_table_comes_up_as_often_as_it_says() -> None:
@@ -128,14 +128,14 @@ def test_everything_in_the_table_comes_up_as_often_as_it_says() -> None:
             assert found[key] / len(recipes) == pytest.approx(weight, abs=0.05)
 
 
-# ---------------------------------------------------------------------- one picture
+# ---------------------------------------------------------------------- one image
 
 
 @pytest.mark.parametrize("kernel", photo.KERNEL_WEIGHTS)
 def test_a_recipe_without_faults_is_plain_shrinking(kernel: str) -> None:
     recipe = replace(NOTHING, kernel=kernel)
-    done = follow(recipe, _picture(), 2, photo_generator("a"))
-    assert np.array_equal(done, make_low(_picture(), kernel, 2))  # type: ignore[arg-type]
+    done = follow(recipe, _image(), 2, photo_generator("a"))
+    assert np.array_equal(done, make_low(_image(), kernel, 2))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
@@ -150,17 +150,17 @@ def test_every_size_and_number_of_channels_is_taken(channels: int, scale: int, s
 
 
 def test_alpha_is_shrunk_and_nothing_else() -> None:
-    alpha = np.full((*_picture().shape[:2], 1), 255, np.uint8)
+    alpha = np.full((*_image().shape[:2], 1), 255, np.uint8)
     alpha[:40] = 0
-    high = np.concatenate((_picture(), alpha), axis=2)
+    high = np.concatenate((_image(), alpha), axis=2)
     recipe = replace(NOTHING, sigmas=(0.7, 0.7), read_noise=5.0, saves=(Save(30, True, (0, 0)),))
     low = follow(recipe, high, 2, photo_generator("a"))
     assert np.array_equal(low[:, :, 3:], make_low(high, "bicubic", 2)[:, :, 3:])
-    assert np.array_equal(low[:, :, :3], follow(recipe, _picture(), 2, photo_generator("a")))
+    assert np.array_equal(low[:, :, :3], follow(recipe, _image(), 2, photo_generator("a")))
 
 
-def test_the_mean_colour_stays_and_the_picture_is_still_there() -> None:
-    plain = make_low(_picture(), "bicubic", 2).astype(np.float64)
+def test_the_mean_colour_stays_and_the_image_is_still_there() -> None:
+    plain = make_low(_image(), "bicubic", 2).astype(np.float64)
     distances = []
     for copy in range(40):
         low = _low(copy=copy).astype(np.float64)
@@ -169,9 +169,9 @@ def test_the_mean_colour_stays_and_the_picture_is_still_there() -> None:
     assert 22 < min(distances) < 30 and 35 < max(distances)  # from clearly damaged to nearly clean
 
 
-def test_a_degraded_picture_can_be_enlarged_again() -> None:
-    low, same = _low(), make_low(_picture(), "photo", 2, "bicubic", name="a.png")
-    assert same.shape == _picture().shape
+def test_a_degraded_image_can_be_enlarged_again() -> None:
+    low, same = _low(), make_low(_image(), "photo", 2, "bicubic", name="a.png")
+    assert same.shape == _image().shape
     assert np.abs(make_low(same, "area", 2).astype(int) - low).mean() < 2
 
 
@@ -202,8 +202,8 @@ def test_a_turned_blur_has_its_deviations_along_its_direction(angle: float) -> N
 
 
 def test_blur_of_nothing_and_of_constants_changes_nothing() -> None:
-    picture = torch.rand(3, 9, 7)
-    assert torch.equal(blur(picture, 0.0, 0.0), picture)
+    image = torch.rand(3, 9, 7)
+    assert torch.equal(blur(image, 0.0, 0.0), image)
     assert (blur(torch.full((1, 3, 40), 0.3), 5.0, 2.0, 1.0) - 0.3).abs().max() < 1e-6
 
 
@@ -212,9 +212,9 @@ def test_blur_of_nothing_and_of_constants_changes_nothing() -> None:
 def test_noise_is_as_strong_as_the_recipe_says(soft: bool, grey: bool) -> None:
     recipe = replace(NOTHING, read_noise=3.0, photon_noise=4.0, noise_soft=soft, noise_grey=grey)
     for value in (0.0, 0.25, 1.0):
-        picture = torch.full((3, 200, 300), value)
-        noise = (add_noise(picture, recipe, photo_generator("a")) - picture) * 255
-        assert noise.shape == picture.shape and abs(noise.mean()) < 0.2
+        image = torch.full((3, 200, 300), value)
+        noise = (add_noise(image, recipe, photo_generator("a")) - image) * 255
+        assert noise.shape == image.shape and abs(noise.mean()) < 0.2
         assert noise[0].std() == pytest.approx(math.sqrt(9 + 16 * value), rel=0.03)
         assert torch.equal(noise[0], noise[1]) == grey
         neighbours = (noise[0, :, 1:] * noise[0, :, :-1]).mean() / noise[0].var()
@@ -241,7 +241,7 @@ def test_jpeg_leaves_its_blocks_where_the_crop_says(corner: tuple[int, int]) -> 
 
 
 def test_jpeg_loses_more_at_lower_quality_and_colour_detail_when_it_is_halved() -> None:
-    low = make_low(_picture(), "bicubic", 2)
+    low = make_low(_image(), "bicubic", 2)
     losses = [np.square(jpeg_roundtrip(low, q, chroma_halved=True).astype(float) - low).mean() for q in (95, 70, 30)]
     assert 0 < losses[0] < losses[1] < losses[2]
     stripes = np.zeros((32, 32, 3), np.uint8)

@@ -14,15 +14,15 @@ from srae.data.batches import Batch, count_batches, eval_batches, train_batches
 from srae.data.store import Shelf, Split, Store
 
 
-def _store(pictures: list[np.ndarray]) -> Store:
-    shelf = Shelf(len(pictures))
-    for index in reversed(range(len(pictures))):
-        shelf.put(index, pictures[index])
+def _store(images: list[np.ndarray]) -> Store:
+    shelf = Shelf(len(images))
+    for index in reversed(range(len(images))):
+        shelf.put(index, images[index])
     return shelf.to_store()
 
 
 def _split(sizes: list[tuple[int, int]], scale: int, channels: int = 3) -> Split:
-    """High pictures are random; each low pixel is the corner pixel of its block, so alignment shows."""
+    """High images are random; each low pixel is the corner pixel of its block, so alignment shows."""
     random = np.random.default_rng(0)
     highs = [random.integers(0, 256, (h * scale, w * scale, channels), dtype=np.uint8) for h, w in sizes]
     return Split(
@@ -44,11 +44,11 @@ def _pass(split: Split, **changes: Any) -> list[Batch]:
 def test_store_keeps_every_pixel_in_one_block_when_sizes_are_equal() -> None:
     split = _split([(6, 8)] * 5, 2)
     assert isinstance(split.target.pixels, Tensor) and split.target.shape == (3, 12, 16) and len(split.target) == 5
-    assert split.input.size(4) == (6, 8) and split.target.picture(4).shape == (3, 12, 16)
+    assert split.input.size(4) == (6, 8) and split.target.image(4).shape == (3, 12, 16)
     random = np.random.default_rng(0)
     for index in range(5):
         expected = random.integers(0, 256, (12, 16, 3), dtype=np.uint8)
-        assert np.array_equal(split.target.picture(index).permute(1, 2, 0).numpy(), expected)
+        assert np.array_equal(split.target.image(index).permute(1, 2, 0).numpy(), expected)
 
 
 def test_store_of_mixed_sizes_has_no_common_shape_and_loses_nothing() -> None:
@@ -56,21 +56,21 @@ def test_store_of_mixed_sizes_has_no_common_shape_and_loses_nothing() -> None:
     split = _split(sizes, 2)
     assert split.input.shape is None and [split.input.size(i) for i in range(4)] == sizes
     for index in range(4):
-        assert torch.equal(split.target.picture(index)[:, ::2, ::2], split.input.picture(index))
+        assert torch.equal(split.target.image(index)[:, ::2, ::2], split.input.image(index))
     moved = split.to("cpu")
-    assert moved.names == split.names and torch.equal(moved.input.picture(3), split.input.picture(3))
+    assert moved.names == split.names and torch.equal(moved.input.image(3), split.input.image(3))
 
 
 @pytest.mark.parametrize("sizes", [[(6, 8)] * 10, [(6, 8), (7, 9), (6, 8), (12, 6), (6, 6)]])
-def test_eval_batches_give_every_picture_once_in_order(sizes: list[tuple[int, int]]) -> None:
+def test_eval_batches_give_every_image_once_in_order(sizes: list[tuple[int, int]]) -> None:
     split = _split(sizes, 2)
     batches = list(eval_batches(split, 4))
     assert [index for batch in batches for index in batch.indices] == list(range(len(sizes)))
     for batch in batches:
         assert len(batch.indices) == len(batch.input) <= 4
         for row, index in enumerate(batch.indices):
-            assert torch.equal(batch.input[row], split.input.picture(index).float() / 255)
-            assert torch.equal(batch.target[row], split.target.picture(index).float() / 255)
+            assert torch.equal(batch.input[row], split.input.image(index).float() / 255)
+            assert torch.equal(batch.target[row], split.target.image(index).float() / 255)
 
 
 def test_batches_are_floats_in_unit_range_and_channels_last() -> None:
@@ -105,8 +105,8 @@ def test_low_and_high_crops_stay_aligned_through_flips_and_turns(scale: int, aug
 
 
 def test_augmentation_reaches_all_eight_positions_of_a_square_and_only_four_keep_the_shape_of_an_oblong() -> None:
-    picture = np.arange(36, dtype=np.uint8).reshape(4, 3, 3)
-    for high, expected in ((picture[:3], 8), (picture, 4)):
+    image = np.arange(36, dtype=np.uint8).reshape(4, 3, 3)
+    for high, expected in ((image[:3], 8), (image, 4)):
         split = Split(_store([high] * 64), _store([high] * 64), ["x"] * 64)
         seen = {tuple(row.flatten().tolist()) for b in _pass(split, augment=["flip", "rotate"]) for row in b.target}
         assert len(seen) == expected
@@ -148,7 +148,7 @@ def test_order_and_crops_change_with_seed_and_epoch_and_with_nothing_else() -> N
         assert [b.indices for b in other] != [b.indices for b in first]
 
 
-def test_the_crop_of_a_picture_does_not_depend_on_order_or_batch_size() -> None:
+def test_the_crop_of_a_image_does_not_depend_on_order_or_batch_size() -> None:
     split = _split([(16, 16)] * 9, 1)
 
     def crops(**changes: Any) -> dict[int, Tensor]:
@@ -170,13 +170,13 @@ def test_training_on_crops_reaches_every_border() -> None:
 
 def test_the_store_is_not_touched_by_augmentation() -> None:
     split = _split([(8, 8)] * 6, 1)
-    before = [split.target.picture(i).clone() for i in range(6)]
+    before = [split.target.image(i).clone() for i in range(6)]
     _pass(split, augment=["flip", "rotate"])
     _pass(split, crop=4, augment=["flip", "rotate"])
-    assert all(torch.equal(split.target.picture(i), before[i]) for i in range(6))
+    assert all(torch.equal(split.target.image(i), before[i]) for i in range(6))
 
 
-def test_pictures_that_are_their_own_target_are_gathered_and_converted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_images_that_are_their_own_target_are_gathered_and_converted_once(monkeypatch: pytest.MonkeyPatch) -> None:
     store = _split([(6, 6)] * 6, 2).input
     own = Split(store, store, [str(i) for i in range(6)]).to("cpu")
     two = Split(store, Store(store.pixels.clone()), own.names)

@@ -25,7 +25,7 @@ from srae.runs.writer import claim_run
 from srae.training.loop import train
 from srae.training.prepare import prepare
 
-PICTURES = "model: {{name: {model}}}\ndata: {{{data}}}\ntrain: {{epochs: 1, batch_size: 4}}"
+IMAGES = "model: {{name: {model}}}\ndata: {{{data}}}\ntrain: {{epochs: 1, batch_size: 4}}"
 CLASSES = """
 task: classification
 model: {{name: residual_classifier, channels: [4]}}
@@ -41,7 +41,7 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def draw(folder: str, count: int, *, seed: int = 0) -> None:
-    """Random pictures of mixed sizes."""
+    """Random images of mixed sizes."""
     random = np.random.default_rng(seed)
     Path(folder).mkdir(parents=True)
     for i in range(count):
@@ -81,15 +81,15 @@ def refusal(capsys: Told, *options: str) -> str:
     return told.err
 
 
-# ----------------------------------------------------------- the pictures of the run itself
+# ----------------------------------------------------------- the images of the run itself
 
 
 @pytest.mark.parametrize(
     ("text", "options", "sorts"),
     [
-        (PICTURES, X2, [""]),
-        (PICTURES, "limit: 2, " + X2, [""]),
-        (PICTURES, "limit: 3, test_from_val: 0.4, " + X2, ["train/", "val/"]),
+        (IMAGES, X2, [""]),
+        (IMAGES, "limit: 2, " + X2, [""]),
+        (IMAGES, "limit: 3, test_from_val: 0.4, " + X2, ["train/", "val/"]),
         (CLASSES, "", ["cat/", "dog/"]),
         (CLASSES, "limit: 3", ["cat/", "dog/"]),
     ],
@@ -106,13 +106,13 @@ def test_without_data_the_runs_own_splits_are_scored(text: str, options: str, so
     assert scored(capsys)["identity"] == summary["identity"]
 
 
-@pytest.mark.parametrize(("text", "sorts"), [(PICTURES, [""]), (CLASSES, ["cat/", "dog/"])])
+@pytest.mark.parametrize(("text", "sorts"), [(IMAGES, [""]), (CLASSES, ["cat/", "dog/"])])
 def test_a_folder_that_is_named_is_val_as_a_whole(text: str, sorts: list[str], capsys: Told) -> None:
     for seed, sort in enumerate(sorts):
         draw(f"photos/{sort}", 10, seed=seed)
-    trained(text.format(model="bicubic", data=f"folder: photos, {X2 if text is PICTURES else ''}"))
+    trained(text.format(model="bicubic", data=f"folder: photos, {X2 if text is IMAGES else ''}"))
     shutil.copytree("photos", "others")
-    scale = ["--scale", "2"] if text is PICTURES else []
+    scale = ["--scale", "2"] if text is IMAGES else []
     assert scored(capsys, "--data", "others", *scale)["data"]["counts"] == {"val": 10 * len(sorts)}
 
 
@@ -123,7 +123,7 @@ def test_a_folder_that_is_named_is_val_as_a_whole(text: str, sorts: list[str], c
 def enlarger() -> None:
     """Run `a`: bicubic interpolation of `photos`."""
     draw("photos", 12)
-    trained(PICTURES.format(model="bicubic", data=f"folder: photos, {X2}"))
+    trained(IMAGES.format(model="bicubic", data=f"folder: photos, {X2}"))
 
 
 @pytest.mark.usefixtures("enlarger")
@@ -177,11 +177,11 @@ def test_a_file_that_appears_meanwhile_is_kept_and_no_half_lies_beside_it(
 @pytest.mark.parametrize(
     ("model", "verdict"), [("bicubic", "as good as"), ("espcn", "WORSE than"), ("bicubic, shrink: 2", "WORSE than")]
 )
-def test_a_picture_without_error_makes_no_infinite_json_and_mse_decides(model: str, verdict: str, capsys: Told) -> None:
+def test_a_image_without_error_makes_no_infinite_json_and_mse_decides(model: str, verdict: str, capsys: Told) -> None:
     for split in ("train", "val"):
         draw(f"photos/{split}", 3)
     Image.new("RGB", (32, 32), (99, 120, 7)).save("photos/val/flat.png")
-    trained(PICTURES.format(model=model, data=f"folder: photos, {X2}"))
+    trained(IMAGES.format(model=model, data=f"folder: photos, {X2}"))
     document = scored(capsys)
     stored = strict(Path(document["images"]).with_suffix(".json").read_text())
     assert document["identity"]["psnr"] is stored["identity"]["psnr"] is None
@@ -215,14 +215,14 @@ def test_classes_of_other_names_or_in_another_order_are_refused(capsys: Told) ->
     shutil.copytree("animals/cat", "others/zebra")
     shutil.copytree("animals/dog", "others/apple")
     told = refusal(capsys, "--data", "others")
-    assert "knows cat, dog; these pictures are apple, zebra" in told
+    assert "knows cat, dog; these images are apple, zebra" in told
     for kind in range(20):
         draw(f"more/kind {kind:02}", 1, seed=kind)
-    assert "these pictures are kind 00, kind 01, kind 02" in (told := refusal(capsys, "--data", "more"))
+    assert "these images are kind 00, kind 01, kind 02" in (told := refusal(capsys, "--data", "more"))
     assert "kind 07 and 12 more\n" in told
 
     rewrite_classes(lambda names: names[::-1])
-    assert "knows dog, cat; these pictures are cat, dog" in refusal(capsys)
+    assert "knows dog, cat; these images are cat, dog" in refusal(capsys)
 
 
 def rewrite_classes(change: Callable[[list[str]], list[str]]) -> None:

@@ -1,4 +1,4 @@
-"""A network for grey is scored on the same colour pictures, and under the same protocol, as one for colour."""
+"""A network for grey is scored on the same colour images, and under the same protocol, as one for colour."""
 
 from __future__ import annotations
 
@@ -61,23 +61,23 @@ class Brighter(nn.Module):
 
 
 def test_luma_goes_through_the_network_and_colours_beside_it() -> None:
-    picture = torch.rand(2, 3, 9, 7, generator=torch.Generator().manual_seed(0))
-    output = InColour(Brighter())(picture)
-    torch.testing.assert_close(output, enlarge_bicubic(picture, 2) + 0.25)
+    image = torch.rand(2, 3, 9, 7, generator=torch.Generator().manual_seed(0))
+    output = InColour(Brighter())(image)
+    torch.testing.assert_close(output, enlarge_bicubic(image, 2) + 0.25)
     network = build_model("espcn", (1, 9, 7), (1, 18, 14), {})
     with torch.no_grad():
-        colours, grey = InColour(network)(picture), network(to_luma(picture))
+        colours, grey = InColour(network)(image), network(to_luma(image))
     torch.testing.assert_close(to_luma(colours), grey)
 
 
-def test_a_self_ensemble_does_not_care_how_the_picture_is_turned() -> None:
+def test_a_self_ensemble_does_not_care_how_the_image_is_turned() -> None:
     torch.manual_seed(0)
     network = build_model("espcn", (1, 12, 12), (1, 24, 24), {}).eval()
-    picture = torch.rand(1, 1, 12, 12)
+    image = torch.rand(1, 1, 12, 12)
     ensemble = SelfEnsemble(network)
     assert (ensemble.scale, ensemble.multiple_of) == (network.scale, network.multiple_of)
     with torch.no_grad():
-        turned = [ensemble(torch.rot90(picture, turn, (2, 3))).rot90(-turn, (2, 3)) for turn in range(4)]
-        assert (network(picture) - network(picture.rot90(1, (2, 3))).rot90(-1, (2, 3))).abs().max() > 1e-3
+        turned = [ensemble(torch.rot90(image, turn, (2, 3))).rot90(-turn, (2, 3)) for turn in range(4)]
+        assert (network(image) - network(image.rot90(1, (2, 3))).rot90(-1, (2, 3))).abs().max() > 1e-3
     for output in turned[1:]:
         torch.testing.assert_close(output, turned[0])

@@ -49,7 +49,7 @@ def test_metrics_are_per_sample_and_equal_images_are_perfect() -> None:
     assert float(metrics.ssim(output, target)[0]) < 1
 
 
-def test_ssim_of_a_picture_smaller_than_its_window_is_not_defined() -> None:
+def test_ssim_of_a_image_smaller_than_its_window_is_not_defined() -> None:
     assert torch.isnan(metrics.ssim(*random_pair(3, 10, 30))).all()
 
 

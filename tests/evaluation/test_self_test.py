@@ -33,8 +33,8 @@ def test_a_wrong_metric_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "WRONG" in next(str(check) for check in self_test.built_in_checks() if not check.passed)
 
 
-def test_other_pictures_are_not_set5(tmp_path: Path, srae: Run) -> None:
-    with pytest.raises(DataError, match="not the five pictures"):
+def test_other_images_are_not_set5(tmp_path: Path, srae: Run) -> None:
+    with pytest.raises(DataError, match="not the five images"):
         self_test.set5_checks(tmp_path)
     done = srae("eval")
     assert done.returncode == 2

@@ -368,11 +368,11 @@ def test_f11_the_commands_refuse_them_with_exit_7(
 ) -> None:
     mark, path = tmp_path / "ran", tmp_path / "evil.safetensors"
     path.write_bytes(FORMS[form](Bomb(mark), tmp_path))
-    picture = str(pairs / "val" / "low_res" / "0.png")
+    image = str(pairs / "val" / "low_res" / "0.png")
     (tmp_path / "toy.yaml").write_text(f"{NETWORK.replace('=', ': ', 1)}\ndata: {{folder: {json.dumps(str(pairs))}}}\n")
     start = ["--set", f"train.start_from={json.dumps(str(path))}", "--runs-dir", str(tmp_path / "runs")]
     for arguments in (
-        ["upscale", picture, "--model", str(path), "-o", str(tmp_path / "out.png")],
+        ["upscale", image, "--model", str(path), "-o", str(tmp_path / "out.png")],
         ["eval", "--model", str(path), "--data", str(pairs)],
         ["train", "--config", str(tmp_path / "toy.yaml"), *start],
     ):
@@ -452,7 +452,7 @@ def test_f33_other_threads_are_told(parent: WarmParent, run: Path) -> None:
 
 
 def changed_data(run: Path, pairs: Path) -> Path:
-    """The same folder with other pictures in it, as far as the run can see."""
+    """The same folder with other images in it, as far as the run can see."""
     folder = write_pairs(run.parent / "pairs", seed=1)
     config = run / "config.yaml"
     config.write_text(config.read_text().replace(str(pairs), str(folder)))
@@ -473,7 +473,7 @@ def test_f33_changed_data_need_a_flag(pairs: Path, run: Path, capsys: pytest.Cap
     assert "changed, as allowed: data " in capsys.readouterr().err
     assert [row["epoch"] for row in rows_of(run)] == ["1", "2", "3", "4"]
     summary = json.loads((run / "summary.json").read_text())
-    assert summary["best_epoch"] == 4  # figures of the old pictures are no measure
+    assert summary["best_epoch"] == 4  # figures of the old images are no measure
     assert summary["data"]["fingerprint"] == prepare(toy(folder), CPU).data.fingerprint
     assert main(["train", "--resume", str(run), "--device", "cpu"]) == 0  # what was allowed is the run's own now
 
@@ -490,7 +490,7 @@ def test_f33_another_batch_size_needs_a_flag(run: Path, capsys: pytest.CaptureFi
 
 
 def test_f33_a_changed_epoch_begins_again(pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Batches of another size are others: half an epoch of each would show some pictures twice, others never."""
+    """Batches of another size are others: half an epoch of each would show some images twice, others never."""
     real, seen = srae.training.step.TrainingStep.__call__, 0
 
     def stop(self: Any, batch: Any) -> Any:

@@ -33,7 +33,7 @@ from srae.checkpoints.format import save_checkpoint
 from srae.cli import main
 from srae.errors import ResourceError, RunBusyError
 from srae.files import atomic_write, this_place
-from srae.images.picture import Picture, write_picture
+from srae.images.image import TaggedImage, write_image
 from srae.runs.layout import is_busy
 from srae.runs.reader import read_rows, read_run
 from srae.runs.writer import RunWriter, claim_run
@@ -201,7 +201,7 @@ def test_f6_a_device_that_is_always_full(tmp_path: Path) -> None:
     writer.close()
 
 
-def test_f6_disk_full_at_a_sample_picture_is_only_a_warning(
+def test_f6_disk_full_at_a_sample_image_is_only_a_warning(
     disk: Disk, pairs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = srae.training.loop.save_samples
@@ -217,7 +217,7 @@ def test_f6_disk_full_at_a_sample_picture_is_only_a_warning(
     said: list[str] = []
     begin(toy(pairs), disk.folder, say=said.append)
     (warning,) = [line for line in said if "warning" in line]
-    assert "no sample pictures: the disk is full" in warning
+    assert "no sample images: the disk is full" in warning
     assert read_run(disk.folder / "toy").status == "done"
     assert list((disk.folder / "toy" / "samples").iterdir()) == []
     assert len(rows_of(disk.folder / "toy")) == 3
@@ -239,12 +239,12 @@ def test_f6_disk_full_at_the_curves_is_only_a_warning(
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "tif", "bmp"])
-def test_f6_disk_full_at_an_upscaled_picture(
+def test_f6_disk_full_at_an_upscaled_image(
     disk: Disk, tmp_path: Path, capsys: pytest.CaptureFixture[str], suffix: str
 ) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (60, 50, 3), dtype=np.uint8)
     for name in ("a", "b"):
-        write_picture(tmp_path / f"{name}.{suffix}", Picture(pixels))
+        write_image(tmp_path / f"{name}.{suffix}", TaggedImage(pixels))
     model = save_bicubic(tmp_path / "model.safetensors")
     (disk.folder / f"a_x2.{suffix}").write_bytes(b"precious")
     disk.fill()
@@ -267,7 +267,7 @@ def test_f6_a_file_that_cannot_grow_is_a_matter_of_resources(tmp_path: Path, suf
     resource.setrlimit(resource.RLIMIT_FSIZE, (9_000, hard))
     try:
         with pytest.raises(ResourceError, match="cannot write: File too large"):
-            write_picture(tmp_path / f"a.{suffix}", Picture(noise))
+            write_image(tmp_path / f"a.{suffix}", TaggedImage(noise))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert not list(tmp_path.iterdir())

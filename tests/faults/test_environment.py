@@ -94,7 +94,7 @@ def test_f36_everything_works_without_network_and_home(alone: tuple[Path, dict[s
         if not command.endswith("cuda"):
             assert done.code == 0, (command, done.err)
             assert "Traceback" not in done.err
-    assert "training on the built-in demo pictures" in told["demo"].err
+    assert "training on the built-in demo images" in told["demo"].err
     assert (folder / "photo_x2.png").is_file() and (folder / "report" / "report.html").is_file()
 
 
@@ -228,7 +228,7 @@ def on_a_terminal(folder: Path, *commands: str, **env: str) -> tuple[int, str]:
 
 
 def test_f34_a_terminal_of_20_columns_that_can_do_nothing(tmp_path: Path) -> None:
-    """Training and a batch of pictures, where bars would be; a bar is nothing but control characters."""
+    """Training and a batch of images, where bars would be; a bar is nothing but control characters."""
     _pairs(tmp_path / "pairs")
     for i in range(3):
         _noise(tmp_path / "photos" / f"a\x1b[{i}m.png", i)

@@ -24,7 +24,7 @@ from conftest import LONG, Run, clean_environment
 from srae.checkpoints.format import read_checkpoint, save_checkpoint
 from srae.errors import Interrupted
 from srae.files import this_place
-from srae.images.picture import Picture, read_picture, write_picture
+from srae.images.image import TaggedImage, read_image, write_image
 from srae.runs.layout import COLUMNS
 from srae.runs.reader import read_rows, read_run
 from srae.runs.writer import RunWriter, claim_run
@@ -361,7 +361,7 @@ def test_f4_a_stop_does_not_wait_for_the_validation(
 
     def forward(*arguments: object) -> object:
         calls.append(len(rows_of(tmp_path / "toy")) if (tmp_path / "toy" / "metrics.csv").exists() else 0)
-        if calls.count(1) == 1:  # the first of two pictures of the second epoch
+        if calls.count(1) == 1:  # the first of two images of the second epoch
             os.kill(os.getpid(), signal.SIGTERM)
         return real(*arguments)
 
@@ -410,17 +410,19 @@ def test_f5_the_first_signal_is_a_wish_and_the_second_interrupt_an_order() -> No
 
 @pytest.fixture
 def batch(parent: WarmParent, tmp_path: Path) -> tuple[Path, list[str]]:
-    """Fifty pictures, and the command for them."""
+    """Fifty images, and the command for them."""
     (tmp_path / "in").mkdir()
     draw = random.Random(0)
     for number in range(50):
         width = draw.randrange(20, 60)
         pixels = bytes(draw.randrange(256) for _ in range(30 * width * 3))
-        write_picture(tmp_path / "in" / f"{number}.png", Picture(np.frombuffer(pixels, np.uint8).reshape(30, width, 3)))
+        write_image(
+            tmp_path / "in" / f"{number}.png", TaggedImage(np.frombuffer(pixels, np.uint8).reshape(30, width, 3))
+        )
     return tmp_path, ["upscale", "in", "--model", str(save_model(tmp_path / "model.safetensors")), "-o"]
 
 
-def has_pictures(folder: Path, count: int) -> bool:
+def has_images(folder: Path, count: int) -> bool:
     return len(list(folder.glob("*.png"))) >= count
 
 
@@ -441,7 +443,7 @@ def test_f29_a_killed_batch_goes_on(parent: WarmParent, batch: tuple[Path, list[
     for number in range(kills):
         out = folder / f"out{number}"
         pid = parent.start("command", argv=[*argv, out.name], folder=str(folder))
-        until(partial(has_pictures, out, draw.randrange(50)))
+        until(partial(has_images, out, draw.randrange(50)))
         time.sleep(draw.uniform(0, 0.004))
         os.kill(pid, signal.SIGKILL)
         assert parent.wait(pid) in (-signal.SIGKILL, 0)
@@ -478,7 +480,7 @@ def test_f29_several_processes_write_one_output(
         one = ["upscale", f"in/{number}.png", *argv[2:], *more]
         codes = sorted(map(parent.wait, [parent.start("command", argv=one, folder=str(folder)) for _ in range(6)]))
         assert codes == ([0] * 6 if overwrite else [0, 4, 4, 4, 4, 4]), parent.said()
-        assert read_picture(folder / name).pixels.shape[0] == 60
+        assert read_image(folder / name).pixels.shape[0] == 60
     assert not list(folder.glob(".*.tmp.*"))
 
 

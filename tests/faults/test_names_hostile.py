@@ -89,8 +89,8 @@ def test_f27_training_scoring_and_reporting_work(worked: tuple[Path, dict[str, D
     shown = {name.replace("\x1b", "\\x1b").replace("\n", "\\x0a") for name in NAMES} | {"\\xff\\xfe.png"}
     with open(folder / "runs" / "a" / "images.csv", newline="", encoding="utf-8") as file:
         assert {row["name"] for row in csv.DictReader(file)} == shown
-    assert "6 val pictures" not in told["train"].err
-    assert f"{len(NAMES) + 1} val pictures are also train pictures" in told["train"].err
+    assert "6 val images" not in told["train"].err
+    assert f"{len(NAMES) + 1} val images are also train images" in told["train"].err
     page = (folder / "informe ñ" / "report.html").read_text(encoding="utf-8")
     assert "Año 🙂 &lt;b&gt;" in page
     assert DATA in Page(page).text
@@ -150,7 +150,7 @@ FORMULA = '=HYPERLINK("x")&b_c%d$e#f{g}h\\i~j^k|l'
 TITLE = "</title><script>alert(3)</script> 'quoted\" \x1b[31m"
 
 
-def write_run(folder: Path, *, data: str, value: str = "net", picture: str = "0.png") -> Path:
+def write_run(folder: Path, *, data: str, value: str = "net", image: str = "0.png") -> Path:
     """A finished run by hand, with texts from elsewhere in every place that holds one."""
     folder.mkdir(parents=True)
     value = json.dumps(value)
@@ -158,7 +158,7 @@ def write_run(folder: Path, *, data: str, value: str = "net", picture: str = "0.
     rows = ["1,1,0.1,0.2,7,0.5,0.3,0.001,1,1,9,,100", "2,2,0.1,0.2,8,0.5,0.3,0.001,1,2,9,,100"]
     (folder / "metrics.csv").write_text("\n".join([",".join(COLUMNS[:13]), *rows]) + "\n")
     with open(folder / "images.csv", "w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([["split", "name", "psnr"], ["val", picture, "8"], ["val", "1.png", "9"]])
+        csv.writer(file).writerows([["split", "name", "psnr"], ["val", image, "8"], ["val", "1.png", "9"]])
     summary = {
         "version": 1, "run": folder.name, "status": "done", "task": "super_resolution", "parameters": 5, "epochs": 2,
         "data": {"name": data, "fingerprint": data, "counts": {"train": 1, "val": 2, "test": 0}},
@@ -168,7 +168,7 @@ def write_run(folder: Path, *, data: str, value: str = "net", picture: str = "0.
     (folder / "summary.json").write_text(json.dumps(summary))
     (folder / "samples").mkdir()
     for side in ("low", "output", "high"):
-        _noise(len(side)).save(folder / "samples" / f"{picture.replace('/', '')}_{side}.png")
+        _noise(len(side)).save(folder / "samples" / f"{image.replace('/', '')}_{side}.png")
     return folder
 
 
@@ -199,10 +199,10 @@ class Page(HTMLParser):
 def shown(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Done]]:
     """Listing, comparison and report of two runs made of such texts; no torch, one process."""
     folder = tmp_path_factory.mktemp("shown")
-    picture = "<svg onload=alert(4)>.png"
-    write_run(folder / "runs" / SCRIPT, data=CLOSING, value=CLOSING, picture=picture)
-    write_run(folder / "runs" / FORMULA, data=CLOSING, value=FORMULA, picture=picture)
-    write_run(folder / "runs" / "red\x1b[31m\x9b1m\nline", data=CLOSING, value="\x1b]0;owned\x07", picture=picture)
+    image = "<svg onload=alert(4)>.png"
+    write_run(folder / "runs" / SCRIPT, data=CLOSING, value=CLOSING, image=image)
+    write_run(folder / "runs" / FORMULA, data=CLOSING, value=FORMULA, image=image)
+    write_run(folder / "runs" / "red\x1b[31m\x9b1m\nline", data=CLOSING, value="\x1b]0;owned\x07", image=image)
     commands = {
         "runs": ["runs"],
         "compare": ["compare", "runs", "-o", "comparison"],

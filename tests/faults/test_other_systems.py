@@ -46,7 +46,7 @@ from srae.runs.writer import RunWriter
 codes = []
 for arguments in json.loads(sys.argv[1]):
     codes.append(main(arguments))
-mapped.SHARE = 0  # decoded pictures go into a file
+mapped.SHARE = 0  # decoded images go into a file
 codes.append(main(["train", "--config", "toy.yaml", "--name", "mapped", "--device", "cpu"]))
 writer = RunWriter(__import__("pathlib").Path("runs/toy"))
 try:
@@ -61,14 +61,14 @@ print(json.dumps(codes))
 def test_v6_every_verb_works_without_what_windows_lacks(tmp_path: Path) -> None:
     pairs = write_pairs(tmp_path / "pairs")
     (tmp_path / "toy.yaml").write_text(toy_text(pairs, epochs=1))
-    picture = str(pairs / "val" / "low_res" / "0.png")
+    image = str(pairs / "val" / "low_res" / "0.png")
     verbs = [
         ["doctor", "--json"],
         ["runs"],
         ["train", "--config", "toy.yaml", "--device", "cpu"],
         ["train", "--resume", "toy", "--set", "train.epochs=2", "--device", "cpu"],
         ["runs", "--json"],
-        ["upscale", picture, "--model", "tiny", "-o", "large.png", "--device", "cpu"],
+        ["upscale", image, "--model", "tiny", "-o", "large.png", "--device", "cpu"],
         ["eval", "--model", "runs/toy", "--device", "cpu"],
         ["compare", "runs/toy"],
         ["report", "runs/toy", "-o", "report"],
@@ -114,8 +114,8 @@ def test_v6_a_folder_without_fsync_and_locks_trains_resumes_and_upscales_with_on
     (run / "DONE").unlink()
     resume(toy(pairs, epochs=3), run)
     assert len((run / "metrics.csv").read_text().splitlines()) == 4
-    picture = str(pairs / "val" / "low_res" / "0.png")
-    assert main(["upscale", picture, "--model", "tiny", "-o", str(tmp_path / "large.png"), "--device", "cpu"]) == 0
+    image = str(pairs / "val" / "low_res" / "0.png")
+    assert main(["upscale", image, "--model", "tiny", "-o", str(tmp_path / "large.png"), "--device", "cpu"]) == 0
     assert len([record for record in caplog.records if record.name == "srae"]) == 1
     capsys.readouterr()
     assert main(["doctor", "--runs-dir", str(tmp_path), "--json"]) == 0

@@ -1,4 +1,4 @@
-"""F26: out of memory at any tile, the picture is the same, or there is none."""
+"""F26: out of memory at any tile, the image is the same, or there is none."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import srae.upscaling.tiles
 from conftest import LONG, clean_environment
 from srae.cli import main
 from srae.errors import ResourceError
-from srae.images.picture import Picture, read_picture, write_picture
+from srae.images.image import TaggedImage, read_image, write_image
 from srae.upscaling.enlarge import UpscaleOptions, upscale_pixels
 from srae.upscaling.tiles import forward_any_size, upscale
 from toys import as_loaded, random_planes, toy
@@ -47,17 +47,17 @@ class Starved(nn.Module):
         return self.inner(input)
 
 
-def whole(model: nn.Module, picture: Tensor) -> Tensor:
+def whole(model: nn.Module, image: Tensor) -> Tensor:
     with torch.no_grad():
-        return forward_any_size(model, picture[None])[0]
+        return forward_any_size(model, image[None])[0]
 
 
 def pixels_of(height: int, width: int) -> np.ndarray:
     return np.random.default_rng(height).integers(0, 256, (height, width, 3), dtype=np.uint8)
 
 
-def test_f26_out_of_memory_at_every_tile_in_turn_gives_the_same_picture() -> None:
-    """As pixels of 8 bits, which is what a user gets; the tile is halved, so other tiles make the same picture."""
+def test_f26_out_of_memory_at_every_tile_in_turn_gives_the_same_image() -> None:
+    """As pixels of 8 bits, which is what a user gets; the tile is halved, so other tiles make the same image."""
     model, pixels = toy(scale=2), pixels_of(90, 70)
     expected = upscale_pixels(pixels, [as_loaded(model, 3)], UpscaleOptions(tile=TILE))
     counter = Starved(model, 10**6)
@@ -74,8 +74,8 @@ def test_f26_out_of_memory_at_every_tile_in_turn_gives_the_same_picture() -> Non
 
 @pytest.mark.parametrize("error", ERRORS)
 def test_f26_every_way_to_be_out_of_memory(error: BaseException) -> None:
-    model, picture = toy(), random_planes(3, 90, 70)
-    assert (upscale(Starved(model, 40, error=error), picture) - whole(model, picture)).abs().max() <= 1e-5
+    model, image = toy(), random_planes(3, 90, 70)
+    assert (upscale(Starved(model, 40, error=error), image) - whole(model, image)).abs().max() <= 1e-5
 
 
 def test_f26_at_the_floor_it_says_what_is_needed_what_there_is_and_what_to_do(
@@ -99,9 +99,9 @@ def test_f26_other_errors_are_not_taken_for_want_of_memory() -> None:
 def test_f26_no_partial_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], keep: str
 ) -> None:
-    """One picture is exit 5; of several the others are made."""
+    """One image is exit 5; of several the others are made."""
     for name, height in (("a", 90), ("b", 12)):
-        write_picture(tmp_path / f"{name}.png", Picture(pixels_of(height, min(height, 30))))
+        write_image(tmp_path / f"{name}.png", TaggedImage(pixels_of(height, min(height, 30))))
     if keep == "precious":
         (tmp_path / "a_x2.png").write_bytes(b"precious")
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
@@ -115,7 +115,7 @@ def test_f26_no_partial_file(
     assert main(["upscale", str(tmp_path / "a.png"), str(tmp_path / "b.png"), *arguments, "--json"]) == 4
     document = json.loads(capsys.readouterr().out)
     assert [Path(entry["output"]).name for entry in document["files"]] == ["b_x2.png"]
-    assert read_picture(tmp_path / "b_x2.png").pixels.shape == (24, 24, 3)
+    assert read_image(tmp_path / "b_x2.png").pixels.shape == (24, 24, 3)
     assert (tmp_path / "a_x2.png").exists() == (keep == "precious")
     assert not list(tmp_path.glob(".*.tmp.*"))
 
@@ -155,7 +155,7 @@ print(*dict.fromkeys(model.sides))
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the limit is set as on Linux")
 def test_f26_a_real_want_of_memory() -> None:
-    """The process may take 60 MB more; a layer's output for the whole picture takes 92."""
+    """The process may take 60 MB more; a layer's output for the whole image takes 92."""
     done = subprocess.run(
         [sys.executable, "-c", _CHILD],
         env=clean_environment(PYTHONPATH=str(Path(__file__).parents[1])),

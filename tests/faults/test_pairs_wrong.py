@@ -25,7 +25,7 @@ from toys import open_named
 pytestmark = pytest.mark.timeout(300)
 
 
-def _picture(path: Path, size: tuple[int, int] = (8, 8)) -> Path:
+def _image(path: Path, size: tuple[int, int] = (8, 8)) -> Path:
     random = np.random.default_rng(zlib.crc32(path.as_posix().encode()))
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(random.integers(0, 256, (*size, 3), dtype=np.uint8)).save(path)
@@ -68,7 +68,7 @@ def _unmatch(folder: Path) -> None:
 
 SPOILERS: dict[str, Callable[[Path], object]] = {
     "good": lambda folder: (folder / "train" / "low_res" / "notes.txt").touch(),
-    "size": lambda folder: _picture(folder / "train" / "high_res" / "1.png", (16, 17)),
+    "size": lambda folder: _image(folder / "train" / "high_res" / "1.png", (16, 17)),
     "swapped": _swap,
     "unmatched": _unmatch,
     "empty": lambda folder: [shutil.rmtree(folder / split) for split in ("train", "val")],
@@ -84,8 +84,8 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Done]:
     for name, spoil in SPOILERS.items():
         for split, count in (("train", 4), ("val", 2)):
             for i in range(count):
-                _picture(folder / name / split / "low_res" / f"{i}.png")
-                _picture(folder / name / split / "high_res" / f"{i}.png", (16, 16))
+                _image(folder / name / split / "low_res" / f"{i}.png")
+                _image(folder / name / split / "high_res" / f"{i}.png", (16, 16))
         spoil(folder / name)
     model = "model: {name: residual, width: 4, blocks: 1, shrink: 1}"
     (folder / "a.yaml").write_text(f"{model}\ntrain: {{epochs: 1, batch_size: 64}}\n")
@@ -114,10 +114,10 @@ def test_f24_what_has_no_partner_is_named_with_the_rule(told: dict[str, Done]) -
 
 
 def test_f25_empty_folders_stop_and_leaks_and_small_sets_are_told(told: dict[str, Done]) -> None:
-    assert_told(told["empty"], 3, "no pictures", "empty")
-    assert_told(told["no_val"], 3, "no pictures", "no_val: val", "srae then splits by file name")
-    assert_told(told["leak"], 0, "1 val pictures are also train pictures: val figures flatter")
-    assert_told(told["good"], 0, "1 entries passed over, they are no pictures")
+    assert_told(told["empty"], 3, "no images", "empty")
+    assert_told(told["no_val"], 3, "no images", "no_val: val", "srae then splits by file name")
+    assert_told(told["leak"], 0, "1 val images are also train images: val figures flatter")
+    assert_told(told["good"], 0, "1 entries passed over, they are no images")
     for name in ("good", "leak"):
         assert "batch     4 instead of 64: an epoch has no more samples" in told[name].err
 
@@ -127,9 +127,9 @@ def test_f25_empty_folders_stop_and_leaks_and_small_sets_are_told(told: dict[str
 
 def test_f23_sizes_that_do_not_fit(pair_folder: Callable[..., Path]) -> None:
     folder = pair_folder(train=4, val=2, scale=2)
-    _picture(folder / "train" / "high_res" / "1.png", (32, 33))
-    _picture(folder / "train" / "high_res" / "2.png", (48, 48))
-    _picture(folder / "val" / "high_res" / "0.png", (8, 8))
+    _image(folder / "train" / "high_res" / "1.png", (32, 33))
+    _image(folder / "train" / "high_res" / "2.png", (48, 48))
+    _image(folder / "val" / "high_res" / "0.png", (8, 8))
     message = _refusal(folder)
     assert "3 problems" in message
     assert "train/high_res/1.png: sizes do not differ by one whole factor: low 16x16, high 33x32" in message
@@ -178,7 +178,7 @@ def _entries(side: str, stems: list[str], suffix: str) -> list[Entry]:
 
 
 @given(STEMS, st.sampled_from(sorted(SPELLINGS)), st.data())
-def test_f24_every_picture_is_in_one_pair_or_one_problem(stems: list[str], rule: str, data: st.DataObject) -> None:
+def test_f24_every_image_is_in_one_pair_or_one_problem(stems: list[str], rule: str, data: st.DataObject) -> None:
     low_spelling, high_spelling = SPELLINGS[rule]
     orphans = data.draw(st.sets(st.sampled_from(stems), max_size=max(0, (len(stems) - 1) // 2)))
     of_high = data.draw(st.sets(st.sampled_from(sorted(orphans)))) if orphans else set()
@@ -220,13 +220,13 @@ def test_f24_names_that_mean_the_same_twice_are_told_once(stems: list[str], data
 def test_f25_an_empty_split(pair_folder: Callable[..., Path], empty: str) -> None:
     folder = pair_folder()
     _empty(folder, empty)
-    assert f"no pictures\n{folder}: {empty}" in _refusal(folder)
+    assert f"no images\n{folder}: {empty}" in _refusal(folder)
     shutil.rmtree(folder / empty)
-    assert f"no pictures\n{folder}: {empty}" in _refusal(folder)
+    assert f"no images\n{folder}: {empty}" in _refusal(folder)
 
 
-def test_f25_a_train_picture_in_val_is_told(pair_folder: Callable[..., Path]) -> None:
+def test_f25_a_train_image_in_val_is_told(pair_folder: Callable[..., Path]) -> None:
     folder = pair_folder()
     assert _open(folder).notes == []
     shutil.copy(folder / "train" / "high_res" / "3.png", folder / "val" / "high_res" / "1.png")
-    assert "1 val pictures are also train pictures" in _open(folder).notes[0]
+    assert "1 val images are also train images" in _open(folder).notes[0]

@@ -32,7 +32,7 @@ seed: 3
 
 
 def write_pairs(folder: Path, *, train: int = 5, val: int = 2, side: int = 20, seed: int = 0) -> Path:
-    """Random pictures, each with another as its target."""
+    """Random images, each with another as its target."""
     draw = np.random.default_rng(seed)
     for split, count in (("train", train), ("val", val)):
         for kind in ("low_res", "high_res"):
@@ -94,15 +94,15 @@ def assert_whole(path: Path) -> None:
 
 
 def assert_same_run(found: Path, expected: Path) -> None:
-    """Weights, optimizer, average, every figure but the clocks, every picture: byte for byte; and nothing torn."""
+    """Weights, optimizer, average, every figure but the clocks, every image: byte for byte; and nothing torn."""
     assert rows_of(found) == rows_of(expected)
     for name in ("checkpoints/last", "checkpoints/best", "model"):
         ours, theirs = (path / f"{name}.safetensors" for path in (found, expected))
         assert bytes_of(ours) == bytes_of(theirs), name
         assert standing(ours) == standing(theirs), name
     assert (found / "images.csv").read_bytes() == (expected / "images.csv").read_bytes()
-    pictures = [{file.name: file.read_bytes() for file in (path / "samples").iterdir()} for path in (found, expected)]
-    assert pictures[0] == pictures[1] and pictures[0]
+    images = [{file.name: file.read_bytes() for file in (path / "samples").iterdir()} for path in (found, expected)]
+    assert images[0] == images[1] and images[0]
     summaries = [json.loads((path / "summary.json").read_text()) for path in (found, expected)]
     assert summaries[0].keys() == summaries[1].keys()
     for key in summaries[0].keys() - CLOCKS_OF_SUMMARY:

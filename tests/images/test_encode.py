@@ -1,4 +1,4 @@
-"""All bits of a picture survive a file, whoever wrote it; a disk that fills up meanwhile is told as such."""
+"""All bits of an image survive a file, whoever wrote it; a disk that fills up meanwhile is told as such."""
 
 import io
 import struct
@@ -14,7 +14,7 @@ from srae.errors import ConfigError, DataError
 from srae.images.decode import decode
 from srae.images.encode import encode, make_pixels, to_8_bits
 from srae.images.formats import check_fit
-from srae.images.picture import Picture, read_picture, read_pixels, write_picture
+from srae.images.image import TaggedImage, read_image, read_pixels, write_image
 
 
 def _deep(height: int, width: int, channels: int) -> np.ndarray:
@@ -47,8 +47,8 @@ def test_every_depth_and_every_channel(tmp_path: Path, channels: int, suffix: st
         pixels = _deep(height, width, channels)
         pixels = pixels if bits == 16 else (pixels >> 8).astype(np.uint8)
         path = tmp_path / f"{height}x{width}{suffix}"
-        write_picture(path, Picture(pixels))
-        again = read_picture(path)
+        write_image(path, TaggedImage(pixels))
+        again = read_image(path)
         if bits == 16 and channels == 2 and suffix == ".tif":
             assert np.array_equal(again.pixels, to_8_bits(pixels))
         else:
@@ -59,15 +59,15 @@ def test_every_depth_and_every_channel(tmp_path: Path, channels: int, suffix: st
 @pytest.mark.parametrize("channels", [1, 3, 4])
 def test_others_read_our_16_bits(tmp_path: Path, channels: int) -> None:
     pixels = _deep(40, 30, channels)
-    write_picture(tmp_path / "a.tif", Picture(pixels))
+    write_image(tmp_path / "a.tif", TaggedImage(pixels))
     assert np.array_equal(tifffile.imread(tmp_path / "a.tif").reshape(pixels.shape), pixels)
-    write_picture(tmp_path / "a.png", Picture(pixels))
+    write_image(tmp_path / "a.png", TaggedImage(pixels))
     with Image.open(tmp_path / "a.png") as image:  # which keeps the high bytes of colour, and all of grey
         found = np.asarray(image).reshape(pixels.shape)
         assert np.array_equal(found, pixels if channels == 1 else pixels >> 8)
 
 
-def test_smooth_pictures_are_packed_small_by_the_filters() -> None:
+def test_smooth_images_are_packed_small_by_the_filters() -> None:
     y, x = np.mgrid[:200, :200].astype(np.uint16)
     file = io.BytesIO()
     encode(file, "PNG", np.stack((y * 300, x * 300, x * 100 + y * 200), 2))
@@ -116,7 +116,7 @@ def test_16_bit_tiffs_of_others(
     tifffile.imwrite(
         tmp_path / "a.tif", pixels, photometric="rgb", extrasamples=extra, byteorder=order, compression=compression
     )
-    found = read_picture(tmp_path / "a.tif").pixels
+    found = read_image(tmp_path / "a.tif").pixels
     wanted = wanted[:, :, :3] if alpha == "unspecified" else wanted
     assert found.dtype == np.uint16
     assert np.abs(found.astype(int) - wanted).max() <= (4 if alpha == "assocalpha" else 0)
@@ -129,15 +129,15 @@ def test_16_bit_planes_one_after_the_other_are_refused_not_garbled(tmp_path: Pat
             tmp_path / "a.tif", planes, photometric="rgb", planarconfig="separate", compression=compression
         )
         with pytest.raises(DataError, match="plane by plane"):
-            read_picture(tmp_path / "a.tif")
+            read_image(tmp_path / "a.tif")
 
 
 def test_a_tiff_takes_no_tags_from_exif_that_say_how_pixels_lie(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x010E], exif[338], exif[266], exif[339] = "words", 7, 2, 3  # extra samples, bits from the right, floats
     pixels = np.random.default_rng(0).integers(0, 256, (5, 4, 3), dtype=np.uint8)
-    write_picture(tmp_path / "a.tif", Picture(pixels, None, exif.tobytes(), None))
-    assert np.array_equal(read_picture(tmp_path / "a.tif").pixels, pixels)
+    write_image(tmp_path / "a.tif", TaggedImage(pixels, None, exif.tobytes(), None))
+    assert np.array_equal(read_image(tmp_path / "a.tif").pixels, pixels)
     with Image.open(tmp_path / "a.tif") as image:
         assert image.getexif()[0x010E] == "words"
 
@@ -151,18 +151,18 @@ def test_16_bit_colour_keeps_profile_exif_and_dpi(tmp_path: Path, suffix: str, t
     exif.get_ifd(0x8769)[0x829A] = 0.25
     exif.get_ifd(0x8825)[1] = "N"
     pixels = _deep(6, 9, 3)
-    write_picture(tmp_path / f"a{suffix}", Picture(pixels, icc, exif.tobytes(), (300.0, 200.0)))
-    picture = read_picture(tmp_path / f"a{suffix}")
-    assert np.array_equal(picture.pixels, pixels)
-    assert picture.icc == icc
-    assert picture.dpi == pytest.approx((300, 200), abs=0.1)
-    with Image.open(tmp_path / f"a{suffix}") as image:
-        found = image.getexif()
+    write_image(tmp_path / f"a{suffix}", TaggedImage(pixels, icc, exif.tobytes(), (300.0, 200.0)))
+    image = read_image(tmp_path / f"a{suffix}")
+    assert np.array_equal(image.pixels, pixels)
+    assert image.icc == icc
+    assert image.dpi == pytest.approx((300, 200), abs=0.1)
+    with Image.open(tmp_path / f"a{suffix}") as opened:
+        found = opened.getexif()
         assert found[0x010F] == "maker"
         assert float(found.get_ifd(0x8769)[0x829A]) == 0.25
         assert found.get_ifd(0x8825)[1] == "N"
-    write_picture(tmp_path / f"b{suffix}", picture, metadata="strip")
-    bare = read_picture(tmp_path / f"b{suffix}")
+    write_image(tmp_path / f"b{suffix}", image, metadata="strip")
+    bare = read_image(tmp_path / f"b{suffix}")
     assert (bare.icc, bare.exif, bare.dpi) == (None, None, None)
     for word in (b"maker", icc[:40]):
         assert word not in (tmp_path / f"b{suffix}").read_bytes()
@@ -216,7 +216,7 @@ def test_a_png_is_packed_in_the_way_that_suits_it(kind: str, monkeypatch: pytest
 
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("size", [(8, 8), (9, 200), (77, 61), (200, 9)])
-def test_a_jpeg_of_many_bands_is_the_picture_of_one(
+def test_a_jpeg_of_many_bands_is_the_image_of_one(
     channels: int, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     random = np.random.default_rng(0)
@@ -241,19 +241,19 @@ def test_quality_of_jpeg_and_webp(tmp_path: Path) -> None:
         sizes = []
         for quality in (5, 60, 100, None):
             path = tmp_path / f"{quality}{suffix}"
-            write_picture(path, Picture(pixels), quality=quality)
+            write_image(path, TaggedImage(pixels), quality=quality)
             sizes.append(path.stat().st_size)
-            assert read_picture(path).pixels.shape == pixels.shape
+            assert read_image(path).pixels.shape == pixels.shape
         assert sizes[0] < sizes[1] < sizes[2]
-    assert np.array_equal(read_picture(tmp_path / "None.webp").pixels, pixels)
-    assert not np.array_equal(read_picture(tmp_path / "60.webp").pixels, pixels)
+    assert np.array_equal(read_image(tmp_path / "None.webp").pixels, pixels)
+    assert not np.array_equal(read_image(tmp_path / "60.webp").pixels, pixels)
     assert sizes[2] < sizes[3]
 
 
 def test_lossy_webp_keeps_transparency(tmp_path: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (16, 16, 4), dtype=np.uint8)
-    write_picture(tmp_path / "a.webp", Picture(pixels), quality=50)
-    assert np.array_equal(read_picture(tmp_path / "a.webp").pixels[:, :, 3], pixels[:, :, 3])
+    write_image(tmp_path / "a.webp", TaggedImage(pixels), quality=50)
+    assert np.array_equal(read_image(tmp_path / "a.webp").pixels[:, :, 3], pixels[:, :, 3])
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "WEBP", "BMP", "PNG", "TIFF"])

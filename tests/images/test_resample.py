@@ -11,7 +11,7 @@ from PIL import Image
 from skimage.transform import resize as skimage_resize
 
 from srae.data.low_side import make_low
-from srae.images.picture import to_float, to_uint8
+from srae.images.image import to_float, to_uint8
 from srae.images.resample import KERNELS, enlarge, resize, shrink
 
 SIZES = [(8, 9), (12, 17), (40, 30), (23, 34), (1, 1)]
@@ -112,7 +112,7 @@ def test_shrinking_is_antialiased_and_nearest_is_not() -> None:
     assert set(shrink(stripes, 2, "nearest").unique().tolist()) == {1.0}
 
 
-def test_batches_are_resized_as_their_pictures() -> None:
+def test_batches_are_resized_as_their_images() -> None:
     images = torch.rand(3, 2, 10, 14)
     together = shrink(images, 2)
     assert all(torch.equal(together[i], shrink(images[i], 2)) for i in range(3))

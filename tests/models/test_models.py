@@ -69,8 +69,8 @@ def test_contract(toy: tuple) -> None:
     name, in_shape, out_shape, options = toy
     torch.manual_seed(0)
     model = build_model(name, in_shape, out_shape, options)
-    picture = torch.rand(2, *in_shape)
-    output = model(picture)
+    image = torch.rand(2, *in_shape)
+    output = model(image)
     assert output.shape == (2, *out_shape)
     assert torch.isfinite(output).all()
     if len(out_shape) == 3:
@@ -88,17 +88,17 @@ def test_receptive_radius_bounds_the_influence_of_a_pixel(toy: tuple) -> None:
     torch.manual_seed(0)
     model = build_model(name, in_shape, out_shape, options).eval()
     if model.fixed_size or model.receptive_radius is None:
-        return  # bound to one size, or weighs the whole picture: there is no outside of the radius to look at
+        return  # bound to one size, or weighs the whole image: there is no outside of the radius to look at
     for p in model.parameters():
         nn.init.uniform_(p, -0.3, 0.3)
     side = 8 * model.multiple_of + 4 * model.receptive_radius
     side -= side % model.multiple_of
-    picture = torch.rand(1, in_shape[0], side, side)
-    changed = picture.clone()
+    image = torch.rand(1, in_shape[0], side, side)
+    changed = image.clone()
     middle = side // 2
     changed[:, :, middle, middle] += 1
     with torch.no_grad():
-        difference = (model(changed) - model(picture)).abs().amax((0, 1))
+        difference = (model(changed) - model(image)).abs().amax((0, 1))
     touched = difference.nonzero() // model.scale
     assert len(touched) > 0
     assert (touched - middle).abs().max() <= model.receptive_radius
@@ -245,10 +245,10 @@ def test_a_residual_block_writes_over_its_own_tensors_only() -> None:
 
 
 def test_the_residual_network_starts_as_its_baseline() -> None:
-    picture = torch.rand(1, *SMALL)
-    assert torch.equal(build_model("residual", SMALL, SMALL, {})(picture), picture)
-    twice = build_model("residual", SMALL, (3, 64, 64), {"shrink": 1})(picture)
-    assert torch.equal(twice, enlarge_bicubic(picture, 2))
+    image = torch.rand(1, *SMALL)
+    assert torch.equal(build_model("residual", SMALL, SMALL, {})(image), image)
+    twice = build_model("residual", SMALL, (3, 64, 64), {"shrink": 1})(image)
+    assert torch.equal(twice, enlarge_bicubic(image, 2))
 
 
 @pytest.mark.parametrize(("side", "kernel", "padding"), [(32, 32, 0), (40, 32, 0), (37, 17, 3), (20, 24, 4)])

@@ -64,17 +64,17 @@ def test_an_overlay_names_every_run_and_the_baseline_once(tmp_path: Path) -> Non
     assert all(f">{name}<" in svg for name in "abc")
 
 
-def test_an_autoencoder_shows_its_picture_once(tmp_path: Path) -> None:
+def test_an_autoencoder_shows_its_image_once(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
-    picture, output = (random.integers(0, 256, (28, 28), dtype=np.uint8) for _ in range(2))
-    for side, pixels in (("low", picture), ("output", output), ("high", picture)):
+    image, output = (random.integers(0, 256, (28, 28), dtype=np.uint8) for _ in range(2))
+    for side, pixels in (("low", image), ("output", output), ("high", image)):
         Image.fromarray(pixels).save(tmp_path / f"7_{side}.png")
     draw_strip(tmp_path / "7")
     strip = np.asarray(Image.open(tmp_path / "7_strip.png").convert("L"))
     zoom = 512 // 28
     assert strip.shape[1] == 2 * 28 * zoom + 8, "two panels: original and reconstruction"
     shown = strip[: 28 * zoom, : 28 * zoom][zoom // 2 :: zoom, zoom // 2 :: zoom]
-    assert np.array_equal(shown, picture), "a grey picture is drawn whole"
+    assert np.array_equal(shown, image), "a grey image is drawn whole"
 
 
 def test_a_classifier_is_drawn_with_its_predictions(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ def channels_of(model: nn.Module) -> int:
     return next(p for p in model.parameters()).shape[1]
 
 
-def random_picture(*shape: int) -> torch.Tensor:
+def random_image(*shape: int) -> torch.Tensor:
     return torch.rand(shape, generator=torch.Generator().manual_seed(sum(shape)))
 
 
@@ -116,24 +116,24 @@ def test_pieces_equal_the_whole_on_odd_sizes(name: str, scale: int) -> None:
     model.register_forward_hook(lambda *_: calls.append(1))
     radius = model.receptive_radius
     for height, width in ((1, 3), (11, 2 * (radius or 10) + 23)):
-        picture = random_picture(channels_of(model), height, width)
+        image = random_image(channels_of(model), height, width)
         with torch.no_grad():
-            whole = forward_any_size(model, picture[None])[0]
-        pieces = upscale(model, picture, tile=2 * (radius or 0) + 9)
+            whole = forward_any_size(model, image[None])[0]
+        pieces = upscale(model, image, tile=2 * (radius or 0) + 9)
         assert pieces.shape == (channels_of(model), height * scale, width * scale)
         assert (pieces - whole).abs().max() <= 1e-5 * max(1, whole.abs().max().item())
     assert (len(calls) > 5) == (radius is not None), "tiles where there can be tiles"
 
 
-def test_imdn_sees_the_whole_picture_and_says_so() -> None:
+def test_imdn_sees_the_whole_image_and_says_so() -> None:
     torch.manual_seed(0)
     model = build("imdn", 2).eval()
     assert model.receptive_radius is None
-    picture = random_picture(1, 3, 8, 60)
-    changed = picture.clone()
+    image = random_image(1, 3, 8, 60)
+    changed = image.clone()
     changed[..., :10] = 0
     with torch.no_grad():
-        far = (model(changed) - model(picture))[..., -10:].abs().max()
+        far = (model(changed) - model(image))[..., -10:].abs().max()
     assert far > 0, "a change moves pixels that no convolution reaches"
 
 
@@ -145,15 +145,15 @@ def test_want_of_memory_is_told_where_there_are_no_tiles() -> None:
 
     model.register_forward_pre_hook(starve)
     with pytest.raises(ResourceError, match="even in pieces of 40"):
-        upscale(model, random_picture(3, 20, 40), tile=8)
+        upscale(model, random_image(3, 20, 40), tile=8)
 
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_it_starts_at_a_sane_place_and_learns(name: str) -> None:
-    """Finite, of the size of a picture at most a few times over, and a few steps make it better."""
+    """Finite, of the size of an image at most a few times over, and a few steps make it better."""
     torch.manual_seed(0)
     model = build(name, 2)
-    high = enlarge_bicubic(random_picture(2, channels_of(model), 6, 6), 4).clamp(0, 1)
+    high = enlarge_bicubic(random_image(2, channels_of(model), 6, 6), 4).clamp(0, 1)
     low = nn.functional.avg_pool2d(high, 2)
     output = model(low)
     assert torch.isfinite(output).all()
@@ -176,11 +176,11 @@ def test_a_constant_channel_gives_imdn_a_finite_gradient() -> None:
 
 
 @pytest.mark.parametrize("name", ["srcnn", "vdsr"])
-def test_what_works_on_the_enlarged_picture_enlarges_as_bicubic_does(name: str) -> None:
+def test_what_works_on_the_enlarged_image_enlarges_as_bicubic_does(name: str) -> None:
     model = build(name, 3)
     with torch.no_grad():
-        picture = random_picture(2, 1, 7, 5)
-        assert torch.equal(model(picture), _without_enlargement(model)(enlarge_bicubic(picture, 3)))
+        image = random_image(2, 1, 7, 5)
+        assert torch.equal(model(image), _without_enlargement(model)(enlarge_bicubic(image, 3)))
 
 
 def _without_enlargement(model: nn.Module) -> nn.Module:

@@ -243,7 +243,7 @@ def test_an_old_run_shows_its_dead_output_by_its_samples(tmp_path: Path) -> None
     assert "Learned nothing" not in str(said(folder))
     for name in "12":
         Image.new("RGB", (32, 24), (128, 128, 128)).save(folder / "samples" / f"{name}_output.png")
-    assert "Learned nothing, whatever the input the same picture comes out: a." in said(folder)
+    assert "Learned nothing, whatever the input the same image comes out: a." in said(folder)
 
 
 def test_bold_and_noise_follow_the_paired_test(tmp_path: Path) -> None:
@@ -261,7 +261,7 @@ def test_bold_and_noise_follow_the_paired_test(tmp_path: Path) -> None:
     assert len(noise) == 1 and "base" not in noise[0]
     few = [read_run(write_run(tmp_path / f"few{i}", width=i, psnr=[30.0 + 9 * i] * 5)) for i in range(2)]
     (section,) = make_sections(few)
-    assert "5 pictures are too few to tell 2 runs apart" in str(write_sentences(section, EN))
+    assert "5 images are too few to tell 2 runs apart" in str(write_sentences(section, EN))
     untested = read_run(write_run(tmp_path / "untested", width=9))
     (partly,) = make_sections([base, better, untested])
     assert partly.winner is None, "what could not be tested is not beaten"
@@ -269,7 +269,7 @@ def test_bold_and_noise_follow_the_paired_test(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("psnr", [None, float("inf")])
 def test_a_baseline_without_a_finite_psnr_is_none(tmp_path: Path, psnr: float | None) -> None:
-    """It returned a flat picture exactly.  Warnings are errors here: nothing infinite is drawn."""
+    """It returned a flat image exactly.  Warnings are errors here: nothing infinite is drawn."""
     folders = [write_run(tmp_path / f"w{i}", width=i, psnr=values) for i, values in enumerate((BASE, BETTER))]
     for folder in folders:
         edit_summary(folder, identity={"mse": 0.05, "psnr": psnr, "ssim": 0.5})
@@ -283,7 +283,7 @@ def test_a_baseline_without_a_finite_psnr_is_none(tmp_path: Path, psnr: float | 
 
 
 def test_figures_of_other_data_have_no_looks(tmp_path: Path) -> None:
-    """The pictures in a run's folder are of its own val: under the name of other data they would be a lie."""
+    """The images in a run's folder are of its own val: under the name of other data they would be a lie."""
     folder = write_samples(write_run(tmp_path / "a", psnr=BASE))
     for name in "12":
         Image.new("RGB", (32, 24), (128, 128, 128)).save(folder / "samples" / f"{name}_output.png")
@@ -418,7 +418,7 @@ def test_strips_show_the_best_models_and_the_worst(tmp_path: Path) -> None:
         variants.append(Variant(run.name, [run], *style_of(i), row_of(run)))
     shown, models = choose_variants(with_outputs(variants), PSNR)
     assert [v.name for v in shown] == ["m0", "m8", "m7", "m6", "m5", "m4", "m1"] and models == 8
-    assert [sample.name for sample in read_samples(shown)] == ["1"], "only pictures that all runs have"
+    assert [sample.name for sample in read_samples(shown)] == ["1"], "only images that all runs have"
 
 
 def test_the_frontier_holds_what_nothing_cheaper_exceeds() -> None:

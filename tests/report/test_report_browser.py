@@ -86,7 +86,7 @@ def find(browser: Browser, selector: str) -> Any:
 
 
 def clip(browser: Browser) -> str:
-    """How the right picture of the first slider is cut."""
+    """How the right image of the first slider is cut."""
     return browser.execute_script("return getComputedStyle(document.querySelector('.stage .right')).clipPath")
 
 
@@ -134,7 +134,7 @@ def test_the_slider_follows_the_mouse(browser: Browser) -> None:
     assert clip(browser) == "inset(0px 0px 0px 25%)"
     ActionChains(browser, 20).move_to_element_with_offset(stage, width // 4, 5).perform()
     assert clip(browser) == "inset(0px 0px 0px 75%)"
-    assert find(browser, ".slider input").get_property("value") == "75", "range and picture agree"
+    assert find(browser, ".slider input").get_property("value") == "75", "range and image agree"
     ActionChains(browser, 20).release().move_to_element_with_offset(stage, 0, 0).perform()
     assert clip(browser) == "inset(0px 0px 0px 75%)", "a mouse that only passes by moves nothing"
     ActionChains(browser, 20).move_to_element(find(browser, ".slider input")).click().perform()
@@ -162,7 +162,7 @@ def test_the_slider_follows_the_keyboard(browser: Browser) -> None:
     assert slider.accessible_name
 
 
-def test_another_picture_can_be_chosen(browser: Browser) -> None:
+def test_another_image_can_be_chosen(browser: Browser) -> None:
     def shown(side: str) -> str:
         return browser.find_element("css selector", f".stage .{side}").get_attribute("alt")
 
@@ -228,5 +228,5 @@ def test_dark_and_print_have_their_own_looks(browser: Browser, page: str) -> Non
     assert browser.execute_script(paper) != light
     show(browser, page, media="print")
     sides = [browser.find_element("css selector", f".stage .{side}").rect for side in ("left", "right")]
-    assert sides[0]["x"] + sides[0]["width"] <= sides[1]["x"], "on paper both pictures are whole, side by side"
+    assert sides[0]["x"] + sides[0]["width"] <= sides[1]["x"], "on paper both images are whole, side by side"
     assert clip(browser) == "none"

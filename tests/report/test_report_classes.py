@@ -55,7 +55,7 @@ def test_answers_are_counted_on_test_where_there_is_one(tmp_path: Path) -> None:
     assert answers.confused_pairs(10) == [(0, 1), (1, 0), (2, 1)], "of equals the first; never the diagonal"
     val = read_answers(variants_of(write_classifier(tmp_path / "val", VAL, classes=ANIMALS)))
     assert val is not None and val.split == "val" and val.counts["val"].sum() == 20
-    assert read_answers(variants_of(write_run(tmp_path / "pictures", psnr=[1.0, 2.0]))) is None
+    assert read_answers(variants_of(write_run(tmp_path / "images", psnr=[1.0, 2.0]))) is None
 
 
 def test_old_runs_without_class_names_are_counted_in_natural_order(tmp_path: Path) -> None:
@@ -65,7 +65,7 @@ def test_old_runs_without_class_names_are_counted_in_natural_order(tmp_path: Pat
     edit_summary(tmp_path / "old", data={"name": "toys", "fingerprint": "0", "classes": ["2", "1", "7"]})
     answers = read_answers(variants_of(tmp_path / "old"))
     assert answers is not None and answers.classes == ["2", "1", "7", "10"], "names that are recorded come first"
-    assert np.isnan(answers.accuracies("old")[2]), "no picture, no accuracy"
+    assert np.isnan(answers.accuracies("old")[2]), "no image, no accuracy"
     (section,) = make_sections([read_run(tmp_path / "old")])
     assert [row[0].text for row in classes_table(section, answers, EN).rows] == ["2", "1", "10"]
 
@@ -78,7 +78,7 @@ def test_seeds_are_counted_together(tmp_path: Path) -> None:
 
 def test_tables_of_many_classes_name_the_extremes(tmp_path: Path) -> None:
     names = [f"kind {i}" for i in range(150)]
-    # class i is right in i of 150 pictures; its mistakes go to the next class
+    # class i is right in i of 150 images; its mistakes go to the next class
     pairs = [(name, name if k < i // 15 else names[(i + 1) % 150]) for i, name in enumerate(names) for k in range(10)]
     folder = write_classifier(tmp_path / "many", pairs, classes=names)
     (section,) = make_sections([read_run(folder)])
@@ -94,7 +94,7 @@ def test_tables_of_many_classes_name_the_extremes(tmp_path: Path) -> None:
     assert section.answers is not None and pairs_table(section, section.answers, EN) is None
 
 
-def test_predictions_are_those_of_the_pictures(tmp_path: Path) -> None:
+def test_predictions_are_those_of_the_images(tmp_path: Path) -> None:
     first = write_classifier(tmp_path / "first", VAL, test=TEST, classes=ANIMALS, samples=8)
     second = write_classifier(tmp_path / "second", VAL, test=[(t, "dog") for t, _ in TEST], classes=ANIMALS)
     found = read_predictions(variants_of(second, first))
@@ -105,7 +105,7 @@ def test_predictions_are_those_of_the_pictures(tmp_path: Path) -> None:
     last = np.asarray(Image.open(first / "samples" / f"test_{places[-1]}.png"))
     assert np.allclose(found[-1].pixels[..., 0] * 255, last)
     (first / "samples" / "test_0.png").write_bytes(b"\x89PNG half")
-    (first / "samples" / "test_999.png").write_bytes(b"of no picture")
+    (first / "samples" / "test_999.png").write_bytes(b"of no image")
     assert len(read_predictions(variants_of(first))) == 7
     assert read_predictions(variants_of(second)) == [] and read_predictions([]) == []
 
@@ -219,7 +219,7 @@ def test_sentences_about_classifiers(tmp_path: Path) -> None:
     assert "validation loss far above training loss" in str(texts)
     alone = texts_of(stuck)
     assert alone[0] == "stuck reaches 25.00% on validation."
-    assert "Learned nothing, whatever the picture stuck answers dog." in alone
+    assert "Learned nothing, whatever the image stuck answers dog." in alone
     assert "stuck is no better than guessing among 3 classes: 25.00% on validation." in alone
     assert "guessing" not in str(texts_of(write_classifier(tmp_path / "good", [(t, t) for t, _ in VAL] * 2)))
     spanish = texts_of(stuck, language="es")
@@ -242,8 +242,8 @@ def write_autoencoder(folder: Path, rows: int = 3) -> Path:
     run = write_samples(write_run(folder, psnr=[14.0, 15.0, 13.0], rows=rows), shift=0.5)
     for side, source in (("output", "output"), ("low", "high"), ("high", "high")):
         for name in "12":
-            picture = Image.open(run / "samples" / f"{name}_{source}.png").convert("L")
-            picture.save(run / "samples" / f"{name}_{side}.png")
+            image = Image.open(run / "samples" / f"{name}_{source}.png").convert("L")
+            image.save(run / "samples" / f"{name}_{side}.png")
     return edit_summary(run, task="reconstruction", identity=None, test={"mse": 0.0529, "psnr": 13.0})
 
 
@@ -255,11 +255,11 @@ def test_an_autoencoders_report_shows_originals_once(tmp_path: Path) -> None:
     assert layers == ["1: original", "1: reconstruction"]
     assert "dense_64 reaches 14.00 dB on validation, 13.00 dB on test." in page.text
     strip = (tmp_path / "report" / "figures" / "strip.svg").read_text()
-    assert strip.count("<image") == 3, "a crop of the wider picture: box, original, output"
+    assert strip.count("<image") == 3, "a crop of the wider image: box, original, output"
     assert ">original<" in strip and ">target<" not in strip and ">input<" not in strip
 
 
-def test_small_pictures_are_shown_whole_a_row_each(tmp_path: Path) -> None:
+def test_small_images_are_shown_whole_a_row_each(tmp_path: Path) -> None:
     run = write_autoencoder(tmp_path / "dense_64")
     for file in (run / "samples").glob("*.png"):
         Image.open(file).crop((0, 0, 24, 24)).save(file)
@@ -327,7 +327,7 @@ def test_reports_b_and_e_beside_ours(tmp_path: Path) -> None:
 def test_papers_figures_stand_beside_what_was_measured_on_their_set_alone(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "imdn-s0", rows=3)
     (section,) = make_sections([read_run(folder)])
-    assert published_table(section, EN) is None, "its own pictures are not Set5"
+    assert published_table(section, EN) is None, "its own images are not Set5"
     for border, wanted in ((2, 37.5), (3, None)):
         about = {
             "data": {"name": "set5", "fingerprint": "5", "counts": {"val": 5}},

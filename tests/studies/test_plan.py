@@ -157,7 +157,7 @@ def test_a_study_skips_resumes_reports_and_compares(
 
 @pytest.mark.parametrize("psnr", [None, math.inf])
 def test_without_a_finite_psnr_the_mean_error_is_the_judge(psnr: float | None) -> None:
-    """In memory the PSNR of a flat picture, returned exactly, is infinite; in summary.json it is null."""
+    """In memory the PSNR of a flat image, returned exactly, is infinite; in summary.json it is null."""
     val, protocol = {"mse": 0.002, "psnr": 30.0, "ssim": 0.9}, {"baseline": "returning the input"}
     identity = {"mse": 0.003, "psnr": psnr, "ssim": 0.8}
     assert val_sentence({"val": val, "identity": identity, "protocol": protocol}) == (
@@ -171,7 +171,7 @@ def test_without_a_finite_psnr_the_mean_error_is_the_judge(psnr: float | None) -
     assert "30.00 dB (input no finite PSNR)  " in epoch_line(row, 1, identity)
 
 
-def test_a_flat_picture_does_not_end_a_study(srae: Run, pair_folder: Callable[..., Path], tmp_path: Path) -> None:
+def test_a_flat_image_does_not_end_a_study(srae: Run, pair_folder: Callable[..., Path], tmp_path: Path) -> None:
     folder = pair_folder(train=2, val=2, size=(16, 16))
     for side in ("low_res", "high_res"):  # returned exactly by the baseline, whose PSNR is infinite then
         Image.new("RGB", (16, 16), (90, 90, 90)).save(folder / "val" / side / "0.png")

@@ -53,7 +53,7 @@ def test_the_run_folder_holds_what_it_promises(folder: Path, tmp_path: Path) -> 
     rows = list(csv.DictReader((path / "metrics.csv").read_text().splitlines()))
     assert tuple(rows[0]) == COLUMNS
     assert [row["epoch"] for row in rows] == ["1", "2", "3"]
-    assert [row["step"] for row in rows] == ["4", "8", "12"]  # 5 pictures x 2 crops in batches of 3
+    assert [row["step"] for row in rows] == ["4", "8", "12"]  # 5 images x 2 crops in batches of 3
     summary = json.loads((path / "summary.json").read_text())
     assert summary["status"] == "done"
     assert summary["data"]["counts"] == {"train": 5, "val": 2, "test": 1}
@@ -187,7 +187,7 @@ def test_a_finished_run_that_goes_on_and_is_killed_is_not_done(
     assert (killed.status, killed.summary, len(killed.rows)) == ("killed", None, 3)
 
 
-def test_samples_take_no_more_pictures_than_they_show(
+def test_samples_take_no_more_images_than_they_show(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of a large val split as floats all together would not fit."""
@@ -269,7 +269,7 @@ def test_bfloat16_stays_close_to_float32(folder: Path, tmp_path: Path) -> None:
     assert rows[1][-1]["val_mse"] == pytest.approx(rows[0][-1]["val_mse"], rel=0.1)
 
 
-def test_a_bound_network_refuses_pictures_of_another_size(folder: Path, tmp_path: Path) -> None:
+def test_a_bound_network_refuses_images_of_another_size(folder: Path, tmp_path: Path) -> None:
     config = parse_config(
         f"model: {{name: conv_autoencoder, channels: [4], latent: 3}}\ndata: {{folder: {folder}, crop: 16}}", "toy"
     )
@@ -280,7 +280,7 @@ def test_a_bound_network_refuses_pictures_of_another_size(folder: Path, tmp_path
 def test_a_last_batch_of_one_sample_is_refused_where_batch_norm_needs_more(folder: Path) -> None:
     text = "model: {{name: conv_autoencoder, channels: [4, 6, 6, 6, 6], batch_norm: true}}\ndata: {{folder: {0}}}"
     config = parse_config(text.format(folder), "toy", ["train.batch_size=3"])
-    prepare(config, CPU)  # 5 pictures: 3 and 2
+    prepare(config, CPU)  # 5 images: 3 and 2
     with pytest.raises(ConfigError, match="batch-norm needs more"):
         prepare(parse_config(text.format(folder), "toy", ["train.batch_size=4"]), CPU)
 

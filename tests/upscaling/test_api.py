@@ -92,12 +92,12 @@ def test_without_a_model_the_shipped_one_of_the_scale_is_taken(tmp_path: Path, m
     for name, scale in (("x2", 2), ("x4", 4)):
         _save(tmp_path / f"{name}.safetensors", scale=scale)
     monkeypatch.setattr("srae.checkpoints.shipped.FOLDER", tmp_path)
-    picture = np.zeros((3, 2, 3), np.uint8)
-    assert srae.upscale(picture).shape == (6, 4, 3)
-    assert srae.upscale(picture, scale=4).shape == (12, 8, 3)
-    assert srae.upscale(picture, scale=8).shape == (24, 16, 3)
+    image = np.zeros((3, 2, 3), np.uint8)
+    assert srae.upscale(image).shape == (6, 4, 3)
+    assert srae.upscale(image, scale=4).shape == (12, 8, 3)
+    assert srae.upscale(image, scale=8).shape == (24, 16, 3)
     with pytest.raises(SraeError, match="no model ships that enlarges by 5"):
-        srae.upscale(picture, scale=5)
+        srae.upscale(image, scale=5)
 
 
 # ---------------------------------------------------------------- models that are kept
@@ -119,39 +119,39 @@ def loaded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_a_model_given_by_name_is_read_once_until_its_file_changes(tmp_path: Path, loaded: list[str]) -> None:
-    path, picture = _save(tmp_path / "mine.safetensors"), np.zeros((2, 2), np.uint8)
+    path, image = _save(tmp_path / "mine.safetensors"), np.zeros((2, 2), np.uint8)
     for _ in range(3):
-        assert srae.upscale(picture, model=path).shape == (4, 4)
+        assert srae.upscale(image, model=path).shape == (4, 4)
     assert loaded == ["mine"]
     about = path.stat()
     _save(path, scale=3)
-    assert srae.upscale(picture, model=path).shape == (6, 6)
+    assert srae.upscale(image, model=path).shape == (6, 6)
     os.utime(path, ns=(about.st_atime_ns, about.st_mtime_ns + 10**9))
-    srae.upscale(picture, model=path)
+    srae.upscale(image, model=path)
     assert loaded == ["mine"] * 3
     assert srae.load_model(path, "cpu").chain[0] is not srae.load_model(path, "cpu").chain[0]  # those are the caller's
     path.unlink()
     with pytest.raises(SraeError):
-        srae.upscale(picture, model=path)
+        srae.upscale(image, model=path)
 
 
 def test_only_the_last_few_models_are_kept(tmp_path: Path, loaded: list[str]) -> None:
-    picture = np.zeros((2, 2), np.uint8)
+    image = np.zeros((2, 2), np.uint8)
     paths = {name: _save(tmp_path / f"{name}.safetensors") for name in "abcde"}
     for name in "abcdaeab":  # e takes the place of b
-        srae.upscale(picture, model=paths[name])
+        srae.upscale(image, model=paths[name])
     assert loaded == list("abcdeb") and len(api._kept) == api._KEPT_MODELS
 
 
 def test_threads_that_begin_at_once_read_a_model_once(tmp_path: Path, loaded: list[str]) -> None:
     path, start = _save(tmp_path / "mine.safetensors"), threading.Barrier(8)
-    picture = _pixels(5, 6, 3).astype(np.uint8)
-    expected = srae.upscale(picture, model=srae.load_model(path, "cpu"))
+    image = _pixels(5, 6, 3).astype(np.uint8)
+    expected = srae.upscale(image, model=srae.load_model(path, "cpu"))
     loaded.clear()
 
     def work(_: int) -> np.ndarray:
         start.wait(60)
-        return srae.upscale(picture, model=path)
+        return srae.upscale(image, model=path)
 
     with ThreadPoolExecutor(8) as pool:
         for large in pool.map(work, range(8)):
@@ -204,14 +204,14 @@ def test_options_reach_the_network(model: srae.Model) -> None:
 @pytest.mark.parametrize("shape", [(3, 9, 7), (1, 9, 7), (4, 9, 7), (2, 3, 9, 7), (1, 1, 5, 6)])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.float16, torch.bfloat16])
 def test_tensors(model: srae.Model, shape: tuple[int, ...], dtype: torch.dtype) -> None:
-    picture = torch.from_numpy(_pixels(*shape) / 255).to(dtype)
+    image = torch.from_numpy(_pixels(*shape) / 255).to(dtype)
     if shape[-3] == 4:
-        picture[-1] = 1
-    large = srae.upscale(picture.requires_grad_(), model=model)
+        image[-1] = 1
+    large = srae.upscale(image.requires_grad_(), model=model)
     assert large.dtype == dtype
     assert not large.requires_grad
     assert large.shape == (*shape[:-2], 2 * shape[-2], 2 * shape[-1])
-    wanted = resize(picture.detach().float(), tuple(large.shape[-2:]), "bicubic").clamp(0, 1)  # type: ignore[arg-type]
+    wanted = resize(image.detach().float(), tuple(large.shape[-2:]), "bicubic").clamp(0, 1)  # type: ignore[arg-type]
     assert (large.float() - wanted).abs().max() < 8e-3
 
 

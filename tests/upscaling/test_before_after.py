@@ -1,10 +1,10 @@
-"""The picture of before and after shows the places where the two differ."""
+"""The image of before and after shows the places where the two differ."""
 
 import numpy as np
 import pytest
 import torch
 
-from srae.images.picture import Picture
+from srae.images.image import TaggedImage
 from srae.images.resample import resize
 from srae.upscaling.before_after import draw_comparison, find_places
 from srae.upscaling.regions import of_tensor
@@ -27,12 +27,12 @@ def test_the_places_are_where_the_difference_is() -> None:
 
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (5, 300), (300, 5), (80, 120), (170, 250), (3, 4000)])
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
-def test_pictures_of_every_size_and_kind(height: int, width: int, channels: int) -> None:
+def test_images_of_every_size_and_kind(height: int, width: int, channels: int) -> None:
     for scale, dtype in ((1, np.uint8), (2, np.uint16)):
         most = np.iinfo(dtype).max
         draw = np.random.default_rng(height)
-        before = Picture(draw.integers(0, most + 1, (height, width, channels)).astype(dtype))
-        after = Picture(draw.integers(0, most + 1, (height * scale, width * scale, channels)).astype(dtype))
+        before = TaggedImage(draw.integers(0, most + 1, (height, width, channels)).astype(dtype))
+        after = TaggedImage(draw.integers(0, most + 1, (height * scale, width * scale, channels)).astype(dtype))
         drawn = draw_comparison(before, after, scale, "名.png, é", "model").pixels
         assert drawn.shape[1:] == (1008, 3)
         assert drawn.dtype == np.uint8
@@ -42,18 +42,18 @@ def test_pictures_of_every_size_and_kind(height: int, width: int, channels: int)
 
 def test_left_is_bicubic_and_right_the_result_four_times_as_large() -> None:
     low = random_planes(3, 40, 60)
-    after = Picture(np.full((80, 120, 3), 200, np.uint8))
-    drawn = draw_comparison(Picture.from_float(low), after, 2, "a", "b").pixels
+    after = TaggedImage(np.full((80, 120, 3), 200, np.uint8))
+    drawn = draw_comparison(TaggedImage.from_float(low), after, 2, "a", "b").pixels
     bottom = len(drawn) - 16
     right = drawn[bottom - 320 : bottom, 512 : 512 + 480]
     assert (right == 200).all()
     left = drawn[bottom - 320 : bottom, 16 : 16 + 480].reshape(80, 4, 120, 4, 3)
-    wanted = (resize(Picture.from_float(low).color, (80, 120), "bicubic").clamp(0, 1) * 255).permute(1, 2, 0)
+    wanted = (resize(TaggedImage.from_float(low).color, (80, 120), "bicubic").clamp(0, 1) * 255).permute(1, 2, 0)
     assert torch.from_numpy(left[20:, 0, 20:, 0].astype(np.float32)).sub(wanted[20:, 20:]).abs().max() < 0.51
     assert (left[20:, :, 20:] == left[20:, :1, 20:, :1]).all()
 
 
 def test_transparency_is_shown_on_white() -> None:
-    hidden = Picture(np.zeros((100, 200, 4), np.uint8))
+    hidden = TaggedImage(np.zeros((100, 200, 4), np.uint8))
     drawn = draw_comparison(hidden, hidden, 1, "a", "b").pixels
     assert (drawn[-200:-40, 60:400] == 255).all()

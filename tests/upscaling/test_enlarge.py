@@ -1,4 +1,4 @@
-"""Grey stays grey, edges stay clean, and the picture's depth is the result's, whatever the network is."""
+"""Grey stays grey, edges stay clean, and the image's depth is the result's, whatever the network is."""
 
 import math
 from dataclasses import replace
@@ -15,9 +15,9 @@ from srae.checkpoints.shipped import shipped_models
 from srae.config.data_sets import Degrade, PairsConfig
 from srae.config.experiment import ModelConfig
 from srae.errors import CheckpointError, ConfigError, ResourceError
-from srae.images.picture import Picture
+from srae.images.image import TaggedImage
 from srae.images.resample import resize, shrink
-from srae.upscaling.enlarge import UpscaleOptions, chain_scale, pick_scale, upscale_picture, upscale_pixels
+from srae.upscaling.enlarge import UpscaleOptions, chain_scale, pick_scale, upscale_image, upscale_pixels
 from srae.upscaling.tiles import read_geometry
 from toys import Same, Strided, as_loaded, random_planes, toy
 
@@ -30,35 +30,33 @@ torch.set_num_threads(1)
 @pytest.mark.parametrize("grey", [True, False])
 @pytest.mark.parametrize("clear", [True, False])
 @pytest.mark.parametrize("bits", [8, 16])
-def test_a_picture_keeps_its_kind_through_any_model(
-    channels: int, grey: bool, clear: bool, bits: Literal[8, 16]
-) -> None:
+def test_a_image_keeps_its_kind_through_any_model(channels: int, grey: bool, clear: bool, bits: Literal[8, 16]) -> None:
     smooth = resize(random_planes(1 if grey else 3, 3, 4), (12, 16), "bilinear")
     alpha = resize(random_planes(1, 3, 4), (12, 16), "bilinear") if clear else None
-    pixels = Picture.from_float(smooth, alpha, bits=bits).pixels
-    picture = Picture(pixels, b"icc", b"exif", (72.0, 72.0))
-    output, _ = upscale_picture(picture, [as_loaded(Same(), channels)])
+    pixels = TaggedImage.from_float(smooth, alpha, bits=bits).pixels
+    image = TaggedImage(pixels, b"icc", b"exif", (72.0, 72.0))
+    output, _ = upscale_image(image, [as_loaded(Same(), channels)])
     assert (output.color - smooth).abs().max() <= 1.01 / (2**bits - 1)
     assert (output.alpha is None) == (not clear)
-    if output.alpha is not None and picture.alpha is not None:
-        assert torch.equal(output.alpha, picture.alpha)
+    if output.alpha is not None and image.alpha is not None:
+        assert torch.equal(output.alpha, image.alpha)
     assert (output.bits, output.icc, output.exif, output.dpi) == (bits, b"icc", b"exif", (72.0, 72.0))
-    twice, _ = upscale_picture(picture, [as_loaded(Same(2), channels)])
+    twice, _ = upscale_image(image, [as_loaded(Same(2), channels)])
     assert twice.color.shape == (len(smooth), 24, 32)
     assert twice.alpha is None or twice.alpha.shape == (1, 24, 32)
     assert (resize(twice.color, (12, 16), "area") - smooth).abs().max() < 0.05
 
 
-def test_opaque_pictures_give_a_four_channel_model_full_alpha() -> None:
+def test_opaque_images_give_a_four_channel_model_full_alpha() -> None:
     model = Same()
-    upscale_picture(Picture.from_float(random_planes(3, 5, 5)), [as_loaded(model, 4)])
+    upscale_image(TaggedImage.from_float(random_planes(3, 5, 5)), [as_loaded(model, 4)])
     assert model.seen[0].shape[1] == 4
     assert bool((model.seen[0][:, 3] == 1).all())
 
 
 def test_hue_survives_a_grey_model() -> None:
     red = torch.tensor([0.8, 0.1, 0.2])[:, None, None].expand(3, 6, 6)
-    output, notes = upscale_picture(Picture.from_float(red, bits=16), [as_loaded(Same(2), 1)])
+    output, notes = upscale_image(TaggedImage.from_float(red, bits=16), [as_loaded(Same(2), 1)])
     assert torch.allclose(output.color, red.repeat_interleave(2, 1).repeat_interleave(2, 2), atol=1e-4)
     assert any("grey" in note for note in notes)
 
@@ -97,8 +95,8 @@ def test_a_disc_has_no_fringe_on_black_or_white(
     y, x = torch.meshgrid(torch.arange(33.0), torch.arange(33.0), indexing="ij")
     alpha = (10.5 - ((y - 16) ** 2 + (x - 16) ** 2).sqrt()).clamp(0, 1)[None]
     paint = torch.tensor(color)[:, None, None].expand(3, 33, 33)
-    picture = Picture.from_float(torch.where(alpha > 0, paint, torch.tensor(hidden)), alpha)
-    output, _ = upscale_picture(picture, [as_loaded(Smooth(own_scale), channels)], UpscaleOptions(scale=2))
+    image = TaggedImage.from_float(torch.where(alpha > 0, paint, torch.tensor(hidden)), alpha)
+    output, _ = upscale_image(image, [as_loaded(Smooth(own_scale), channels)], UpscaleOptions(scale=2))
     assert output.alpha is not None
     assert 0.05 < output.alpha.mean() < 0.95
     for ground in (0.0, 1.0):
@@ -111,7 +109,7 @@ def test_a_disc_has_no_fringe_on_black_or_white(
 @pytest.mark.parametrize("own_scale", [1, 2])
 @pytest.mark.parametrize("planes", [1, 2, 3, 4])
 @pytest.mark.parametrize("ensemble", [False, True])
-def test_tiles_equal_the_whole_for_every_kind_of_picture(
+def test_tiles_equal_the_whole_for_every_kind_of_image(
     channels: int, own_scale: int, planes: int, ensemble: bool
 ) -> None:
     pixels = random_planes(planes, 133, 151).permute(1, 2, 0).numpy()
@@ -182,14 +180,14 @@ def test_auto_is_bfloat16_only_where_nobody_sees_it(
 def test_bfloat16_changes_a_shipped_model_by_a_hundredth_of_a_decibel_at_most(name: str) -> None:
     loaded = load_model(shipped_models()[name])
     scale, changes = read_geometry(loaded.model).scale, []
-    for picture in (data.astronaut()[:144, 128:320], data.chelsea()[60:204, 100:292], data.page()[:144, :192]):
-        pixels = picture if picture.ndim == 3 else picture[:, :, None].repeat(3, 2)
+    for image in (data.astronaut()[:144, 128:320], data.chelsea()[60:204, 100:292], data.page()[:144, :192]):
+        pixels = image if image.ndim == 3 else image[:, :, None].repeat(3, 2)
         high = torch.from_numpy(pixels.copy()).permute(2, 0, 1) / 255
         low = shrink(high, max(scale, 2)).clamp(0, 1)
         low = low if scale > 1 else resize(low, (144, 192), "bilinear")
         errors = []
         for precision in ("float32", "bfloat16"):
-            large = upscale_pixels(Picture.from_float(low).pixels, [loaded], UpscaleOptions(precision=precision))
+            large = upscale_pixels(TaggedImage.from_float(low).pixels, [loaded], UpscaleOptions(precision=precision))
             errors.append(float(((torch.from_numpy(large).permute(2, 0, 1) / 255 - high) ** 2).mean()))
         changes.append(10 * math.log10(errors[0] / errors[1]))
     assert max(map(abs, changes)) <= 0.01
@@ -220,7 +218,7 @@ def test_turns_change_nothing_for_a_model_that_commutes_with_them() -> None:
 
 
 def test_turns_make_any_model_commute_with_them() -> None:
-    """The mean over a group is invariant under it: a turned picture gives the turned result."""
+    """The mean over a group is invariant under it: a turned image gives the turned result."""
     chain = [as_loaded(_lively(2), 3)]
     pixels = random_planes(3, 24, 36).permute(1, 2, 0).numpy()  # multiples of the stride: nothing is padded
     for turn in (np.rot90, np.flipud, np.fliplr):
@@ -236,8 +234,8 @@ def test_turns_make_any_model_commute_with_them() -> None:
 def test_eight_runs_or_four_of_a_window_that_is_not_square() -> None:
     for fixed_size, count in ((None, 8), ((16, 16), 8), ((16, 12), 4)):
         model = Same(fixed_size=fixed_size)
-        _, notes = upscale_picture(
-            Picture.from_float(random_planes(3, 12, 12)), [as_loaded(model, 3)], UpscaleOptions(self_ensemble=True)
+        _, notes = upscale_image(
+            TaggedImage.from_float(random_planes(3, 12, 12)), [as_loaded(model, 3)], UpscaleOptions(self_ensemble=True)
         )
         assert len(model.seen) == count
         assert any("8 times the work" in note for note in notes)
@@ -257,65 +255,65 @@ def test_a_model_with_a_scale_takes_no_other() -> None:
     assert pick_scale(loaded, None) == pick_scale(loaded, 2) == 2
     for wrong in (1, 3, 4):
         with pytest.raises(ConfigError) as caught:
-            upscale_picture(Picture.from_float(random_planes(3, 4, 4)), [loaded], UpscaleOptions(scale=wrong))
+            upscale_image(TaggedImage.from_float(random_planes(3, 4, 4)), [loaded], UpscaleOptions(scale=wrong))
         assert "--scale 2" in (caught.value.remedy or "")
 
 
 def test_same_size_models_enhance_or_enlarge_first_as_their_data_was_made() -> None:
-    picture = Picture.from_float(random_planes(3, 7, 5))
-    output, notes = upscale_picture(picture, [as_loaded(Same(), 3)])
-    assert torch.equal(output.color, picture.color)
+    image = TaggedImage.from_float(random_planes(3, 7, 5))
+    output, notes = upscale_image(image, [as_loaded(Same(), 3)])
+    assert torch.equal(output.color, image.color)
     assert any("--scale 2" in note for note in notes)
     for enlarge, kernel in ((None, "bilinear"), ("bicubic", "bicubic"), ("bilinear", "bilinear")):
         data = PairsConfig(enlarge=enlarge, degrade=Degrade(scale=2))  # type: ignore[arg-type]
-        output, notes = upscale_picture(picture, [as_loaded(Same(), 3, data)], UpscaleOptions(scale=3))
-        wanted = resize(picture.color, (21, 15), kernel).clamp(0, 1)  # type: ignore[arg-type]
+        output, notes = upscale_image(image, [as_loaded(Same(), 3, data)], UpscaleOptions(scale=3))
+        wanted = resize(image.color, (21, 15), kernel).clamp(0, 1)  # type: ignore[arg-type]
         assert (output.color - wanted).abs().max() < 0.51 / 255
         assert any(kernel in note for note in notes)
-        assert any("trained on pictures enlarged x2" in note for note in notes)
+        assert any("trained on images enlarged x2" in note for note in notes)
 
 
 def test_several_models_run_one_after_the_other() -> None:
     chain = [as_loaded(Same(2), 3), as_loaded(Smooth(2), 3)]
-    picture = Picture.from_float(random_planes(3, 9, 7))
+    image = TaggedImage.from_float(random_planes(3, 9, 7))
     assert chain_scale(chain, None) == chain_scale(chain, 4) == 4
-    output, _ = upscale_picture(picture, chain)
-    doubled = picture.color.repeat_interleave(2, 1).repeat_interleave(2, 2)
+    output, _ = upscale_image(image, chain)
+    doubled = image.color.repeat_interleave(2, 1).repeat_interleave(2, 2)
     assert (output.color - resize(doubled, (36, 28), "bicubic").clamp(0, 1)).abs().max() < 0.51 / 255
     with pytest.raises(ConfigError, match="enlarge by 4, not by 2"):
-        upscale_picture(picture, chain, UpscaleOptions(scale=2))
+        upscale_image(image, chain, UpscaleOptions(scale=2))
 
 
 def test_a_result_beyond_the_memory_is_refused_before_it_is_begun(monkeypatch: pytest.MonkeyPatch) -> None:
     model = Same(2)
     monkeypatch.setattr("srae.device.available_memory", lambda: 4 * 30 * 30 * 3 - 1)
     with pytest.raises(ResourceError, match=r"60x60: 0\.0 GB of memory are needed"):
-        upscale_picture(Picture.from_float(random_planes(3, 30, 30)), [as_loaded(model, 3)])
+        upscale_image(TaggedImage.from_float(random_planes(3, 30, 30)), [as_loaded(model, 3)])
     assert not model.seen
 
 
 def test_bound_models_say_so() -> None:
-    _, notes = upscale_picture(Picture.from_float(random_planes(3, 20, 20)), [as_loaded(Same(2, (12, 16)), 3)])
+    _, notes = upscale_image(TaggedImage.from_float(random_planes(3, 20, 20)), [as_loaded(Same(2, (12, 16)), 3)])
     assert any("bound to 16x12" in note for note in notes)
 
 
 def test_classifiers_and_broken_models_are_refused() -> None:
-    picture = Picture.from_float(random_planes(3, 4, 4))
-    with pytest.raises(ConfigError, match="names pictures"):
-        upscale_picture(picture, [as_loaded(Same(), 3, task="classification")])
+    image = TaggedImage.from_float(random_planes(3, 4, 4))
+    with pytest.raises(ConfigError, match="names images"):
+        upscale_image(image, [as_loaded(Same(), 3, task="classification")])
     broken = toy()
     nn.init.constant_(broken.upper.bias, float("nan"))  # type: ignore[arg-type]
     with pytest.raises(CheckpointError, match="not a number"):
-        upscale_picture(picture, [as_loaded(broken, 3)])
+        upscale_image(image, [as_loaded(broken, 3)])
 
 
-def test_output_is_a_picture() -> None:
+def test_output_is_a_image() -> None:
     """Whatever the model returns, colours stay in [0, 1]."""
     wild = toy()
     for parameter in wild.parameters():
         nn.init.uniform_(parameter, -3, 3)
-    picture = Picture.from_float(random_planes(3, 30, 30), random_planes(1, 30, 30))
-    output, _ = upscale_picture(picture, [as_loaded(wild, 3)], UpscaleOptions(scale=2))
+    image = TaggedImage.from_float(random_planes(3, 30, 30), random_planes(1, 30, 30))
+    output, _ = upscale_image(image, [as_loaded(wild, 3)], UpscaleOptions(scale=2))
     assert output.color.min() == 0
     assert output.color.max() == 1
     assert output.color.shape == (3, 60, 60)

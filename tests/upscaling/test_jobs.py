@@ -11,7 +11,7 @@ from srae.upscaling.jobs import drop_done, list_sources, name_jobs
 
 @pytest.fixture(autouse=True)
 def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """``photos/`` with pictures, results and other files; the working directory."""
+    """``photos/`` with images, results and other files; the working directory."""
     monkeypatch.chdir(tmp_path)
     for name in ("10.jpg", "9.png", "9_x2.png", "9_x2_compare.png", "9_x4.webp", "map_x2.png", "notes.txt", ".a.png"):
         (tmp_path / "photos").mkdir(exist_ok=True)
@@ -28,12 +28,12 @@ def _targets(*inputs: str, output: str | None = None, scale: int = 2, wanted: st
     return [str(job.target) for job in name_jobs(list_sources(inputs), output, scale, wanted=wanted)]
 
 
-def test_a_folder_gives_its_pictures_in_natural_order_without_results() -> None:
+def test_a_folder_gives_its_images_in_natural_order_without_results() -> None:
     found = list_sources(["photos"])
     assert [path.name for path in found.paths] == ["9.png", "10.jpg", "map_x2.png"]
     assert found.several
     assert found.notes == [
-        "photos: 3 entries passed over, they are no pictures",
+        "photos: 3 entries passed over, they are no images",
         "photos: 3 entries passed over, they are results of this command",
     ]
 
@@ -48,7 +48,7 @@ def test_patterns() -> None:
     assert _sources("odd[1].png") == ["odd[1].png"]  # a file of this name is no pattern
     assert not list_sources(["odd[1].png"]).several
     for nothing in ("photos/*.bmp", "photos/*.txt", "nowhere/*"):
-        with pytest.raises(DataError, match="no pictures"):
+        with pytest.raises(DataError, match="no images"):
             list_sources([nothing])
 
 

@@ -1,4 +1,4 @@
-"""A rectangle of what is done to a picture is what would be done to all of it."""
+"""A rectangle of what is done to an image is what would be done to all of it."""
 
 import numpy as np
 import pytest
@@ -60,18 +60,18 @@ def test_pixels_become_numbers_from_0_to_1(dtype: type, most: int) -> None:
 @pytest.mark.parametrize("factor", [1, 2, 3])
 def test_enlarged(kernel: str, factor: int) -> None:
     for height, width in ((1, 1), (2, 70), (37, 41)):
-        picture = random_planes(3, height, width)
-        whole = resize(picture, (height * factor, width * factor), kernel)  # type: ignore[arg-type]
-        _agrees(enlarged(of_tensor(picture), factor, kernel), whole)  # type: ignore[arg-type]
+        image = random_planes(3, height, width)
+        whole = resize(image, (height * factor, width * factor), kernel)  # type: ignore[arg-type]
+        _agrees(enlarged(of_tensor(image), factor, kernel), whole)  # type: ignore[arg-type]
 
 
 @settings(max_examples=40)
 @given(st.integers(1, 20), st.integers(1, 20), st.integers(0, 40), st.integers(0, 40))
 def test_extended(height: int, width: int, below: int, beside: int) -> None:
-    picture = random_planes(2, height, width)
-    whole = F.pad(picture[None], (0, 0, 0, below), "reflect" if below < height else "replicate")
+    image = random_planes(2, height, width)
+    whole = F.pad(image[None], (0, 0, 0, below), "reflect" if below < height else "replicate")
     whole = F.pad(whole, (0, beside, 0, 0), "reflect" if beside < width else "replicate")[0]
-    _agrees(extended(of_tensor(picture), height + below, width + beside), whole)
+    _agrees(extended(of_tensor(image), height + below, width + beside), whole)
 
 
 @settings(max_examples=30)

@@ -14,8 +14,8 @@ torch.set_num_threads(1)
 
 
 @torch.no_grad()
-def _whole(model: nn.Module, picture: Tensor) -> Tensor:
-    return forward_any_size(model, picture[None])[0]
+def _whole(model: nn.Module, image: Tensor) -> Tensor:
+    return forward_any_size(model, image[None])[0]
 
 
 # -------------------------------------------------------------------------- tiles
@@ -26,25 +26,25 @@ def test_tiles_equal_the_whole_for_every_size(scale: int) -> None:
     model = toy(scale=scale)
     for size in (*range(1, 41), 56, 63, 64, 65, 97):
         for shape in ((3, size, 17), (3, 13, size)):
-            picture = random_planes(*shape)
-            whole = _whole(model, picture)
+            image = random_planes(*shape)
+            whole = _whole(model, image)
             assert whole.shape == (3, shape[1] * scale, shape[2] * scale)
             for tile in (1, 37, 64):
-                assert (upscale(model, picture, tile=tile) - whole).abs().max() <= 1e-5, (shape, tile)
+                assert (upscale(model, image, tile=tile) - whole).abs().max() <= 1e-5, (shape, tile)
 
 
 @settings(max_examples=40)
 @given(st.integers(1, 97), st.integers(1, 97), st.integers(1, 120))
 def test_tiles_equal_the_whole(height: int, width: int, tile: int) -> None:
-    model, picture = toy(scale=2), random_planes(3, height, width)
-    assert (upscale(model, picture, tile=tile) - _whole(model, picture)).abs().max() <= 1e-5
+    model, image = toy(scale=2), random_planes(3, height, width)
+    assert (upscale(model, image, tile=tile) - _whole(model, image)).abs().max() <= 1e-5
 
 
 def test_tiles_without_their_overlap_would_differ() -> None:
     """The toy reaches as far as it says, so that the tests above can fail."""
-    model, picture = toy(), random_planes(3, 97, 97)
+    model, image = toy(), random_planes(3, 97, 97)
     model.receptive_radius = 0
-    assert (upscale(model, picture, tile=28) - _whole(model, picture)).abs().max() > 1e-3
+    assert (upscale(model, image, tile=28) - _whole(model, image)).abs().max() > 1e-3
 
 
 _NETWORKS: dict[str, tuple[str, int, int, dict]] = {
@@ -79,11 +79,11 @@ def test_networks_of_srae_take_any_size_in_tiles(name: str) -> None:
     model.register_forward_hook(lambda *_: calls.append(1))
     many = 2 * geometry.margin + geometry.multiple_of + 50  # more than one of the smallest tiles
     for height, width in ((1, 1), (1, 23), (97, 3), (50, 61), (before, before), (31, many), (many, many)):
-        picture = random_planes(3, height, width)
-        pieces = upscale(model, picture, tile=1)
+        image = random_planes(3, height, width)
+        pieces = upscale(model, image, tile=1)
         assert pieces.shape == (3, height * geometry.scale, width * geometry.scale)
         if geometry.fixed_size is None or (height, width) == geometry.fixed_size:
-            assert (pieces - _whole(model, picture)).abs().max() <= 1e-4 * max(1, pieces.abs().max().item())
+            assert (pieces - _whole(model, image)).abs().max() <= 1e-4 * max(1, pieces.abs().max().item())
     assert len(calls) > 12
 
 
@@ -106,10 +106,10 @@ def test_pieces_lie_in_memory_as_in_training() -> None:
 @pytest.mark.parametrize("scale", [1, 3])
 def test_windows_of_a_model_that_changes_nothing_change_nothing(scale: int) -> None:
     for size in range(1, 98):
-        picture = random_planes(3, size, 31)
+        image = random_planes(3, size, 31)
         model = Same(scale, (16, 12))
-        wanted = picture.repeat_interleave(scale, 1).repeat_interleave(scale, 2)
-        assert torch.allclose(upscale(model, picture), wanted, atol=1e-5)
+        wanted = image.repeat_interleave(scale, 1).repeat_interleave(scale, 2)
+        assert torch.allclose(upscale(model, image), wanted, atol=1e-5)
         assert {tuple(seen.shape[2:]) for seen in model.seen} == {(16, 12)}
 
 
@@ -128,10 +128,10 @@ def test_windows_fade_without_a_seam() -> None:
     assert output.diff(dim=2).abs().max() < 0.2
 
 
-def test_a_picture_of_the_models_size_goes_through_once_and_untouched() -> None:
-    model, picture = toy(fixed_size=(16, 16)), random_planes(3, 16, 16)
+def test_a_image_of_the_models_size_goes_through_once_and_untouched() -> None:
+    model, image = toy(fixed_size=(16, 16)), random_planes(3, 16, 16)
     with torch.no_grad():
-        assert torch.equal(upscale(model, picture), model(picture[None])[0])
+        assert torch.equal(upscale(model, image), model(image[None])[0])
 
 
 def test_windows_run_one_by_one_when_memory_is_short() -> None:
@@ -141,5 +141,5 @@ def test_windows_run_one_by_one_when_memory_is_short() -> None:
                 raise torch.OutOfMemoryError("CUDA out of memory.")
             return super().forward(input)
 
-    picture = random_planes(3, 40, 40)
-    assert torch.allclose(upscale(Narrow(1, (16, 16)), picture), picture, atol=1e-5)
+    image = random_planes(3, 40, 40)
+    assert torch.allclose(upscale(Narrow(1, (16, 16)), image), image, atol=1e-5)

@@ -214,15 +214,15 @@ def stem_of(name: str) -> str:
 
 
 def pair_with_best(group: Group) -> tuple[str, list[dict[str, Any]]]:
-    """The experiment with the highest mean score on val, and every other one against it, picture by picture.
+    """The experiment with the highest mean score on val, and every other one against it, image by image.
 
-    Values of several seeds are averaged per picture first, so a test is over pictures alone.
+    Values of several seeds are averaged per image first, so a test is over images alone.
 
     Returns:
         Name of the best; rows with `run`, `images`, the difference and its 95 % interval over images
         (`difference_db`, `low_db`, `high_db`; of accuracies `difference_points` and so on), `p` and
         `wilcoxon_p` (each Holm-adjusted over the rows) and `win_rate`.  Experiments without figures
-        of the same two or more pictures are left out.
+        of the same two or more images are left out.
     """
     score = group.score
     measured = {name: _score_by_image(runs, score) for name, runs in group.experiments().items()}
@@ -250,7 +250,7 @@ def pair_with_best(group: Group) -> tuple[str, list[dict[str, Any]]]:
 
 
 def _score_by_image(runs: Sequence[Run], score: Score) -> dict[str, float]:
-    """Picture -> score on val in units of its differences, mean over runs; empty unless all are there and finite."""
+    """Image -> score on val in units of its differences, mean over runs; empty unless all are there and finite."""
     tables = [
         {r["name"]: score.per_unit * float(r[score.metric]) for r in read_images(run)
          if r["split"] == "val" and r.get(score.metric)}

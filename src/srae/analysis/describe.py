@@ -27,7 +27,7 @@ def test_lines(group: Group) -> Iterator[str]:
     best, rows = pair_with_best(group)
     if rows:
         images = rows[0]["images"]
-        yield f"against {best}, on the same {images} pictures (p: sign-flip permutation, Holm; ties count half):"
+        yield f"against {best}, on the same {images} images (p: sign-flip permutation, Holm; ties count half):"
         width = max(len(row["run"]) for row in rows)
         for row in rows:
             difference, low, high = (row[score.key(name)] for name in ("difference", "low", "high"))

@@ -1,6 +1,6 @@
 """What the experiments of a task are ranked by.  No torch.
 
-One row of a table per task: pictures are ranked by PSNR, classifiers by
+One row of a table per task: images are ranked by PSNR, classifiers by
 accuracy.  Of every score more is better.
 """
 
@@ -62,13 +62,13 @@ ACCURACY = Score(
     text="{:.2%}",
     train_loss="train_loss",
     val_loss="val_cross_entropy",
-    protocol="{channels}, accuracy: share of pictures whose likeliest class is the true one, cross-entropy in nats",
+    protocol="{channels}, accuracy: share of images whose likeliest class is the true one, cross-entropy in nats",
 )
 SCORES = {"super_resolution": PSNR, "reconstruction": PSNR, "classification": ACCURACY}
 
 
 def finite(value: float | None) -> float | None:
-    """A figure that can be ranked and drawn; the PSNR of a picture without any error is infinite, or null in a file."""
+    """A figure that can be ranked and drawn; the PSNR of an image without any error is infinite, or null in a file."""
     return value if value is not None and math.isfinite(value) else None
 
 

@@ -20,13 +20,13 @@ from srae.errors import ResourceError, SraeError, did_you_mean
 
 VERBS = {
     "train": "train the network of a YAML into a run folder",
-    "upscale": "enlarge or enhance pictures with a trained network",
-    "eval": "score a trained network on a folder of pictures",
+    "upscale": "enlarge or enhance images with a trained network",
+    "eval": "score a trained network on a folder of images",
     "study": "run a grid of configs and seeds",
     "compare": "put runs side by side: metrics, cost, curves",
     "report": "write figures, tables and one HTML page about runs",
     "runs": "list the run folders",
-    "data": "check a folder of pictures, or make pairs from one",
+    "data": "check a folder of images, or make pairs from one",
     "doctor": "tell what would fail on this machine",
     "schema": "list the keys of a YAML, or print its JSON Schema",
 }
@@ -166,7 +166,7 @@ def run_verb(verb: str, arguments: list[str], program: str) -> int:
         if not is_memory_error(error):
             raise
         reason = (str(error) or type(error).__name__).splitlines()[0]
-        remedy = "use smaller batches, crops or pictures, close other programs, or compute elsewhere (--device)"
+        remedy = "use smaller batches, crops or images, close other programs, or compute elsewhere (--device)"
         _print_error(program, ResourceError("not enough memory", reason, remedy))
         return ResourceError.exit_code
     except KeyboardInterrupt:

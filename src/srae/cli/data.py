@@ -1,4 +1,4 @@
-"""Check a folder of pictures, or make pairs from a folder of high-resolution ones.
+"""Check a folder of images, or make pairs from a folder of high-resolution ones.
 
 `check` lists everything that is wrong: split, file, what, and how to mend it.
 It ends with exit code 0 when training could start, else 3.
@@ -28,8 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     check = actions.add_parser("check", help="list all that is wrong with a folder of pairs")
     check.add_argument("folder", metavar="FOLDER", help="folder, or CSV with the columns low, high and perhaps split")
     check.add_argument("--json", action="store_true", help="print the findings as JSON")
-    make = actions.add_parser("make-pairs", help="shrink high-resolution pictures into {train,val,test}/{low,high}_res")
-    make.add_argument("high", metavar="HIGH_FOLDER", help="pictures, perhaps in train, val, test folders")
+    make = actions.add_parser("make-pairs", help="shrink high-resolution images into {train,val,test}/{low,high}_res")
+    make.add_argument("high", metavar="HIGH_FOLDER", help="images, perhaps in train, val, test folders")
     make.add_argument("out", metavar="OUT", help="new folder")
     make.add_argument("--scale", metavar="N", type=int, default=2, choices=range(2, 9), help="2 to 8 (default: 2)")
     make.add_argument(
@@ -70,9 +70,9 @@ def _describe(checked: FolderReport) -> list[str]:
     lines = [f"layout    {checked.layout}{matched}{scale}"]
     for name, split in checked.splits.items():
         sizes, modes = (_counts(found) for found in (split.sizes, split.modes))
-        lines.append(f"{name:<9} {split.pairs} pictures; sizes {sizes}; colour {modes}")
+        lines.append(f"{name:<9} {split.pairs} images; sizes {sizes}; colour {modes}")
     if checked.ignored:
-        lines.append(f"ignored   {checked.ignored} entries that are no pictures")
+        lines.append(f"ignored   {checked.ignored} entries that are no images")
     lines += [f"note      {note}" for note in checked.notes]
     for title, found in (("warning", checked.warnings), ("problem", checked.problems)):
         lines += [_line(title, problem) for problem in found]

@@ -45,7 +45,7 @@ class Check(NamedTuple):
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--runs-dir", metavar="DIR", type=Path, default=Path("runs"), help="folder of the runs")
     parser.add_argument(
-        "--clean-cache", action="store_true", help="remove decoded pictures that no process uses, and nothing else"
+        "--clean-cache", action="store_true", help="remove decoded images that no process uses, and nothing else"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON document")
 
@@ -81,7 +81,7 @@ def clean_cache(as_json: bool) -> int:
     if as_json:
         print_json({"freed_bytes": freed, "in_use_bytes": kept})
     else:
-        show(f"{freed / 1e9:.1f} GB of decoded pictures removed, {kept / 1e9:.1f} GB are in use")
+        show(f"{freed / 1e9:.1f} GB of decoded images removed, {kept / 1e9:.1f} GB are in use")
     return 0
 
 
@@ -272,10 +272,10 @@ def check_surroundings() -> Iterator[Check]:
 
 
 def check_cache() -> Iterator[Check]:
-    """Decoded pictures that are kept for later trainings."""
+    """Decoded images that are kept for later trainings."""
     try:
         from srae.data.mapped import cache_size
     except Exception:  # no torch: told by check_libraries
         return
     if size := cache_size():
-        yield Check("ok", "cache", f"{size / 1e9:.1f} GB of decoded pictures", "--clean-cache removes them")
+        yield Check("ok", "cache", f"{size / 1e9:.1f} GB of decoded images", "--clean-cache removes them")

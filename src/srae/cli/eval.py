@@ -1,4 +1,4 @@
-"""Score trained networks picture by picture, beside returning the input.
+"""Score trained networks image by image, beside returning the input.
 
 The protocol is printed with the figures and stored with them: figures of two
 protocols do not belong in one table.
@@ -38,24 +38,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data",
         metavar="FOLDER",
-        help="pictures, all of them val where no split is on disk; by default the run's own, split as for its training",
+        help="images, all of them val where no split is on disk; by default the run's own, split as for its training",
     )
     parser.add_argument(
         "--self-test", action="store_true", help="check the metrics against known figures (--data: a folder with Set5)"
     )
-    parser.add_argument("--split", choices=("val", "test", "train"), default="val", help="pictures to score")
+    parser.add_argument("--split", choices=("val", "test", "train"), default="val", help="images to score")
     parser.add_argument(
         "--scale",
         metavar="N",
         type=int,
         choices=range(2, 9),
-        help="make the low side from a folder of high-resolution pictures, 2 to 8 times smaller",
+        help="make the low side from a folder of high-resolution images, 2 to 8 times smaller",
     )
     parser.add_argument(
         "--kernel",
         choices=("bicubic", "photo"),
         default="bicubic",
-        help="how --scale shrinks; photo: as pictures from the web were, with blur, noise and JPEG marks",
+        help="how --scale shrinks; photo: as images from the web were, with blur, noise and JPEG marks",
     )
     parser.add_argument(
         "--protocol",
@@ -143,7 +143,7 @@ def _show_scores(scores: Scores, split: str) -> None:
 
     document = scores.document
     data, measured, reference = document["data"], document[split], document["identity"]
-    show(f"data      {data['name']}, {split}: {data['counts'][split]} pictures, fingerprint {data['fingerprint']}")
+    show(f"data      {data['name']}, {split}: {data['counts'][split]} images, fingerprint {data['fingerprint']}")
     if scores.protocol:
         show(f"protocol  {scores.protocol}")
     show(f"model     {_describe(measured)}")

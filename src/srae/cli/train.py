@@ -28,7 +28,7 @@ EXAMPLES = """
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", metavar="YAML|NAME", help="experiment: a file, or the name of a shipped one")
     parser.add_argument("--resume", metavar="RUN", help="go on with this run, exactly where it stopped")
-    parser.add_argument("--data", metavar="FOLDER", help="folder of pictures in place of the config's")
+    parser.add_argument("--data", metavar="FOLDER", help="folder of images in place of the config's")
     parser.add_argument(
         "--set", metavar="KEY=VALUE", action="append", default=[], help="override a key of the config; repeatable"
     )

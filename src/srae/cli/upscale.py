@@ -1,6 +1,6 @@
-"""Enlarge or enhance pictures with a trained network.
+"""Enlarge or enhance images with a trained network.
 
-Pictures of any size, those directly inside folders, and patterns.  Transparency,
+Images of any size, those directly inside folders, and patterns.  Transparency,
 grey, 16 bits, colour profile and EXIF are kept.
 """
 
@@ -31,13 +31,13 @@ EXAMPLES = """\
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "inputs", metavar="IMG|FOLDER", nargs="+", help="pictures, folders of pictures, quoted patterns ('*.jpg')"
+        "inputs", metavar="IMG|FOLDER", nargs="+", help="images, folders of images, quoted patterns ('*.jpg')"
     )
     parser.add_argument(
         "-o",
         "--output",
         metavar="FILE|FOLDER",
-        help="where to write (default: NAME_x2 beside each picture)",
+        help="where to write (default: NAME_x2 beside each image)",
     )
     parser.add_argument(
         "--model", metavar="NAME|RUN|FILE", help="what to enlarge with (default: the shipped model for the scale)"
@@ -51,10 +51,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--self-ensemble",
         action="store_true",
-        help="mean over the 8 turns and flips of the picture: a little better, 8 times as slow",
+        help="mean over the 8 turns and flips of the image: a little better, 8 times as slow",
     )
     parser.add_argument(
-        "--format", choices=("png", "jpg", "webp", "tiff"), help="what to write (default: as each picture is)"
+        "--format", choices=("png", "jpg", "webp", "tiff"), help="what to write (default: as each image is)"
     )
     parser.add_argument(
         "--quality",
@@ -64,12 +64,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--compare", action="store_true", help="also write NAME_x2_compare.png: bicubic and the result")
     parser.add_argument(
-        "--tile", metavar="auto|N", type=_tile, default="auto", help="side of the pieces a large picture is cut into"
+        "--tile", metavar="auto|N", type=_tile, default="auto", help="side of the pieces a large image is cut into"
     )
     parser.add_argument(
-        "--overwrite", action="store_true", help="replace pictures that exist; without it several are done once"
+        "--overwrite", action="store_true", help="replace images that exist; without it several are done once"
     )
-    parser.add_argument("--max-pixels", metavar="N", type=positive, help="largest picture to read (default: 178000000)")
+    parser.add_argument("--max-pixels", metavar="N", type=positive, help="largest image to read (default: 178000000)")
     parser.add_argument("--metadata", choices=("keep", "strip"), default="keep", help="EXIF, colour profile, dpi")
     parser.add_argument(
         "--frame", metavar="N", type=_frame, help="which frame of an animation or page of a TIFF, from 0"
@@ -79,7 +79,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("auto", "float32", "bfloat16"),
         default="auto",
         help="auto: bfloat16, twice as fast, where the hardware has it and it changes a result by at most 0.01 dB "
-        "(8 bits, networks that add to the enlarged picture, as the shipped ones do); else float32",
+        "(8 bits, networks that add to the enlarged image, as the shipped ones do); else float32",
     )
     parser.add_argument(
         "--device",
@@ -147,7 +147,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _file_options(args: argparse.Namespace) -> FileOptions:
-    from srae.images.picture import MAX_PIXELS
+    from srae.images.image import MAX_PIXELS
     from srae.upscaling.pipeline import FileOptions
 
     return FileOptions(
@@ -160,7 +160,7 @@ def _file_options(args: argparse.Namespace) -> FileOptions:
 
 
 def _report(outcome: Outcome, before: list[Outcome], tell: Callable[[str], None], json: bool, *, several: bool) -> None:
-    """Results on stdout, talk on stderr; a remark that fits many pictures is made once."""
+    """Results on stdout, talk on stderr; a remark that fits many images is made once."""
     job, error = outcome.job, outcome.error
     if error:
         tell(f"failed {job.source}: {error.what}; {error.remedy}" if several else str(error))
@@ -182,20 +182,20 @@ def _exit_code(outcomes: list[Outcome]) -> int:
     if not codes:
         return 0
     if len(outcomes) > 1:
-        say(f"{len(codes)} of {len(outcomes)} pictures failed")
+        say(f"{len(codes)} of {len(outcomes)} images failed")
     # When nothing was done for one and the same reason, that reason is the exit code.
     return codes[0] if len(codes) == len(outcomes) and len(set(codes)) == 1 else PartialError.exit_code
 
 
 @contextmanager
 def _bar(count: int) -> Iterator[tuple[Callable[[float], None], Callable[[str], None]]]:
-    """What takes the number of pictures done, and what says something meanwhile; a bar only where it can move."""
+    """What takes the number of images done, and what says something meanwhile; a bar only where it can move."""
     if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb" or not count:
         yield lambda done: None, say
         return
     from tqdm import tqdm
 
-    what = "{n:.0f}/{total} pictures" if count > 1 else "of the picture"
+    what = "{n:.0f}/{total} images" if count > 1 else "of the image"
     form = "{percentage:3.0f}% |{bar}| " + what + " [{elapsed}<{remaining}]"
     with tqdm(total=count, file=sys.stderr, leave=False, bar_format=form, delay=0 if count > 1 else 1) as bar:
 

@@ -29,9 +29,9 @@ class Degrade(Section):
     scale: Annotated[int, Field(ge=2, le=8)] = 2
     """Shrinking factor."""
     copies: Annotated[int, Field(ge=1, le=64)] = 1
-    """Different low sides of every training picture (kernel photo), kept in memory; each sample draws one."""
+    """Different low sides of every training image (kernel photo), kept in memory; each sample draws one."""
     sizes: list[Annotated[float, Field(gt=0, lt=1)]] = []
-    """Factors by which every training picture is shrunk first, to be trained on too: finer detail for its pixels."""
+    """Factors by which every training image is shrunk first, to be trained on too: finer detail for its pixels."""
 
     @model_validator(mode="after")
     def _differ(self) -> Degrade:
@@ -64,7 +64,7 @@ class DataConfig(Section):
     ] = []
     """Random flips, quarter turns (rotate) and turns by up to 15 degrees (tilt: of labelled images) in training."""
     limit: Annotated[int, Field(ge=1)] | None = None
-    """Use only the first N pictures of each split."""
+    """Use only the first N images of each split."""
 
     @field_validator("augment")
     @classmethod
@@ -130,13 +130,13 @@ class ImagesConfig(DataConfig):
     """Of low-resolution images with their high-resolution counterparts."""
 
     degrade: Degrade | None = None
-    """Make the low side from a folder of high-resolution pictures."""
+    """Make the low side from a folder of high-resolution images."""
     enlarge: Literal["bilinear", "bicubic"] | None = None
     """How the low side was (or, with `degrade`, will be) enlarged back to the high side's size."""
     crop: Annotated[int, Field(ge=4, le=65_536)] | None = None
-    """Side of random square training crops, in pixels of the high side; whole pictures without it."""
+    """Side of random square training crops, in pixels of the high side; whole images without it."""
     crops_per_picture: Annotated[int, Field(ge=1, le=10_000)] = 1
-    """Random crops that an epoch draws from each training picture."""
+    """Random crops that an epoch draws from each training image."""
 
     @model_validator(mode="after")
     def _fit(self) -> ImagesConfig:
@@ -145,7 +145,7 @@ class ImagesConfig(DataConfig):
         if self.crops_per_picture > 1 and not self.crop:
             raise ValueError("crops_per_picture needs crop")
         if "tilt" in self.augment:
-            raise ValueError("augment: tilt resamples the input alone: it is for labelled pictures")
+            raise ValueError("augment: tilt resamples the input alone: it is for labelled images")
         return self
 
     @property
@@ -192,7 +192,7 @@ class PairsConfig(ImagesConfig, FolderConfig):
     name: Literal["pairs"] = "pairs"
     """Pairs of a low- and a high-resolution image on disk, or high-resolution images to be shrunk."""
     low: Annotated[str, Field(min_length=1)] | None = None
-    """With `high`, and without `folder`: the folder of low-resolution pictures."""
+    """With `high`, and without `folder`: the folder of low-resolution images."""
     high: Annotated[str, Field(min_length=1)] | None = None
     """The folder of their counterparts."""
     test_from_val: Annotated[float, Field(ge=0, lt=1)] = 0.0

@@ -31,7 +31,7 @@ class ModelConfig(BaseModel):
 
 class TrainConfig(Section):
     epochs: Annotated[int, Field(ge=1, le=10**6)] = 20
-    """Passes over the training pictures."""
+    """Passes over the training images."""
     batch_size: Annotated[int, Field(ge=1, le=10**6)] = 16
     """Samples per step."""
     shuffle: bool = True

@@ -1,4 +1,4 @@
-"""Data sets: a section of a config becomes train, val and test pictures in memory."""
+"""Data sets: a section of a config becomes train, val and test images in memory."""
 
 from __future__ import annotations
 
@@ -44,6 +44,6 @@ def open_data(section: DataConfig, *, whole: bool = False, undivided: bool = Fal
         undivided: a folder without split on disk is val as a whole: nobody trained on it.
 
     Raises:
-        DataError: everything that is wrong with the pictures.
+        DataError: everything that is wrong with the images.
     """
     return OPENERS[type(section)](section, whole=whole, undivided=undivided)

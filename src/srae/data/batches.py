@@ -1,6 +1,6 @@
 """From a split to batches of floats, in an order that depends on nothing but seed and epoch.
 
-Crop, flips, quarter turn and, where pictures have several low sides, the one that
+Crop, flips, quarter turn and, where images have several low sides, the one that
 is taken come from (seed, epoch, sample): all of an epoch's numbers are drawn at
 once by a counter-based generator, so a pass that starts at batch k yields what
 a full pass yields from batch k on.
@@ -17,22 +17,22 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from srae.data.store import Labels, Split, Store
-from srae.images.picture import to_float
+from srae.images.image import to_float
 
 
 class Batch(NamedTuple):
-    """Pictures are floats in [0, 1], channels_last, on the device of the store."""
+    """Images are floats in [0, 1], channels_last, on the device of the store."""
 
     input: Tensor
     """(B, C, h, w)"""
     target: Tensor
     """(B, C, H, W), or int64 (B,) for classes."""
     indices: list[int]
-    """Place of every picture in `Split.names`."""
+    """Place of every image in `Split.names`."""
 
 
 class _Draws(NamedTuple):
-    """One epoch's random numbers, one row per sample; a sample is one crop of one picture."""
+    """One epoch's random numbers, one row per sample; a sample is one crop of one image."""
 
     order: np.ndarray
     place: np.ndarray
@@ -87,14 +87,14 @@ def train_batches(
     augment: Sequence[str] = (),
     start: int = 0,
 ) -> Iterator[Batch]:
-    """One epoch of random crops (or whole pictures, which must then have one size).
+    """One epoch of random crops (or whole images, which must then have one size).
 
     Args:
         crop: side in pixels of the target; a multiple of the scale, and no
-            larger than any picture. The input's crop is the aligned one.
+            larger than any image. The input's crop is the aligned one.
         augment: of "flip" (left-right), "vertical_flip", "rotate" (quarter turns;
-            whole pictures that are not square only by 180 degrees) and "tilt"
-            (any angle up to `TILT`, resampled: not for pictures as targets).
+            whole images that are not square only by 180 degrees) and "tilt"
+            (any angle up to `TILT`, resampled: not for images as targets).
         start: batch to begin with.
     """
     samples = split.epoch_length * crops_per_picture
@@ -120,7 +120,7 @@ def train_batches(
 
 
 def eval_batches(split: Split, batch_size: int) -> Iterator[Batch]:
-    """Whole pictures in their order; only neighbours of one size share a batch."""
+    """Whole images in their order; only neighbours of one size share a batch."""
     first = 0
     while first < len(split):
         after = first + 1
@@ -149,7 +149,7 @@ def _sizes(split: Split, index: int) -> tuple[tuple[int, int], ...]:
 
 
 def _gather_inputs(split: Split, indices: list[int], low_sides: list[int]) -> Tensor:
-    """Whole pictures of one size, uint8 (B, h, w, C)."""
+    """Whole images of one size, uint8 (B, h, w, C)."""
     if not split.more_inputs:
         return split.input.gather(indices)
     stores = split.inputs
@@ -173,11 +173,11 @@ def _crop(split: Split, indices: list[int], low_sides: list[int], places: np.nda
 
 
 def _flip_and_rotate(side: Tensor, mirror: np.ndarray, quarters: np.ndarray, upside_down: np.ndarray) -> Tensor:
-    """Mirror, turn and put upside down each picture of uint8 (B, H, W, C), in place, in this order."""
+    """Mirror, turn and put upside down each image of uint8 (B, H, W, C), in place, in this order."""
     if side.shape[1] != side.shape[2]:
         quarters = quarters & 2
     # Every turn is a transposition followed by flips: three steps at most,
-    # however many pictures a batch has.
+    # however many images a batch has.
     transposed = quarters % 2 == 1
     columns = (quarters >= 2) ^ (mirror & ~transposed)
     rows = ((quarters == 1) | (quarters == 2)) ^ (mirror & transposed) ^ upside_down
@@ -190,7 +190,7 @@ def _flip_and_rotate(side: Tensor, mirror: np.ndarray, quarters: np.ndarray, ups
 
 
 def _tilt(batch: Tensor, degrees: np.ndarray) -> Tensor:
-    """Turn each picture of (B, C, H, W) about its middle; from outside comes the nearest pixel of the border."""
+    """Turn each image of (B, C, H, W) about its middle; from outside comes the nearest pixel of the border."""
     angles = torch.from_numpy(np.deg2rad(degrees)).to(batch.dtype).to(batch.device)  # MPS has no float64
     aspect = batch.shape[2] / batch.shape[3]  # the grid has -1..1 on both axes
     rows = [torch.stack((angles.cos(), -angles.sin() * aspect, torch.zeros_like(angles)), 1),

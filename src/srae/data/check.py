@@ -14,7 +14,7 @@ from srae.data.matching import Problem, show
 from srae.data.pairs import choose_splits
 from srae.data.scan import Facts, ScannedPair, scale_of, scan
 from srae.errors import DataError
-from srae.images.picture import read_picture
+from srae.images.image import read_image
 
 
 @dataclass(frozen=True)
@@ -42,17 +42,17 @@ class FolderReport:
 
 
 def check_pairs(folder: Path) -> FolderReport:
-    """Decode every picture of a folder (or CSV) of pairs, or of high-resolution pictures alone.
+    """Decode every image of a folder (or CSV) of pairs, or of high-resolution images alone.
 
     Raises:
-        DataError: the folder does not exist, or holds no pictures.
+        DataError: the folder does not exist, or holds no images.
     """
     if not folder.exists():
         raise DataError("data folder is missing", str(folder), "check the path")
     try:
         alone = find_pairs(folder).layout == "high side alone"
     except DataError:
-        # Not pairs; pictures all the same?  Raises again when there are none.
+        # Not pairs; images all the same?  Raises again when there are none.
         alone = any(find_pairs(folder, high_only=True).splits.values())
         if not alone:
             raise
@@ -65,7 +65,7 @@ def check_pairs(folder: Path) -> FolderReport:
     items = [item for pairs in scanned.values() for item in pairs]
     folders = max((len({item.pair.high.parent for item in pairs}) for pairs in scanned.values()), default=0)
     if alone and folders > 1:
-        notes.append(f"pictures in {folders} folders: if each is a class, use data.name: class_folders")
+        notes.append(f"images in {folders} folders: if each is a class, use data.name: class_folders")
     scales = {scale_of(item) for item in items if item.low}
     return FolderReport(
         layout=chosen.layout,
@@ -80,12 +80,12 @@ def check_pairs(folder: Path) -> FolderReport:
 
 
 def _look(path: Path) -> Facts:
-    picture = read_picture(path)
-    _, height, width = picture.color.shape
-    mode = ("RGB" if len(picture.color) == 3 else "L") + ("A" if picture.alpha is not None else "")
-    # Of the pixels: the same picture saved again, or as another format, is found too.
-    digest = hashlib.sha256(f"{mode[:1]} {height} {width} ".encode() + picture.color.numpy().tobytes()).hexdigest()
-    return Facts((height, width), digest, mode if picture.bits == 8 else f"{mode} {picture.bits} bit")
+    image = read_image(path)
+    _, height, width = image.color.shape
+    mode = ("RGB" if len(image.color) == 3 else "L") + ("A" if image.alpha is not None else "")
+    # Of the pixels: the same image saved again, or as another format, is found too.
+    digest = hashlib.sha256(f"{mode[:1]} {height} {width} ".encode() + image.color.numpy().tobytes()).hexdigest()
+    return Facts((height, width), digest, mode if image.bits == 8 else f"{mode} {image.bits} bit")
 
 
 def _summarize(items: list[ScannedPair]) -> SplitSummary:
@@ -113,13 +113,13 @@ def _find_twins(scanned: Mapping[str, list[ScannedPair]], root: Path) -> list[Pr
         for item in items:
             path = show(item.pair.high, root)
             if item.low and item.low.digest == item.high.digest:
-                warnings.append(Problem(split, path, "low and high are the same picture", "check the low side"))
+                warnings.append(Problem(split, path, "low and high are the same image", "check the low side"))
             if item.high.digest not in seen:
                 seen[item.high.digest] = split, item.pair.high
                 continue
             first_split, first = seen[item.high.digest]
             if first_split == split:
-                what, remedy = f"same picture as {show(first, root)}", "remove one of them"
+                what, remedy = f"same image as {show(first, root)}", "remove one of them"
             else:
                 what = f"leak: also in {first_split}, as {show(first, root)}"
                 remedy = f"remove it from {first_split}, or its {split} figure flatters"

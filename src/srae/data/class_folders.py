@@ -1,10 +1,10 @@
-"""Labelled pictures of any size and mode in a folder per class.
+"""Labelled images of any size and mode in a folder per class.
 
 The layout is `FOLDER/CLASS/NAME` or `FOLDER/{train,val,test}/CLASS/NAME`.
-Every picture is laid on white and resized (its aspect is not kept) to one
+Every image is laid on white and resized (its aspect is not kept) to one
 square.  Without a split on disk each class is split 80/10/10 by the content of
-its pictures.  No picture is in two splits: of equal pictures one is kept, and
-of equal pictures in two classes none, for their label is not known.
+its images.  No image is in two splits: of equal images one is kept, and
+of equal images in two classes none, for their label is not known.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from srae.data.layouts import SPLITS
 from srae.data.matching import Problem
 from srae.data.scan import in_threads, raise_problems
 from srae.errors import DataError
-from srae.images.picture import find_images, read_pixels, to_float, to_uint8
+from srae.images.image import find_images, read_pixels, to_float, to_uint8
 
 SHARES = {"train": 0.8, "val": 0.1, "test": 0.1}
 DEFAULT_SIDE = 224
@@ -52,7 +52,7 @@ def open_class_folders(options: ClassFoldersConfig, *, whole: bool = False, undi
     """Read the class folders of `options.folder`; see `open_data`.
 
     Raises:
-        DataError: no such folder, fewer than two classes, or pictures that cannot be read.
+        DataError: no such folder, fewer than two classes, or images that cannot be read.
     """
     if options.folder is None:
         raise DataError("no folder given", "data.folder", "name one, or give --data FOLDER")
@@ -60,29 +60,29 @@ def open_class_folders(options: ClassFoldersConfig, *, whole: bool = False, undi
     if not os.path.isdir(folder):
         if options.otherwise == "demo":
             return open_textures(options, folder, side)
-        remedy = "put the pictures there, give --data FOLDER, or set data.otherwise: demo"
+        remedy = "put the images there, give --data FOLDER, or set data.otherwise: demo"
         raise DataError("data folder is missing", str(folder), remedy)
     files, classes, passed_over = _find(folder)
-    pictures, notes = _without_duplicates(_read_all(files, folder, side))
+    images, notes = _without_duplicates(_read_all(files, folder, side))
     if passed_over:
-        notes.insert(0, f"{passed_over} files in {folder.name} are no pictures that srae reads: passed over")
+        notes.insert(0, f"{passed_over} files in {folder.name} are no images that srae reads: passed over")
     parts: dict[str, list[_ClassImage]] = defaultdict(list)
-    if any(picture.found.split for picture in pictures):
-        for picture in pictures:
-            parts[picture.found.split].append(picture)
+    if any(image.found.split for image in images):
+        for image in images:
+            parts[image.found.split].append(image)
     elif undivided:
-        parts["val"] = pictures
+        parts["val"] = images
     else:
-        parts = _split(pictures)
+        parts = _split(images)
     for split in () if whole and any(parts.values()) else ("train", "val"):
         if not parts.get(split):
-            raise DataError(f"no {split} pictures", str(folder), "add pictures, or leave out the split folders")
+            raise DataError(f"no {split} images", str(folder), "add images, or leave out the split folders")
     named = {split: _stack(parts[split]) for split in SPLITS if parts.get(split)}
     return to_data(folder.resolve().name, named, classes, options, notes)
 
 
 def _find(folder: Path) -> tuple[list[_ClassFile], list[str], int]:
-    """Every picture, the names of the classes, and how many files are something else."""
+    """Every image, the names of the classes, and how many files are something else."""
     roots = {split: folder / split for split in SPLITS if (folder / split).is_dir()} or {"": folder}
     names = sorted({entry.name for root in roots.values() for entry in root.iterdir() if _is_class(entry)})
     if len(names) < 2:
@@ -112,7 +112,7 @@ def _read_all(files: Sequence[_ClassFile], folder: Path, side: int) -> list[_Cla
             return Problem(found.split, where, error.what, error.remedy or "replace or remove the file")
         return _ClassImage(found, pixels, hashlib.sha256(pixels.tobytes()).hexdigest())
 
-    results = list(in_threads(look, files, "decoding pictures"))
+    results = list(in_threads(look, files, "decoding images"))
     if problems := [result for result in results if isinstance(result, Problem)]:
         raise_problems(problems, folder)
     return [result for result in results if isinstance(result, _ClassImage)]
@@ -120,33 +120,33 @@ def _read_all(files: Sequence[_ClassFile], folder: Path, side: int) -> list[_Cla
 
 def _on_white(pixels: np.ndarray, side: int) -> np.ndarray:
     """uint8 (H, W, 4) -> (side, side, 3), bilinear and antialiased."""
-    picture = to_float(torch.from_numpy(pixels).permute(2, 0, 1))  # (H, W, C) -> (C, H, W)
-    color, alpha = picture[:3], picture[3:]
+    image = to_float(torch.from_numpy(pixels).permute(2, 0, 1))  # (H, W, C) -> (C, H, W)
+    color, alpha = image[:3], image[3:]
     laid = (color * alpha + (1 - alpha))[None]
     resized = F.interpolate(laid, (side, side), mode="bilinear", antialias=True)[0]
     return to_uint8(resized).permute(1, 2, 0).contiguous().numpy()
 
 
-def _without_duplicates(pictures: Sequence[_ClassImage]) -> tuple[list[_ClassImage], list[str]]:
-    """Pictures without equals, in their order, and what was left out."""
+def _without_duplicates(images: Sequence[_ClassImage]) -> tuple[list[_ClassImage], list[str]]:
+    """Images without equals, in their order, and what was left out."""
     equals: dict[str, list[_ClassImage]] = defaultdict(list)
-    for picture in pictures:
-        equals[picture.digest].append(picture)
-    doubtful = {d for d, same in equals.items() if len({picture.found.label for picture in same}) > 1}
+    for image in images:
+        equals[image.digest].append(image)
+    doubtful = {d for d, same in equals.items() if len({image.found.label for image in same}) > 1}
     kept = [same[0] for digest, same in equals.items() if digest not in doubtful]
     notes = []
     if again := sum(len(same) - 1 for digest, same in equals.items() if digest not in doubtful):
-        notes.append(f"{again} pictures are copies of another one of their class: left out")
+        notes.append(f"{again} images are copies of another one of their class: left out")
     if left_out := sum(len(equals[digest]) for digest in doubtful):
-        notes.append(f"{left_out} pictures are equal to one of another class: left out, for their class is not known")
+        notes.append(f"{left_out} images are equal to one of another class: left out, for their class is not known")
     return kept, notes
 
 
-def _split(pictures: Sequence[_ClassImage]) -> dict[str, list[_ClassImage]]:
-    """Each class by its shares; one picture at least for train, then for val and test where there are enough."""
+def _split(images: Sequence[_ClassImage]) -> dict[str, list[_ClassImage]]:
+    """Each class by its shares; one image at least for train, then for val and test where there are enough."""
     by_class: dict[int, list[_ClassImage]] = defaultdict(list)
-    for picture in sorted(pictures, key=lambda picture: picture.digest):  # as good as drawn, and the same anywhere
-        by_class[picture.found.label].append(picture)
+    for image in sorted(images, key=lambda image: image.digest):  # as good as drawn, and the same anywhere
+        by_class[image.found.label].append(image)
     parts: dict[str, list[_ClassImage]] = {split: [] for split in SPLITS}
     for members in by_class.values():
         few = len(members) < 3
@@ -158,16 +158,16 @@ def _split(pictures: Sequence[_ClassImage]) -> dict[str, list[_ClassImage]]:
     return parts
 
 
-def _stack(pictures: Sequence[_ClassImage]) -> LabelledImages:
+def _stack(images: Sequence[_ClassImage]) -> LabelledImages:
     """The first of every class, then the second of every class...: any first N are a fair choice."""
     ranks: dict[int, int] = defaultdict(int)
     keyed = []
-    for picture in pictures:
-        keyed.append((ranks[picture.found.label], picture.found.label, picture))
-        ranks[picture.found.label] += 1
-    ordered = [picture for _, _, picture in sorted(keyed, key=lambda item: item[:2])]
+    for image in images:
+        keyed.append((ranks[image.found.label], image.found.label, image))
+        ranks[image.found.label] += 1
+    ordered = [image for _, _, image in sorted(keyed, key=lambda item: item[:2])]
     return LabelledImages(
-        np.stack([picture.pixels for picture in ordered]),
-        np.array([picture.found.label for picture in ordered], np.int64),
-        [picture.found.name for picture in ordered],
+        np.stack([image.pixels for image in ordered]),
+        np.array([image.found.label for image in ordered], np.int64),
+        [image.found.name for image in ordered],
     )

@@ -28,12 +28,12 @@ class Data:
     fingerprint: str
     """16 hex digits over splits, names, contents and degradation; equal data, equal fingerprint."""
     classes: list[str] = field(default_factory=list)
-    """Names of the classes, by label; empty for pictures."""
+    """Names of the classes, by label; empty for images."""
     notes: list[str] = field(default_factory=list)
     """What the user should know before training, one line each."""
 
     def to(self, device: torch.device | str) -> Data:
-        """Pictures that fill more than half of what a GPU has free stay where they are: only batches go there."""
+        """Images that fill more than half of what a GPU has free stay where they are: only batches go there."""
         device = torch.device(device)
         splits = [split for split in (self.train, self.val, self.test) if split]
         sides = {id(s): s for split in splits for s in (*split.inputs, split.target) if isinstance(s, Store)}
@@ -45,7 +45,7 @@ class Data:
             return replace(self, train=self.train.to(device), val=self.val.to(device), test=test)
         train, val = (replace(split, batches_go_to=device) for split in (self.train, self.val))
         test = replace(self.test, batches_go_to=device) if self.test else None
-        note = f"{need / 1e9:.1f} GB of pictures stay in memory: {free / 1e9:.1f} GB are free on {device.type}"
+        note = f"{need / 1e9:.1f} GB of images stay in memory: {free / 1e9:.1f} GB are free on {device.type}"
         return replace(self, train=train, val=val, test=test, notes=[*self.notes, note])
 
 
@@ -63,14 +63,14 @@ def sample_shapes(
     """(C, h, w) and (C, H, W) of one training sample.
 
     Args:
-        may_differ: mixed sizes without a crop are no error; those of the first picture are told.
+        may_differ: mixed sizes without a crop are no error; those of the first image are told.
 
     Raises:
         DataError: sizes are mixed and there is no crop; the crop is no multiple
-            of the scale, or larger than a picture.
+            of the scale, or larger than an image.
     """
     assert isinstance(train.target, Store)
-    low, high = train.input.picture(0).shape, train.target.picture(0).shape
+    low, high = train.input.image(0).shape, train.target.image(0).shape
     scale = high[1] // low[1]
     shortest = min(min(train.target.size(index)) for index in range(len(train)))
     largest_crop = shortest // scale * scale
@@ -79,9 +79,9 @@ def sample_shapes(
             sizes = {train.target.size(index): train.names[index] for index in reversed(range(len(train)))}
             examples = ", ".join(f"{name} {w}x{h}" for (h, w), name in list(sizes.items())[-1:-4:-1])
             raise DataError(
-                f"train pictures have {len(sizes)} different sizes ({examples})",
+                f"train images have {len(sizes)} different sizes ({examples})",
                 "data.crop",
-                f"set data.crop, at most {largest_crop} for these pictures",
+                f"set data.crop, at most {largest_crop} for these images",
             )
         return (low[0], low[1], low[2]), (high[0], high[1], high[2])
     if crop % scale:
@@ -93,8 +93,8 @@ def sample_shapes(
     if crop > largest_crop:
         small = [train.names[index] for index in range(len(train)) if min(train.target.size(index)) < crop]
         raise DataError(
-            f"crop {crop} is larger than {len(small)} of {len(train)} train pictures ({', '.join(small[:3])})",
+            f"crop {crop} is larger than {len(small)} of {len(train)} train images ({', '.join(small[:3])})",
             "data.crop",
-            f"at most {largest_crop}, or remove the small pictures",
+            f"at most {largest_crop}, or remove the small images",
         )
     return (low[0], crop // scale, crop // scale), (high[0], crop, crop)

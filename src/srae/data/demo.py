@@ -1,6 +1,6 @@
-"""Built-in pictures: crops of photographs that scikit-image ships, degraded as data set P.
+"""Built-in images: crops of photographs that scikit-image ships, degraded as data set P.
 
-Every picture lies in the wheel of scikit-image and is free by the statement of
+Every image lies in the wheel of scikit-image and is free by the statement of
 its documentation:
 
 - public domain: astronaut (NASA), rocket (SpaceX), hubble_deep_field (NASA)
@@ -10,7 +10,7 @@ its documentation:
 - no known copyright restrictions: coins (Brooklyn Museum), ihc (Center for
   Microscopy and Molecular Imaging)
 
-A picture feeds one split only.  The low side is what data set P has: shrunk to
+An image feeds one split only.  The low side is what data set P has: shrunk to
 128x128 after a slight Gaussian blur and enlarged back bilinearly.  Done to P's
 own high side this gives P's low side to within one 8-bit level, 9 of 10 values
 exactly.
@@ -39,7 +39,7 @@ from srae.data.low_side import (
 )
 from srae.data.store import Shelf, Split
 from srae.errors import ResourceError
-from srae.images.picture import read_pixels, to_float, to_uint8
+from srae.images.image import read_pixels, to_float, to_uint8
 from srae.images.resample import enlarge, shrink
 
 SIDE = 256
@@ -62,13 +62,13 @@ SPLITS: dict[str, dict[str, int]] = {
 
 
 def open_demo(options: ImagesConfig, *, whole: bool = False, undivided: bool = False) -> Data:
-    """The demo pictures, for `demo` or in place of pairs that are not there.
+    """The demo images, for `demo` or in place of pairs that are not there.
 
     Splits and sizes are fixed: `whole` only leaves out crops and train's further low sides.
 
     Raises:
         DataError: a crop that does not fit.
-        ResourceError: scikit-image was installed without its pictures.
+        ResourceError: scikit-image was installed without its images.
     """
     splits: dict[str, Split] = {}
     rows = []
@@ -109,7 +109,7 @@ def open_demo(options: ImagesConfig, *, whole: bool = False, undivided: bool = F
     )
 
 
-def demo_picture() -> np.ndarray:
+def demo_image() -> np.ndarray:
     """A photograph that no demo training has seen, uint8 (H, W, 3)."""
     return _read("chelsea.png", "RGB")
 
@@ -119,13 +119,13 @@ TEXTURES = ("astronaut.png", "brick.png", "camera.png", "chelsea.png", "coffee.p
 
 
 def read_textures(side: int) -> tuple[dict[str, tuple[np.ndarray, np.ndarray]], list[str]]:
-    """Small square crops to be told apart by the picture they come from; train, val and test share no pixel.
+    """Small square crops to be told apart by the image they come from; train, val and test share no pixel.
 
     Returns:
         Split -> (uint8 (N, side, side, 3), int64 (N,)), and the names of the classes.
     """
     shares = {"train": (0.0, 0.7), "val": (0.7, 0.85), "test": (0.85, 1.0)}
-    cut = min(side, 48)  # the narrowest region has 57 columns: larger pictures are enlarged
+    cut = min(side, 48)  # the narrowest region has 57 columns: larger images are enlarged
     counts = {"train": 200, "val": 40, "test": 40}
     random = np.random.Generator(np.random.Philox(key=0))
     parts: dict[str, tuple[list[np.ndarray], list[int]]] = {split: ([], []) for split in shares}
@@ -144,15 +144,15 @@ def _resize(pixels: np.ndarray, side: int) -> np.ndarray:
     """uint8 (h, w, 3) -> (side, side, 3)"""
     if pixels.shape[0] == side:
         return pixels
-    picture = to_float(torch.from_numpy(pixels.copy()).permute(2, 0, 1))[None]  # (H, W, C) -> (1, C, H, W)
-    return to_uint8(F.interpolate(picture, (side, side), mode="bilinear")[0]).permute(1, 2, 0).numpy()
+    image = to_float(torch.from_numpy(pixels.copy()).permute(2, 0, 1))[None]  # (H, W, C) -> (1, C, H, W)
+    return to_uint8(F.interpolate(image, (side, side), mode="bilinear")[0]).permute(1, 2, 0).numpy()
 
 
 def _read(file: str, channels: str) -> np.ndarray:
     # Not through skimage.data: its functions may reach for the network.
     spec = find_spec("skimage")
     if spec is None or spec.origin is None or not (path := Path(spec.origin).parent / "data" / file).is_file():
-        raise ResourceError(f"{file} of scikit-image is missing", "the demo pictures", "pip install scikit-image")
+        raise ResourceError(f"{file} of scikit-image is missing", "the demo images", "pip install scikit-image")
     return read_pixels(path, channels, name=f"{file} of scikit-image")  # type: ignore[arg-type]
 
 
@@ -163,7 +163,7 @@ def _starts(length: int, stride: int) -> list[int]:
 
 
 def _cut(file: str, stride: int, channels: str) -> list[tuple[str, np.ndarray]]:
-    """(name, uint8 (256, 256, C)) of the crops of one picture."""
+    """(name, uint8 (256, 256, C)) of the crops of one image."""
     pixels = _read(file, channels)
     starts = [(top, left) for top in _starts(pixels.shape[0], stride) for left in _starts(pixels.shape[1], stride)]
     stem = Path(file).stem
@@ -172,7 +172,7 @@ def _cut(file: str, stride: int, channels: str) -> list[tuple[str, np.ndarray]]:
 
 def _as_data_set_p(high: np.ndarray, enlarge_kernel: str | None) -> np.ndarray:
     """Same-size low side of uint8 (256, 256, C)."""
-    picture = to_float(torch.from_numpy(high.copy()).permute(2, 0, 1))
-    small = shrink(picture, 2, "gaussian", "mirror")
+    image = to_float(torch.from_numpy(high.copy()).permute(2, 0, 1))
+    small = shrink(image, 2, "gaussian", "mirror")
     low = to_uint8(enlarge(small, 2, enlarge_kernel or "bilinear", "mirror"))  # type: ignore[arg-type]
     return low.permute(1, 2, 0).contiguous().numpy()  # (C, H, W) -> (H, W, C)

@@ -20,7 +20,7 @@ from srae.data.scan import Facts, Reader, ScannedPair, in_threads, raise_problem
 from srae.data.store import Shelf, Split, Store
 from srae.errors import DataError
 from srae.images.decode import read_size
-from srae.images.picture import read_pixels
+from srae.images.image import read_pixels
 
 Item = TypeVar("Item")
 Fact = TypeVar("Fact")
@@ -35,17 +35,17 @@ class Intake(NamedTuple):
 def take_in(
     pairs: Mapping[str, list[Pair]], options: PairsConfig, folder: Path | None, source: Path, *, whole: bool
 ) -> Intake:
-    """Read the pictures of every split, both sides, and make the low side, or several, where there is none.
+    """Read the images of every split, both sides, and make the low side, or several, where there is none.
 
     Args:
         source: what messages call the pairs as a whole.
 
     Raises:
-        DataError: everything that is wrong with the pictures.
+        DataError: everything that is wrong with the images.
         ResourceError: too much for the memory, and for the disk.
     """
     reader = _PairReader(pairs, options, folder, source, whole=whole)
-    sizes = reader.of_files(read_size, "looking at pictures")
+    sizes = reader.of_files(read_size, "looking at images")
     rooms = {split: reader.rooms(split, sizes) for split in pairs}
     if sum(room.nbytes for several in rooms.values() for room in several) <= largest_in_memory():
         stores, scanned, notes = _read_into_memory(reader, rooms)
@@ -70,18 +70,18 @@ def _read_into_file(
 ) -> _StoredPairs:
     """Into a file that is mapped, unless an earlier run made it of the same contents."""
     options = reader.options
-    known = reader.as_scanned(sizes, reader.of_files(_digest, "reading pictures"))
+    known = reader.as_scanned(sizes, reader.of_files(_digest, "reading images"))
 
     def fill(shelves: Sequence[AnyShelf]) -> None:
         if _contents(reader.read(_by_split(shelves, rooms))) != _contents(known):
-            raise DataError("pictures changed while they were read", str(reader.source), "start again")
+            raise DataError("images changed while they were read", str(reader.source), "start again")
 
     flat = [room for several in rooms.values() for room in several]
     degrade = options.degrade.model_dump() if options.degrade else None
     made = json.dumps([options.channels, degrade, options.enlarge], sort_keys=True)
     stores, path = open_mapped(make_key([made, repr(rooms), *_contents(known)]), flat, fill)
     size = path.stat().st_size / 1e9
-    return stores, known, [f"decoded pictures: {size:.1f} GB in {path}, for later runs too; it may be deleted"]
+    return stores, known, [f"decoded images: {size:.1f} GB in {path}, for later runs too; it may be deleted"]
 
 
 def _by_split(items: Sequence[Item], rooms: Mapping[str, Sequence[Room]]) -> dict[str, list[Item]]:
@@ -132,7 +132,7 @@ class _PairReader:
         return [low] * count_copies(degrade, split, whole=self.whole) + [high]
 
     def _room(self, sizes: Sequence[tuple[int, int]]) -> Room:
-        # Headers tell the size before a picture is turned upright.
+        # Headers tell the size before an image is turned upright.
         kinds = {(min(size), max(size)) for size in sizes}
         return Room(len(sizes), sum(h * w for h, w in sizes) * len(self.options.channels), len(kinds) == 1)
 
@@ -140,7 +140,7 @@ class _PairReader:
         """Fill the shelves of every split, which are as `rooms` says.
 
         Raises:
-            DataError: everything that is wrong with the pictures.
+            DataError: everything that is wrong with the images.
         """
         degrade, enlarge = self.options.degrade, self.options.enlarge
 
@@ -188,7 +188,7 @@ def pixel_reader(channels: Literal["L", "RGB", "RGBA"]) -> Reader:
 
 
 def find_misfits(scanned: Mapping[str, list[ScannedPair]], options: PairsConfig, root: Path | None) -> list[Problem]:
-    """Pictures of which no low side can be made."""
+    """Images of which no low side can be made."""
     degrade = options.degrade
     return [
         Problem(split, show(item.pair.high, root), what, "remove the file")

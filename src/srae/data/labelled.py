@@ -1,7 +1,7 @@
-"""Labelled pictures: MNIST, Fashion-MNIST and CIFAR-10, read by torchvision from files that lie there already.
+"""Labelled images: MNIST, Fashion-MNIST and CIFAR-10, read by torchvision from files that lie there already.
 
 Nothing is downloaded.  The target is the label or, for autoencoders, the
-picture itself.
+image itself.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _LUMA = np.array(LUMA)  # as Pillow's convert("L")
 
 
 class LabelledImages(NamedTuple):
-    """The pictures of one split."""
+    """The images of one split."""
 
     pixels: np.ndarray
     """uint8 (N, H, W, C)"""
@@ -54,17 +54,17 @@ def open_labelled(options: TorchvisionConfig, *, whole: bool = False, undivided:
         return open_textures(options, folder, 32 if name == "cifar10" else 28)
     train, test, classes = _read(name, folder)
     if not options.val_count:
-        note = "val is the test split: the best epoch is picked on the pictures it is judged by"
+        note = "val is the test split: the best epoch is picked on the images it is judged by"
         return to_data(name, {"train": train, "val": test, "test": test}, classes, options, [note])
     kept, aside = set_aside(list(range(len(train.names))), options.val_count / len(train.names))
     return to_data(name, {"train": train.take(kept), "val": train.take(aside), "test": test}, classes, options, [])
 
 
 def open_textures(options: LabelledConfig, missing: Path, side: int) -> Data:
-    """What is trained on where the folder is missing: crops of the demo pictures."""
+    """What is trained on where the folder is missing: crops of the demo images."""
     parts, classes = read_textures(side)
     named = {split: LabelledImages(*part, [str(i) for i in range(len(part[1]))]) for split, part in parts.items()}
-    note = f"{missing} is not there: training on crops of {len(classes)} built-in pictures"
+    note = f"{missing} is not there: training on crops of {len(classes)} built-in images"
     return to_data("demo_textures", named, classes, options, [note])
 
 

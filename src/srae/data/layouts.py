@@ -1,7 +1,7 @@
-"""Find the pairs of pictures in a folder, two folders or a CSV; nothing is decoded here.
+"""Find the pairs of images in a folder, two folders or a CSV; nothing is decoded here.
 
 Layouts: ``{train,val,test}/{low,high}/NAME``; ``{low,high}/{train,val,test}/[any/]NAME``;
-``{low,high}/NAME`` without split; high-resolution pictures alone, with or
+``{low,high}/NAME`` without split; high-resolution images alone, with or
 without split folders, when the low side is to be made from them.
 """
 
@@ -15,7 +15,7 @@ from pathlib import Path
 from srae.data.listed import read_list
 from srae.data.matching import Entry, Pair, Problem, match, name_of, show
 from srae.errors import DataError
-from srae.images.picture import find_images
+from srae.images.image import find_images
 
 SPLITS = ("train", "val", "test")
 _SPLIT_NAMES = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
@@ -36,7 +36,7 @@ class PairListing:
     rules: list[str] = field(default_factory=list)
     """By which rule the names of low and high were matched."""
     ignored: int = 0
-    """Entries passed over because they are no pictures."""
+    """Entries passed over because they are no images."""
 
 
 def find_pairs(
@@ -45,7 +45,7 @@ def find_pairs(
     """All pairs under a folder, in a CSV, or in the two folders `low` and `high`.
 
     Args:
-        high_only: the low side will be made, so pictures of the low side are not looked at.
+        high_only: the low side will be made, so images of the low side are not looked at.
 
     Raises:
         DataError: nothing there that looks like pairs.
@@ -132,16 +132,16 @@ def _sides_of(folder: Path, found: PairListing, high_only: bool) -> Sides:
     if high_only:
         return {split: (None, path) for split, path in splits.items()} or {"": (None, folder)}
     if not _entries(folder, PairListing("")):
-        raise DataError("no pictures", str(folder), "PNG, JPEG, WebP, BMP or TIFF in train/low_res, train/high_res ...")
+        raise DataError("no images", str(folder), "PNG, JPEG, WebP, BMP or TIFF in train/low_res, train/high_res ...")
     raise DataError(
-        "no pairs: these folders do not say which pictures are low and which are high",
+        "no pairs: these folders do not say which images are low and which are high",
         str(folder),
         "name them train/low_res, train/high_res ..., or make the low side: data.degrade: {kernel: bicubic, scale: 2}",
     )
 
 
 def _cross(low: Path | None, high: Path, found: PairListing) -> Sides:
-    """Two folders that hold either pictures or split folders."""
+    """Two folders that hold either images or split folders."""
     low_splits = _subfolders_by(_split_of, low, found) if low else {}
     high_splits = _subfolders_by(_split_of, high, found)
     if low_splits or high_splits:
@@ -150,7 +150,7 @@ def _cross(low: Path | None, high: Path, found: PairListing) -> Sides:
 
 
 def _entries(folder: Path | None, found: PairListing) -> list[Entry]:
-    """Pictures directly in a folder, else those one folder deeper."""
+    """Images directly in a folder, else those one folder deeper."""
     if folder is None:
         return []
     images, ignored = find_images(folder)

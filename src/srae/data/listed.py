@@ -1,4 +1,4 @@
-"""A CSV of pairs: path of the low picture, path of the high one, and perhaps the split."""
+"""A CSV of pairs: path of the low image, path of the high one, and perhaps the split."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path, PurePath
 
 from srae.data.matching import Pair, Problem
 from srae.errors import DataError
-from srae.images.picture import EXTENSIONS
+from srae.images.image import EXTENSIONS
 
 Meaning = Callable[[str], str | None]
 
@@ -45,7 +45,7 @@ def read_list(path: Path, split_of: Meaning, side_of: Meaning, problems: list[Pr
 
 def _rows(path: Path) -> list[tuple[int, list[str]]]:
     """(line, cells) of every row that is not empty."""
-    remedy = "one row a pair: path of the low picture, path of the high one, perhaps train|val|test"
+    remedy = "one row a pair: path of the low image, path of the high one, perhaps train|val|test"
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:

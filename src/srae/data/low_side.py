@@ -1,4 +1,4 @@
-"""The low side of high-resolution pictures: by resampling alone, or as photographs from the web are."""
+"""The low side of high-resolution images: by resampling alone, or as photographs from the web are."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from srae.data.mapped import FileShelf
 from srae.data.photo import LONGEST_SIDE, VERSION, make_photo, photo_generator
 from srae.data.scan import in_threads
 from srae.data.store import Shelf, Split
-from srae.images.picture import to_float, to_uint8
+from srae.images.image import to_float, to_uint8
 from srae.images.resample import Kernel, enlarge, resize, shrink
 
 LowKernel = Kernel | Literal["photo"]
@@ -33,7 +33,7 @@ def make_low(
 
     Args:
         kernel: "photo" blurs, adds noise and saves as JPEG too, see `photo`.
-        name: of the picture; with the number of the copy it seeds "photo", the others draw nothing.
+        name: of the image; with the number of the copy it seeds "photo", the others draw nothing.
     """
     if kernel == "photo":
         low = torch.from_numpy(make_photo(high, scale, photo_generator(name, copy))).permute(2, 0, 1)
@@ -46,18 +46,18 @@ def make_low(
 
 
 def count_copies(degrade: Degrade | None, split: str, *, whole: bool) -> int:
-    """Low sides that are made of each picture: several only for training."""
+    """Low sides that are made of each image: several only for training."""
     return degrade.copies if degrade and split == "train" and not whole else 1
 
 
 def describe_copies(train: Split) -> list[str]:
     """A note for the user, where there is something to note."""
     copies = 1 + len(train.more_inputs)
-    return [f"every train picture has {copies} low sides: a sample draws one of them"] if copies > 1 else []
+    return [f"every train image has {copies} low sides: a sample draws one of them"] if copies > 1 else []
 
 
 def find_misfit(size: tuple[int, int], kernel: str, scale: int) -> str | None:
-    """Why no low side can be made of a picture of this height and width, or None."""
+    """Why no low side can be made of an image of this height and width, or None."""
     if min(size) < scale:
         return f"too small to be shrunk by {scale}"
     if kernel == "photo" and max(size) > LONGEST_SIDE:
@@ -66,12 +66,12 @@ def find_misfit(size: tuple[int, int], kernel: str, scale: int) -> str | None:
 
 
 def sizes_of(degrade: Degrade | None, split: str, *, whole: bool) -> list[float]:
-    """Factors by which each picture is shrunk to be one more picture: only for training."""
+    """Factors by which each image is shrunk to be one more image: only for training."""
     return degrade.sizes if degrade and split == "train" and not whole else []
 
 
 def shrunk(size: tuple[int, int], factor: float, scale: int) -> tuple[int, int]:
-    """Height and width of a picture shrunk by a factor of `sizes_of`: multiples of the scale."""
+    """Height and width of an image shrunk by a factor of `sizes_of`: multiples of the scale."""
     height, width = (max(1, round(side * factor / scale)) * scale for side in size)
     return height, width
 
@@ -84,9 +84,9 @@ def add_sizes(
     degrade: Degrade,
     enlarge_kernel: Kernel | None,
 ) -> None:
-    """Behind the pictures, each of them shrunk by every factor; that sharpens what a camera or JPEG blurred.
+    """Behind the images, each of them shrunk by every factor; that sharpens what a camera or JPEG blurred.
 
-    As the 91 pictures of SRCNN's successors were multiplied (Dong et al. 2016, FSRCNN: 0.9 to 0.6).
+    As the 91 images of SRCNN's successors were multiplied (Dong et al. 2016, FSRCNN: 0.9 to 0.6).
     """
     kernel, scale, count = degrade.kernel, degrade.scale, len(names)
     all_names = with_sizes(names, factors)
@@ -100,19 +100,19 @@ def add_sizes(
         for copy, shelf in enumerate(lows):
             shelf.put(place, make_low(small, kernel, scale, enlarge_kernel, name=all_names[place], copy=copy))
 
-    for _ in in_threads(add, range(count, len(all_names)), "shrinking pictures"):
+    for _ in in_threads(add, range(count, len(all_names)), "shrinking images"):
         pass
 
 
 def with_sizes(names: Sequence[str], factors: Sequence[float]) -> list[str]:
-    """Names of the pictures and of what `add_sizes` makes of them."""
+    """Names of the images and of what `add_sizes` makes of them."""
     return [*names, *(f"{name} x{factor:g}" for factor in factors for name in names)]
 
 
 def describe_low_side(degrade: Degrade | None, enlarge: str | None) -> str:
     """``bicubic x2``, ``photo 1 x2``, ``bicubic x2, enlarged bilinear`` or the empty string; part of the fingerprint.
 
-    How many copies and sizes of a train picture there are is left out: val and test have one.
+    How many copies and sizes of a train image there are is left out: val and test have one.
     """
     made = ""
     if degrade:

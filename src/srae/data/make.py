@@ -1,4 +1,4 @@
-"""From a folder of high-resolution pictures to a folder of pairs on disk."""
+"""From a folder of high-resolution images to a folder of pairs on disk."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from srae.data.scan import raise_problems
 from srae.data.splits import split_by_name
 from srae.errors import DataError, ResourceError
 from srae.files import check_new_folder, replace_file, temporary_name
-from srae.images.picture import Picture, read_picture, to_uint8, write_picture
+from srae.images.image import TaggedImage, read_image, to_uint8, write_image
 from srae.images.resample import Kernel
 
 
@@ -33,7 +33,7 @@ def make_pairs(
     """Write ``OUT/{train,val,test}/{low_res,high_res}/NAME.png``; all of it or nothing.
 
     Args:
-        high: folder of pictures; its split folders are kept, else split by file name.
+        high: folder of images; its split folders are kept, else split by file name.
         kernel: "photo" makes what val and test get of it in a training.
         enlarge: the low side is enlarged back to the size of the high side.
 
@@ -42,7 +42,7 @@ def make_pairs(
 
     Raises:
         ConfigError: `out` holds something.
-        DataError: everything that is wrong with the pictures; nothing is written then.
+        DataError: everything that is wrong with the images; nothing is written then.
     """
     if not high.is_dir():
         raise DataError("folder is missing", str(high), "check the path")
@@ -88,7 +88,7 @@ def _choose(high: Path, shares: tuple[float, float, float]) -> dict[str, list[Pa
         splits = split_by_name(splits[""], shares[0], shares[1])
     for split in ("train", "val"):
         if not splits.get(split):
-            raise DataError(f"no pictures for {split}", str(high), "at least one for train and one for val are needed")
+            raise DataError(f"no images for {split}", str(high), "at least one for train and one for val are needed")
     problems = []
     for split, pairs in splits.items():
         taken: dict[str, Pair] = {}
@@ -103,12 +103,12 @@ def _choose(high: Path, shares: tuple[float, float, float]) -> dict[str, list[Pa
 
 
 def _write_pair(pair: Pair, folder: Path, scale: int, kernel: LowKernel, enlarge: Kernel | None) -> None:
-    picture = read_picture(pair.high)
-    planes = picture.color if picture.alpha is None else torch.cat((picture.color, picture.alpha))
+    image = read_image(pair.high)
+    planes = image.color if image.alpha is None else torch.cat((image.color, image.alpha))
     height, width = planes.shape[1:]
     if misfit := find_misfit((height, width), kernel, scale):
         raise DataError(misfit, str(pair.high), "remove the file")
     planes = planes[:, : height // scale * scale, : width // scale * scale]
     high = to_uint8(planes).permute(1, 2, 0).contiguous().numpy()  # (C, H, W) -> (H, W, C)
     for side, pixels in (("high_res", high), ("low_res", make_low(high, kernel, scale, enlarge, name=pair.name))):
-        write_picture(folder / side / file_name(pair), Picture(pixels))
+        write_image(folder / side / file_name(pair), TaggedImage(pixels))

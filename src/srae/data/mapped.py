@@ -1,7 +1,7 @@
-"""Decoded pictures in a file that is mapped, where memory cannot hold them: made once, used by every later run.
+"""Decoded images in a file that is mapped, where memory cannot hold them: made once, used by every later run.
 
 The file holds the pixels of all sides, then a table with the place and shape of
-every picture, then a seal.  It is named by all that decides its bytes, appears
+every image, then a seal.  It is named by all that decides its bytes, appears
 whole or not at all, and is mapped read-only.  While one process makes it, others
 that want the same one wait.
 """
@@ -33,9 +33,9 @@ from srae.files import atomic_write, is_orphan, sweep_orphans, temporary_name
 from srae.runs.locks import Lock, lock_file
 
 FORMAT = 1
-"""Another one when the file, or what is done to pictures before they get here, changes."""
+"""Another one when the file, or what is done to images before they get here, changes."""
 SHARE = 0.25
-"""Of the machine's memory: what decoded pictures may take of it."""
+"""Of the machine's memory: what decoded images may take of it."""
 KEPT = 50e9
 """Bytes that files of earlier trainings may take in a folder; beyond that the longest unused go first."""
 USE_AGE = 30 * 24 * 3600.0
@@ -47,16 +47,16 @@ _PIECES, _PIECE = 1024, 4096  # how much of the pixels the seal knows
 
 @dataclass(frozen=True)
 class Room:
-    """What the pictures of one side of one split will take, as the headers of their files say."""
+    """What the images of one side of one split will take, as the headers of their files say."""
 
     count: int
     nbytes: int
     one_size: bool
-    """All pictures have the same, but for those that EXIF turns."""
+    """All images have the same, but for those that EXIF turns."""
 
 
 def largest_in_memory() -> float:
-    """Bytes of decoded pictures that are kept in memory; of a container's memory where that is less."""
+    """Bytes of decoded images that are kept in memory; of a container's memory where that is less."""
     found = [float("inf")]
     with suppress(ImportError, OSError):
         import psutil
@@ -102,18 +102,18 @@ def open_mapped(key: str, rooms: Sequence[Room], fill: Callable[[list[FileShelf]
                 _make(path, key, rooms, fill)
                 stores = _load(path, key, counts)
         if not stores:
-            raise ResourceError("decoded pictures were not read back as they were written", str(path), "check the disk")
+            raise ResourceError("decoded images were not read back as they were written", str(path), "check the disk")
         return stores, path
     need = sum(room.nbytes for room in rooms)
     raise ResourceError(
-        f"{need / 1e9:.1f} GB of decoded pictures are too much for memory, and no folder for them can be written",
+        f"{need / 1e9:.1f} GB of decoded images are too much for memory, and no folder for them can be written",
         ", ".join(str(folder) for folder in _folders()),
         "set XDG_CACHE_HOME to a folder with room, or data.limit",
     )
 
 
 class FileShelf:
-    """As `Shelf`, but the pictures go into a file."""
+    """As `Shelf`, but the images go into a file."""
 
     def __init__(self, room: Room, file: _Growing) -> None:
         self.places = np.zeros((room.count, _ROW), np.int64)
@@ -164,7 +164,7 @@ class _Growing:
         while len(data) < count:
             piece = self.read_once(offset + len(data), count - len(data))
             if not piece:
-                raise OSError(0, "the file of decoded pictures was cut")
+                raise OSError(0, "the file of decoded images was cut")
             data += piece
         return np.frombuffer(data, np.uint8)
 
@@ -196,7 +196,7 @@ def _make(path: Path, key: str, rooms: Sequence[Room], fill: Callable[[list[File
         have = shutil.disk_usage(path.parent).free
     if need > have:
         raise ResourceError(
-            f"{need / 1e9:.1f} GB of decoded pictures are too much for memory; the disk has {have / 1e9:.1f} GB free",
+            f"{need / 1e9:.1f} GB of decoded images are too much for memory; the disk has {have / 1e9:.1f} GB free",
             str(path.parent),
             "free some space, set data.limit, or XDG_CACHE_HOME to a larger disk",
         )
@@ -248,7 +248,7 @@ def _load(path: Path, key: str, counts: Sequence[int]) -> list[Store] | None:
 
 
 def _to_store(flat: torch.Tensor, places: np.ndarray) -> Store:
-    """One block where the pictures lie as such, else a view for each."""
+    """One block where the images lie as such, else a view for each."""
     (first, *shape), count = places[0].tolist(), len(places)
     each = int(np.prod(shape))
     if (places[:, 1:] == shape).all() and (places[:, 0] == first + each * np.arange(count)).all():
@@ -257,7 +257,7 @@ def _to_store(flat: torch.Tensor, places: np.ndarray) -> Store:
 
 
 def _unmark(mark: Path) -> None:
-    """Pictures are not used any more; called at the end of the process at the latest."""
+    """Images are not used any more; called at the end of the process at the latest."""
     with suppress(OSError):
         mark.unlink()
 
@@ -270,13 +270,13 @@ def _wait_for_lock(path: Path) -> Lock:
             return lock_file(path)
         except RunBusyError as error:
             if not told:
-                print(f"waiting for the same pictures: {error.what}", file=sys.stderr, flush=True)
+                print(f"waiting for the same images: {error.what}", file=sys.stderr, flush=True)
             told = True
             time.sleep(0.2)
 
 
 def evict(folder: Path, kept: float = 0) -> int:
-    """Remove files of decoded pictures, the longest unused first, until the rest takes at most `kept` bytes.
+    """Remove files of decoded images, the longest unused first, until the rest takes at most `kept` bytes.
 
     What a process uses stays: a map of a file that another host removes ends its reader.
 
@@ -303,11 +303,11 @@ def evict(folder: Path, kept: float = 0) -> int:
 
 
 def clean_cache() -> tuple[int, int]:
-    """Bytes of decoded pictures that were removed, and of those that stay because a process uses them."""
+    """Bytes of decoded images that were removed, and of those that stay because a process uses them."""
     freed = sum(evict(folder) for folder in _folders())
     return freed, cache_size()
 
 
 def cache_size() -> int:
-    """Bytes of decoded pictures that are kept for later trainings."""
+    """Bytes of decoded images that are kept for later trainings."""
     return sum(path.stat().st_size for folder in _folders() for path in folder.glob("*.pixels"))

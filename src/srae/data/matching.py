@@ -29,7 +29,7 @@ class Pair(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """A picture on disk."""
+    """An image on disk."""
 
     group: str
     """Folder between the split and the file, or the empty string."""

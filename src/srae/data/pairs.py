@@ -1,4 +1,4 @@
-"""Pairs of pictures on disk, in any of the layouts of `layouts`, opened for training.
+"""Pairs of images on disk, in any of the layouts of `layouts`, opened for training.
 
 Whatever is wrong with them is collected and raised once, before training.
 """
@@ -26,7 +26,7 @@ def open_pairs(options: PairsConfig, *, whole: bool = False, undivided: bool = F
     """Read the pairs that `options` names; see `open_data`.
 
     Raises:
-        DataError: folder missing, or everything that is wrong with its pictures.
+        DataError: folder missing, or everything that is wrong with its images.
     """
     folder, low, high = (
         Path(os.path.expanduser(p)) if p else None for p in (options.folder, options.low, options.high)
@@ -37,10 +37,10 @@ def open_pairs(options: PairsConfig, *, whole: bool = False, undivided: bool = F
     missing = next((path for path in given if not os.path.exists(path)), None)
     if missing and options.otherwise == "demo":
         demo = open_demo(options, whole=whole)
-        demo.notes.insert(0, f"{missing} is not there: training on the built-in demo pictures")
+        demo.notes.insert(0, f"{missing} is not there: training on the built-in demo images")
         return demo
     if missing:
-        remedy = "put the pictures there, give --data FOLDER, or set data.otherwise: demo"
+        remedy = "put the images there, give --data FOLDER, or set data.otherwise: demo"
         raise DataError("data folder is missing", str(missing), remedy)
     source = folder or Path(f"{low} and {high}")
 
@@ -114,21 +114,21 @@ def choose_splits(
     problems = list(found.problems)
     for split in () if whole and any(splits.values()) else ("train", "val"):
         if not splits.get(split) and not any(problem.split == split for problem in problems):
-            remedy = "add pictures, or leave out the split folders: srae then splits by file name"
-            problems.append(Problem(split, split, "no pictures", remedy))
+            remedy = "add images, or leave out the split folders: srae then splits by file name"
+            problems.append(Problem(split, split, "no images", remedy))
     splits = {split: splits[split][: options.limit] for split in SPLITS if split in splits}
     return SplitChoice(found.layout, found.rules, splits, problems, found.ignored, notes)
 
 
 def _passed_over(count: int) -> list[str]:
-    return [f"{count} entries passed over, they are no pictures"] if count else []
+    return [f"{count} entries passed over, they are no images"] if count else []
 
 
 def _leaks(scanned: Mapping[str, list[ScannedPair]]) -> list[str]:
     train = {item.high.digest for item in scanned.get("train", [])}
     counts = {split: sum(item.high.digest in train for item in scanned.get(split, [])) for split in ("val", "test")}
     return [
-        f"{count} {split} pictures are also train pictures: {split} figures flatter (`srae data check` names them)"
+        f"{count} {split} images are also train images: {split} figures flatter (`srae data check` names them)"
         for split, count in counts.items()
         if count
     ]

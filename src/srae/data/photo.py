@@ -3,15 +3,15 @@
 The order is that of a camera and the websites after it: lens (Gaussian blur,
 often longer in one direction), sampling (shrinking by one of several kernels),
 sensor (noise), files (JPEG none, one or two times, cropped in between or not).
-What happens to one picture is drawn first (`draw_recipe`), then done
+What happens to one image is drawn first (`draw_recipe`), then done
 (`follow`): a recipe can be printed, tested, and followed by hand.
 
 The steps and their kinds follow BSRGAN (Zhang et al. 2021) and Real-ESRGAN
 (Wang et al. 2021), which draw blurs of standard deviation up to 3 pixels, noise
 of up to 25 or 30 levels and JPEG qualities of 30 to 95, and go through the chain
 twice.  Here the chain is gone through once and stays far below these ends, as
-the pictures of today's phones do: a network that expects wrecks smooths away
-the detail of good pictures.
+the images of today's phones do: a network that expects wrecks smooths away
+the detail of good images.
 
 The same name and copy give the same low side on every machine and in every
 version of numpy: the generator is counter-based, nothing but its raw bits is
@@ -35,7 +35,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from srae.images.picture import jpeg_roundtrip, to_float, to_uint8
+from srae.images.image import jpeg_roundtrip, to_float, to_uint8
 from srae.images.resample import Kernel, shrink
 
 VERSION = 1
@@ -71,12 +71,12 @@ class Save(NamedTuple):
     quality: int
     chroma_halved: bool
     corner: tuple[int, int]
-    """Where in a block of 8x8 the picture begins, down and across: (0, 0) unless it was cropped later."""
+    """Where in a block of 8x8 the image begins, down and across: (0, 0) unless it was cropped later."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What happens to one picture."""
+    """What happens to one image."""
 
     sigmas: tuple[float, float]
     """Standard deviations of the blur along and across its direction, in pixels of the low side; 0: none."""
@@ -93,7 +93,7 @@ class Recipe:
 
 
 def photo_generator(name: str, copy: int = 0) -> np.random.Philox:
-    """The random bits of one low side, by the picture's name and the number of the copy alone."""
+    """The random bits of one low side, by the image's name and the number of the copy alone."""
     # File systems differ in how they spell an accented letter.
     text = f"{unicodedata.normalize('NFC', name)}\0{copy}"
     digest = hashlib.sha256(text.encode("utf-8", "surrogateescape")).digest()
@@ -101,7 +101,7 @@ def photo_generator(name: str, copy: int = 0) -> np.random.Philox:
 
 
 def make_photo(high: np.ndarray, scale: int, bits: np.random.Philox) -> np.ndarray:
-    """The low side of one picture, as a photograph from the web would be.
+    """The low side of one image, as a photograph from the web would be.
 
     Args:
         high: uint8 (H, W, C), sides multiples of the scale, at most `LONGEST_SIDE`;
@@ -156,7 +156,7 @@ def follow(recipe: Recipe, high: np.ndarray, scale: int, bits: np.random.Philox)
     return pixels
 
 
-def blur(picture: Tensor, along: float, across: float, angle: float = 0.0) -> Tensor:
+def blur(image: Tensor, along: float, across: float, angle: float = 0.0) -> Tensor:
     """Gaussian blur of float32 (C, H, W), reflected at its borders.
 
     Args:
@@ -165,7 +165,7 @@ def blur(picture: Tensor, along: float, across: float, angle: float = 0.0) -> Te
         angle: radians, 0 is along the rows.
     """
     if not along and not across:
-        return picture
+        return image
     from scipy import fft  # here, so that no other start of a program waits for it
 
     margin = math.ceil(4 * max(along, across))
@@ -175,27 +175,27 @@ def blur(picture: Tensor, along: float, across: float, angle: float = 0.0) -> Te
     weights = np.exp(-0.5 * (main**2 + side**2))
     weights /= weights.sum()
     # By FFT: a turned Gaussian is no product of two lines, and tap by tap it takes several times as long.
-    height, width = picture.shape[1:]
+    height, width = image.shape[1:]
     sizes = [fft.next_fast_len(length + 2 * margin, real=True) for length in (height, width)]
-    padded = np.pad(picture.numpy(), ((0, 0), (margin, margin), (margin, margin)), mode="symmetric")
+    padded = np.pad(image.numpy(), ((0, 0), (margin, margin), (margin, margin)), mode="symmetric")
     spectrum = fft.rfft2(padded, s=sizes)
     spectrum *= fft.rfft2(weights.astype(np.float32), s=sizes)
     blurred = fft.irfft2(spectrum, s=sizes, overwrite_x=True)
     return torch.from_numpy(blurred[:, 2 * margin : 2 * margin + height, 2 * margin : 2 * margin + width].copy())
 
 
-def add_noise(picture: Tensor, recipe: Recipe, bits: np.random.Philox) -> Tensor:
+def add_noise(image: Tensor, recipe: Recipe, bits: np.random.Philox) -> Tensor:
     """Float32 (C, h, w) in [0, 1] -> the same with sensor noise; may leave the range."""
     read, photon = recipe.read_noise / 255, recipe.photon_noise / 255
     if not read and not photon:
-        return picture
-    channels, height, width = picture.shape
+        return image
+    channels, height, width = image.shape
     shape = (1 if recipe.noise_grey else channels, height, width)
     if recipe.noise_soft:
         noise = _soften(_normal(bits, (shape[0], height + 2, width + 2)))
     else:
         noise = _normal(bits, shape)
-    return picture + (read**2 + photon**2 * picture.clamp(0, 1)).sqrt_() * noise
+    return image + (read**2 + photon**2 * image.clamp(0, 1)).sqrt_() * noise
 
 
 def save_as_jpeg(pixels: np.ndarray, save: Save) -> np.ndarray:

@@ -53,7 +53,7 @@ def scan(
     """Every pair that can be read, and a problem for every file that cannot, or has a wrong size.
 
     Args:
-        read: raises DataError for a file that is no picture.
+        read: raises DataError for a file that is no image.
         root: files are named relative to it.
         keep: gets (split, place in the split, pixels of low, pixels of high),
             in a thread; nobody else holds on to the pixels.
@@ -81,7 +81,7 @@ def scan(
 
     scanned: dict[str, list[ScannedPair]] = {split: [] for split in splits}
     problems: list[Problem] = []
-    for (split, _, _), result in zip(jobs, in_threads(look, jobs, "decoding pictures"), strict=True):
+    for (split, _, _), result in zip(jobs, in_threads(look, jobs, "decoding images"), strict=True):
         if isinstance(result, ScannedPair):
             scanned[split].append(result)
         else:

@@ -1,4 +1,4 @@
-"""Which pictures are train, val and test when the disk does not say."""
+"""Which images are train, val and test when the disk does not say."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _place(pair: Pair) -> float:
 
 
 def split_by_name(pairs: list[Pair], train: float = 0.8, val: float = 0.1) -> dict[str, list[Pair]]:
-    """About 80 % train, 10 % val, 10 % test; of two or more pictures at least one each for train and val."""
+    """About 80 % train, 10 % val, 10 % test; of two or more images at least one each for train and val."""
     places = sorted((_place(pair), index) for index, pair in enumerate(pairs))
     chosen = {i: "train" if place < train else "val" if place < train + val else "test" for place, i in places}
     order = [index for _, index in places]
@@ -29,7 +29,7 @@ def split_by_name(pairs: list[Pair], train: float = 0.8, val: float = 0.1) -> di
         if "train" not in chosen.values():
             chosen[order[0]] = "train"
         if "val" not in chosen.values():
-            # The picture nearest to val's share, without emptying train.
+            # The image nearest to val's share, without emptying train.
             last = max(i for i, index in enumerate(order) if chosen[index] == "train")
             chosen[order[last if last else 1]] = "val"
     return {split: [p for i, p in enumerate(pairs) if chosen[i] == split] for split in ("train", "val", "test")}
@@ -38,7 +38,7 @@ def split_by_name(pairs: list[Pair], train: float = 0.8, val: float = 0.1) -> di
 def set_aside(items: list[Item], share: float) -> tuple[list[Item], list[Item]]:
     """(kept, set aside): that share, rounded, by a fixed permutation; both in their old order, kept never empty.
 
-    The experiment's seed has no part in it: runs of several seeds must be scored on the same pictures.
+    The experiment's seed has no part in it: runs of several seeds must be scored on the same images.
     """
     count = min(round(share * len(items)), len(items) - 1)
     random = np.random.Generator(np.random.Philox(key=_PERMUTATION))

@@ -1,6 +1,6 @@
-"""Pictures of one side of one split, decoded once and kept as uint8.
+"""Images of one side of one split, decoded once and kept as uint8.
 
-A picture is kept as (H, W, C): a batch gathered from the store and turned to
+An image is kept as (H, W, C): a batch gathered from the store and turned to
 (B, C, H, W) by a permute is then channels_last without a copy.
 """
 
@@ -19,7 +19,7 @@ from torch import Tensor
 class Store:
     """Use a `Shelf` to make one.
 
-    `pixels` is one (N, H, W, C) tensor when all pictures have one size, else a
+    `pixels` is one (N, H, W, C) tensor when all images have one size, else a
     list of (H, W, C).
     """
 
@@ -30,7 +30,7 @@ class Store:
 
     @property
     def shape(self) -> tuple[int, int, int] | None:
-        """(C, H, W) of every picture, or None when sizes are mixed."""
+        """(C, H, W) of every image, or None when sizes are mixed."""
         if isinstance(self.pixels, list):
             return None
         _, height, width, channels = self.pixels.shape
@@ -45,29 +45,29 @@ class Store:
         return sum(part.numel() for part in self.pixels) if isinstance(self.pixels, list) else self.pixels.numel()
 
     def size(self, index: int) -> tuple[int, int]:
-        """Height and width of one picture."""
+        """Height and width of one image."""
         height, width = self.pixels[index].shape[:2]
         return height, width
 
-    def picture(self, index: int) -> Tensor:
-        """One picture as a uint8 (C, H, W) view."""
+    def image(self, index: int) -> Tensor:
+        """One image as a uint8 (C, H, W) view."""
         return self.pixels[index].permute(2, 0, 1)  # (H, W, C) -> (C, H, W)
 
     def gather(self, indices: list[int]) -> Tensor:
-        """Whole pictures of one size, uint8 (B, H, W, C)."""
+        """Whole images of one size, uint8 (B, H, W, C)."""
         if isinstance(self.pixels, list):
             return torch.stack([self.pixels[index] for index in indices])
         return self.pixels.index_select(0, torch.tensor(indices).to(self.device, non_blocking=True))
 
     def to(self, device: torch.device | str) -> Store:
         if isinstance(self.pixels, list):
-            return Store([picture.to(device) for picture in self.pixels])
+            return Store([image.to(device) for image in self.pixels])
         return Store(self.pixels.to(device))
 
 
 @dataclass(frozen=True)
 class Labels:
-    """The class of every picture, int64 (N,)."""
+    """The class of every image, int64 (N,)."""
 
     values: Tensor
 
@@ -84,17 +84,17 @@ class Labels:
 
 @dataclass(frozen=True)
 class Split:
-    """Input and target (high side, or class) of the train, val or test pictures, in one order."""
+    """Input and target (high side, or class) of the train, val or test images, in one order."""
 
     input: Store
     target: Store | Labels
     names: list[str]
     more_inputs: Sequence[Store] = ()
-    """Other low sides of the same pictures, in the same order: a training sample draws one of `inputs`."""
+    """Other low sides of the same images, in the same order: a training sample draws one of `inputs`."""
     drawn: list[int] | None = None
-    """Pictures of one epoch where that is not every picture once: some several times, some not at all."""
+    """Images of one epoch where that is not every image once: some several times, some not at all."""
     batches_go_to: torch.device | None = None
-    """Where that is not where the pictures are."""
+    """Where that is not where the images are."""
 
     def __len__(self) -> int:
         return len(self.names)
@@ -106,7 +106,7 @@ class Split:
 
     @property
     def epoch_length(self) -> int:
-        """Pictures of one epoch."""
+        """Images of one epoch."""
         return len(self.names if self.drawn is None else self.drawn)
 
     def to(self, device: torch.device | str) -> Split:
@@ -116,9 +116,9 @@ class Split:
 
 
 class Shelf:
-    """Takes decoded pictures in any order, from any thread, and becomes a store.
+    """Takes decoded images in any order, from any thread, and becomes a store.
 
-    Pictures of the first one's size go straight to their place in one block:
+    Images of the first one's size go straight to their place in one block:
     a list that is stacked at the end would hold everything twice.
     """
 
@@ -130,15 +130,15 @@ class Shelf:
 
     def put(self, index: int, pixels: np.ndarray) -> None:
         """uint8 (H, W, C)"""
-        picture = torch.from_numpy(np.require(pixels, requirements=("C", "W")))
+        image = torch.from_numpy(np.require(pixels, requirements=("C", "W")))
         with self._allocating:
             if self._block is None:
                 # Pages that are never written cost nothing.
-                self._block = torch.empty((self._count, *picture.shape), dtype=torch.uint8)
-        if picture.shape == self._block.shape[1:]:
-            self._block[index] = picture
+                self._block = torch.empty((self._count, *image.shape), dtype=torch.uint8)
+        if image.shape == self._block.shape[1:]:
+            self._block[index] = image
         else:
-            self._others[index] = picture
+            self._others[index] = image
 
     def pixels(self, index: int) -> np.ndarray:
         """What was put there, uint8 (H, W, C)."""

@@ -1,4 +1,4 @@
-"""Score a network on a split, picture by picture."""
+"""Score a network on a split, image by image."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from srae.device import autocast
 from srae.evaluation.metrics import CACHED_VALUES, Protocol
 from srae.evaluation.tasks import Task
 from srae.images.color import to_luma
-from srae.images.picture import Picture, to_float, write_picture
+from srae.images.image import TaggedImage, to_float, write_image
 from srae.models import Shape, build_model
 from srae.models.blocks import enlarge_bicubic
 from srae.upscaling.tiles import forward_any_size, turned_mean, upscale
 
-BATCH_PIXELS = 2**20  # of the larger side: 16 pictures of 256x256; more is no faster and takes gigabytes
+BATCH_PIXELS = 2**20  # of the larger side: 16 images of 256x256; more is no faster and takes gigabytes
 
 
 @torch.inference_mode()
@@ -58,7 +58,7 @@ def means(values: dict[str, list[float]]) -> dict[str, float]:
 
 
 class InColour(nn.Module):
-    """A network for grey as one for colour, (B, 3, h, w) -> (B, 3, H, W), as pictures are enlarged with it.
+    """A network for grey as one for colour, (B, 3, h, w) -> (B, 3, H, W), as images are enlarged with it.
 
     Luma goes through the network; colour differences, which have none, are enlarged bicubically.
     """
@@ -107,30 +107,30 @@ def baseline(data: Data, task: Task, protocol: Protocol) -> dict[str, float]:
 
 @torch.inference_mode()
 def save_samples(model: nn.Module, split: Split, folder: Path, *, dtype: torch.dtype, count: int = 4) -> None:
-    """`<name>_low.png`, `_output.png`, `_high.png` of the first pictures of a split."""
+    """`<name>_low.png`, `_output.png`, `_high.png` of the first images of a split."""
     model.eval()
     for batch in islice(eval_batches(split, 1), count):
         stem = Path(split.names[batch.indices[0]]).stem
         output = _forward(model, batch.input, dtype).float().clamp(0, 1)
         for side, image in (("low", batch.input), ("output", output), ("high", batch.target)):
-            write_picture(folder / f"{stem}_{side}.png", Picture.from_float(image[0, :3]), overwrite=True)
+            write_image(folder / f"{stem}_{side}.png", TaggedImage.from_float(image[0, :3]), overwrite=True)
 
 
-def save_pictures(split: Split, name: str, folder: Path, *, count: int = 8) -> None:
-    """`<name>_<i>.png` of pictures spread evenly over a labelled split; i is their place in it."""
+def save_images(split: Split, name: str, folder: Path, *, count: int = 8) -> None:
+    """`<name>_<i>.png` of images spread evenly over a labelled split; i is their place in it."""
     for place in sorted({k * len(split) // count for k in range(count)}):
-        write_picture(
-            folder / f"{name}_{place}.png", Picture.from_float(to_float(split.input.picture(place))), overwrite=True
+        write_image(
+            folder / f"{name}_{place}.png", TaggedImage.from_float(to_float(split.input.image(place))), overwrite=True
         )
 
 
 @torch.inference_mode()
 def describe_outputs(model: nn.Module, split: Split, *, dtype: torch.dtype, count: int = 16) -> dict[str, float]:
-    """Range of the colours in the outputs of the first pictures, and how much the outputs differ.
+    """Range of the colours in the outputs of the first images, and how much the outputs differ.
 
     Returns:
-        `min` and `max`, in [0, 1] of the pictures; `target_min`, `target_max`; `spread`, the largest
-        difference between two outputs at one place: 0 when the network gives one picture for every input.
+        `min` and `max`, in [0, 1] of the images; `target_min`, `target_max`; `spread`, the largest
+        difference between two outputs at one place: 0 when the network gives one image for every input.
     """
     model.eval()
     batches = list(islice(eval_batches(split, 1), count))
@@ -163,7 +163,7 @@ def score_split(
     *,
     dtype: torch.dtype = torch.float32,
 ) -> dict[str, list[Any]]:
-    """As `evaluate`; of labelled pictures also the true class (`label`) and the answer (`prediction`), by name."""
+    """As `evaluate`; of labelled images also the true class (`label`) and the answer (`prediction`), by name."""
     values: dict[str, list[Any]] = {**evaluate(model, split, task, protocol, dtype=dtype)}
     if isinstance(split.target, Labels):
         values["label"] = [classes[label] for label in split.target.values.tolist()]

@@ -24,7 +24,7 @@ SSIM_WINDOW, SSIM_SIGMA, SSIM_K1, SSIM_K2 = 11, 1.5, 0.01, 0.03
 
 @dataclass(frozen=True)
 class Protocol:
-    """How pictures are prepared for a metric.  Figures of two protocols are not comparable."""
+    """How images are prepared for a metric.  Figures of two protocols are not comparable."""
 
     channels: str = "RGB"
     """L, RGB, RGBA: all of them; Y: luma of ITU-R BT.601 in [16, 235] / 255."""
@@ -73,7 +73,7 @@ def ssim(output: Tensor, target: Tensor) -> Tensor:
     """
     if min(output.shape[2:]) < SSIM_WINDOW:
         return output.new_full((len(output),), float("nan"))
-    # A few pictures at a time, so that the many passes of the window stay in the cache.
+    # A few images at a time, so that the many passes of the window stay in the cache.
     count = max(1, CACHED_VALUES // output[0].numel())
     return torch.cat([_ssim(x, y) for x, y in zip(output.split(count), target.split(count), strict=True)])
 

@@ -122,14 +122,14 @@ def _pick_data(trained_on: DataConfig, folder: str | None, scale: int | None, ke
 def _pick_split(data: Data, name: str) -> Split:
     split: Split | None = getattr(data, name)
     if split is None:
-        raise ConfigError(f"{data.name} has no {name} pictures", None, "choose another --split")
+        raise ConfigError(f"{data.name} has no {name} images", None, "choose another --split")
     return split
 
 
 def _sample_shapes(split: Split) -> tuple[Shape, Shape]:
     """(C, h, w) of the first input and (C, H, W) of its target."""
     assert isinstance(split.target, Store)
-    return tuple(split.input.picture(0).shape), tuple(split.target.picture(0).shape)
+    return tuple(split.input.image(0).shape), tuple(split.target.image(0).shape)
 
 
 def _check_scale(trained: TrainedModel, in_shape: Shape, out_shape: Shape) -> int:
@@ -149,7 +149,7 @@ def _check_targets(trained: TrainedModel, data: Data, say: Callable[[str], None]
         if not known:
             say(f"{trained.path} does not name its classes: taken to be {_list_names(data.classes)}")
         elif known != data.classes:
-            there = f"these pictures are {_list_names(data.classes, known)}"
+            there = f"these images are {_list_names(data.classes, known)}"
             what = f"the model knows {_list_names(known, data.classes)}; {there}"
             raise ConfigError(what, str(trained.path), f"{remedy}, or give its classes these names, in this order")
     if tuple(data.out_shape) != tuple(trained.out_shape):

@@ -12,7 +12,7 @@ from torch import Tensor
 from srae.errors import DataError
 from srae.evaluation.metrics import psnr, ssim
 from srae.images.color import to_y
-from srae.images.picture import find_images, read_pixels, to_float, to_uint8
+from srae.images.image import find_images, read_pixels, to_float, to_uint8
 from srae.images.resample import enlarge, shrink
 
 SET5 = ("baby", "bird", "butterfly", "head", "woman")
@@ -35,7 +35,7 @@ class Check:
 
 
 def built_in_checks() -> list[Check]:
-    """Answers that follow from the definitions, and scikit-image's on pictures made here."""
+    """Answers that follow from the definitions, and scikit-image's on images made here."""
     from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
     random = np.random.default_rng(0)
@@ -64,15 +64,15 @@ def built_in_checks() -> list[Check]:
 def set5_checks(folder: Path) -> list[Check]:
     """Bicubic on Set5 x2 as the field's papers print it: 33.66 dB and 0.9299 on Y, 2 pixels cut.
 
-    As in their MATLAB code the picture becomes luma, rounded to 8 bits, *before* it is shrunk,
-    and the small picture is not rounded; through RGB files it is 33.68.
+    As in their MATLAB code the image becomes luma, rounded to 8 bits, *before* it is shrunk,
+    and the small image is not rounded; through RGB files it is 33.68.
 
     Raises:
-        DataError: the folder does not hold the five pictures.
+        DataError: the folder does not hold the five images.
     """
     files = [path for path in find_images(folder)[0] if path.stem.split("_")[0] in SET5]
     if len(files) != len(SET5):
-        raise DataError("these are not the five pictures of Set5", str(folder), f"they are called {', '.join(SET5)}")
+        raise DataError("these are not the five images of Set5", str(folder), f"they are called {', '.join(SET5)}")
     scores: list[tuple[float, float]] = []
     for path in files:
         high = to_float(torch.from_numpy(read_pixels(path, "RGB")).permute(2, 0, 1)[None])

@@ -1,4 +1,4 @@
-"""A large picture some rows at a time: worked on by a few threads, handed on in order."""
+"""A large image some rows at a time: worked on by a few threads, handed on in order."""
 
 from __future__ import annotations
 

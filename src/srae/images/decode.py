@@ -1,4 +1,4 @@
-"""Picture files -> pixels, every bit of them.
+"""Image files -> pixels, every bit of them.
 
 Everything that is read goes through one door: five formats, recognised by
 content; a pixel limit read from the header before anything is decoded; fully
@@ -53,14 +53,14 @@ def _pillow_quiet() -> Iterator[None]:
 
 
 def decode(data: bytes | Path, name: str, *, max_pixels: int = MAX_PIXELS, frame: int | None = None) -> DecodedImage:
-    """One picture from a file or its bytes.
+    """One image from a file or its bytes.
 
     Args:
         name: what messages call it.
         frame: of an animation or a TIFF of several pages, from 0.
 
     Raises:
-        DataError: missing, damaged, too large, animated without `frame`, or no picture.
+        DataError: missing, damaged, too large, animated without `frame`, or no image.
         ResourceError: not enough memory.
     """
     try:
@@ -69,7 +69,7 @@ def decode(data: bytes | Path, name: str, *, max_pixels: int = MAX_PIXELS, frame
     except DataError:
         raise
     except MemoryError:
-        raise ResourceError("not enough memory for this picture", name, "use a smaller picture") from None
+        raise ResourceError("not enough memory for this image", name, "use a smaller image") from None
     except Exception as error:
         # Pillow's decoders raise almost anything on damaged files (struct.error, KeyError, SyntaxError ...).
         raise _unreadable(error, name) from None
@@ -86,11 +86,11 @@ def read_size(path: Path) -> tuple[int, int]:
 
 def _unreadable(error: Exception, name: str) -> DataError:
     if isinstance(error, OSError) and error.errno:
-        return DataError(f"cannot read picture: {error.strerror}", name)
+        return DataError(f"cannot read image: {error.strerror}", name)
     if isinstance(error, UnidentifiedImageError):
-        return DataError("not a picture srae can read", name, "PNG, JPEG, WebP, BMP and TIFF are accepted")
+        return DataError("not an image srae can read", name, "PNG, JPEG, WebP, BMP and TIFF are accepted")
     reason = (str(error).splitlines() or [type(error).__name__])[0]
-    return DataError(f"damaged picture: {reason}", name, "replace or remove the file")
+    return DataError(f"damaged image: {reason}", name, "replace or remove the file")
 
 
 def _decode(file: IO[bytes], name: str, max_pixels: int, frame: int | None) -> DecodedImage:
@@ -123,7 +123,7 @@ def _open(file: IO[bytes], name: str, max_pixels: int, frame: int | None) -> Ima
     with _pillow_quiet():
         image: Image.Image = Image.open(file, formats=_FORMATS)
         _check_size(image, name, max_pixels)
-        # Phones write a JPEG with a second, hidden picture (depth, HDR); the first is the photograph.
+        # Phones write a JPEG with a second, hidden image (depth, HDR); the first is the photograph.
         frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
         if frames > 1 and frame is None:
             raise DataError(f"{frames} frames or pages in one file", name, "choose one with --frame, 0 is the first")
@@ -193,7 +193,7 @@ def _from_cmyk(image: Image.Image, icc: bytes | None) -> Image.Image:
 
 
 def to_pixels(image: Image.Image, name: str) -> np.ndarray:
-    """A loaded picture of any mode -> uint8 or uint16 (H, W, C).
+    """A loaded image of any mode -> uint8 or uint16 (H, W, C).
 
     Raises:
         DataError: the mode has no such pixels, or values beyond 16 bits.
@@ -274,7 +274,7 @@ class _DeepColor(NamedTuple):
 
     Pillow's unpackers for 16 bits take the more significant byte of each
     sample.  The same data unpacked as if its byte order were the other gives
-    the less significant one: decoded twice, by well-tried code, the picture is
+    the less significant one: decoded twice, by well-tried code, the image is
     complete.
 
     Attributes:
@@ -290,7 +290,7 @@ _OTHER = {"16B": "16L", "16L": "16B", "16N": "16B" if sys.byteorder == "little" 
 
 
 def _find_deep(image: Image.Image, name: str) -> _DeepColor | None:
-    """How to read an opened picture with 16-bit colour, now ready to be loaded; None for all others."""
+    """How to read an opened image with 16-bit colour, now ready to be loaded; None for all others."""
     if image.format not in ("PNG", "TIFF") or image.mode not in ("RGB", "RGBA") or not _tiles(image):
         return None
     if image.format == "TIFF":
@@ -335,7 +335,7 @@ def _check_signs(image: Image.Image, pixels: np.ndarray, name: str) -> None:
 
 
 def _add_low_bytes(pixels: np.ndarray, image: Image.Image, deep: _DeepColor) -> np.ndarray:
-    """uint16 (H, W, 3|4) with the high bytes, and the opened picture once more -> all bytes."""
+    """uint16 (H, W, 3|4) with the high bytes, and the opened image once more -> all bytes."""
     assert deep.low is not None
     key = image.info.get("transparency")
     _set_unpacker(image, deep.low)

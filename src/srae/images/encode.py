@@ -1,4 +1,4 @@
-"""Pixels -> picture files, in little more memory than the pixels take.
+"""Pixels -> image files, in little more memory than the pixels take.
 
 PNG (`png`) and TIFF are written by srae, row by row and with all 16 bits, which
 Pillow has for grey alone; JPEG by Pillow some rows at a time (`jpeg`); WebP and
@@ -67,7 +67,7 @@ def to_8_bits(pixels: np.ndarray) -> np.ndarray:
 
 
 def to_image(pixels: np.ndarray) -> Image.Image:
-    """A Pillow picture of uint8 (H, W, C), or of uint16 (H, W, 1); without a copy where the layout allows."""
+    """A Pillow image of uint8 (H, W, C), or of uint16 (H, W, 1); without a copy where the layout allows."""
     height, width, channels = pixels.shape
     if channels == 1:
         return Image.fromarray(np.ascontiguousarray(pixels[:, :, 0]))

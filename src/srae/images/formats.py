@@ -10,7 +10,7 @@ FORMATS = {".png": "PNG", ".webp": "WEBP", ".bmp": "BMP"}
 FORMATS |= dict.fromkeys((".jpg", ".jpeg"), "JPEG") | dict.fromkeys((".tif", ".tiff"), "TIFF")
 LOSSY = ("JPEG", "WEBP")
 _LONGEST_SIDE = {"JPEG": 65_535, "WEBP": 16_383}
-# A TIFF keeps its layout (strips, sizes, compression) among the tags that EXIF has; only these describe the picture:
+# A TIFF keeps its layout (strips, sizes, compression) among the tags that EXIF has; only these describe the image:
 # description, make, model, software, date, artist, copyright, EXIF and GPS folders.
 TIFF_TAGS_KEPT = frozenset((270, 271, 272, 305, 306, 315, 33432, 34665, 34853))
 _MOST_TIFF_BYTES = 2**32 - 2**24  # its offsets have 32 bits
@@ -28,7 +28,7 @@ def format_of(path: Path) -> str:
 
 
 def check_fit(path: Path, height: int, width: int, *, bytes_per_pixel: int, transparent: bool) -> None:
-    """Whether the format that the suffix names can hold such a picture.
+    """Whether the format that the suffix names can hold such an image.
 
     Raises:
         ConfigError: it is too large, or transparent and the format is not.

@@ -1,7 +1,7 @@
 """JPEG in bands: Pillow encodes some rows at a time, restart markers join them (ITU-T T.81, B.2.1).
 
-Pillow wants the whole picture, four bytes a pixel.  The encoder forgets all it
-knows at a restart marker, so bands that were encoded apart are the same picture.
+Pillow wants the whole image, four bytes a pixel.  The encoder forgets all it
+knows at a restart marker, so bands that were encoded apart are the same image.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""PNG, third edition (W3C 2025), 8 and 16 bits, with what belongs to the picture.
+"""PNG, third edition (W3C 2025), 8 and 16 bits, with what belongs to the image.
 
 A PNG is one stream of zlib, but nothing says that one search made all of it.
 Every band of rows is filtered and packed by itself, by several threads, and in

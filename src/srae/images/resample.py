@@ -1,11 +1,11 @@
-"""Shrinking and enlarging pictures by the field's conventions; pure.
+"""Shrinking and enlarging images by the field's conventions; pure.
 
 A separable resampler that agrees with MATLAB's `imresize`: pixel centres at
 half-integers, kernels widened by the factor when shrinking (antialiasing),
-weights normalised, pictures continued at the border by reflection.
+weights normalised, images continued at the border by reflection.
 
 Kernel "gaussian" with border "mirror" is how data set P (isr855) was made, as
-found by fitting its pictures: a Gaussian blur of standard deviation
+found by fitting its images: a Gaussian blur of standard deviation
 (factor - 1) / 2 pixels, then linear interpolation.
 """
 

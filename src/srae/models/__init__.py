@@ -2,12 +2,12 @@
 
 A network is a torch module with keyword-only arguments `in_shape`, `out_shape`
 and its own options; their annotations are the schema of its YAML section.  It
-maps (B, *in_shape) to (B, *out_shape).  One that puts out pictures states
+maps (B, *in_shape) to (B, *out_shape).  One that puts out images states
 
 - `scale`: output side / input side,
 - `multiple_of`: sides of its input must be multiples of this,
 - `receptive_radius`: input pixels around a pixel that can change its output;
-  None when the whole picture can: then there are no tiles,
+  None when the whole image can: then there are no tiles,
 
 and every one states `fixed_size`: (H, W) when it is bound to the size it was
 built for, else None.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from srae.models.blocks import check_multiple, enlarge_bicubic, picture_scale
+from srae.models.blocks import check_multiple, enlarge_bicubic, image_scale
 from srae.models.options import Side
 
 
@@ -39,7 +39,7 @@ class Bicubic(nn.Module):
 
     def __init__(self, *, in_shape: tuple[int, int, int], out_shape: tuple[int, int, int], shrink: Side = 1) -> None:
         super().__init__()
-        self.scale = picture_scale(in_shape, out_shape)
+        self.scale = image_scale(in_shape, out_shape)
         if self.scale == shrink == 1:
             raise ValueError("input and target have one size: bicubic needs `shrink`, or use the model identity")
         check_multiple(in_shape, shrink, "shrink")

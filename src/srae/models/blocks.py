@@ -1,7 +1,7 @@
 """Layers that several networks share, and the arithmetic of their sizes.
 
 Two of them matter for speed: a convolution whose kernel covers its whole input
-is a matrix product, and a 32x32 kernel on a larger picture is far cheaper as a
+is a matrix product, and a 32x32 kernel on a larger image is far cheaper as a
 product of Fourier transforms.  Both give the same function with the same
 parameters as torch's layer, to rounding.
 """
@@ -61,7 +61,7 @@ def per_layer(value: T | list[T], layers: int, option: str) -> list[T]:
     return value
 
 
-def picture_scale(in_shape: tuple[int, int, int], out_shape: tuple[int, int, int]) -> int:
+def image_scale(in_shape: tuple[int, int, int], out_shape: tuple[int, int, int]) -> int:
     """Output side / input side of a network that keeps the channels.
 
     Raises:
@@ -167,7 +167,7 @@ def enlarge_bicubic(input: Tensor, scale: int) -> Tensor:
     if scale == 1:
         return input
     # torch has a = -0.5 only with antialias=True, which changes nothing else when
-    # enlarging; it cuts the kernel at the border where imresize mirrors the picture.
+    # enlarging; it cuts the kernel at the border where imresize mirrors the image.
     border = 3
     padded = _mirror(_mirror(input, border, 2), border, 3)
     size = [padded.shape[2] * scale, padded.shape[3] * scale]
@@ -175,14 +175,14 @@ def enlarge_bicubic(input: Tensor, scale: int) -> Tensor:
     return F.interpolate(padded, size, mode="bicubic", antialias=True)[:, :, cut:-cut, cut:-cut]
 
 
-def to_range(pictures: Tensor, low: float, high: float) -> Tensor:
+def to_range(images: Tensor, low: float, high: float) -> Tensor:
     """From [0, 1] to [low, high]; [0, 1] costs nothing."""
-    return pictures if (low, high) == (0, 1) else (pictures * (high - low)).add_(low)
+    return images if (low, high) == (0, 1) else (images * (high - low)).add_(low)
 
 
-def from_range(pictures: Tensor, low: float, high: float) -> Tensor:
+def from_range(images: Tensor, low: float, high: float) -> Tensor:
     """From [low, high] to [0, 1]."""
-    return pictures if (low, high) == (0, 1) else (pictures - low).div_(high - low)
+    return images if (low, high) == (0, 1) else (images - low).div_(high - low)
 
 
 def _mirror(input: Tensor, border: int, dim: int) -> Tensor:

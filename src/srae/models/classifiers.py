@@ -140,5 +140,5 @@ class _Stage(nn.Module):
 
 def _class_count(out_shape: tuple[int, ...]) -> int:
     if len(out_shape) != 1:
-        raise ValueError(f"target {out_shape} is a picture; a classifier needs data with labels")
+        raise ValueError(f"target {out_shape} is an image; a classifier needs data with labels")
     return out_shape[0]

@@ -50,7 +50,7 @@ class ConvAutoencoder(nn.Module):
         batch_norm: batch normalisation after every convolution.
         dropout: dropout rate after every activation.
         plain_output: leave batch-norm, activation and dropout out of the last decoder layer.
-        value_range: range in which the network works; pictures are mapped to it and back.
+        value_range: range in which the network works; images are mapped to it and back.
     """
 
     scale = 1

@@ -1,4 +1,4 @@
-"""Report C's dense autoencoder: picture > n > picture."""
+"""Report C's dense autoencoder: image > n > image."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class DenseAutoencoder(nn.Module):
         output_activation: on the output.
         dropout: dropout rate of the code.
         init: weights as torch draws them, or as Keras does (Glorot uniform, zero bias).
-        value_range: range in which the network works; pictures are mapped to it and back.
+        value_range: range in which the network works; images are mapped to it and back.
     """
 
     scale = 1

@@ -1,17 +1,17 @@
-"""EDSR-baseline: residual blocks without batch-norm on the small picture, then sub-pixel steps.
+"""EDSR-baseline: residual blocks without batch-norm on the small image, then sub-pixel steps.
 
 Lim, Son, Kim, Nah & Lee, "Enhanced Deep Residual Networks for Single Image
 Super-Resolution" (CVPR workshops 2017): 16 blocks of 64 channels, 1.37 million
 parameters at x2.  The authors subtract the mean colour of their training
-pictures; here it is mid-grey, 0.5, for any data and number of channels (no
-batch-norm, so only the zeros around the picture know the difference).
+images; here it is mid-grey, 0.5, for any data and number of channels (no
+batch-norm, so only the zeros around the image know the difference).
 """
 
 from __future__ import annotations
 
 from torch import Tensor, nn
 
-from srae.models.blocks import picture_scale
+from srae.models.blocks import image_scale
 from srae.models.options import Blocks, Channels
 from srae.models.residual import ResidualBlock
 
@@ -38,7 +38,7 @@ class EDSR(nn.Module):
         width: Channels = 64,
     ) -> None:
         super().__init__()
-        self.scale = picture_scale(in_shape, out_shape)
+        self.scale = image_scale(in_shape, out_shape)
         steps = _steps(self.scale)
         # Head, two per block, the convolution that ends the body; on the enlarged grids at most one pixel each.
         self.receptive_radius = 1 + 2 * blocks + 1 + len(steps) + 1

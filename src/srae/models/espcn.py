@@ -1,4 +1,4 @@
-"""ESPCN: three convolutions on the small picture and the sub-pixel layer that it introduced.
+"""ESPCN: three convolutions on the small image and the sub-pixel layer that it introduced.
 
 Shi et al., "Real-Time Single Image and Video Super-Resolution Using an
 Efficient Sub-Pixel Convolutional Neural Network" (CVPR 2016): 5-3-3, 64 and 32
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from srae.models.blocks import initialise, picture_scale
+from srae.models.blocks import image_scale, initialise
 
 
 class ESPCN(nn.Module):
@@ -27,7 +27,7 @@ class ESPCN(nn.Module):
 
     def __init__(self, *, in_shape: tuple[int, int, int], out_shape: tuple[int, int, int]) -> None:
         super().__init__()
-        self.scale = picture_scale(in_shape, out_shape)
+        self.scale = image_scale(in_shape, out_shape)
         self.layers = nn.Sequential(
             nn.Conv2d(in_shape[0], 64, 5, padding=2),
             nn.Tanh(),

@@ -1,4 +1,4 @@
-"""FSRCNN: SRCNN on the small picture, in the shape of an hourglass, enlarged by a deconvolution at the end.
+"""FSRCNN: SRCNN on the small image, in the shape of an hourglass, enlarged by a deconvolution at the end.
 
 Dong, Loy & Tang, "Accelerating the Super-Resolution Convolutional Neural
 Network" (ECCV 2016): FSRCNN(d = 56, s = 12, m = 4) has 12,464 weights for one
@@ -11,7 +11,7 @@ import math
 
 from torch import Tensor, nn
 
-from srae.models.blocks import picture_scale
+from srae.models.blocks import image_scale
 from srae.models.options import Blocks, Channels
 
 
@@ -39,7 +39,7 @@ class FSRCNN(nn.Module):
         mappings: Blocks = 4,
     ) -> None:
         super().__init__()
-        self.scale = picture_scale(in_shape, out_shape)
+        self.scale = image_scale(in_shape, out_shape)
         self.receptive_radius = 2 + mappings + math.ceil(4 / self.scale)
         self.layers = nn.Sequential(
             *_conv(in_shape[0], features, 5),

@@ -3,10 +3,10 @@
 Hui, Gao, Yang & Wang, "Lightweight Image Super-Resolution with Information
 Multi-distillation Network" (ACM Multimedia 2019): 6 blocks of 64 channels,
 694,404 parameters at x2.  Each block weighs its channels by their mean and
-standard deviation over the whole picture, so there are no tiles that equal the
-whole: `receptive_radius` is None and pictures go through in one piece.  (RFDN,
+standard deviation over the whole image, so there are no tiles that equal the
+whole: `receptive_radius` is None and images go through in one piece.  (RFDN,
 its light successor, pools locally, but on strides and through an interpolation
-that depend on the picture's size: it could not be tiled either.)
+that depend on the image's size: it could not be tiled either.)
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from srae.models.blocks import picture_scale
+from srae.models.blocks import image_scale
 from srae.models.options import Blocks, Channels
 
 _SLOPE = 0.05
@@ -47,7 +47,7 @@ class IMDN(nn.Module):
         width: Annotated[Channels, Field(multiple_of=4)] = 64,
     ) -> None:
         super().__init__()
-        self.scale = picture_scale(in_shape, out_shape)
+        self.scale = image_scale(in_shape, out_shape)
         self.head = nn.Conv2d(in_shape[0], width, 3, padding=1)
         self.blocks = nn.ModuleList(DistillationBlock(width) for _ in range(blocks))
         self.fuse = nn.Conv2d(blocks * width, width, 1)
@@ -96,7 +96,7 @@ class ContrastAttention(nn.Module):
         self.weigh = nn.Sequential(nn.Conv2d(width, narrow, 1), nn.ReLU(), nn.Conv2d(narrow, width, 1), nn.Sigmoid())
 
     def forward(self, x: Tensor) -> Tensor:
-        # In float32: sums over a picture are beyond bfloat16.  The root needs a slope where a channel is constant.
+        # In float32: sums over an image are beyond bfloat16.  The root needs a slope where a channel is constant.
         variance, mean = torch.var_mean(x.float(), dim=(2, 3), correction=0, keepdim=True)
         weights: Tensor = self.weigh((variance + 1e-8).sqrt() + mean)
         return x * weights

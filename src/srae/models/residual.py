@@ -1,6 +1,6 @@
 """A small residual network that starts as the identity (or as bicubic) and improves on it.
 
-The picture is folded to a coarser grid (pixel-unshuffle), goes through residual
+The image is folded to a coarser grid (pixel-unshuffle), goes through residual
 blocks and is unfolded again (sub-pixel convolution, Shi et al. 2016); the
 result is added to the input.  The last layer starts at zero, so training begins
 at the baseline that every autoencoder of the reports fails to reach.  Blocks
@@ -12,7 +12,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from srae.models.blocks import check_multiple, enlarge_bicubic, picture_scale
+from srae.models.blocks import check_multiple, enlarge_bicubic, image_scale
 from srae.models.options import Blocks, Channels, Side
 
 
@@ -39,7 +39,7 @@ class ResidualNetwork(nn.Module):
         shrink: Side = 2,
     ) -> None:
         super().__init__()
-        self.scale = picture_scale(in_shape, out_shape)
+        self.scale = image_scale(in_shape, out_shape)
         self.shrink = self.multiple_of = shrink
         check_multiple(in_shape, shrink, "shrink")
         self.receptive_radius = shrink * (2 * blocks + 3)

@@ -1,8 +1,8 @@
-"""SRCNN: three convolutions on the bicubically enlarged picture.
+"""SRCNN: three convolutions on the bicubically enlarged image.
 
 Dong, Loy, He & Tang, "Image Super-Resolution Using Deep Convolutional Networks"
 (ECCV 2014; TPAMI 2016): patches to 64 features, a non-linear map to 32, and
-back to a picture.  9-5-5 is the network of the papers' tables (57,184 weights
+back to an image.  9-5-5 is the network of the papers' tables (57,184 weights
 for one channel), 9-1-5 that of 2014 (8,032); biases come on top.
 
 The papers draw the weights with a deviation of 0.001 and train for days; here
@@ -15,7 +15,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from srae.models.blocks import enlarge_bicubic, enlarged_radius, picture_scale
+from srae.models.blocks import enlarge_bicubic, enlarged_radius, image_scale
 from srae.models.options import Side
 
 
@@ -36,8 +36,8 @@ class SRCNN(nn.Module):
     ) -> None:
         super().__init__()
         if middle_kernel % 2 == 0:
-            raise ValueError(f"middle_kernel must be odd, not {middle_kernel}: an even one shifts the picture")
-        self.scale = picture_scale(in_shape, out_shape)
+            raise ValueError(f"middle_kernel must be odd, not {middle_kernel}: an even one shifts the image")
+        self.scale = image_scale(in_shape, out_shape)
         self.receptive_radius = enlarged_radius(4 + middle_kernel // 2 + 2, self.scale)
         self.layers = nn.Sequential(
             _conv(in_shape[0], 64, 9),

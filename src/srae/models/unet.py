@@ -27,7 +27,7 @@ class UNet(nn.Module):
         channels: output channels of each level, top to bottom.
         activation: after every convolution but the last.
         output_activation: on the output.
-        value_range: range in which the network works; pictures are mapped to it and back.
+        value_range: range in which the network works; images are mapped to it and back.
     """
 
     scale = 1

@@ -1,4 +1,4 @@
-"""VDSR: twenty 3x3 convolutions that learn what the bicubically enlarged picture lacks.
+"""VDSR: twenty 3x3 convolutions that learn what the bicubically enlarged image lacks.
 
 Kim, Lee & Lee, "Accurate Image Super-Resolution Using Very Deep Convolutional
 Networks" (CVPR 2016): 20 layers of 64 channels, zeros around, He's
@@ -13,7 +13,7 @@ from typing import Annotated
 from pydantic import Field
 from torch import Tensor, nn
 
-from srae.models.blocks import enlarge_bicubic, enlarged_radius, picture_scale
+from srae.models.blocks import enlarge_bicubic, enlarged_radius, image_scale
 from srae.models.options import Blocks, Channels
 
 
@@ -39,7 +39,7 @@ class VDSR(nn.Module):
         width: Channels = 64,
     ) -> None:
         super().__init__()
-        self.scale = picture_scale(in_shape, out_shape)
+        self.scale = image_scale(in_shape, out_shape)
         self.receptive_radius = enlarged_radius(layers, self.scale)
         sides = [in_shape[0], *[width] * (layers - 1), out_shape[0]]
         self.layers = nn.Sequential()

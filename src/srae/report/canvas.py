@@ -59,7 +59,7 @@ class Variant:
 
 
 def has_own_figures(run: Run) -> bool:
-    """Whether its figures are of the pictures in its `samples/`, and not of others that `srae eval` scored it on."""
+    """Whether its figures are of the images in its `samples/`, and not of others that `srae eval` scored it on."""
     return run.images == Run.images
 
 
@@ -108,7 +108,7 @@ def plain(text: str) -> str:
 
 
 def enlarge_pixels(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
-    """(h, w, C) -> (height, width, C): a smaller picture as large pixels."""
+    """(h, w, C) -> (height, width, C): a smaller image as large pixels."""
     if pixels.shape[:2] == (height, width):
         return pixels
     return np.kron(pixels, np.ones((height // pixels.shape[0], width // pixels.shape[1], 1)))
@@ -132,7 +132,7 @@ def read_png(path: Path) -> np.ndarray:
     """Float (H, W, 3) in [0, 1]; grey is repeated, alpha left out.
 
     Raises:
-        OSError, SyntaxError, ValueError: what Pillow says of broken pictures.
+        OSError, SyntaxError, ValueError: what Pillow says of broken images.
     """
     pixels = imread(path)  # (H, W[, C])
     return (np.repeat(pixels[..., None], 3, 2) if pixels.ndim == 2 else pixels[..., :3]).astype(np.float32)

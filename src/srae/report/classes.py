@@ -21,20 +21,20 @@ class Answers:
     split: str
     classes: list[str]
     counts: dict[str, np.ndarray]
-    """Variant -> pictures by (true class, answer), summed over its seeds."""
+    """Variant -> images by (true class, answer), summed over its seeds."""
 
     def accuracies(self, variant: str) -> np.ndarray:
-        """Share of right answers by class; NaN where the split has no picture of it."""
+        """Share of right answers by class; NaN where the split has no image of it."""
         counts = self.counts[variant]
         shown = counts.sum(1)
         return np.divide(counts.diagonal(), shown, out=np.full(len(shown), np.nan), where=shown > 0)
 
-    def pictures(self) -> np.ndarray:
-        """Pictures by class, of one run."""
+    def images(self) -> np.ndarray:
+        """Images by class, of one run."""
         return np.max([counts.sum(1) for counts in self.counts.values()], axis=0)
 
     def never_given(self, variant: str) -> list[str]:
-        """Classes that there are pictures of, and that a variant never answers."""
+        """Classes that there are images of, and that a variant never answers."""
         counts = self.counts[variant]
         silent = (counts.sum(0) == 0) & (counts.sum(1) > 0)
         return [name for name, is_silent in zip(self.classes, silent, strict=True) if is_silent]
@@ -72,7 +72,7 @@ def read_answers(variants: Sequence[Variant]) -> Answers | None:
 
 
 def _answers_of(run: Run) -> Iterable[tuple[str, str, str]]:
-    """(split, true class, answer) of every picture."""
+    """(split, true class, answer) of every image."""
     for row in read_images(run):
         if row.get("label") and row.get("prediction"):
             yield row["split"], row["label"], row["prediction"]

@@ -25,7 +25,7 @@ def is_large(answers: Answers) -> bool:
 
 
 def draw_confusion(answers: Answers, variant: str, stem: Path, words: Words) -> None:
-    """A row per true class, a column per answer; colour is the share of the row, numbers are pictures."""
+    """A row per true class, a column per answer; colour is the share of the row, numbers are images."""
     counts = answers.counts[variant]
     count, large = len(counts), is_large(answers)
     shown = counts.sum(1, keepdims=True)
@@ -59,8 +59,8 @@ def classes_table(section: ReportSection, answers: Answers, words: Words) -> Tab
     """Accuracy by class of all variants side by side; of many classes the hardest and the easiest."""
     names = list(answers.counts)
     accuracies = np.array([answers.accuracies(name) for name in names])
-    pictures = answers.pictures()
-    met = [i for i in range(len(answers.classes)) if pictures[i] > 0]
+    images = answers.images()
+    met = [i for i in range(len(answers.classes)) if images[i] > 0]
     caption = words["caption_classes"].format(split=words[answers.split])
     if is_large(answers) and len(met) > 2 * PAIRS:
         ordered = sorted(met, key=lambda i: float(np.mean(accuracies[:, i])))
@@ -69,7 +69,7 @@ def classes_table(section: ReportSection, answers: Answers, words: Words) -> Tab
     rows = [
         [
             Cell(answers.classes[i], answers.classes[i]),
-            Cell(str(pictures[i]), int(pictures[i])),
+            Cell(str(images[i]), int(images[i])),
             *(Cell(f"{value:.1%}", float(value)) for value in accuracies[:, i]),
         ]
         for i in met
@@ -79,7 +79,7 @@ def classes_table(section: ReportSection, answers: Answers, words: Words) -> Tab
         for name, counts in answers.counts.items()
         for i in range(len(answers.classes))
     ]  # of all classes, whatever a person is shown
-    heads = [words["class"], words["pictures_head"], *names]
+    heads = [words["class"], words["images_head"], *names]
     return labelled_table("classes", caption, section, heads, 1, rows, records, words)
 
 

@@ -17,7 +17,7 @@ CAPTIONS: dict[str, tuple[str, str]] = {
     ),
     "over_column": ("what the last column says", "lo que dice la última columna"),
     "bold_yes": (
-        "Bold: better than every other (paired permutation test on the same pictures, Holm, p < 0.05).",
+        "Bold: better than every other (paired permutation test on the same images, Holm, p < 0.05).",
         "En negrita: mejor que todos los demás (prueba de permutación pareada sobre las mismas imágenes, Holm, "
         "p < 0.05).",
     ),
@@ -26,18 +26,18 @@ CAPTIONS: dict[str, tuple[str, str]] = {
         "Nada en negrita: ninguna ejecución supera a todas las demás más allá del ruido, o no pudo comprobarse.",
     ),
     "caption_cost": (
-        "Cost of training: wall seconds, training pictures per second, peak memory.",
+        "Cost of training: wall seconds, training images per second, peak memory.",
         "Coste del entrenamiento: segundos reales, imágenes de entrenamiento por segundo, máximo de memoria.",
     ),
     "multiply_adds_note": (
-        "Multiply-adds: of one training sample (picture or crop) through the network, a multiplication and its "
+        "Multiply-adds: of one training sample (image or crop) through the network, a multiplication and its "
         "addition counted as one, biases and activations not counted.",
         "Multiplicaciones y sumas: de una muestra (imagen o recorte) a través de la red, una multiplicación con su "
         "suma cuenta como una, sin sesgos ni activaciones.",
     ),
     "caption_tests": (
-        "Every run against {best}, picture by picture on the same {images} validation pictures: mean difference of "
-        "{score} in {unit} with its 95 % interval, sign-flip permutation p after Holm, share of pictures on which the "
+        "Every run against {best}, image by image on the same {images} validation images: mean difference of "
+        "{score} in {unit} with its 95 % interval, sign-flip permutation p after Holm, share of images on which the "
         "run is better (ties count half).",
         "Cada ejecución frente a {best}, imagen por imagen en las mismas {images} imágenes de validación: diferencia "
         "media de {score} en {unit} con su intervalo del 95 %, p de permutación de signos tras Holm, parte de las "
@@ -64,15 +64,15 @@ CAPTIONS: dict[str, tuple[str, str]] = {
         "en el archivo CSV.",
     ),
     "caption_pairs": (
-        "The {count} most frequent confusions on {split}: how many pictures of a class got which wrong answer.",
+        "The {count} most frequent confusions on {split}: how many images of a class got which wrong answer.",
         "Las {count} confusiones más frecuentes en {split}: cuántas imágenes de una clase recibieron qué respuesta "
         "errónea.",
     ),
     "caption_differences": ("Keys in which the configurations differ.", "Claves en que difieren las configuraciones."),
     # captions and words of figures
     "train": ("train", "entrenamiento"),
-    "val": ("the validation pictures", "las imágenes de validación"),
-    "test": ("the test pictures", "las imágenes de test"),
+    "val": ("the validation images", "las imágenes de validación"),
+    "test": ("the test images", "las imágenes de test"),
     "mse_axis": ("mean squared error, values in [0, 1]", "error cuadrático medio, valores en [0, 1]"),
     "cross_entropy_axis": ("cross-entropy (nats)", "entropía cruzada (nats)"),
     "accuracy_axis": ("accuracy", "exactitud"),
@@ -106,7 +106,7 @@ CAPTIONS: dict[str, tuple[str, str]] = {
         "; las líneas son medias sobre semillas, las bandas van de la menor a la mayor",
     ),
     "figure_bars": (
-        "Mean {score} on the validation pictures with 95 % intervals over {over}.",
+        "Mean {score} on the validation images with 95 % intervals over {over}.",
         "Media de {score} en las imágenes de validación con intervalos del 95 % sobre {over}.",
     ),
     "bars_gain": (
@@ -126,13 +126,13 @@ CAPTIONS: dict[str, tuple[str, str]] = {
     ),
     "figure_shares": ("What mattered, as bars.", "Qué influyó, en barras."),
     "figure_strip": (
-        "The {side} x {side} pixels of validation picture {sample} on which the models differ most (chosen by the "
+        "The {side} x {side} pixels of validation image {sample} on which the models differ most (chosen by the "
         "variance between their outputs); PSNR of the crop, RGB in 8 bits.{kept}",
         "Los {side} x {side} píxeles de la imagen de validación {sample} en que más difieren los modelos (elegidos por "
         "la varianza entre sus salidas); PSNR del recorte, RGB en 8 bits.{kept}",
     ),
     "figure_rows": (
-        "Validation pictures and what the models make of them, {side} x {side} pixels; PSNR, RGB in 8 bits.{kept}",
+        "Validation images and what the models make of them, {side} x {side} pixels; PSNR, RGB in 8 bits.{kept}",
         "Imágenes de validación y lo que hacen de ellas los modelos, {side} x {side} píxeles; PSNR, RGB en 8 bits."
         "{kept}",
     ),
@@ -141,7 +141,7 @@ CAPTIONS: dict[str, tuple[str, str]] = {
         "Lo que respondió {run} en {split}: una fila por clase verdadera, una columna por respuesta.",
     ),
     "confusion_numbers": (
-        "Numbers are pictures, colour is their share of the row.",
+        "Numbers are images, colour is their share of the row.",
         "Los números son imágenes, el color su parte de la fila.",
     ),
     "confusion_large": (
@@ -204,7 +204,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
     ),
     "overfits_score": (", accuracy {val} against {train}", ", exactitud {val} frente a {train}"),
     "dead": (
-        "Learned nothing, whatever the input the same picture comes out: {runs}.",
+        "Learned nothing, whatever the input the same image comes out: {runs}.",
         "No aprendió nada, sea cual sea la entrada sale la misma imagen: {runs}.",
     ),
     "dark": (
@@ -216,7 +216,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "No alcanza lo claro, de 0 (negro) a 1 (blanco) no sale nada por encima de: {runs}.",
     ),
     "one_answer": (
-        "Learned nothing, whatever the picture {run} answers {answer}.",
+        "Learned nothing, whatever the image {run} answers {answer}.",
         "No aprendió nada, sea cual sea la imagen {run} responde {answer}.",
     ),
     "guesses": (
@@ -228,19 +228,19 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "{run} nunca responde {count} de {all} clases: {names}.",
     ),
     "noise": (
-        "No difference beyond noise between {best} and {runs} (paired permutation test on {images} pictures, Holm, "
+        "No difference beyond noise between {best} and {runs} (paired permutation test on {images} images, Holm, "
         "p ≥ 0.05).",
         "Sin diferencia más allá del ruido entre {best} y {runs} (prueba de permutación pareada sobre {images} "
         "imágenes, Holm, p ≥ 0.05).",
     ),
     "too_few": (
-        "{images} pictures are too few to tell {runs} runs apart: no paired permutation test over them, Holm, can "
+        "{images} images are too few to tell {runs} runs apart: no paired permutation test over them, Holm, can "
         "reach p < 0.05.",
         "{images} imágenes son pocas para distinguir {runs} ejecuciones: ninguna prueba de permutación pareada sobre "
         "ellas, Holm, puede llegar a p < 0.05.",
     ),
     "beyond_noise": (
-        "The lead of {best} over every other run is beyond noise (paired permutation test on {images} pictures, Holm, "
+        "The lead of {best} over every other run is beyond noise (paired permutation test on {images} images, Holm, "
         "p {p}).",
         "La ventaja de {best} sobre todas las demás va más allá del ruido (prueba de permutación pareada sobre "
         "{images} imágenes, Holm, p {p}).",
@@ -269,30 +269,30 @@ PHRASES = {
     "mixed": "mixto",
     "data not recorded yet": "datos aún no registrados",
     "report A": "informe A",
-    "mean squared error of values in [-1, 1] (4 times the error in [0, 1]), RGBA, 685 train / 119 val pictures": (
+    "mean squared error of values in [-1, 1] (4 times the error in [0, 1]), RGBA, 685 train / 119 val images": (
         "error cuadrático medio de valores en [-1, 1] (4 veces el error en [0, 1]), RGBA, 685 train / 119 val imágenes"
     ),
     "report B": "informe B",
-    "mean squared error of values in [0, 1], RGB, 685 train / 170 val pictures": (
+    "mean squared error of values in [0, 1], RGB, 685 train / 170 val images": (
         "error cuadrático medio de valores en [0, 1], RGB, 685 train / 170 val imágenes"
     ),
     "report C": "informe C",
-    "mean squared error of values in [0, 1], grey, 50,000 train / 10,000 test pictures": (
+    "mean squared error of values in [0, 1], grey, 50,000 train / 10,000 test images": (
         "error cuadrático medio de valores en [0, 1], gris, 50 000 train / 10 000 test imágenes"
     ),
     "report D": "informe D",
-    "cross-entropy in nats, accuracy as a share, 54,000 train / 6,000 val / 10,000 test pictures": (
+    "cross-entropy in nats, accuracy as a share, 54,000 train / 6,000 val / 10,000 test images": (
         "entropía cruzada en nats, exactitud como parte, 54 000 train / 6000 val / 10 000 test imágenes"
     ),
-    "cross-entropy in nats, accuracy as a share, 40,000 train / 10,000 val / 10,000 test pictures": (
+    "cross-entropy in nats, accuracy as a share, 40,000 train / 10,000 val / 10,000 test images": (
         "entropía cruzada en nats, exactitud como parte, 40 000 train / 10 000 val / 10 000 test imágenes"
     ),
     "report E": "informe E",
-    "accuracy as a share, RGB 224x224, augmented to 150 pictures a class, split and epochs not stated": (
+    "accuracy as a share, RGB 224x224, augmented to 150 images a class, split and epochs not stated": (
         "exactitud como parte, RGB 224x224, aumentado a 150 imágenes por clase, partición y épocas no indicadas"
     ),
     "papers": "artículos",
-    "PSNR in dB and SSIM, Y, x2, 2 pixels cut; trained on other and more pictures": (
+    "PSNR in dB and SSIM, Y, x2, 2 pixels cut; trained on other and more images": (
         "PSNR en dB y SSIM, Y, x2, sin 2 píxeles de borde; entrenadas con otras y más imágenes"
     ),
 }

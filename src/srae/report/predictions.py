@@ -1,4 +1,4 @@
-"""Pictures with their true class and what each classifier took them for."""
+"""Images with their true class and what each classifier took them for."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from srae.report.words import Words
 from srae.runs.reader import read_images
 
 COLUMNS = 4
-SIDE, GAP, LINE = 1.7, 0.2, 0.19  # inches: a picture, between two, a line of text
+SIDE, GAP, LINE = 1.7, 0.2, 0.19  # inches: an image, between two, a line of text
 LETTERS = 26  # of a name, which gets smaller the longer it is
 RIGHT, WRONG = "#00694c", "#b33c00"
 # Drawn: the fonts of a reader may have no such letter.
@@ -27,7 +27,7 @@ CHECK = MarkerPath([(-1.0, 0.1), (-0.3, -0.7), (1.0, 0.9)], [MarkerPath.MOVETO, 
 
 @dataclass(frozen=True)
 class Prediction:
-    """A picture (H, W, 3) in [0, 1], its true class, and variant -> answer."""
+    """An image (H, W, 3) in [0, 1], its true class, and variant -> answer."""
 
     pixels: np.ndarray
     label: str
@@ -35,18 +35,18 @@ class Prediction:
 
 
 def read_predictions(variants: Sequence[Variant]) -> list[Prediction]:
-    """The sample pictures that every variant has answered; of several seeds the first run speaks for its variant."""
+    """The sample images that every variant has answered; of several seeds the first run speaks for its variant."""
     if not variants or not all(has_own_figures(v.runs[0]) for v in variants):
         return []
     tables = {v.name: _rows_by_split(v) for v in variants}
     for split in SPLITS:
         found = []
-        for place, file in _pictures(variants, split):
+        for place, file in _images(variants, split):
             rows = [(name, table[split][place]) for name, table in tables.items() if place < len(table[split])]
             if len(rows) == len(variants) and len({(row["name"], row["label"]) for _, row in rows}) == 1:
                 try:
                     pixels = read_png(file)
-                except (OSError, SyntaxError, ValueError):  # what Pillow says of broken pictures
+                except (OSError, SyntaxError, ValueError):  # what Pillow says of broken images
                     continue
                 found.append(Prediction(pixels, rows[0][1]["label"], {name: row["prediction"] for name, row in rows}))
         if found:
@@ -59,8 +59,8 @@ def _rows_by_split(variant: Variant) -> dict[str, list[dict[str, str]]]:
     return {split: [row for row in rows if row["split"] == split] for split in SPLITS}
 
 
-def _pictures(variants: Sequence[Variant], split: str) -> list[tuple[int, Path]]:
-    """(place in the split, file) from the first folder that has pictures of it."""
+def _images(variants: Sequence[Variant], split: str) -> list[tuple[int, Path]]:
+    """(place in the split, file) from the first folder that has images of it."""
     for variant in variants:
         files = (variant.runs[0].path / "samples").glob(f"{split}_*.png")
         named = [(match, file) for file in files if (match := re.fullmatch(rf"{split}_(\d+)\.png", file.name))]
@@ -76,7 +76,7 @@ def draw_predictions(
     words: Words,
     formats: Sequence[str] = FORMATS,
 ) -> None:
-    """Pictures in rows of four; under each its true class, and a line per variant: a check or a cross, the answer."""
+    """Images in rows of four; under each its true class, and a line per variant: a check or a cross, the answer."""
     columns = min(COLUMNS, len(predictions))
     rows = -(-len(predictions) // columns)
     foot = LINE * (1.9 + len(variants))
@@ -103,7 +103,7 @@ def draw_predictions(
 
 
 def _write_under(axes: Axes, prediction: Prediction, variants: Sequence[Variant], words: Words) -> None:
-    """Axes are in inches, downwards from the picture."""
+    """Axes are in inches, downwards from the image."""
     label = f"{words['true']}: {shorten(prediction.label, LETTERS)}"
     axes.text(0, -0.8 * LINE, plain(label), va="center", fontsize=_fitting(label, 22), fontweight="bold")
     for i, variant in enumerate(variants, 1):

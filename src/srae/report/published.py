@@ -116,7 +116,7 @@ def _ours(run: Run, column: str, epoch: float | None) -> tuple[float, float] | N
 
 
 def _is_same(report: dict[str, Any], section: ReportSection) -> bool | None:
-    """Whether our channels and counts of pictures are those published; None where those are not stated."""
+    """Whether our channels and counts of images are those published; None where those are not stated."""
     if not report["counts"]:
         return None
     counts = (section.summary.get("data") or {}).get("counts") or {}

@@ -1,4 +1,4 @@
-"""The sample pictures of runs, and the strip on the crop where their outputs differ most."""
+"""The sample images of runs, and the strip on the crop where their outputs differ most."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ BOX = "#ff2d95"  # a colour that photographs rarely have
 
 @dataclass(frozen=True)
 class Sample:
-    """One validation picture: its input, what each variant made of it, its target; all (H, W, 3) in [0, 1]."""
+    """One validation image: its input, what each variant made of it, its target; all (H, W, 3) in [0, 1]."""
 
     name: str
     low: np.ndarray
@@ -49,7 +49,7 @@ class Sample:
         return enlarge_pixels(self.low, *self.high.shape[:2])
 
     def surround(self, words: Words) -> tuple[list[tuple[str, np.ndarray]], list[tuple[str, np.ndarray]]]:
-        """What is shown before and after the outputs; of an autoencoder input and target are one picture."""
+        """What is shown before and after the outputs; of an autoencoder input and target are one image."""
         if np.array_equal(self.low, self.high):
             return [(words["original"], self.high)], []
         return [(words["input"], self.low)], [(words["target"], self.high)]
@@ -66,7 +66,7 @@ class Crop:
 
     @property
     def is_whole(self) -> bool:
-        """The picture is no larger than a crop."""
+        """The image is no larger than a crop."""
         return self.sample.high.shape[:2] == (self.side, self.side)
 
     def cut(self, pixels: np.ndarray) -> np.ndarray:
@@ -74,13 +74,13 @@ class Crop:
 
 
 def with_outputs(variants: Sequence[Variant]) -> list[Variant]:
-    """Those that left output pictures of what they were scored on."""
+    """Those that left output images of what they were scored on."""
     own = [v for v in variants if has_own_figures(v.runs[0])]
     return [v for v in own if list((v.runs[0].path / "samples").glob("*_output.png"))]
 
 
 def choose_variants(variants: Sequence[Variant], score: Score) -> tuple[list[Variant], int]:
-    """What a figure of pictures has room for: baselines, then the best models and the worst one.
+    """What a figure of images has room for: baselines, then the best models and the worst one.
 
     Returns:
         The variants, baselines first, models from best to worst; and how many models there were.
@@ -97,7 +97,7 @@ def choose_variants(variants: Sequence[Variant], score: Score) -> tuple[list[Var
 
 
 def read_samples(variants: Sequence[Variant]) -> list[Sample]:
-    """Pictures that all variants have, by name; broken or half-written ones are left out.
+    """Images that all variants have, by name; broken or half-written ones are left out.
 
     Of several seeds the first run speaks for its variant.
     """
@@ -111,7 +111,7 @@ def read_samples(variants: Sequence[Variant]) -> list[Sample]:
             first = next(iter(folders.values()))
             low, high = (read_png(first / f"{name}_{side}.png") for side in ("low", "high"))
             outputs = {variant: read_png(folder / f"{name}_output.png") for variant, folder in folders.items()}
-        except (OSError, SyntaxError, ValueError):  # what Pillow says of broken pictures
+        except (OSError, SyntaxError, ValueError):  # what Pillow says of broken images
             continue
         fits = all(h % s == 0 for h, s in zip(high.shape[:2], low.shape[:2], strict=True))
         if fits and all(output.shape == high.shape for output in outputs.values()):
@@ -126,13 +126,13 @@ def find_crop(samples: Sequence[Sample], models: Sequence[str], side: int = CROP
     """
     best: tuple[float, Crop] | None = None
     for sample in samples:
-        pictures = [sample.outputs[name] for name in models]
-        if len(pictures) < 2:
-            pictures.append(sample.enlarged)
+        images = [sample.outputs[name] for name in models]
+        if len(images) < 2:
+            images.append(sample.enlarged)
         height, width = sample.high.shape[:2]
         step = height // sample.low.shape[0]  # whole pixels of the input
         size = max(step, min(side, height, width) // step * step)
-        score = window_sums(np.var(np.stack(pictures), axis=0).mean(2), size, size)[::step, ::step]
+        score = window_sums(np.var(np.stack(images), axis=0).mean(2), size, size)[::step, ::step]
         top, left = np.unravel_index(int(np.argmax(score)), score.shape)
         value = float(score[top, left]) / size**2
         if best is None or value > best[0]:
@@ -141,9 +141,9 @@ def find_crop(samples: Sequence[Sample], models: Sequence[str], side: int = CROP
 
 
 def draw_crops(crop: Crop, samples: Sequence[Sample], variants: Sequence[Variant], stem: Path, words: Words) -> None:
-    """The full picture with the box on the left; input, outputs and target of the crop beside it.
+    """The full image with the box on the left; input, outputs and target of the crop beside it.
 
-    Where the crop is the whole picture, there is room for all samples instead, a row each.
+    Where the crop is the whole image, there is room for all samples instead, a row each.
     """
     crops = [Crop(sample, 0, 0, crop.side) for sample in samples[:MAX_ROWS]] if crop.is_whole else [crop]
     panels = [panel for each in crops for panel in _panels(each, variants, words)]

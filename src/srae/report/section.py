@@ -42,7 +42,7 @@ class ReportSection:
 
     @property
     def baseline(self) -> tuple[str, float] | None:
-        """Name and score; none where that is infinite, as of a set with a flat picture."""
+        """Name and score; none where that is infinite, as of a set with a flat image."""
         value = finite((self.group.baseline or {}).get(self.score.metric))
         run = next((run for run in self.group.runs if run.summary), None)
         return (baseline_of(run), value) if run and value is not None else None

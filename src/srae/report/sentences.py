@@ -110,7 +110,7 @@ def _about_outputs(section: ReportSection, words: Words) -> list[Sentence]:
 
 
 def _output_of(run: Run) -> dict[str, float] | None:
-    """A summary's `output`; of a run that did not record it, the same from its sample pictures."""
+    """A summary's `output`; of a run that did not record it, the same from its sample images."""
     if not has_own_figures(run):
         return None
     recorded = (run.summary or {}).get("output")

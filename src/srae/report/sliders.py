@@ -1,4 +1,4 @@
-"""Before and after: the layers of a picture that a reader slides over each other."""
+"""Before and after: the layers of an image that a reader slides over each other."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from srae.report.canvas import Variant
 from srae.report.samples import Sample
 from srae.report.words import Words
 
-MAX_SLIDER_SIDE = 512  # pixels: larger pictures would make the page too heavy to mail
+MAX_SLIDER_SIDE = 512  # pixels: larger images would make the page too heavy to mail
 MAX_SLIDERS = 4
 _NO_CLOCK: Any = {"Software": None}  # nor the version of what wrote it
 
 
 def make_slider(sample: Sample, variants: Sequence[Variant], words: Words) -> dict[str, Any]:
-    """Layers of one picture; the input on the left and the best output on the right to begin with."""
+    """Layers of one image; the input on the left and the best output on the right to begin with."""
     before, after = sample.surround(words)
     output = words["output" if after else "reconstruction"]
     names = {v.name: f"{output}: {v.name}" if len(variants) > 1 else output for v in variants}
-    pictures = [*before, *((names[v.name], sample.outputs[v.name]) for v in variants), *after]
-    layers = [{"name": name, "source": _png_uri(_middle(pixels, sample))} for name, pixels in pictures]
+    images = [*before, *((names[v.name], sample.outputs[v.name]) for v in variants), *after]
+    layers = [{"name": name, "source": _png_uri(_middle(pixels, sample))} for name, pixels in images]
     first_model = next((i for i, v in enumerate(variants) if v.row.get("parameters") != 0), 0)
     height, width = (min(side, MAX_SLIDER_SIDE) for side in sample.high.shape[:2])
     label = words["slider"].format(sample=sample.name)
@@ -33,7 +33,7 @@ def make_slider(sample: Sample, variants: Sequence[Variant], words: Words) -> di
 
 
 def _middle(pixels: np.ndarray, sample: Sample) -> np.ndarray:
-    """The middle of a large picture, in whole pixels of the input on every side alike."""
+    """The middle of a large image, in whole pixels of the input on every side alike."""
     low = sample.low.shape
     scale = pixels.shape[0] // low[0]
     side = MAX_SLIDER_SIDE // (sample.high.shape[0] // low[0])

@@ -21,7 +21,7 @@ for (const table of document.querySelectorAll("table")) {
   });
 }
 
-// Sliders: the range, the arrow keys, or a finger or mouse on the picture move the cut.
+// Sliders: the range, the arrow keys, or a finger or mouse on the image move the cut.
 for (const slider of document.querySelectorAll(".slider")) {
   const stage = slider.querySelector(".stage");
   const range = slider.querySelector("input");

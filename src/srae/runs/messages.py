@@ -28,12 +28,12 @@ def epoch_line(row: dict[str, Any], epochs: int, identity: dict[str, float]) -> 
 
 
 def describe_psnr(psnr: float | None) -> str:
-    """``28.65 dB``; the mean has no value where a picture came out without any error, as flat ones easily do."""
+    """``28.65 dB``; the mean has no value where an image came out without any error, as flat ones easily do."""
     return "no finite PSNR" if psnr is None or not math.isfinite(psnr) else f"{psnr:.2f} dB"
 
 
 OUTPUT_FAULTS = {
-    "dead": "learned nothing: whatever the input, the same picture comes out",
+    "dead": "learned nothing: whatever the input, the same image comes out",
     "dark": "nothing darker than {value:.2f} comes out (0 is black, 1 white)",
     "light": "nothing lighter than {value:.2f} comes out (0 is black, 1 white)",
 }
@@ -66,7 +66,7 @@ def output_sentences(output: Mapping[str, float] | None) -> list[str]:
 
 
 def val_sentence(summary: dict[str, Any]) -> str:
-    """What a run reached on val; of pictures also whether that was worth it."""
+    """What a run reached on val; of images also whether that was worth it."""
     val, identity = summary["val"], summary["identity"]
     if not identity:
         return "val " + ", ".join(f"{name.replace('_', '-')} {value:.5g}" for name, value in val.items())
@@ -105,6 +105,6 @@ def result_lines(summary: dict[str, Any], path: str) -> str:
     lines.append(f"look at   {path}/curves.png and {path}/samples/")
     if identity and summary["parameters"]:
         same_size = summary["protocol"]["baseline"] == "returning the input"
-        scale = "--scale 2 " if same_size else ""  # such a network needs its picture enlarged first
+        scale = "--scale 2 " if same_size else ""  # such a network needs its image enlarged first
         lines.append(f"next      srae-upscale img.png {scale}--model {path}")
     return "\n".join(lines)

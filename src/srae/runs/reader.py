@@ -29,7 +29,7 @@ class Run:
     status: str
     """done, stopped, diverged; running while a process holds its lock; killed otherwise."""
     images: str = "images.csv"
-    """File of the figures per picture."""
+    """File of the figures per image."""
 
     @property
     def name(self) -> str:
@@ -156,7 +156,7 @@ def all_scored_on(runs: Sequence[Run], label: str, say: Callable[[str], None]) -
 
 
 def read_images(run: Run) -> list[dict[str, str]]:
-    """Its figures per picture as text, or nothing."""
+    """Its figures per image as text, or nothing."""
     try:
         with open(run.path / run.images, newline="", encoding="utf-8") as file:
             return [row for row in csv.DictReader(file) if row.get("split") and row.get("name")]

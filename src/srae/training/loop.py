@@ -28,7 +28,7 @@ from srae.device import (
     seed_all,
 )
 from srae.errors import DivergedError, Interrupted, ResourceError
-from srae.evaluation.evaluate import describe_outputs, evaluate, means, save_pictures, save_samples, score_split
+from srae.evaluation.evaluate import describe_outputs, evaluate, means, save_images, save_samples, score_split
 from srae.files import copy_file
 from srae.runs.messages import epoch_line
 from srae.runs.reader import read_rows
@@ -245,7 +245,7 @@ def _interrupted(signal_number: int, progress: Progress, run: RunWriter) -> Inte
 
 
 def _finish(s: Session, progress: Progress, run: RunWriter, say: Say) -> dict[str, Any]:
-    """Score the best weights, picture by picture, and write what the run folder promises."""
+    """Score the best weights, image by image, and write what the run folder promises."""
     best = run.checkpoints / "best.safetensors"
     tensors, _ = read_checkpoint(best)
     load_weights(s.model, {name.removeprefix("model."): t for name, t in tensors.items()}, best)
@@ -258,16 +258,16 @@ def _finish(s: Session, progress: Progress, run: RunWriter, say: Say) -> dict[st
         if split is not None:
             values = score_split(s.model, split, s.data.classes, s.task, s.protocol, dtype=s.dtype)
             scored[name] = means({metric: values[metric] for metric in s.task.metrics})
-            for i, picture in enumerate(split.names):
-                rows.append({"split": name, "name": picture, **{metric: v[i] for metric, v in values.items()}})
+            for i, image in enumerate(split.names):
+                rows.append({"split": name, "name": image, **{metric: v[i] for metric, v in values.items()}})
     run.write_images(rows)
     try:
         if s.task.images:
             save_samples(s.model, s.data.val, run.samples, dtype=s.dtype)
         else:
-            save_pictures(s.data.test or s.data.val, "test" if s.data.test else "val", run.samples)
+            save_images(s.data.test or s.data.val, "test" if s.data.test else "val", run.samples)
     except ResourceError as error:
-        say(f"warning: no sample pictures: {error.what}, {error.where}")
+        say(f"warning: no sample images: {error.what}, {error.where}")
     summary = make_summary(s, progress, read_rows(run.path), scored, "done")
     if s.task.images:
         summary["output"] = describe_outputs(s.model, s.data.val, dtype=s.dtype)

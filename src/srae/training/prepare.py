@@ -34,7 +34,7 @@ def prepare(config: Config, device: torch.device, *, resume: bool = False) -> Se
         resume: the weights will come from the run itself, not from `train.start_from`.
 
     Raises:
-        ConfigError, DataError, CheckpointError: what is wrong with the options, shapes, pictures or weights.
+        ConfigError, DataError, CheckpointError: what is wrong with the options, shapes, images or weights.
     """
     data = open_data(config.data).to(device)
     trial = _build(config, data, device)  # thrown away: later weights and memory do not know of it
@@ -54,14 +54,14 @@ def prepare(config: Config, device: torch.device, *, resume: bool = False) -> Se
 
 def _build(config: Config, data: Data, device: torch.device) -> Session:
     if TASKS[config.task].images != (len(data.out_shape) == 3):
-        wanted = "pictures as target (data.target: input)" if TASKS[config.task].images else "labels as target"
+        wanted = "images as target (data.target: input)" if TASKS[config.task].images else "labels as target"
         raise ConfigError(f"task {config.task} needs {wanted}", "task", f"data {data.name} has {data.out_shape}")
     loss = build_loss(config.train, config.task)
     seed_all(config.seed)
     model = build_model(config.model.name, data.in_shape, data.out_shape, config.model.options).to(device)
     if model.fixed_size and data.val.input.shape != data.in_shape:
         raise ConfigError(
-            f"model {config.model.name} is bound to {data.in_shape[1:]} pictures, but val has others",
+            f"model {config.model.name} is bound to {data.in_shape[1:]} images, but val has others",
             "data.crop",
             "leave the crop out, or use a model without a latent layer",
         )

@@ -75,7 +75,7 @@ def start_lines(s: Session) -> list[str]:
     test = f" / {len(data.test)} test" if data.test else ""
     shapes = f"{'x'.join(map(str, data.in_shape))} -> {'x'.join(map(str, data.out_shape))}"
     whole = model.fixed_size or model.receptive_radius is None
-    radius = "whole picture" if whole else f"{model.receptive_radius} px"
+    radius = "whole image" if whole else f"{model.receptive_radius} px"
     lines = [
         f"data      {data.name}: {len(data.train)} train / {len(data.val)} val{test}, fingerprint {data.fingerprint}",
         f"model     {s.config.model.name}: {count_parameters(model):,} parameters, {shapes}, receptive radius {radius}",

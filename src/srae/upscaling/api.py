@@ -70,7 +70,7 @@ _keeping = Lock()
 
 
 def _keep_loaded(paths: list[Path]) -> Model:
-    """As `load_model`; networks that `upscale` is given by name are read once, not for every picture."""
+    """As `load_model`; networks that `upscale` is given by name are read once, not for every image."""
     device = pick_device("auto")
     return Model(tuple(_load_once(loading.find_weights(path), device) for path in paths), device)
 
@@ -100,7 +100,7 @@ def upscale(
     self_ensemble: bool = False,
     precision: str = "auto",
 ) -> Input:
-    """Enlarge or enhance a picture; what comes out is of the type that goes in, each side `scale` times as long.
+    """Enlarge or enhance an image; what comes out is of the type that goes in, each side `scale` times as long.
 
     Args:
         image: one of
@@ -114,13 +114,13 @@ def upscale(
         model: from `load_model`, or what `load_model` takes; None: the model that ships for this scale. The four
             that were used last stay in memory, as long as their files do not change.
         scale: None: the model's own. A model that keeps the size enlarges before it works.
-        tile: side of the pieces that a large picture is cut into, in pixels; None: chosen.
+        tile: side of the pieces that a large image is cut into, in pixels; None: chosen.
         self_ensemble: the mean over the eight turns and flips: a little better, eight times as slow.
         precision: "float32", "bfloat16", or "auto": bfloat16 where the hardware has it and it changes a
-            result by at most 0.01 dB (8 bits, networks that add to the enlarged picture).
+            result by at most 0.01 dB (8 bits, networks that add to the enlarged image).
 
     Raises:
-        TypeError, ValueError: the picture is of another type, shape or range; tile or scale is no positive number;
+        TypeError, ValueError: the image is of another type, shape or range; tile or scale is no positive number;
             no such precision.
         srae.errors.SraeError: no such model, it does not enlarge by `scale`, or too little memory.
     """

@@ -1,4 +1,4 @@
-"""One picture of before and after: the whole result, and the places where it differs most from bicubic."""
+"""One image of before and after: the whole result, and the places where it differs most from bicubic."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from srae.images.encode import to_8_bits
-from srae.images.picture import Picture, to_pixels
+from srae.images.image import TaggedImage, to_pixels
 from srae.images.windows import window_sums
 from srae.upscaling.regions import Planes, enlarged, filled, of_pixels, stacked
 
@@ -28,14 +28,14 @@ class Place:
     left: int
 
 
-def draw_comparison(before: Picture, after: Picture, scale: int, title: str, model: str) -> Picture:
+def draw_comparison(before: TaggedImage, after: TaggedImage, scale: int, title: str, model: str) -> TaggedImage:
     """RGB, 8 bits, 1008 pixels wide: the result with boxes, below it each box four times as large, left and right.
 
     Left is the input enlarged bicubically, or as it is where the scale is 1.
     Transparency is shown on white.
 
     Args:
-        title: what the picture is called.
+        title: what the image is called.
         model: what made the result.
     """
     left, right = _plain(before, scale), _whole(after)
@@ -63,11 +63,11 @@ def draw_comparison(before: Picture, after: Picture, scale: int, title: str, mod
             canvas.paste(_crop(planes, place, size), (x, top))
         _badge(draw, (columns[0], top), str(number))
         top += row
-    return Picture(np.asarray(canvas))
+    return TaggedImage(np.asarray(canvas))
 
 
 def find_places(before: Planes, after: Planes, size: tuple[int, int]) -> list[Place]:
-    """The crops of this size (height, width) in which two pictures of one size differ most, apart from each other."""
+    """The crops of this size (height, width) in which two images of one size differ most, apart from each other."""
     blocks = _differences(before, after)
     tall, wide = (max(1, side // _BLOCK) for side in size)
     tall, wide = min(tall, blocks.shape[0]), min(wide, blocks.shape[1])
@@ -99,21 +99,21 @@ def _differences(before: Planes, after: Planes) -> np.ndarray:
 # ---------------------------------------------------------------------- planes of both
 
 
-def _plain(picture: Picture, scale: int) -> Planes:
+def _plain(image: TaggedImage, scale: int) -> Planes:
     """Enlarged bicubically, on white."""
-    color, alpha = _split(picture)
+    color, alpha = _split(image)
     if alpha is None:
         return enlarged(color, scale, "bicubic")
     return _on_white(enlarged(stacked(filled(color, alpha), alpha), scale, "bicubic"))
 
 
-def _whole(picture: Picture) -> Planes:
-    color, alpha = _split(picture)
+def _whole(image: TaggedImage) -> Planes:
+    color, alpha = _split(image)
     return color if alpha is None else _on_white(stacked(color, alpha))
 
 
-def _split(picture: Picture) -> tuple[Planes, Planes | None]:
-    color, rest = of_pixels(picture.pixels[:, :, : picture.colors]), picture.pixels[:, :, picture.colors :]
+def _split(image: TaggedImage) -> tuple[Planes, Planes | None]:
+    color, rest = of_pixels(image.pixels[:, :, : image.colors]), image.pixels[:, :, image.colors :]
     return color, of_pixels(rest) if rest.shape[2] else None
 
 
@@ -137,7 +137,7 @@ def _crop(planes: Planes, place: Place, size: tuple[int, int]) -> Image.Image:
 
 
 def _shrink(pixels: np.ndarray, width: int, height: int) -> Image.Image:
-    """To fit into this, on white; a small picture as it is.  First by means of squares, which need no copy of all."""
+    """To fit into this, on white; a small image as it is.  First by means of squares, which need no copy of all."""
     factor = max(1, min(max(pixels.shape[1] // width, 1), max(pixels.shape[0] // height, 1)))
     rows, columns = pixels.shape[0] // factor, pixels.shape[1] // factor
     small = np.empty((rows, columns, pixels.shape[2]), np.float32)
@@ -145,7 +145,7 @@ def _shrink(pixels: np.ndarray, width: int, height: int) -> Image.Image:
         band = pixels[y * factor : (y + 1) * factor, : columns * factor]
         small[y] = band.reshape(factor, columns, factor, -1).mean((0, 2), dtype=np.float32)
     small = to_8_bits(small.round().astype(np.uint16)) if pixels.dtype == np.uint16 else small.round().astype(np.uint8)
-    planes = _whole(Picture(small))
+    planes = _whole(TaggedImage(small))
     color = planes.read(0, rows, 0, columns).expand(3, -1, -1)
     image = Image.fromarray(to_pixels(color, np.uint8))
     image.thumbnail((width, height), Image.Resampling.LANCZOS)

@@ -1,4 +1,4 @@
-"""Windows of one size over a picture that is larger: where they lie, and how their results fade into each other."""
+"""Windows of one size over an image that is larger: where they lie, and how their results fade into each other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pictures through networks: colour, transparency and depth are the picture's, whatever the network's channels are.
+"""Images through networks: colour, transparency and depth are the image's, whatever the network's channels are.
 
 Pixels stay as they are in the file, one or two bytes each; they become floats
 tile by tile on their way into the network, and bytes again on their way out.
@@ -22,17 +22,17 @@ from srae.device import autocast, check_memory, float32_kernels, pick_precision
 from srae.errors import CheckpointError, ConfigError, ResourceError
 from srae.images.color import to_luma
 from srae.images.encode import make_pixels
-from srae.images.picture import Picture, to_levels
+from srae.images.image import TaggedImage, to_levels
 from srae.upscaling.regions import Planes, changed, enlarged, filled, of_pixels, stacked
 from srae.upscaling.tiles import Box, ProgressCallback, is_memory_error, read_geometry, run_pieces, turned_mean
 
 PRECISIONS = ("auto", "float32", "bfloat16")
 _ADD_TO_BICUBIC = ("residual",)
-"""Networks that add a correction to the enlarged picture: bfloat16 rounds the correction only.
+"""Networks that add a correction to the enlarged image: bfloat16 rounds the correction only.
 
 Of every shipped one it changes the PSNR by at most 0.01 dB (docs/results/performance.md).
 """
-_SMALLER = "use a smaller --scale or picture"
+_SMALLER = "use a smaller --scale or image"
 _LEVELS = {"uint8": torch.uint8, "uint16": torch.int32}  # torch has few operations for uint16
 
 
@@ -67,14 +67,14 @@ _DEFAULTS = UpscaleOptions()
 
 
 def pick_scale(trained: TrainedModel, scale: int | None) -> int:
-    """The factor between input and output picture.
+    """The factor between input and output image.
 
     Raises:
-        ConfigError: the model cannot enlarge by `scale`, or is no model for pictures.
+        ConfigError: the model cannot enlarge by `scale`, or is no model for images.
     """
     where = str(trained.path)
     if trained.config.task == "classification":
-        raise ConfigError("this model names pictures, it does not enlarge them", where, "choose another with --model")
+        raise ConfigError("this model names images, it does not enlarge them", where, "choose another with --model")
     own = read_geometry(trained.model).scale
     if own > 1 and scale not in (None, own):
         raise ConfigError(f"this model enlarges by {own}, not by {scale}", where, f"use --scale {own}, or leave it out")
@@ -91,16 +91,16 @@ def chain_scale(chain: Sequence[TrainedModel], scale: int | None) -> int:
     return own
 
 
-def upscale_picture(
-    picture: Picture,
+def upscale_image(
+    image: TaggedImage,
     chain: Sequence[TrainedModel],
     options: UpscaleOptions = _DEFAULTS,
     *,
     device: torch.device | str = "cpu",
     kind: str = "PNG",
     progress: ProgressCallback | None = None,
-) -> tuple[Picture, list[str]]:
-    """Enlarge or enhance one picture; the result is exactly `chain_scale` times its size.
+) -> tuple[TaggedImage, list[str]]:
+    """Enlarge or enhance one image; the result is exactly `chain_scale` times its size.
 
     Grey stays grey and transparency stays, whatever channels the models have.
 
@@ -109,7 +109,7 @@ def upscale_picture(
         kind: format that the result will be written in; it decides how the pixels lie in memory.
 
     Returns:
-        The picture, and remarks for the user about how it was made.
+        The image, and remarks for the user about how it was made.
 
     Raises:
         ConfigError: see `pick_scale`.
@@ -118,11 +118,11 @@ def upscale_picture(
     """
     notes: list[str] = []
     for trained, factor in zip(chain, _factors(chain, options.scale), strict=True):
-        notes += _remarks(picture, trained, factor)
+        notes += _remarks(image, trained, factor)
     if options.self_ensemble:
         notes.append("self-ensemble: the mean over 8 turns and flips, 8 times the work")
-    pixels = upscale_pixels(picture.pixels, chain, options, device=device, kind=kind, progress=progress)
-    return replace(picture, pixels=pixels), notes
+    pixels = upscale_pixels(image.pixels, chain, options, device=device, kind=kind, progress=progress)
+    return replace(image, pixels=pixels), notes
 
 
 def upscale_pixels(
@@ -136,7 +136,7 @@ def upscale_pixels(
 ) -> np.ndarray:
     """uint8, uint16, or float32 in [0, 1], (H, W, 1..4) -> the same type and channels, larger.
 
-    See `upscale_picture` for the arguments and errors; two and four channels end in alpha.
+    See `upscale_image` for the arguments and errors; two and four channels end in alpha.
     """
     dtype, device = pixels.dtype, torch.device(device)
     for i, (trained, factor) in enumerate(zip(chain, _factors(chain, options.scale), strict=True)):
@@ -168,7 +168,7 @@ def _pick_dtype(precision: str, trained: TrainedModel, pixels: np.dtype, device:
     """What the network computes in: ``float32``, ``bfloat16``, or ``auto``.
 
     ``auto`` is bfloat16 where the hardware has it and nobody sees the difference: 8 bits, and a network that adds to
-    the enlarged picture.
+    the enlarged image.
     """
     if precision == "auto" and (pixels != np.uint8 or trained.config.model.name not in _ADD_TO_BICUBIC):
         return torch.float32
@@ -183,7 +183,7 @@ def _share_of(progress: ProgressCallback, number: int, count: int, share: float)
 def _allocate(shape: tuple[int, int, int], dtype: np.dtype, kind: str) -> np.ndarray:
     """Pixels (H, W, C) for a result that will be written as `kind`."""
     height, width, channels = shape
-    check_memory(math.prod(shape) * dtype.itemsize, f"a picture of {width}x{height}", _SMALLER)
+    check_memory(math.prod(shape) * dtype.itemsize, f"an image of {width}x{height}", _SMALLER)
     return make_pixels(height, width, channels, dtype, kind)
 
 
@@ -256,10 +256,10 @@ class _Output:
 
 
 class _Conversion(NamedTuple):
-    """A picture as a network of some channels takes it, and what its output will lack.
+    """An image as a network of some channels takes it, and what its output will lack.
 
     Attributes:
-        colors: of the picture, 1 or 3.
+        colors: of the image, 1 or 3.
         channels: of the network.
         chroma: the colours' differences from grey, in the size of the output, for networks that know grey only.
         alpha: in the size of the output.
@@ -272,7 +272,7 @@ class _Conversion(NamedTuple):
     alpha: Planes | None
 
     def finish(self, box: Box, piece: Tensor) -> Tensor:
-        """Output of the network (C, h, w) in this box -> planes of the picture (1..4, h, w)."""
+        """Output of the network (C, h, w) in this box -> planes of the image (1..4, h, w)."""
         own_alpha = piece[3:]
         if self.chroma is not None:
             # Y + (R-Y, G-Y, B-Y): the differences are linear in Cb and Cr, so enlarging them enlarges those.
@@ -309,19 +309,19 @@ def _clamp(planes: Tensor) -> Tensor:
     return planes.clamp(0, 1)
 
 
-def _remarks(picture: Picture, trained: TrainedModel, factor: int) -> list[str]:
+def _remarks(image: TaggedImage, trained: TrainedModel, factor: int) -> list[str]:
     geometry, data, notes = read_geometry(trained.model), trained.config.data, []
     if geometry.scale == 1 and factor == 1:
         notes.append("this model keeps the size; --scale 2 enlarges first")
     elif geometry.scale < factor:
-        notes.append(f"this model keeps the size: pictures are enlarged x{factor} ({data.enlarge_kernel}) before it")
+        notes.append(f"this model keeps the size: images are enlarged x{factor} ({data.enlarge_kernel}) before it")
         if data.degrade_scale not in (None, factor):
-            notes.append(f"it was trained on pictures enlarged x{data.degrade_scale}")
+            notes.append(f"it was trained on images enlarged x{data.degrade_scale}")
     if geometry.fixed_size:
         height, width = geometry.fixed_size
         notes.append(f"this model is bound to {width}x{height}: other sizes run in overlapping windows")
     elif geometry.sees_all:
-        notes.append("this model sees the whole picture at once: it runs in one piece, not in tiles")
-    if trained.in_shape[0] == 1 and picture.colors == 3:
+        notes.append("this model sees the whole image at once: it runs in one piece, not in tiles")
+    if trained.in_shape[0] == 1 and image.colors == 3:
         notes.append("this model knows grey only: the colours are enlarged bicubically")
     return notes

@@ -1,4 +1,4 @@
-"""Which pictures a command is about, and where its results go; nothing is opened here."""
+"""Which images a command is about, and where its results go; nothing is opened here."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 from srae.errors import ConfigError, DataError, SraeError
 from srae.files import natural_key, resource_error
 from srae.images.formats import FORMATS, format_of
-from srae.images.picture import find_images, is_picture
+from srae.images.image import find_images, is_image
 
 SUFFIXES = {"png": ".png", "jpg": ".jpg", "webp": ".webp", "tiff": ".tiff"}
 """What can be asked for by name, and the suffix that it gives."""
@@ -23,10 +23,10 @@ _ACCEPTED = "PNG, JPEG, WebP, BMP and TIFF are accepted"
 
 @dataclass(frozen=True)
 class Job:
-    """One picture to read and one to write.
+    """One image to read and one to write.
 
     Attributes:
-        comparison: where a picture of before and after goes, if one is wanted.
+        comparison: where an image of before and after goes, if one is wanted.
         refusal: why it cannot be done, known from the names alone.
     """
 
@@ -38,7 +38,7 @@ class Job:
 
 @dataclass
 class Sources:
-    """Pictures, in order, each once; whether more than one could have been meant; and what was passed over."""
+    """Images, in order, each once; whether more than one could have been meant; and what was passed over."""
 
     paths: list[Path]
     several: bool
@@ -46,10 +46,10 @@ class Sources:
 
 
 def list_sources(inputs: Iterable[str]) -> Sources:
-    """Files as named; folders and patterns by their pictures, without what this command made from others of them.
+    """Files as named; folders and patterns by their images, without what this command made from others of them.
 
     Raises:
-        DataError: a folder or pattern without pictures.
+        DataError: a folder or pattern without images.
     """
     inputs, passed = list(inputs), Counter[tuple[str, str]]()
     paths: list[Path] = []
@@ -61,11 +61,11 @@ def list_sources(inputs: Iterable[str]) -> Sources:
         stems = {(path.parent, path.stem) for path in found}
         made = {path for path in found if (path.parent, _made_from(path)) in stems}
         paths += [path for path in found if path not in made]
-        passed[name, "are no pictures"] += others
+        passed[name, "are no images"] += others
         passed[name, "are results of this command"] += len(made)
     notes = [f"{name}: {count} entries passed over, they {what}" for (name, what), count in passed.items() if count]
     if not paths:
-        raise DataError("no pictures", " ".join(inputs), _ACCEPTED)
+        raise DataError("no images", " ".join(inputs), _ACCEPTED)
     return Sources(list(dict.fromkeys(paths)), len(inputs) > 1 or any(map(_names_many, inputs)), notes)
 
 
@@ -74,16 +74,16 @@ def _names_many(name: str) -> bool:
 
 
 def _expand(name: str) -> tuple[list[Path], int]:
-    """A folder or a pattern -> its pictures in natural order, and how many other entries there are."""
+    """A folder or a pattern -> its images in natural order, and how many other entries there are."""
     if os.path.isdir(name):
         return find_images(name)
     entries = [Path(entry) for entry in glob.glob(name, recursive=True)]
-    found = sorted(filter(is_picture, entries), key=lambda path: natural_key(str(path)))
+    found = sorted(filter(is_image, entries), key=lambda path: natural_key(str(path)))
     return found, len(entries) - len(found)
 
 
 def _made_from(path: Path) -> str | None:
-    """The stem of the picture that this one was made from, if its name says so."""
+    """The stem of the image that this one was made from, if its name says so."""
     match = _RESULT.fullmatch(path.stem)
     return match[1] if match else None
 
@@ -94,11 +94,11 @@ def name_jobs(
     """One job per source; makes the output folder.
 
     Args:
-        output: file or folder; None: beside each picture.
+        output: file or folder; None: beside each image.
         wanted: one of `SUFFIXES`; None: the format of the source.
 
     Raises:
-        ConfigError: one file for several pictures, or of another format than `wanted`.
+        ConfigError: one file for several images, or of another format than `wanted`.
         ResourceError: the folder cannot be made.
     """
     names = [f"{path.stem}_x{scale}{_suffix(path, wanted)}" for path in sources.paths]
@@ -142,7 +142,7 @@ def _one_file(sources: Sources, output: str, wanted: str | None) -> Path | None:
             raise ConfigError(f"-o names another format than {wanted}", output, "leave one of them out")
         return path
     if path.suffix.lower() in FORMATS:
-        raise ConfigError("-o names one file for several pictures", output, "name a folder")
+        raise ConfigError("-o names one file for several images", output, "name a folder")
     return None
 
 

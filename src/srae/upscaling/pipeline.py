@@ -1,6 +1,6 @@
-"""Many pictures, one after the other: while one is computed, the next is read and the one before is written.
+"""Many images, one after the other: while one is computed, the next is read and the one before is written.
 
-Pictures so large that two of them fill the memory have it for themselves.
+Images so large that two of them fill the memory have it for themselves.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from srae.device import check_memory
 from srae.errors import PartialError, ResourceError, SraeError
 from srae.images.decode import MAX_PIXELS, read_size
 from srae.images.formats import LOSSY, check_fit, format_of, keeps_depth, memory_to_encode
-from srae.images.picture import Picture, check_output, read_picture, write_picture
+from srae.images.image import TaggedImage, check_output, read_image, write_image
 from srae.upscaling.before_after import draw_comparison
-from srae.upscaling.enlarge import UpscaleOptions, chain_scale, upscale_picture
+from srae.upscaling.enlarge import UpscaleOptions, chain_scale, upscale_image
 from srae.upscaling.jobs import Job
 from srae.upscaling.tiles import ProgressCallback, is_memory_error
 
@@ -74,10 +74,10 @@ def run_jobs(
     device: torch.device,
     progress: ProgressCallback = lambda _: None,
 ) -> Iterator[Outcome]:
-    """Every job's outcome, in their order; what goes wrong with one picture is told in its outcome.
+    """Every job's outcome, in their order; what goes wrong with one image is told in its outcome.
 
     Args:
-        progress: told how many pictures are computed, fractions included.
+        progress: told how many images are computed, fractions included.
     """
     factor = chain_scale(chain, options.scale)
     steps = _Steps(chain, device, options, files, factor, progress)
@@ -87,7 +87,7 @@ def run_jobs(
 
 
 def _run_apart(jobs: Iterator[tuple[int, Job]], steps: _Steps) -> Iterator[Outcome]:
-    """One picture in memory at a time."""
+    """One image in memory at a time."""
     for number, job in jobs:
         work = steps.read(job)
         steps.compute(work, number)
@@ -95,7 +95,7 @@ def _run_apart(jobs: Iterator[tuple[int, Job]], steps: _Steps) -> Iterator[Outco
 
 
 def _run_overlapping(jobs: Iterator[tuple[int, Job]], steps: _Steps) -> Iterator[Outcome]:
-    """While a picture is computed, the next is read and the one before is written."""
+    """While an image is computed, the next is read and the one before is written."""
     with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
         reading = ((number, reader.submit(steps.read, job)) for number, job in jobs)  # begins when it is asked for
         ahead, writing = next(reading, None), None
@@ -118,11 +118,11 @@ def _is_large(job: Job, factor: int) -> bool:
 
 @dataclass
 class _Work:
-    """A job under way; pictures are let go when they are not needed any more."""
+    """A job under way; images are let go when they are not needed any more."""
 
     outcome: Outcome
-    before: Picture | None = None
-    after: Picture | None = None
+    before: TaggedImage | None = None
+    after: TaggedImage | None = None
 
 
 @contextmanager
@@ -137,7 +137,7 @@ def _step(outcome: Outcome) -> Iterator[None]:
         if not is_memory_error(error):
             raise
         where = str(outcome.job.source)
-        outcome.error = ResourceError("not enough memory", where, "use a smaller picture or --scale")
+        outcome.error = ResourceError("not enough memory", where, "use a smaller image or --scale")
     finally:
         outcome.seconds += time.perf_counter() - start
 
@@ -170,7 +170,7 @@ class _Steps:
                     raise job.refusal
                 for path in filter(None, (job.target, job.comparison)):
                     check_output(path, overwrite=self.files.overwrite)
-            work.before = read_picture(job.source, max_pixels=self.files.max_pixels, frame=self.files.frame)
+            work.before = read_image(job.source, max_pixels=self.files.max_pixels, frame=self.files.frame)
         return work
 
     def compute(self, work: _Work, number: int) -> None:
@@ -179,7 +179,7 @@ class _Steps:
         if work.before is not None:
             with _step(outcome):
                 self._check_fit(outcome, work.before)
-                work.after, outcome.notes = upscale_picture(
+                work.after, outcome.notes = upscale_image(
                     work.before,
                     self.chain,
                     self.options,
@@ -197,13 +197,13 @@ class _Steps:
         if after is not None:
             overwrite, files = self.files.overwrite, self.files
             with _step(outcome), _output_errors():
-                write_picture(job.target, after, overwrite=overwrite, metadata=files.metadata, quality=files.quality)
+                write_image(job.target, after, overwrite=overwrite, metadata=files.metadata, quality=files.quality)
                 if job.comparison and before is not None:
                     drawn = draw_comparison(before, after, self.factor, job.source.name, describe_chain(self.chain))
-                    write_picture(job.comparison, drawn, overwrite=overwrite)
+                    write_image(job.comparison, drawn, overwrite=overwrite)
         return outcome
 
-    def _check_fit(self, outcome: Outcome, before: Picture) -> None:
+    def _check_fit(self, outcome: Outcome, before: TaggedImage) -> None:
         """Take down the sizes; raise a SraeError where format or memory cannot hold the result."""
         target, channels = outcome.job.target, before.pixels.shape[2]
         outcome.before = before.pixels.shape[0], before.pixels.shape[1]
@@ -212,9 +212,9 @@ class _Steps:
         with _output_errors():
             check_fit(target, height, width, bytes_per_pixel=per_pixel, transparent=before.is_transparent)
         need = height * width * per_pixel + memory_to_encode(kind, height * width, self.files.quality)
-        check_memory(need, f"{width}x{height} as {kind}", "use .png, a smaller --scale or a smaller picture")
+        check_memory(need, f"{width}x{height} as {kind}", "use .png, a smaller --scale or a smaller image")
 
-    def _remarks(self, job: Job, before: Picture) -> list[str]:
+    def _remarks(self, job: Job, before: TaggedImage) -> list[str]:
         """What the format of the result does to it, for the user."""
         kind, notes = format_of(job.target), []
         if before.bits == 16 and not keeps_depth(kind, before.pixels.shape[2]):

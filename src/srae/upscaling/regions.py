@@ -1,7 +1,7 @@
-"""Any rectangle of a picture, computed when it is asked for.
+"""Any rectangle of an image, computed when it is asked for.
 
 A hundred megapixels as floats are more memory than most machines have; a tile
-of them is not.  Everything that is done to a picture before a network sees it
+of them is not.  Everything that is done to an image before a network sees it
 is therefore a function from rectangle to floats, and these functions stack.
 """
 
@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from srae.images.picture import from_pixels
+from srae.images.image import from_pixels
 from srae.images.resample import Kernel, resize
 
 _LEVELS = 6
@@ -27,10 +27,10 @@ _REACH = 4  # pixels of the input that any kernel takes at most on each side whe
 
 @dataclass(frozen=True)
 class Planes:
-    """A picture of this size as floats.
+    """An image of this size as floats.
 
     Attributes:
-        read: (top, bottom, left, right) inside the picture -> (C, bottom - top, right - left).
+        read: (top, bottom, left, right) inside the image -> (C, bottom - top, right - left).
     """
 
     height: int
@@ -61,7 +61,7 @@ def stacked(first: Planes, second: Planes) -> Planes:
 
 
 def enlarged(planes: Planes, factor: int, kernel: Kernel) -> Planes:
-    """As `resample.resize` makes them of the whole picture."""
+    """As `resample.resize` makes them of the whole image."""
     if factor == 1:
         return planes
 
@@ -100,7 +100,7 @@ def _sources(size: int, new_size: int) -> Tensor:
 
 
 def filled(color: Planes, alpha: Planes) -> Planes:
-    """As `fill_hidden` makes them of the whole picture.
+    """As `fill_hidden` makes them of the whole image.
 
     Its averages are of aligned squares: those of 64 pixels and more are few and
     made once, smaller ones again for every rectangle.
@@ -124,7 +124,7 @@ def filled(color: Planes, alpha: Planes) -> Planes:
 def _fill_coarse(color: Planes, alpha: Planes) -> Tensor | None:
     """A colour for every square of 64 pixels, (3, rows, columns); None where nothing is to be filled, or from nothing.
 
-    Reads the picture once, a row of squares at a time.
+    Reads the image once, a row of squares at a time.
     """
     size, hidden = (-(-color.height // _BLOCK), -(-color.width // _BLOCK)), False
     coarse, coarse_seen = torch.zeros(3, *size), torch.zeros(1, *size)

@@ -1,8 +1,8 @@
-"""A network on a picture of any size: pad, tile, run, crop.
+"""A network on an image of any size: pad, tile, run, crop.
 
 Tiles start at multiples of the network's stride and overlap by its receptive
 radius, and of each tile only what lies that far from its artificial edges is
-kept: the result equals the whole picture's.  A network bound to one size can
+kept: the result equals the whole image's.  A network bound to one size can
 not do that; it runs in overlapping windows that fade into each other.
 """
 
@@ -44,12 +44,12 @@ class Geometry:
     scale: int
     multiple_of: int
     margin: int
-    """Receptive radius, rounded up to `multiple_of`; beyond any picture where the model sees the whole of it."""
+    """Receptive radius, rounded up to `multiple_of`; beyond any image where the model sees the whole of it."""
     fixed_size: tuple[int, int] | None
 
     @property
     def sees_all(self) -> bool:
-        """Whether every output pixel depends on the whole picture."""
+        """Whether every output pixel depends on the whole image."""
         return self.fixed_size is None and self.margin >= _ENDLESS
 
 
@@ -173,7 +173,7 @@ class _Exit:
 
 
 class _Pass(NamedTuple):
-    """One way through the whole picture."""
+    """One way through the whole image."""
 
     forward: Forward
     geometry: Geometry
@@ -239,7 +239,7 @@ def _spare_memory(run: Callable[[int], None], device: torch.device, size: int, f
         if size <= floor:
             free = free_memory(device)
             have = "" if free is None else f"; {free / 1e9:.1f} GB are free"
-            remedy = "close other programs, use --device cpu, or a smaller picture or model"
+            remedy = "close other programs, use --device cpu, or a smaller image or model"
             raise ResourceError(f"not enough memory, even in pieces of {size}", reason + have, remedy)
         size = max(floor, size // 2 // multiple * multiple)
 

@@ -1,4 +1,4 @@
-"""F15 to F22: whatever a picture file holds, it is read right or refused, and nothing crashes."""
+"""F15 to F22: whatever an image file holds, it is read right or refused, and nothing crashes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from srae.cli import main
 from srae.config.loading import parse_config
 from srae.errors import DataError
 from srae.images.decode import decode
-from srae.images.picture import Picture, read_picture, read_pixels, write_picture
+from srae.images.image import TaggedImage, read_image, read_pixels, write_image
 from srae.models import MODELS, build_model
 from srae.upscaling.enlarge import UpscaleOptions, upscale_pixels
 from toys import as_loaded
@@ -73,7 +73,7 @@ import numpy as np
 from PIL import Image
 from srae.images.encode import encode
 from srae.errors import DataError
-from srae.images.picture import read_pixels
+from srae.images.image import read_pixels
 
 truncations, flips, others = map(int, sys.argv[1:])
 noise = np.random.default_rng(1).integers(0, 256, (24, 24, 3), dtype=np.uint8)
@@ -118,7 +118,7 @@ for kind, options in KINDS.items():
     for i in range(truncations):
         try:
             half = read_pixels(whole[: i * len(whole) // truncations], "RGB")
-            assert np.array_equal(half, wanted), "half a picture"
+            assert np.array_equal(half, wanted), "half an image"
         except DataError:
             refused += 1
     print(refused, end=" ", flush=True)
@@ -165,10 +165,10 @@ def test_f15_a_tiff_that_never_ends(tmp_path: Path) -> None:
 
 GOOD = ("8.png", "9.png", "10.png", "11.png")
 BAD = {
-    "0.png": ("half of it is missing", "damaged picture"),
-    "1.png": ("one bit is flipped", "damaged picture"),
-    "2.png": ("zero bytes", "not a picture srae can read"),
-    "3.png": ("text", "not a picture srae can read"),
+    "0.png": ("half of it is missing", "damaged image"),
+    "1.png": ("one bit is flipped", "damaged image"),
+    "2.png": ("zero bytes", "not an image srae can read"),
+    "3.png": ("text", "not an image srae can read"),
     "4.png": ("broken link", "No such file"),
     "5.png": ("animation", "3 frames or pages in one file"),
     "6.png": ("bomb of 225 megapixels", "15000x15000 is more than 178000000 pixels"),
@@ -177,7 +177,7 @@ BAD = {
 
 
 def spoil(folder: Path) -> None:
-    """The first eight pictures of a folder become what `BAD` says; three entries are no pictures at all."""
+    """The first eight images of a folder become what `BAD` says; three entries are no images at all."""
     whole = (folder / "0.png").read_bytes()
     (folder / "0.png").write_bytes(whole[: len(whole) // 2])
     flipped = bytearray((folder / "1.png").read_bytes())
@@ -199,7 +199,7 @@ def spoil(folder: Path) -> None:
 
 @pytest.fixture(scope="module")
 def spoilt(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Done]]:
-    """What every command says about a folder in which the first eight of twelve pictures are spoilt."""
+    """What every command says about a folder in which the first eight of twelve images are spoilt."""
     folder = save_same(tmp_path_factory.mktemp("spoilt"))
     for split, count in (("train", 12), ("val", 2)):
         for side in ("low_res", "high_res"):
@@ -233,22 +233,22 @@ def test_f15_f16_training_refuses_to_start_and_lists_them_all(spoilt: tuple[Path
     assert os.listdir(folder / "runs") == ["same"], "no run was made"
 
 
-def test_f16_what_is_no_picture_is_passed_over_with_a_count(spoilt: tuple[Path, dict[str, Done]]) -> None:
+def test_f16_what_is_no_image_is_passed_over_with_a_count(spoilt: tuple[Path, dict[str, Done]]) -> None:
     _, told = spoilt
-    assert_told(told["check"], 3, "3 entries that are no pictures", "NOT usable: 8 problems", quiet=False)
-    assert_told(told["all"], 4, "3 entries passed over, they are no pictures", quiet=False)
+    assert_told(told["check"], 3, "3 entries that are no images", "NOT usable: 8 problems", quiet=False)
+    assert_told(told["all"], 4, "3 entries passed over, they are no images", quiet=False)
 
 
 def test_f15_f16_upscaling_goes_on_with_the_rest(spoilt: tuple[Path, dict[str, Done]]) -> None:
     folder, told = spoilt
-    assert_told(told["all"], 4, "8 of 12 pictures failed", quiet=False)
+    assert_told(told["all"], 4, "8 of 12 images failed", quiet=False)
     for name, (_, what) in BAD.items():
         assert f"low_res/{name}: " in told["all"].err and what in told["all"].err
         assert_told(told[f"alone {name}"], 3, what)
     assert sorted(os.listdir(folder / "out")) == sorted(name.replace(".png", "_x1.png") for name in GOOD)
     for name in GOOD:
-        wanted = read_picture(folder / "data" / "train" / "low_res" / name).pixels
-        assert np.array_equal(read_picture(folder / "out" / name.replace(".png", "_x1.png")).pixels, wanted)
+        wanted = read_image(folder / "data" / "train" / "low_res" / name).pixels
+        assert np.array_equal(read_image(folder / "out" / name.replace(".png", "_x1.png")).pixels, wanted)
     assert not (folder / "alone.png").exists()
 
 
@@ -256,7 +256,7 @@ def test_f18_an_animation_needs_its_frame_named(spoilt: tuple[Path, dict[str, Do
     folder, told = spoilt
     assert_told(told["alone 5.png"], 3, "--frame")
     assert told["frame"].code == 0, told["frame"].err
-    assert np.array_equal(read_picture(folder / "frame.png").pixels, noise(16, 16, seed=2))
+    assert np.array_equal(read_image(folder / "frame.png").pixels, noise(16, 16, seed=2))
 
 
 def test_f20_bombs_are_refused_from_the_header(spoilt: tuple[Path, dict[str, Done]]) -> None:
@@ -266,7 +266,7 @@ def test_f20_bombs_are_refused_from_the_header(spoilt: tuple[Path, dict[str, Don
         bomb = told[f"alone {name}"]
         assert_told(bomb, 3, f"--max-pixels {side**2}")
         assert bomb.cpu_seconds < 1
-        assert bomb.peak_mb - before < 50, "from one good picture to the last bomb, training and batch included"
+        assert bomb.peak_mb - before < 50, "from one good image to the last bomb, training and batch included"
     assert_told(told["limit"], 3, "16x16 is more than 255 pixels", "--max-pixels 256")
 
 
@@ -303,8 +303,8 @@ def test_f20_the_pixel_limit_is_ours_not_pillows(tmp_path: Path) -> None:
         assert read_pixels(tmp_path / "a.png", "L").shape == (9_500, 10_000, 1)
     (tmp_path / "b.png").write_bytes(big_png(10, 10))
     with pytest.raises(DataError, match="10x10 is more than 99 pixels"):
-        read_picture(tmp_path / "b.png", max_pixels=99)
-    assert read_picture(tmp_path / "b.png", max_pixels=100).color.shape == (1, 10, 10)
+        read_image(tmp_path / "b.png", max_pixels=99)
+    assert read_image(tmp_path / "b.png", max_pixels=100).color.shape == (1, 10, 10)
     assert limit == Image.MAX_IMAGE_PIXELS
 
 
@@ -322,11 +322,11 @@ def test_f16_no_format_but_the_five_is_opened(tmp_path: Path) -> None:
     ):
         (tmp_path / "a.png").write_bytes(content)
         with pytest.raises(DataError) as caught:
-            read_picture(tmp_path / "a.png")
+            read_image(tmp_path / "a.png")
         assert caught.value.where == str(tmp_path / "a.png")
         assert len(str(caught.value).splitlines()) == 3
     with pytest.raises(DataError, match="directory"):
-        read_picture(tmp_path)
+        read_image(tmp_path)
 
 
 # ---------------------------------------------------------------- F17: what a file may be
@@ -348,7 +348,7 @@ def same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]
 
 
 def _modes() -> dict[str, tuple[str, Image.Image, dict[str, Any], np.ndarray]]:
-    """Mode -> file, picture, options to save it, and the pixels that must come out (H, W, C)."""
+    """Mode -> file, image, options to save it, and the pixels that must come out (H, W, C)."""
     color, grey, clear = noise(7, 5), noise(7, 5, 1), noise(7, 5, 4)
     palette = Image.fromarray(color).quantize(8)
     bits = Image.fromarray(grey).convert("1", dither=Image.Dither.NONE)
@@ -376,7 +376,7 @@ def _modes() -> dict[str, tuple[str, Image.Image, dict[str, Any], np.ndarray]]:
 def test_f17_colours_come_out_as_they_went_in(mode: str, same: Callable[..., Path]) -> None:
     name, image, options, wanted = _modes()[mode]
     image.save(name, **options)
-    found = read_picture(same(name)).pixels
+    found = read_image(same(name)).pixels
     assert (found.shape, found.dtype) == (wanted.shape, wanted.dtype), "L stays L, 16 bits stay 16 bits"
     opaque = wanted[:, :, -1] > 0 if wanted.shape[2] in (2, 4) else np.ones(wanted.shape[:2], bool)
     assert np.array_equal(found[opaque], wanted[opaque])
@@ -389,8 +389,8 @@ def test_f17_16_bits_of_every_kind_come_out_whole(channels: int, suffix: str, sa
     deep = np.random.default_rng(2).integers(0, 65_536, (7, 5, channels), dtype=np.uint16)
     if channels in (2, 4):
         deep[:, :, -1] |= 1  # nothing is wholly hidden
-    write_picture(f"a{suffix}", Picture(deep))
-    found = read_picture(same(f"a{suffix}")).pixels
+    write_image(f"a{suffix}", TaggedImage(deep))
+    found = read_image(same(f"a{suffix}")).pixels
     if channels == 2 and suffix == ".tif":  # such a file holds 8 bits
         deep = ((deep.astype(np.uint32) + 128) // 257).astype(np.uint8)
     assert found.dtype == deep.dtype
@@ -412,7 +412,7 @@ _TURNS: dict[int, Callable[[np.ndarray], np.ndarray]] = {
 
 
 @pytest.mark.parametrize("suffix", [".png", ".tif", ".webp"])
-def test_f19_the_eight_orientations_are_one_picture(suffix: str, same: Callable[..., Path]) -> None:
+def test_f19_the_eight_orientations_are_one_image(suffix: str, same: Callable[..., Path]) -> None:
     upright, tensors = noise(5, 3), []
     for orientation, turn in _TURNS.items():
         exif = Image.Exif()
@@ -421,7 +421,7 @@ def test_f19_the_eight_orientations_are_one_picture(suffix: str, same: Callable[
         options = {"lossless": True} if suffix == ".webp" else {}
         name = f"{orientation}{suffix}"
         Image.fromarray(np.ascontiguousarray(turn(upright))).save(name, exif=exif, **options)
-        tensors.append(read_picture(name).color)
+        tensors.append(read_image(name).color)
         assert np.array_equal(read_pixels(Path(name), "RGB"), upright), "as training reads it"
         with Image.open(same(name, output=f"{orientation}-out.png")) as out:
             assert np.array_equal(np.asarray(out), upright)
@@ -432,7 +432,7 @@ def test_f19_the_eight_orientations_are_one_picture(suffix: str, same: Callable[
 
 # --------------------------------------------------------------------------- F21: sizes
 
-# Small ones of every network that puts out pictures: (size in, size out, options).
+# Small ones of every network that puts out images: (size in, size out, options).
 NETWORKS: dict[str, tuple[int, int, dict[str, Any]]] = {
     "identity": (16, 16, {}),
     "bicubic": (16, 48, {}),
@@ -460,7 +460,7 @@ def network(name: str) -> Any:
     return _BUILT[name]
 
 
-def test_f21_every_network_that_puts_out_pictures_is_tried() -> None:
+def test_f21_every_network_that_puts_out_images_is_tried() -> None:
     assert set(NETWORKS) == {name for name in MODELS if not name.endswith("classifier")}
 
 
@@ -518,7 +518,7 @@ def tagged(name: str) -> None:
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif", ".webp"])
 def test_f22_profile_gps_and_alpha_are_kept_or_stripped(suffix: str, same: Callable[..., Path]) -> None:
     tagged(f"a{suffix}")
-    before = read_picture(f"a{suffix}")
+    before = read_image(f"a{suffix}")
     assert before.icc
     for target in (".png", ".jpg", ".tif", ".webp"):
         if target == ".jpg" and before.alpha is not None:
@@ -547,11 +547,11 @@ def test_f22_a_damaged_profile_or_exif_is_no_obstacle(same: Callable[..., Path])
         assert out.size == (4, 6)
 
 
-def test_f15_the_command_itself_on_a_picture_of_half_its_bytes(srae: Run, tmp_path: Path) -> None:
+def test_f15_the_command_itself_on_a_image_of_half_its_bytes(srae: Run, tmp_path: Path) -> None:
     tagged(str(tmp_path / "a.png"))
     whole = (tmp_path / "a.png").read_bytes()
     (tmp_path / "half.png").write_bytes(whole[: len(whole) - 60])
     done = srae("upscale", "half.png", "a.png", "--device", "cpu", timeout=200)
     assert (done.returncode, done.stdout) == (4, "a_x2.png\n")
-    assert "failed half.png: damaged picture" in done.stderr
+    assert "failed half.png: damaged image" in done.stderr
     assert "Traceback" not in done.stderr

@@ -1,6 +1,6 @@
-"""Picture files: read, written, listed; bytes <-> numbers in [0, 1].
+"""Image files: read, written, listed; bytes <-> numbers in [0, 1].
 
-Every picture leaves through `write_picture`, which never leaves a part of a
+Every image leaves through `write_image`, which never leaves a part of a
 file and never overwrites unasked.
 """
 
@@ -28,8 +28,8 @@ EXTENSIONS = frozenset(FORMATS)
 
 
 @dataclass(frozen=True, eq=False)
-class Picture:
-    """A decoded picture, upright, as compact as in its file.
+class TaggedImage:
+    """A decoded image, upright, as compact as in its file.
 
     Attributes:
         pixels: uint8 or uint16 (H, W, C); C is 1 grey, 2 grey and alpha, 3 RGB, 4 RGB and alpha.
@@ -44,7 +44,7 @@ class Picture:
     dpi: tuple[float, float] | None = None
 
     @staticmethod
-    def from_float(color: Tensor, alpha: Tensor | None = None, *, bits: Literal[8, 16] = 8) -> Picture:
+    def from_float(color: Tensor, alpha: Tensor | None = None, *, bits: Literal[8, 16] = 8) -> TaggedImage:
         """Of numbers in [0, 1], clamped and rounded to nearest.
 
         Args:
@@ -52,7 +52,7 @@ class Picture:
             alpha: (1, H, W).
         """
         planes = color if alpha is None else torch.cat((color, alpha))
-        return Picture(to_pixels(planes.detach().cpu(), np.uint16 if bits == 16 else np.uint8))
+        return TaggedImage(to_pixels(planes.detach().cpu(), np.uint16 if bits == 16 else np.uint8))
 
     @property
     def bits(self) -> Literal[8, 16]:
@@ -65,7 +65,7 @@ class Picture:
 
     @property
     def alpha(self) -> Tensor | None:
-        """float32 (1, H, W) in [0, 1], or None when the picture has none."""
+        """float32 (1, H, W) in [0, 1], or None when the image has none."""
         return from_pixels(self.pixels[:, :, self.colors :]) if self.pixels.shape[2] in (2, 4) else None
 
     @property
@@ -84,9 +84,9 @@ def to_float(pixels: Tensor) -> Tensor:
     return pixels.to(torch.float32).div_(255)
 
 
-def to_uint8(picture: Tensor) -> Tensor:
+def to_uint8(image: Tensor) -> Tensor:
     """Float of any shape, clamped to [0, 1] -> uint8, rounded to nearest."""
-    return (picture.clamp(0, 1) * 255).round_().to(torch.uint8)
+    return (image.clamp(0, 1) * 255).round_().to(torch.uint8)
 
 
 def from_pixels(pixels: np.ndarray) -> Tensor:
@@ -109,10 +109,10 @@ def to_levels(planes: Tensor, dtype: np.dtype | type) -> Tensor:
 
 
 def find_images(folder: str | Path) -> tuple[list[Path], int]:
-    """Pictures directly inside a folder in natural order, and how many entries were passed over.
+    """Images directly inside a folder in natural order, and how many entries were passed over.
 
     Passed over are hidden files, folders, and files with other suffixes.  A
-    broken link with a picture's suffix is listed: reading it tells its name.
+    broken link with an image's suffix is listed: reading it tells its name.
 
     Raises:
         DataError: not a readable folder.
@@ -121,11 +121,11 @@ def find_images(folder: str | Path) -> tuple[list[Path], int]:
         entries = list(Path(folder).iterdir())
     except OSError as error:
         raise DataError(f"cannot list folder: {error.strerror}", str(folder)) from None
-    found = [path for path in entries if is_picture(path)]
+    found = [path for path in entries if is_image(path)]
     return sorted(found, key=lambda path: natural_key(path.name)), len(entries) - len(found)
 
 
-def is_picture(path: Path) -> bool:
+def is_image(path: Path) -> bool:
     """By its name; broken links count, hidden files and folders do not."""
     if path.suffix.lower() not in EXTENSIONS or path.name.startswith("."):
         return False
@@ -141,9 +141,9 @@ def read_pixels(
     dropped; 16 bits are scaled, not clipped.
 
     Raises:
-        DataError: missing, damaged, too large, animated, or no picture.
+        DataError: missing, damaged, too large, animated, or no image.
     """
-    pixels = decode(data, name or (str(data) if isinstance(data, Path) else "picture"), max_pixels=max_pixels).pixels
+    pixels = decode(data, name or (str(data) if isinstance(data, Path) else "image"), max_pixels=max_pixels).pixels
     if pixels.dtype == np.uint16:
         pixels = to_8_bits(pixels)
     if channels == "RGB" and pixels.shape[2] in (2, 4):
@@ -153,24 +153,24 @@ def read_pixels(
     return np.ascontiguousarray(pixels if pixels.ndim == 3 else pixels[:, :, None])
 
 
-def read_picture(path: str | Path, *, max_pixels: int = MAX_PIXELS, frame: int | None = None) -> Picture:
+def read_image(path: str | Path, *, max_pixels: int = MAX_PIXELS, frame: int | None = None) -> TaggedImage:
     """Decode a file, keeping what belongs to it: depth, alpha, profile, EXIF.
 
     Raises:
-        DataError: missing, damaged, too large, animated without `frame`, or no picture.
+        DataError: missing, damaged, too large, animated without `frame`, or no image.
     """
-    return Picture(*decode(Path(path), str(path), max_pixels=max_pixels, frame=frame))
+    return TaggedImage(*decode(Path(path), str(path), max_pixels=max_pixels, frame=frame))
 
 
-def write_picture(
+def write_image(
     path: str | Path,
-    picture: Picture,
+    image: TaggedImage,
     *,
     overwrite: bool = False,
     metadata: Literal["keep", "strip"] = "keep",
     quality: int | None = None,
 ) -> None:
-    """Write a picture; the suffix names the format.  The file appears whole or not at all.
+    """Write an image; the suffix names the format.  The file appears whole or not at all.
 
     16 bits stay 16 in PNG and TIFF (but for grey with alpha in TIFF) and become 8 elsewhere.
 
@@ -178,18 +178,18 @@ def write_picture(
         quality: 1 to 100, of JPEG (None: 95) and WebP (None: nothing is lost).
 
     Raises:
-        ConfigError: the file exists (without `overwrite`), unknown suffix, or a format that cannot hold this picture.
+        ConfigError: the file exists (without `overwrite`), unknown suffix, or a format that cannot hold this image.
         ResourceError: disk full, no permission, no such folder.
     """
-    path, pixels = Path(path), picture.pixels
+    path, pixels = Path(path), image.pixels
     check_output(path, overwrite=overwrite)
     per_pixel = pixels.shape[2] * pixels.dtype.itemsize
-    check_fit(path, *pixels.shape[:2], bytes_per_pixel=per_pixel, transparent=picture.is_transparent)
+    check_fit(path, *pixels.shape[:2], bytes_per_pixel=per_pixel, transparent=image.is_transparent)
     if metadata == "strip":
-        picture = Picture(pixels)
+        image = TaggedImage(pixels)
     try:
         with atomic_write(path, overwrite=overwrite) as file:
-            encode(file, format_of(path), pixels, icc=picture.icc, exif=picture.exif, dpi=picture.dpi, quality=quality)
+            encode(file, format_of(path), pixels, icc=image.icc, exif=image.exif, dpi=image.dpi, quality=quality)
     except FileExistsError:
         raise _exists(path) from None
 

@@ -1,4 +1,4 @@
-"""The picture door: what comes in is right, what goes out is whole or absent; damage is in faults/."""
+"""The image door: what comes in is right, what goes out is whole or absent; damage is in faults/."""
 
 import errno
 import io
@@ -14,7 +14,7 @@ import torch
 from PIL import Image, ImageCms
 
 from srae.errors import ConfigError, DataError, ResourceError
-from srae.images.picture import Picture, find_images, read_picture, read_pixels, to_float, to_uint8, write_picture
+from srae.images.image import TaggedImage, find_images, read_image, read_pixels, to_float, to_uint8, write_image
 
 
 def _noise(height: int, width: int, channels: int = 3, seed: int = 0) -> np.ndarray:
@@ -33,8 +33,8 @@ def _save(path: Path, image: Image.Image, **options: object) -> Path:
     return path
 
 
-def _as_uint8(picture: Picture) -> np.ndarray:
-    return to_uint8(picture.color).permute(1, 2, 0).numpy()
+def _as_uint8(image: TaggedImage) -> np.ndarray:
+    return to_uint8(image.color).permute(1, 2, 0).numpy()
 
 
 # ------------------------------------------------------------------------ numbers
@@ -64,7 +64,7 @@ def test_find_images_sorts_naturally_and_counts_the_rest(tmp_path: Path) -> None
     assert [path.name for path in found] == ["1.TIFF", "2.png", "10.png", "a2b9.jpg", "a2b10.JPG", "gone.png"]
     assert ignored == 4
     with pytest.raises(DataError) as caught:
-        read_picture(tmp_path / "gone.png")
+        read_image(tmp_path / "gone.png")
     assert "No such file" in caught.value.what
 
 
@@ -80,32 +80,32 @@ def test_find_images_of_a_missing_folder(tmp_path: Path) -> None:
 @pytest.mark.parametrize("suffix", [".png", ".bmp", ".tif", ".tiff", ".webp"])
 def test_lossless_formats_give_back_the_pixels(tmp_path: Path, suffix: str) -> None:
     pixels = _noise(7, 5)
-    write_picture(tmp_path / f"a{suffix}", Picture(pixels))
-    assert np.array_equal(_as_uint8(read_picture(tmp_path / f"a{suffix}")), pixels)
+    write_image(tmp_path / f"a{suffix}", TaggedImage(pixels))
+    assert np.array_equal(_as_uint8(read_image(tmp_path / f"a{suffix}")), pixels)
     assert np.array_equal(read_pixels(tmp_path / f"a{suffix}", "RGB"), pixels)
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".JPEG"])
 def test_jpeg_is_close(tmp_path: Path, suffix: str) -> None:
     smooth = torch.linspace(0, 1, 32).expand(3, 32, 32).contiguous()
-    write_picture(tmp_path / f"a{suffix}", Picture.from_float(smooth))
-    assert (read_picture(tmp_path / f"a{suffix}").color - smooth).abs().max() < 0.02
+    write_image(tmp_path / f"a{suffix}", TaggedImage.from_float(smooth))
+    assert (read_image(tmp_path / f"a{suffix}").color - smooth).abs().max() < 0.02
 
 
 def test_grey_stays_grey_in_every_way_a_file_can_say_it(tmp_path: Path) -> None:
     grey = _noise(6, 4, 1)
-    picture = read_picture(_save(tmp_path / "l.png", Image.fromarray(grey)))
-    assert picture.color.shape == (1, 6, 4)
-    assert np.array_equal(_as_uint8(picture)[:, :, 0], grey)
-    bits = read_picture(_save(tmp_path / "1.png", Image.fromarray(grey).convert("1", dither=Image.Dither.NONE)))
+    image = read_image(_save(tmp_path / "l.png", Image.fromarray(grey)))
+    assert image.color.shape == (1, 6, 4)
+    assert np.array_equal(_as_uint8(image)[:, :, 0], grey)
+    bits = read_image(_save(tmp_path / "1.png", Image.fromarray(grey).convert("1", dither=Image.Dither.NONE)))
     assert bits.color.unique().tolist() == [0.0, 1.0]
     assert bits.color.shape == (1, 6, 4)
     both = np.stack([grey, grey[::-1]], axis=2)
-    picture = read_picture(_save(tmp_path / "la.png", Image.fromarray(both)))
-    assert picture.color.shape == (1, 6, 4)
-    assert picture.alpha is not None
-    assert np.array_equal(to_uint8(picture.alpha)[0].numpy(), grey[::-1])
-    keyed = read_picture(_save(tmp_path / "t.png", Image.fromarray(grey), transparency=int(grey[0, 0])))
+    image = read_image(_save(tmp_path / "la.png", Image.fromarray(both)))
+    assert image.color.shape == (1, 6, 4)
+    assert image.alpha is not None
+    assert np.array_equal(to_uint8(image.alpha)[0].numpy(), grey[::-1])
+    keyed = read_image(_save(tmp_path / "t.png", Image.fromarray(grey), transparency=int(grey[0, 0])))
     assert keyed.color.shape[0] == 1
     assert keyed.alpha is not None
     assert np.array_equal(keyed.alpha[0].numpy() == 0, grey == grey[0, 0])
@@ -114,13 +114,13 @@ def test_grey_stays_grey_in_every_way_a_file_can_say_it(tmp_path: Path) -> None:
 def test_palettes(tmp_path: Path) -> None:
     image = Image.fromarray(_noise(6, 4)).quantize(8)
     wanted = np.asarray(image.convert("RGB"))
-    picture = read_picture(_save(tmp_path / "p.png", image))
-    assert np.array_equal(_as_uint8(picture), wanted)
-    assert picture.alpha is None
-    one = read_picture(_save(tmp_path / "p1.png", image, transparency=3))
+    plain = read_image(_save(tmp_path / "p.png", image))
+    assert np.array_equal(_as_uint8(plain), wanted)
+    assert plain.alpha is None
+    one = read_image(_save(tmp_path / "p1.png", image, transparency=3))
     assert one.alpha is not None
     assert np.array_equal(one.alpha[0].numpy() == 0, np.asarray(image) == 3)
-    each = read_picture(_save(tmp_path / "p2.png", image, transparency=bytes(range(0, 160, 20))))
+    each = read_image(_save(tmp_path / "p2.png", image, transparency=bytes(range(0, 160, 20))))
     assert each.alpha is not None
     assert np.array_equal(to_uint8(each.alpha)[0].numpy(), np.asarray(image) * 20)
     assert np.array_equal(_as_uint8(each), wanted)
@@ -128,12 +128,12 @@ def test_palettes(tmp_path: Path) -> None:
 
 def test_rgba_and_keyed_rgb(tmp_path: Path) -> None:
     pixels = _noise(5, 3, 4)
-    picture = read_picture(_save(tmp_path / "a.png", Image.fromarray(pixels)))
-    assert np.array_equal(_as_uint8(picture), pixels[:, :, :3])
-    assert picture.alpha is not None
-    assert np.array_equal(to_uint8(picture.alpha)[0].numpy(), pixels[:, :, 3])
+    image = read_image(_save(tmp_path / "a.png", Image.fromarray(pixels)))
+    assert np.array_equal(_as_uint8(image), pixels[:, :, :3])
+    assert image.alpha is not None
+    assert np.array_equal(to_uint8(image.alpha)[0].numpy(), pixels[:, :, 3])
     color = _noise(5, 3)
-    keyed = read_picture(_save(tmp_path / "b.png", Image.fromarray(color), transparency=tuple(map(int, color[2, 1]))))
+    keyed = read_image(_save(tmp_path / "b.png", Image.fromarray(color), transparency=tuple(map(int, color[2, 1]))))
     assert keyed.alpha is not None
     assert np.argwhere(keyed.alpha[0].numpy() == 0).tolist() == [[2, 1]]
 
@@ -141,25 +141,25 @@ def test_rgba_and_keyed_rgb(tmp_path: Path) -> None:
 def test_cmyk_becomes_rgb_and_loses_the_ink_profile(tmp_path: Path) -> None:
     image = Image.new("CMYK", (8, 8), (0, 255, 255, 0))
     for name in ("a.jpg", "a.tif"):
-        picture = read_picture(_save(tmp_path / name, image))
-        assert picture.color.shape == (3, 8, 8)
-        assert picture.color.mean((1, 2)) == pytest.approx([1.0, 0.0, 0.0], abs=0.02)
+        read = read_image(_save(tmp_path / name, image))
+        assert read.color.shape == (3, 8, 8)
+        assert read.color.mean((1, 2)) == pytest.approx([1.0, 0.0, 0.0], abs=0.02)
     fake = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    assert read_picture(_save(tmp_path / "b.tif", image, icc_profile=fake)).icc is None
+    assert read_image(_save(tmp_path / "b.tif", image, icc_profile=fake)).icc is None
 
 
 @pytest.mark.parametrize("suffix", [".png", ".tif"])
 def test_16_bit_grey_is_scaled_and_stays_16_bit(tmp_path: Path, suffix: str) -> None:
     deep = np.array([[0, 1, 300], [32_768, 65_534, 65_535]], dtype=np.uint16)
-    picture = read_picture(_save(tmp_path / f"a{suffix}", Image.fromarray(deep)))
-    assert picture.bits == 16
-    assert picture.color[0].numpy() == pytest.approx(deep / 65_535, abs=1e-7)
-    write_picture(tmp_path / f"b{suffix}", picture)
+    image = read_image(_save(tmp_path / f"a{suffix}", Image.fromarray(deep)))
+    assert image.bits == 16
+    assert image.color[0].numpy() == pytest.approx(deep / 65_535, abs=1e-7)
+    write_image(tmp_path / f"b{suffix}", image)
     with Image.open(tmp_path / f"b{suffix}") as again:
         assert np.array_equal(np.asarray(again), deep)
     assert read_pixels(tmp_path / f"a{suffix}", "L")[:, :, 0].tolist() == [[0, 0, 1], [128, 255, 255]]
-    write_picture(tmp_path / "c.webp", picture)
-    assert read_picture(tmp_path / "c.webp").bits == 8
+    write_image(tmp_path / "c.webp", image)
+    assert read_image(tmp_path / "c.webp").bits == 8
 
 
 def test_16_bit_rgb_png_is_scaled(tmp_path: Path) -> None:
@@ -172,14 +172,14 @@ def test_16_bit_rgb_png_is_scaled(tmp_path: Path) -> None:
     ):
         body += struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
     (tmp_path / "a.png").write_bytes(body)
-    picture = read_picture(tmp_path / "a.png")
-    assert _as_uint8(picture)[0].tolist() == [[0, 255, 128], [1, 2, 3]]
+    image = read_image(tmp_path / "a.png")
+    assert _as_uint8(image)[0].tolist() == [[0, 255, 128], [1, 2, 3]]
 
 
 def test_32_bit_grey_beyond_16_bits_is_refused(tmp_path: Path) -> None:
     _save(tmp_path / "a.tif", Image.fromarray(np.array([[70_000, 2]], dtype=np.int32)))
     with pytest.raises(DataError, match="beyond 16 bits"):
-        read_picture(tmp_path / "a.tif")
+        read_image(tmp_path / "a.tif")
 
 
 def test_read_pixels_gives_the_channels_asked_for() -> None:
@@ -207,10 +207,10 @@ def test_upright_16_bit_grey_and_exif_too_long_for_jpeg(tmp_path: Path) -> None:
     exif[0x0112] = 6
     exif[0x010E] = "x" * 70_000
     deep = np.arange(6, dtype=np.uint16).reshape(2, 3) * 10_000
-    picture = read_picture(_save(tmp_path / "a.png", Image.fromarray(deep), exif=exif.tobytes()))
-    assert np.array_equal((picture.color[0] * 65_535).round().numpy(), np.rot90(deep, -1))
+    image = read_image(_save(tmp_path / "a.png", Image.fromarray(deep), exif=exif.tobytes()))
+    assert np.array_equal((image.color[0] * 65_535).round().numpy(), np.rot90(deep, -1))
     for suffix in (".jpg", ".png"):
-        write_picture(tmp_path / f"b{suffix}", picture)
+        write_image(tmp_path / f"b{suffix}", image)
         with Image.open(tmp_path / f"b{suffix}") as out:
             assert (0x010E in out.getexif()) == (suffix == ".png")
 
@@ -223,34 +223,34 @@ def test_frames_must_be_chosen(tmp_path: Path) -> None:
     for name, options in (("a.tif", {}), ("a.png", {}), ("a.webp", {"lossless": True})):
         _save(tmp_path / name, pages[0], save_all=True, append_images=pages[1:], **options)
         with pytest.raises(DataError) as caught:
-            read_picture(tmp_path / name)
+            read_image(tmp_path / name)
         assert "3 frames" in caught.value.what
         assert "--frame" in (caught.value.remedy or "")
-        assert np.array_equal(_as_uint8(read_picture(tmp_path / name, frame=2)), np.asarray(pages[2]))
-        assert np.array_equal(_as_uint8(read_picture(tmp_path / name, frame=0)), np.asarray(pages[0]))
+        assert np.array_equal(_as_uint8(read_image(tmp_path / name, frame=2)), np.asarray(pages[2]))
+        assert np.array_equal(_as_uint8(read_image(tmp_path / name, frame=0)), np.asarray(pages[0]))
         for frame in (3, -1):
             with pytest.raises(DataError):
-                read_picture(tmp_path / name, frame=frame)
+                read_image(tmp_path / name, frame=frame)
 
 
 # ------------------------------------------------------------------------ writing
 
 
-def _picture(alpha: float | None = None) -> Picture:
+def _image(alpha: float | None = None) -> TaggedImage:
     color = torch.rand(3, 6, 4, generator=torch.Generator().manual_seed(3))
-    return Picture.from_float(color, None if alpha is None else torch.full((1, 6, 4), alpha))
+    return TaggedImage.from_float(color, None if alpha is None else torch.full((1, 6, 4), alpha))
 
 
 def test_formats_without_alpha_refuse_transparency_only(tmp_path: Path) -> None:
     for suffix in (".jpg", ".bmp"):
         with pytest.raises(ConfigError) as caught:
-            write_picture(tmp_path / f"a{suffix}", _picture(0.5))
+            write_image(tmp_path / f"a{suffix}", _image(0.5))
         assert caught.value.remedy == "use .png"
-        write_picture(tmp_path / f"a{suffix}", _picture(1.0))
+        write_image(tmp_path / f"a{suffix}", _image(1.0))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.bmp", "a.jpg"]
     for suffix in (".png", ".webp", ".tif"):
-        write_picture(tmp_path / f"a{suffix}", _picture(0.2))
-        alpha = read_picture(tmp_path / f"a{suffix}").alpha
+        write_image(tmp_path / f"a{suffix}", _image(0.2))
+        alpha = read_image(tmp_path / f"a{suffix}").alpha
         assert alpha is not None
         assert alpha.mean().item() == pytest.approx(0.2, abs=1e-6)
 
@@ -258,9 +258,9 @@ def test_formats_without_alpha_refuse_transparency_only(tmp_path: Path) -> None:
 def test_unknown_suffix_and_sizes_a_format_cannot_hold(tmp_path: Path) -> None:
     for name in ("a", "a.gif", "a.png.txt"):
         with pytest.raises(ConfigError):
-            write_picture(tmp_path / name, _picture())
+            write_image(tmp_path / name, _image())
     with pytest.raises(ConfigError, match="does not fit into WEBP"):
-        write_picture(tmp_path / "a.webp", Picture(np.zeros((1, 16_384, 1), np.uint8)))
+        write_image(tmp_path / "a.webp", TaggedImage(np.zeros((1, 16_384, 1), np.uint8)))
     assert not list(tmp_path.iterdir())
 
 
@@ -268,14 +268,14 @@ def test_an_existing_file_is_never_overwritten_unasked(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     path.write_bytes(b"precious")
     with pytest.raises(ConfigError) as caught:
-        write_picture(path, _picture())
+        write_image(path, _image())
     assert "--overwrite" in (caught.value.remedy or "")
     assert path.read_bytes() == b"precious"
-    write_picture(path, _picture(), overwrite=True)
-    assert read_picture(path).color.shape == (3, 6, 4)
+    write_image(path, _image(), overwrite=True)
+    assert read_image(path).color.shape == (3, 6, 4)
     (tmp_path / "b.png").symlink_to("nowhere")
     with pytest.raises(ConfigError):
-        write_picture(tmp_path / "b.png", _picture())
+        write_image(tmp_path / "b.png", _image())
     assert [p.name for p in sorted(tmp_path.iterdir())] == ["a.png", "b.png"]
 
 
@@ -283,7 +283,7 @@ def test_a_file_that_appears_meanwhile_is_kept(tmp_path: Path, monkeypatch: pyte
     path = tmp_path / "a.png"
     monkeypatch.setattr(os, "fsync", lambda _: path.write_bytes(b"other"))
     with pytest.raises(ConfigError, match="exists"):
-        write_picture(path, _picture())
+        write_image(path, _image())
     assert path.read_bytes() == b"other"
     assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
 
@@ -300,7 +300,7 @@ def test_failed_writes_leave_nothing(
         (tmp_path / "a.png").write_bytes(b"old")
     monkeypatch.setattr(os, "fsync", fail)
     with pytest.raises(ResourceError) as caught:
-        write_picture(tmp_path / "a.png", _picture(), overwrite=overwrite)
+        write_image(tmp_path / "a.png", _image(), overwrite=overwrite)
     assert ("disk is full" in caught.value.what) == (code in (errno.ENOSPC, errno.EDQUOT))
     assert [p.read_bytes() for p in tmp_path.iterdir()] == ([b"old"] if overwrite else [])
 
@@ -309,12 +309,12 @@ def test_a_folder_that_is_missing_or_a_file(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for folder in ("missing", "file"):
         with pytest.raises(ResourceError):
-            write_picture(tmp_path / folder / "a.png", _picture())
+            write_image(tmp_path / folder / "a.png", _image())
 
 
 def test_odd_names_and_odd_sizes(tmp_path: Path) -> None:
     draw = random.Random(0)
     for name in ("a b.png", "é'\".png", "-x.png", "🙂.png"):
         height, width = draw.choice([(1, 1), (1, 97), (300, 1)])
-        write_picture(tmp_path / name, Picture.from_float(torch.rand(3, height, width)))
-        assert read_picture(tmp_path / name).color.shape == (3, height, width)
+        write_image(tmp_path / name, TaggedImage.from_float(torch.rand(3, height, width)))
+        assert read_image(tmp_path / name).color.shape == (3, height, width)
