@@ -17,6 +17,7 @@ from srae.cli import run_verb
 from srae.config.loading import parse_config
 from srae.images.image import TaggedImage, read_image, write_image
 from srae.images.resample import resize
+from srae.images.tags import Tags
 from srae.models import build_model
 
 
@@ -161,11 +162,11 @@ def test_scale_and_remarks(folder: Path, capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_metadata_frame_and_tile(folder: Path) -> None:
-    write_image("d.png", TaggedImage(_pixels(90, 80, 3), dpi=(300.0, 300.0)))
+    write_image("d.png", TaggedImage(_pixels(90, 80, 3), Tags(dpi=(300.0, 300.0))))
     assert upscale("d.png", "--tile", "32") == 0
-    assert read_image("d_x2.png").dpi == pytest.approx((300, 300), abs=0.1)
+    assert read_image("d_x2.png").tags.dpi == pytest.approx((300, 300), abs=0.1)
     assert upscale("d.png", "--metadata", "strip", "-o", "e.png", "--frame", "0") == 0
-    assert read_image("e.png").dpi is None
+    assert read_image("e.png").tags.dpi is None
     assert (read_image("e.png").color - read_image("d_x2.png").color).abs().max() <= 1.01 / 255
 
 

@@ -15,6 +15,7 @@ from srae.images.decode import decode
 from srae.images.encode import encode, make_pixels, to_8_bits
 from srae.images.formats import check_fit
 from srae.images.image import TaggedImage, read_image, read_pixels, write_image
+from srae.images.tags import Tags
 
 
 def _deep(height: int, width: int, channels: int) -> np.ndarray:
@@ -136,7 +137,7 @@ def test_a_tiff_takes_no_tags_from_exif_that_say_how_pixels_lie(tmp_path: Path) 
     exif = Image.Exif()
     exif[0x010E], exif[338], exif[266], exif[339] = "words", 7, 2, 3  # extra samples, bits from the right, floats
     pixels = np.random.default_rng(0).integers(0, 256, (5, 4, 3), dtype=np.uint8)
-    write_image(tmp_path / "a.tif", TaggedImage(pixels, None, exif.tobytes(), None))
+    write_image(tmp_path / "a.tif", TaggedImage(pixels, Tags(exif=exif.tobytes())))
     assert np.array_equal(read_image(tmp_path / "a.tif").pixels, pixels)
     with Image.open(tmp_path / "a.tif") as image:
         assert image.getexif()[0x010E] == "words"
@@ -151,11 +152,11 @@ def test_16_bit_colour_keeps_profile_exif_and_dpi(tmp_path: Path, suffix: str, t
     exif.get_ifd(0x8769)[0x829A] = 0.25
     exif.get_ifd(0x8825)[1] = "N"
     pixels = _deep(6, 9, 3)
-    write_image(tmp_path / f"a{suffix}", TaggedImage(pixels, icc, exif.tobytes(), (300.0, 200.0)))
+    write_image(tmp_path / f"a{suffix}", TaggedImage(pixels, Tags(icc, exif.tobytes(), (300.0, 200.0))))
     image = read_image(tmp_path / f"a{suffix}")
     assert np.array_equal(image.pixels, pixels)
-    assert image.icc == icc
-    assert image.dpi == pytest.approx((300, 200), abs=0.1)
+    assert image.tags.icc == icc
+    assert image.tags.dpi == pytest.approx((300, 200), abs=0.1)
     with Image.open(tmp_path / f"a{suffix}") as opened:
         found = opened.getexif()
         assert found[0x010F] == "maker"
@@ -163,7 +164,7 @@ def test_16_bit_colour_keeps_profile_exif_and_dpi(tmp_path: Path, suffix: str, t
         assert found.get_ifd(0x8825)[1] == "N"
     write_image(tmp_path / f"b{suffix}", image, metadata="strip")
     bare = read_image(tmp_path / f"b{suffix}")
-    assert (bare.icc, bare.exif, bare.dpi) == (None, None, None)
+    assert bare.tags == Tags()
     for word in (b"maker", icc[:40]):
         assert word not in (tmp_path / f"b{suffix}").read_bytes()
 
@@ -227,11 +228,11 @@ def test_a_jpeg_of_many_bands_is_the_image_of_one(
     for count in (2**21, 1):
         monkeypatch.setattr("srae.images.jpeg.BYTES", count)
         files.append(io.BytesIO())
-        encode(files[-1], "JPEG", pixels, icc=icc, exif=exif.tobytes(), dpi=(300, 300), quality=90)
+        encode(files[-1], "JPEG", pixels, Tags(icc, exif.tobytes(), (300, 300)), quality=90)
     whole, banded = (decode(file.getvalue(), "a.jpg") for file in files)
     assert np.array_equal(whole.pixels, banded.pixels)
     assert whole.pixels.shape[:2] == size
-    assert (banded.icc, banded.exif, banded.dpi) == (whole.icc, whole.exif, whole.dpi)
+    assert banded.tags == whole.tags
     assert (b"\xff\xdd\x00\x04" in files[1].getvalue()) == (size[0] > 8)
 
 

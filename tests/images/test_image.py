@@ -145,7 +145,7 @@ def test_cmyk_becomes_rgb_and_loses_the_ink_profile(tmp_path: Path) -> None:
         assert read.color.shape == (3, 8, 8)
         assert read.color.mean((1, 2)) == pytest.approx([1.0, 0.0, 0.0], abs=0.02)
     fake = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    assert read_image(_save(tmp_path / "b.tif", image, icc_profile=fake)).icc is None
+    assert read_image(_save(tmp_path / "b.tif", image, icc_profile=fake)).tags.icc is None
 
 
 @pytest.mark.parametrize("suffix", [".png", ".tif"])

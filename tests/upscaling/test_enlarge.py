@@ -17,6 +17,7 @@ from srae.config.experiment import ModelConfig
 from srae.errors import CheckpointError, ConfigError, ResourceError
 from srae.images.image import TaggedImage
 from srae.images.resample import resize, shrink
+from srae.images.tags import Tags
 from srae.upscaling.enlarge import UpscaleOptions, chain_scale, pick_scale, upscale_image, upscale_pixels
 from srae.upscaling.tiles import read_geometry
 from toys import Same, Strided, as_loaded, random_planes, toy
@@ -34,13 +35,13 @@ def test_a_image_keeps_its_kind_through_any_model(channels: int, grey: bool, cle
     smooth = resize(random_planes(1 if grey else 3, 3, 4), (12, 16), "bilinear")
     alpha = resize(random_planes(1, 3, 4), (12, 16), "bilinear") if clear else None
     pixels = TaggedImage.from_float(smooth, alpha, bits=bits).pixels
-    image = TaggedImage(pixels, b"icc", b"exif", (72.0, 72.0))
+    image = TaggedImage(pixels, Tags(b"icc", b"exif", (72.0, 72.0)))
     output, _ = upscale_image(image, [as_loaded(Same(), channels)])
     assert (output.color - smooth).abs().max() <= 1.01 / (2**bits - 1)
     assert (output.alpha is None) == (not clear)
     if output.alpha is not None and image.alpha is not None:
         assert torch.equal(output.alpha, image.alpha)
-    assert (output.bits, output.icc, output.exif, output.dpi) == (bits, b"icc", b"exif", (72.0, 72.0))
+    assert (output.bits, output.tags) == (bits, image.tags)
     twice, _ = upscale_image(image, [as_loaded(Same(2), channels)])
     assert twice.color.shape == (len(smooth), 24, 32)
     assert twice.alpha is None or twice.alpha.shape == (1, 24, 32)

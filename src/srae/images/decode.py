@@ -22,6 +22,7 @@ from PIL import Image, ImageCms, ImageFile, UnidentifiedImageError
 
 from srae.errors import DataError, ResourceError
 from srae.images.formats import TIFF_TAGS_KEPT
+from srae.images.tags import Tags
 
 MAX_PIXELS = 178_000_000
 _FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
@@ -32,12 +33,11 @@ _pillow_globals = threading.Lock()
 
 
 class DecodedImage(NamedTuple):
-    """Pixels uint8 or uint16 (H, W, C), upright: C is 1 grey, 2 grey and alpha, 3 RGB, 4 RGB and alpha."""
+    """What a file holds, upright; see `srae.images.image.TaggedImage` for the fields."""
 
     pixels: np.ndarray
-    icc: bytes | None
-    exif: bytes | None
-    dpi: tuple[float, float] | None
+    tags: Tags
+    notes: tuple[str, ...] = ()
 
 
 @contextmanager
@@ -115,7 +115,7 @@ def _decode(file: IO[bytes], name: str, max_pixels: int, frame: int | None) -> D
         pixels = _add_low_bytes(pixels, _open(file, name, max_pixels, frame), deep)
     elif deep:
         pixels = pixels.view(">u2").astype(np.uint16)  # bytes of a pixel: high, low, high, low
-    return DecodedImage(_orient(pixels, method), icc or None, exif, dpi)
+    return DecodedImage(_orient(pixels, method), Tags(icc or None, exif, dpi))
 
 
 def _open(file: IO[bytes], name: str, max_pixels: int, frame: int | None) -> Image.Image:

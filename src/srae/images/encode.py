@@ -18,6 +18,7 @@ from srae.images.bands import bands
 from srae.images.formats import TIFF_TAGS_KEPT, keeps_depth
 from srae.images.jpeg import write_jpeg
 from srae.images.png import write_png
+from srae.images.tags import NO_TAGS, Tags
 
 _LONGEST_JPEG_EXIF = 65_533  # one segment
 _QUALITY = 95
@@ -37,10 +38,8 @@ def encode(
     file: BinaryIO,
     kind: str,
     pixels: np.ndarray,
+    tags: Tags = NO_TAGS,
     *,
-    icc: bytes | None = None,
-    exif: bytes | None = None,
-    dpi: tuple[float, float] | None = None,
     quality: int | None = None,
 ) -> None:
     """Write uint8 or uint16 pixels (H, W, C) that passed `check_fit`.
@@ -51,11 +50,11 @@ def encode(
     if pixels.dtype == np.uint16 and not keeps_depth(kind, pixels.shape[2]):
         pixels = to_8_bits(pixels)
     if kind == "PNG":
-        write_png(file, pixels, icc, exif, dpi)
+        write_png(file, pixels, tags)
     elif kind == "TIFF":
-        _write_tiff(file, pixels, icc, exif, dpi)
+        _write_tiff(file, pixels, tags)
     else:
-        _write_with_pillow(file, kind, pixels, {"icc_profile": icc, "exif": exif, "dpi": dpi}, quality)
+        _write_with_pillow(file, kind, pixels, tags, quality)
 
 
 def to_8_bits(pixels: np.ndarray) -> np.ndarray:
@@ -90,10 +89,11 @@ class _PlainFile(io.RawIOBase):
         return self._file.write(data)
 
 
-def _write_with_pillow(file: BinaryIO, kind: str, pixels: np.ndarray, extra: dict, quality: int | None) -> None:
+def _write_with_pillow(file: BinaryIO, kind: str, pixels: np.ndarray, tags: Tags, quality: int | None) -> None:
     if kind in ("JPEG", "BMP") and pixels.shape[2] in (2, 4):  # `check_fit` knows that nothing is transparent
         pixels = pixels[:, :, :-1]
-    options: dict[str, Any] = {key: value for key, value in extra.items() if value}
+    wanted: dict[str, Any] = {"icc_profile": tags.icc, "exif": tags.exif, "dpi": tags.dpi}
+    options = {key: value for key, value in wanted.items() if value}
     if kind == "JPEG":
         if len(options.get("exif", b"")) > _LONGEST_JPEG_EXIF:
             del options["exif"]
@@ -109,14 +109,12 @@ def _write_with_pillow(file: BinaryIO, kind: str, pixels: np.ndarray, extra: dic
 # --------------------------------------------------------------------------- TIFF
 
 
-def _write_tiff(
-    file: BinaryIO, pixels: np.ndarray, icc: bytes | None, exif: bytes | None, dpi: tuple[float, float] | None
-) -> None:
+def _write_tiff(file: BinaryIO, pixels: np.ndarray, extra: Tags) -> None:
     """TIFF 6.0, uncompressed, one strip; Pillow writes the directory."""
     height, width, channels = pixels.shape
     tags = TiffImagePlugin.ImageFileDirectory_v2()
     found = Image.Exif()
-    found.load(exif or b"")
+    found.load(extra.exif or b"")
     for tag in TIFF_TAGS_KEPT.intersection(found):
         tags[tag] = found.get_ifd(tag) if tag in TiffTags.TAGS_V2_GROUPS else found[tag]
     tags[256], tags[257] = width, height
@@ -128,10 +126,10 @@ def _write_tiff(
     tags.tagtype[279] = TiffTags.LONG
     if channels in (2, 4):
         tags[338] = 2  # alpha, not multiplied into the colours
-    if icc:
-        tags[34675] = icc
-    if dpi:
-        tags[282], tags[283], tags[296] = dpi[0], dpi[1], 2  # per inch
+    if extra.icc:
+        tags[34675] = extra.icc
+    if extra.dpi:
+        tags[282], tags[283], tags[296] = *extra.dpi, 2  # per inch
     tags.save(file)
     for rows in bands(pixels):
         file.write(np.ascontiguousarray(pixels[rows], pixels.dtype.newbyteorder("<")).data)

@@ -21,6 +21,7 @@ from srae.files import atomic_write, natural_key
 from srae.images.decode import MAX_PIXELS, decode
 from srae.images.encode import encode, to_8_bits, to_image
 from srae.images.formats import FORMATS, check_fit, format_of
+from srae.images.tags import NO_TAGS, Tags
 
 __all__ = ["MAX_PIXELS"]
 
@@ -33,15 +34,13 @@ class TaggedImage:
 
     Attributes:
         pixels: uint8 or uint16 (H, W, C); C is 1 grey, 2 grey and alpha, 3 RGB, 4 RGB and alpha.
-        icc: colour profile as found in the file.
-        exif: EXIF block without the orientation tag.
-        dpi: dots per inch (x, y).
+        tags: what the file holds beside the pixels.
+        notes: for the user: what of the file this image does not hold, or holds in another way.
     """
 
     pixels: np.ndarray
-    icc: bytes | None = None
-    exif: bytes | None = None
-    dpi: tuple[float, float] | None = None
+    tags: Tags = NO_TAGS
+    notes: tuple[str, ...] = ()
 
     @staticmethod
     def from_float(color: Tensor, alpha: Tensor | None = None, *, bits: Literal[8, 16] = 8) -> TaggedImage:
@@ -189,7 +188,7 @@ def write_image(
         image = TaggedImage(pixels)
     try:
         with atomic_write(path, overwrite=overwrite) as file:
-            encode(file, format_of(path), pixels, icc=image.icc, exif=image.exif, dpi=image.dpi, quality=quality)
+            encode(file, format_of(path), pixels, image.tags, quality=quality)
     except FileExistsError:
         raise _exists(path) from None
 

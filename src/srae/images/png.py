@@ -15,26 +15,25 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 
 from srae.images.bands import bands, in_order
+from srae.images.tags import Tags
 
 _SAMPLE = 2**14  # bytes, from four places of a band
 
 
-def write_png(
-    file: BinaryIO, pixels: np.ndarray, icc: bytes | None, exif: bytes | None, dpi: tuple[float, float] | None
-) -> None:
+def write_png(file: BinaryIO, pixels: np.ndarray, tags: Tags) -> None:
     """uint8 or uint16 (H, W, 1..4)."""
     height, width, channels = pixels.shape
     color_type = {1: 0, 2: 4, 3: 2, 4: 6}[channels]
     file.write(b"\x89PNG\r\n\x1a\n")
     header = struct.pack(">IIBBBBB", width, height, 8 * pixels.dtype.itemsize, color_type, 0, 0, 0)
     _write_chunk(file, b"IHDR", header)
-    if icc:
-        _write_chunk(file, b"iCCP", b"ICC Profile\0\0" + zlib.compress(icc))
-    if dpi:
-        per_metre = (min(round(value / 0.0254), 2**31 - 1) for value in dpi)
+    if tags.icc:
+        _write_chunk(file, b"iCCP", b"ICC Profile\0\0" + zlib.compress(tags.icc))
+    if tags.dpi:
+        per_metre = (min(round(value / 0.0254), 2**31 - 1) for value in tags.dpi)
         _write_chunk(file, b"pHYs", struct.pack(">IIB", *per_metre, 1))
-    if exif:
-        _write_chunk(file, b"eXIf", exif.removeprefix(b"Exif\0\0"))
+    if tags.exif:
+        _write_chunk(file, b"eXIf", tags.exif.removeprefix(b"Exif\0\0"))
     packed, check = b"\x78\x9c", 1  # the header of zlib (RFC 1950), and its Adler-32 of nothing
     for band in in_order(lambda rows: _pack_band(pixels, rows), bands(pixels)):
         check = zlib.adler32(band.data, check)
