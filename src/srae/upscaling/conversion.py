@@ -70,6 +70,7 @@ def convert_color(
     if channels == 1 and colors == 3:
         chroma = enlarged(changed(color, lambda planes: planes - to_luma(planes)), own_scale, "bicubic")
     spill = enlarged(changed(original, values.spill), factor, "bicubic") if values.spilled else None
+    integers = pixels.dtype != np.float32
     hold_border = own_scale == factor and trained.config.model.name in ADD_TO_BICUBIC
 
     def finish(box: Box, piece: Tensor) -> Tensor:
@@ -81,8 +82,9 @@ def convert_color(
             piece = piece + chroma.read(*box).to(piece.device)
         elif channels != 1:
             piece = to_luma(piece[:3]) if colors == 1 else piece[:3]
-        piece = piece.clamp(0, 1)
-        piece = values.restore(piece if spill is None else piece + spill.read(*box).to(piece.device))
+        if not (integers and values.is_whole):  # those are clamped on their way to levels
+            piece = piece.clamp(0, 1)
+            piece = values.restore(piece if spill is None else piece + spill.read(*box).to(piece.device))
         return piece if own_alpha is None else torch.cat((piece, own_alpha.to(piece.device)))
 
     return Conversion(input, finish)
