@@ -28,10 +28,10 @@ import srae.data.intake
 import srae.data.scan
 from conftest import clean_environment
 from srae.cli import main
-from srae.cli.doctor import check_cache
 from srae.data import Data, Split, Store, eval_batches, mapped, train_batches
 from srae.data.mapped import FileShelf, largest_in_memory
 from srae.data.scan import in_threads
+from srae.diagnostics.machine import check_cache
 from srae.errors import DataError, ResourceError
 from srae.files import this_place
 from toy_training import assert_same_run, run_toy, toy
