@@ -473,7 +473,7 @@ def test_f33_changed_data_need_a_flag(pairs: Path, run: Path, capsys: pytest.Cap
     assert "changed, as allowed: data " in capsys.readouterr().err
     assert [row["epoch"] for row in rows_of(run)] == ["1", "2", "3", "4"]
     summary = json.loads((run / "summary.json").read_text())
-    assert summary["best_epoch"] == 4  # figures of the old images are no measure
+    assert summary["best_epoch"] == 4  # metrics of the old images do not compare
     assert summary["data"]["fingerprint"] == prepare(toy(folder), CPU).data.fingerprint
     assert main(["train", "--resume", str(run), "--device", "cpu"]) == 0  # what was allowed is the run's own now
 

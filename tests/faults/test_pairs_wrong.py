@@ -116,7 +116,7 @@ def test_f24_what_has_no_partner_is_named_with_the_rule(told: dict[str, Done]) -
 def test_f25_empty_folders_stop_and_leaks_and_small_sets_are_told(told: dict[str, Done]) -> None:
     assert_told(told["empty"], 3, "no images", "empty")
     assert_told(told["no_val"], 3, "no images", "no_val: val", "srae then splits by file name")
-    assert_told(told["leak"], 0, "1 val images are also train images: val figures flatter")
+    assert_told(told["leak"], 0, "1 val images are also train images, so val metrics are too good")
     assert_told(told["good"], 0, "1 entries passed over, they are no images")
     for name in ("good", "leak"):
         assert "batch     4 instead of 64: an epoch has no more samples" in told[name].err

@@ -122,7 +122,7 @@ def _find_twins(scanned: Mapping[str, list[ScannedPair]], root: Path) -> list[Pr
                 what, remedy = f"same image as {show(first, root)}", "remove one of them"
             else:
                 what = f"leak: also in {first_split}, as {show(first, root)}"
-                remedy = f"remove it from {first_split}, or its {split} figure flatters"
+                remedy = f"remove it from {first_split}, or its {split} metrics are too good"
             warnings.append(Problem(split, path, what, remedy))
     return warnings
 

@@ -128,7 +128,7 @@ def _leaks(scanned: Mapping[str, list[ScannedPair]]) -> list[str]:
     train = {item.high.digest for item in scanned.get("train", [])}
     counts = {split: sum(item.high.digest in train for item in scanned.get(split, [])) for split in ("val", "test")}
     return [
-        f"{count} {split} images are also train images: {split} figures flatter (`srae data check` names them)"
+        f"{count} {split} images are also train images, so {split} metrics are too good; `srae data check` lists them"
         for split, count in counts.items()
         if count
     ]

@@ -24,7 +24,7 @@ SSIM_WINDOW, SSIM_SIGMA, SSIM_K1, SSIM_K2 = 11, 1.5, 0.01, 0.03
 
 @dataclass(frozen=True)
 class Protocol:
-    """How images are prepared for a metric.  Figures of two protocols are not comparable."""
+    """How images are prepared for a metric.  Metrics of two protocols are not comparable."""
 
     channels: str = "RGB"
     """L, RGB, RGBA: all of them; Y: luma of ITU-R BT.601 in [16, 235] / 255."""

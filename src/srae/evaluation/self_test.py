@@ -1,4 +1,4 @@
-"""Are the figures that `srae eval` prints the field's?  Known answers, and scikit-image as a second opinion."""
+"""Checks that the metrics agree with the literature: known values, and scikit-image as a second implementation."""
 
 from __future__ import annotations
 

@@ -120,7 +120,7 @@ class Checkpointer:
             progress.end_epoch()
             progress.step = progress.epoch * s.steps_per_epoch  # where the learning rate stands
             if "data" in changed:
-                progress.best = None  # figures of other data are no measure
+                progress.best = None  # metrics on other data do not compare
         run.keep_rows(progress.epoch)
         run.reopen()
         say(f"going on from {path.name}: epoch {progress.epoch + 1}, step {progress.step}")
