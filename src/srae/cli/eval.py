@@ -33,12 +33,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME|RUN|STUDY|FILE",
         nargs="+",
         default=[],
-        help="shipped models, runs, studies (all that is done in them) or checkpoints",
+        help="shipped models, runs, studies (all their finished runs) or checkpoints",
     )
     parser.add_argument(
         "--data",
         metavar="FOLDER",
-        help="images, all of them val where no split is on disk; by default the run's own, split as for its training",
+        help="folder of images, all val if it has no splits (default: the run's own data, split as for its training)",
     )
     parser.add_argument(
         "--self-test",
@@ -51,13 +51,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         type=int,
         choices=range(2, 9),
-        help="make the low side from a folder of high-resolution images, 2 to 8 times smaller",
+        help="make low-resolution images, 2 to 8 times smaller, from a folder of high-resolution images",
     )
     parser.add_argument(
         "--kernel",
         choices=("bicubic", "photo"),
         default="bicubic",
-        help="how --scale shrinks; photo: as images from the web were, with blur, noise and JPEG marks",
+        help="how --scale shrinks; photo: like images from the web, with blur, noise and JPEG artefacts",
     )
     parser.add_argument(
         "--protocol",
@@ -68,7 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--self-ensemble",
         action="store_true",
-        help="score the mean over the eight turns and flips: what `srae upscale --self-ensemble` gives",
+        help="score the mean over the eight rotations and flips, as `srae upscale --self-ensemble` returns it",
     )
     parser.add_argument(
         "-o",

@@ -245,7 +245,7 @@ def check_surroundings() -> Iterator[MachineCheck]:
 
 
 def check_cache() -> Iterator[MachineCheck]:
-    """Decoded images that are kept for later trainings."""
+    """Size of the cache of decoded images."""
     try:
         from srae.data.mapped import cache_size
     except Exception:  # no torch: check_libraries reports it
