@@ -290,7 +290,7 @@ def train_config(
 
     from srae.config.loading import load_config
     from srae.errors import SraeError
-    from srae.report.figures import draw_run
+    from srae.report.curves import draw_run
     from srae.runs.writer import claim_run
     from srae.training.loop import train
     from srae.training.prepare import prepare

@@ -21,7 +21,7 @@ from typing import Any
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from srae.report.figures import BASELINE, COLORS, save_figure
+from srae.report.curves import BASELINE, COLORS, save_figure
 from srae.runs.reader import Run, read_run
 
 SCORES = "images-isr855-val-rgb.csv"

@@ -39,7 +39,7 @@ CARD = """# {name}
 | weights | `{name}.safetensors`, float32, {kilobytes:,.0f} kB, SHA-256 `{sha256}` |
 | licence | MIT, as srae. The training images state no licence and are not part of srae. |
 
-## Figures
+## Metrics
 
 {figures}
 

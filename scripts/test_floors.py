@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[1]
 TESTS = ("tests/runs", "tests/test_device.py", "tests/test_imports.py", "tests/analysis", "tests/config",
          "tests/images", "tests/data/test_demo.py", "tests/data/test_mapped.py", "tests/cli/test_cli_flow.py",
          "tests/cli/test_cli_manners.py", "tests/cli/test_schema.py", "tests/checkpoints",
-         "tests/upscaling/test_api.py", "tests/report/test_report.py", "tests/report/test_figures.py",
+         "tests/upscaling/test_api.py", "tests/report/test_report.py", "tests/report/test_curves.py",
          "tests/training/test_loop.py", "tests/faults/test_other_systems.py")  # fmt: skip
 
 

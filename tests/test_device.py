@@ -33,7 +33,7 @@ def test_memory_is_known_without_proc(monkeypatch: pytest.MonkeyPatch) -> None:
         raise FileNotFoundError
 
     with_proc = available_memory()
-    monkeypatch.setattr("srae.device._figure", none)
+    monkeypatch.setattr("srae.device._read_number", none)
     free, peak = available_memory(), memory_peaks(torch.device("cpu"))["rss_peak_mb"]
     assert with_proc and free and 0.5 < free / with_proc < 2
     assert peak and peak > 20

@@ -41,6 +41,7 @@ LAYERS: dict[str, set[str]] = {
     "upscaling": {"errors", "files", "device", "images", "checkpoints"},
     "evaluation": {"errors", "device", "config", "models", "images", "data", "checkpoints", "upscaling"},
     "training": {"errors", "files", "device", "config", "models", "runs", "data", "checkpoints", "evaluation"},
+    "diagnostics": {"errors", "files", "device", "config", "images", "runs", "data", "checkpoints"},
     "cli": {"errors"},  # at the top of a module; inside functions anything, see below
     "__init__": {"upscaling"},  # when it is first asked for
     "__main__": {"cli"},
@@ -48,7 +49,7 @@ LAYERS: dict[str, set[str]] = {
 # What reads run folders and configs must start fast and work on a machine without torch.
 WITHOUT_TORCH = (
     "errors", "files", "config", "images.windows", "runs", "checkpoints.shipped", "analysis", "studies",
-    "report", "cli",
+    "report", "diagnostics", "cli",
 )  # fmt: skip
 # Packages whose `__init__` holds their table; every other one is two sentences and no code.
 WITH_A_TABLE = {"models", "data", "cli", "__init__"}

@@ -70,6 +70,6 @@ def as_loaded(
     return TrainedModel(model, config, (channels, 8, 8), (channels, 8, 8), "toy", Path("toy"), {})
 
 
-def open_named(name: str, *, whole: bool = False, undivided: bool = False, **keys: object) -> Data:
+def open_named(name: str, *, for_scoring: bool = False, undivided: bool = False, **keys: object) -> Data:
     """The data set of that name with the keys as a YAML would give them."""
-    return open_data(read_section({"name": name, **keys}), whole=whole, undivided=undivided)
+    return open_data(read_section({"name": name, **keys}), for_scoring=for_scoring, undivided=undivided)

@@ -190,7 +190,7 @@ def memory_peaks(device: torch.device) -> dict[str, float | None]:
 
 def _rss_peak() -> float | None:
     with suppress(OSError, IndexError):
-        return _figure("/proc/self/status", "VmHWM:") / 2**10
+        return _read_number("/proc/self/status", "VmHWM:") / 2**10
     with suppress(ImportError):  # Windows has no such module
         import resource
 
@@ -208,7 +208,7 @@ def available_memory() -> int | None:
     """Bytes that can be taken without swapping, within the limit of a container; None where the system does not say."""
     found = []
     with suppress(OSError, IndexError):
-        found.append(1024 * _figure("/proc/meminfo", "MemAvailable:"))
+        found.append(1024 * _read_number("/proc/meminfo", "MemAvailable:"))
     if not found:
         with suppress(ImportError, OSError):
             import psutil
@@ -217,7 +217,7 @@ def available_memory() -> int | None:
     with suppress(OSError, IndexError, ValueError):  # no such file, or "max"
         group = "/sys/fs/cgroup/memory"
         used = int(Path(f"{group}.current").read_text(encoding="utf-8"))
-        cached = _figure(f"{group}.stat", "inactive_file") + _figure(f"{group}.stat", "active_file")
+        cached = _read_number(f"{group}.stat", "inactive_file") + _read_number(f"{group}.stat", "active_file")
         found.append(int(Path(f"{group}.max").read_text(encoding="utf-8")) - used + cached)
     return max(min(found), 0) if found else None
 
@@ -227,7 +227,7 @@ def free_memory(device: torch.device) -> int | None:
     return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else available_memory()
 
 
-def _figure(file: str, name: str) -> int:
+def _read_number(file: str, name: str) -> int:
     """The number after a name at the beginning of a line."""
     return int(re.findall(rf"^{name}\s+(\d+)", Path(file).read_text(encoding="utf-8"), re.MULTILINE)[0])
 

@@ -183,7 +183,7 @@ _warned: set[str] = set()  # nothing, or what the first warning was about
 
 
 def warn_of(what: str, folder: Path) -> None:
-    """Said once by a process, on stderr unless the program that uses srae configures `logging`."""
+    """Log a warning once per process; without a `logging` configuration it goes to stderr."""
     if not _warned:
         _warned.add(what)
         logging.getLogger("srae").warning(

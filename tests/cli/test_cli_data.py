@@ -80,13 +80,13 @@ def test_swapped_folders_and_sizes(pair_folder: Callable[..., Path], capsys: pyt
     (folder / "train" / "high_res").rename(folder / "train" / "low_res")
     (folder / "train" / "x").rename(folder / "train" / "high_res")
     assert _run("check", folder) == 3
-    assert "folders swapped; swap the names of the two folders" in capsys.readouterr().out
+    assert "the two folders are swapped; swap the names of the two folders" in capsys.readouterr().out
 
 
 def test_images_alone_are_usable_with_a_word_of_advice(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert _run("check", _photos(tmp_path / "photos")) == 0
     out = capsys.readouterr().out
-    assert "high side alone" in out and "data.degrade" in out and "class_folders" not in out
+    assert "high-resolution images only" in out and "data.degrade" in out and "class_folders" not in out
     for name in ("cat", "dog"):
         _photos(tmp_path / "animals" / name)
     assert _run("check", tmp_path / "animals") == 0

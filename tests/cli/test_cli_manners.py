@@ -155,9 +155,13 @@ def _raise(error: Exception) -> None:
     ("target", "value", "told"),
     [
         ("sys.version_info", (3, 9, 1), "fail  python .* is too old; use Python 3.10 or newer"),
-        ("srae.cli.doctor.metadata.version", lambda _: "0.1", "fail  torch +0.1 is too old; pip install --upgrade"),
         (
-            "srae.cli.doctor.import_module",
+            "srae.diagnostics.machine.metadata.version",
+            lambda _: "0.1",
+            "fail  torch +0.1 is too old; pip install --upgrade",
+        ),
+        (
+            "srae.diagnostics.machine.import_module",
             lambda name: _raise(OSError("libjpeg.so.9: no such file\nmore")),
             "fail  pillow +cannot be imported: OSError: libjpeg.so.9: no such file; pip install",
         ),

@@ -74,8 +74,8 @@ def test_equal_images_are_in_one_split_and_doubtful_labels_in_none(tmp_path: Pat
     found = digests(data.train) + digests(data.val) + digests(data.test)
     assert len(found) == len(set(found)) == 19
     assert data.notes == [
-        "4 images are copies of another one of their class: left out",
-        "2 images are equal to one of another class: left out, for their class is not known",
+        "4 images are duplicates of another image of their class: left out",
+        "2 images equal an image of another class: left out, because their class is unknown",
     ]
 
 
@@ -108,16 +108,16 @@ def test_splits_on_disk_are_kept_and_leaks_are_not(tmp_path: Path) -> None:
 
 def test_to_score_a_split_may_be_missing_and_a_folder_of_others_is_not_divided(tmp_path: Path) -> None:
     folder = write_classes(tmp_path / "set", {"abra": 10, "ditto": 10})
-    assert len(opened(folder, whole=True, undivided=True).val) == 20
-    own, trained = opened(folder, whole=True), opened(folder)
+    assert len(opened(folder, for_scoring=True, undivided=True).val) == 20
+    own, trained = opened(folder, for_scoring=True), opened(folder)
     assert own.fingerprint == trained.fingerprint and own.val.names == trained.val.names
     write_classes(tmp_path / "other" / "test", {"abra": 3, "ditto": 3})
-    data = opened(tmp_path / "other", whole=True, per_class=4)
+    data = opened(tmp_path / "other", for_scoring=True, per_class=4)
     assert data.test is not None and len(data.test) == len(data.train) == 6
     for name in ("abra", "ditto"):
         (tmp_path / "empty" / name).mkdir(parents=True)
     with pytest.raises(DataError, match="no train images"):
-        opened(tmp_path / "empty", whole=True, undivided=True)
+        opened(tmp_path / "empty", for_scoring=True, undivided=True)
 
 
 def test_an_epoch_can_have_equally_many_of_every_class(tmp_path: Path) -> None:

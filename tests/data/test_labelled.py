@@ -217,7 +217,7 @@ def test_the_same_loop_reconstructs(tmp_path: Path) -> None:
     ("override", "words"),
     [
         ("data.target=input", "needs labels as target"),
-        ("train.loss=mse", "needs another loss"),
+        ("train.loss=mse", "does not fit task"),
         ("model={name: residual}", "is no integer multiple|no integer"),
     ],
 )

@@ -28,10 +28,10 @@ import srae.data.intake
 import srae.data.scan
 from conftest import clean_environment
 from srae.cli import main
-from srae.cli.doctor import check_cache
 from srae.data import Data, Split, Store, eval_batches, mapped, train_batches
 from srae.data.mapped import FileShelf, largest_in_memory
 from srae.data.scan import in_threads
+from srae.diagnostics.machine import check_cache
 from srae.errors import DataError, ResourceError
 from srae.files import this_place
 from toy_training import assert_same_run, run_toy, toy
@@ -115,7 +115,7 @@ def _assert_same(found: Data, expected: Data) -> None:
         {"degrade": {"kernel": "bicubic", "scale": 2}},
         {"degrade": {"kernel": "area", "scale": 5}, "enlarge": "bilinear"},
         {"degrade": PHOTO, "crop": 4},
-        {"degrade": PHOTO, "whole": True},
+        {"degrade": PHOTO, "for_scoring": True},
         {"limit": 1},
     ],
     ids=str,
@@ -151,7 +151,7 @@ def test_mixed_sizes_and_turned_images_are_mapped_too(
                 image = Image.fromarray(random.integers(0, 256, (*size, 3), dtype=np.uint8))
                 exif = {"exif": turned} if name == "turned" and i == 1 else {}
                 image.save(tmp_path / name / split / f"{i}.png", **exif)
-        options: dict[str, Any] = {"degrade": {"kernel": "bicubic", "scale": 2}, "whole": True}
+        options: dict[str, Any] = {"degrade": {"kernel": "bicubic", "scale": 2}, "for_scoring": True}
         expected = _in_memory(monkeypatch, tmp_path / name, **options)
         assert isinstance(expected.train.target.pixels, Tensor if name == "cut" else list)
         for _ in range(2):
@@ -240,7 +240,7 @@ def test_whatever_changes_the_pixels_makes_a_new_file(pair_folder: Callable[...,
         {"degrade": bicubic | {"sizes": [0.25]}, "crop": 4},
         {"degrade": PHOTO, "crop": 4},
         {"degrade": PHOTO | {"copies": 3}, "crop": 4},
-        {"degrade": PHOTO, "whole": True},
+        {"degrade": PHOTO, "for_scoring": True},
     ]
     for count, options in enumerate(changes, 1):
         _open(folder, **options)
@@ -482,7 +482,7 @@ def test_a_disk_without_room_is_told_before_anything_is_decoded(
     need = 6 * 2 * 100 * 100 * 3
     real = shutil.disk_usage(folder)
     monkeypatch.setattr(mapped.shutil, "disk_usage", lambda path: real._replace(free=need - 1))
-    with pytest.raises(ResourceError, match=r"0\.0 GB .* too much for memory; the disk has 0\.0 GB free") as caught:
+    with pytest.raises(ResourceError, match=r"0\.0 GB .* do not fit into memory; the disk has 0\.0 GB free") as caught:
         _open(folder)
     assert caught.value.exit_code == 5 and caught.value.where == str(cache)
     assert "data.limit" in str(caught.value.remedy) and "XDG_CACHE_HOME" in str(caught.value.remedy)

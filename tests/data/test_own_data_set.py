@@ -18,7 +18,7 @@ from srae.config.loading import parse_config
 from srae.config.schema import describe_schema
 from srae.data import OPENERS, Data, Split, open_data
 from srae.data.contract import sample_shapes, take_fingerprint
-from srae.data.low_side import make_low
+from srae.data.degrade import make_low
 from srae.data.store import Shelf
 from srae.errors import ConfigError
 from srae.training.schema import build_schema
@@ -36,7 +36,7 @@ class NothingConfig(DataConfig):
     """Needs no folder, and has no images either."""
 
 
-def open_arrays(section: ArraysConfig, *, whole: bool = False, undivided: bool = False) -> Data:
+def open_arrays(section: ArraysConfig, *, for_scoring: bool = False, undivided: bool = False) -> Data:
     assert section.folder and section.degrade
     splits, rows = {}, []
     for split, pixels in np.load(section.folder).items():
@@ -47,7 +47,7 @@ def open_arrays(section: ArraysConfig, *, whole: bool = False, undivided: bool =
             high.put(index, image)
             rows.append((split, str(index), hashlib.sha256(image.tobytes()).hexdigest()))
         splits[split] = Split(low.to_store(), high.to_store(), [str(i) for i in range(len(pixels))])
-    in_shape, out_shape = sample_shapes(splits["train"], None if whole else section.crop)
+    in_shape, out_shape = sample_shapes(splits["train"], None if for_scoring else section.crop)
     print_of = take_fingerprint(rows, section.degrade.kernel)
     return Data("arrays", splits["train"], splits["val"], None, in_shape, out_shape, print_of)
 

@@ -14,8 +14,8 @@ import torch
 from PIL import Image
 
 from srae.data import Data
+from srae.data.degrade import make_low
 from srae.data.layouts import find_pairs
-from srae.data.low_side import make_low
 from srae.data.matching import Pair
 from srae.data.splits import set_aside, split_by_name
 from srae.errors import DataError
@@ -223,7 +223,7 @@ def test_mixed_sizes_need_a_crop(pair_folder: Callable[..., Path]) -> None:
     data = _open(folder, crop=20)
     assert data.in_shape == (3, 10, 10) and data.out_shape == (3, 20, 20)
     assert data.train.target.shape is None
-    assert _open(folder, whole=True).in_shape == (3, 16, 16)
+    assert _open(folder, for_scoring=True).in_shape == (3, 16, 16)
     assert "larger than 1 of 4 train images (3.png)" in _refusal(folder, crop=24)
     assert "not a multiple of the scale of these pairs, 2" in _refusal(folder, crop=15)
 
@@ -299,14 +299,14 @@ def test_to_score_sizes_may_differ_and_a_folder_of_others_is_not_divided(
     for i in range(5):
         _image(tmp_path / "set5" / f"{i}.png", (8 + 2 * i, 8))
     degrade = {"kernel": "bicubic", "scale": 2}
-    data = _open(tmp_path / "set5", degrade=degrade, whole=True, undivided=True)
+    data = _open(tmp_path / "set5", degrade=degrade, for_scoring=True, undivided=True)
     assert len(data.val) == 5 and data.test is None
     own, trained = (_open(tmp_path / "set5", degrade=degrade, **how) for how in ({"whole": True}, {"crop": 8}))
     assert (own.train.names, own.val.names) == (trained.train.names, trained.val.names)
     assert own.fingerprint == trained.fingerprint != data.fingerprint
     folder = pair_folder()
     shutil.rmtree(folder / "train")
-    assert len(_open(folder, whole=True).val) == 2
+    assert len(_open(folder, for_scoring=True).val) == 2
 
 
 # -------------------------------------------------------------- fingerprint and notes

@@ -14,8 +14,8 @@ import torch
 from scipy.ndimage import gaussian_filter
 
 from srae.data import photo
+from srae.data.degrade import make_low
 from srae.data.demo import demo_image
-from srae.data.low_side import make_low
 from srae.data.photo import (
     Recipe,
     Save,

@@ -237,4 +237,4 @@ def test_where_nothing_names_a_models_classes_it_is_said_what_they_are_taken_for
     rewrite_classes(lambda names: [])
     shutil.copy("runs/a/model.safetensors", "alone.safetensors")
     assert main(["eval", "--model", "alone.safetensors", "--data", "animals", "--device", "cpu"]) == 0
-    assert "alone.safetensors does not name its classes: taken to be cat, dog" in capsys.readouterr().err
+    assert "alone.safetensors does not store the names of its classes; assuming cat, dog" in capsys.readouterr().err

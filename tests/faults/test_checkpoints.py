@@ -425,7 +425,10 @@ def test_f12_a_checkpoint_says_nothing_of_its_device(run: Path) -> None:
     save_checkpoint(path, tensors, meta, None)
     before, said = bytes_of(path), list[str]()
     resume(read_config(run), run, said.append)
-    (line,) = [line for line in said if line.startswith("other conditions than before, so not equal to the bit")]
+    prefix = "other conditions than before, so the run is not bit-identical"
+    (line,) = [line for line in said if line.startswith(prefix)]
+        line for line in said if line.startswith("other conditions than before, so the run is not bit-identical")
+    ]
     assert "device a large one -> " in line and "device_type cuda -> cpu" in line
     assert bytes_of(path) == before
 
@@ -446,7 +449,7 @@ def test_f12_made_on_cuda_read_on_the_cpu(pairs: Path, tmp_path: Path) -> None:
 
 def test_f33_other_threads_are_told(parent: WarmParent, run: Path) -> None:
     assert parent.run("resume", run=str(run), threads=2) == 0, parent.said()
-    assert "other conditions than before, so not equal to the bit: threads 1 -> 2" in parent.said()
+    assert "other conditions than before, so the run is not bit-identical: threads 1 -> 2" in parent.said()
     assert parent.run("resume", run=str(run)) == 0, parent.said()
     assert "other conditions" not in parent.said()  # nothing was trained, so nothing was saved with two
 
@@ -473,7 +476,7 @@ def test_f33_changed_data_need_a_flag(pairs: Path, run: Path, capsys: pytest.Cap
     assert "changed, as allowed: data " in capsys.readouterr().err
     assert [row["epoch"] for row in rows_of(run)] == ["1", "2", "3", "4"]
     summary = json.loads((run / "summary.json").read_text())
-    assert summary["best_epoch"] == 4  # figures of the old images are no measure
+    assert summary["best_epoch"] == 4  # metrics of the old images do not compare
     assert summary["data"]["fingerprint"] == prepare(toy(folder), CPU).data.fingerprint
     assert main(["train", "--resume", str(run), "--device", "cpu"]) == 0  # what was allowed is the run's own now
 

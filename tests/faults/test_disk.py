@@ -26,7 +26,7 @@ from filelock import FileLock
 from toy_runs import assert_same_run, assert_whole, begin, resume, rows_of, standing, toy, toy_text, write_pairs
 from warm_parent import WarmParent
 
-import srae.report.figures
+import srae.report.curves
 import srae.training.loop
 import srae.training.prepare
 from srae.checkpoints.format import save_checkpoint
@@ -227,11 +227,11 @@ def test_f6_disk_full_at_the_curves_is_only_a_warning(
     disk: Disk, pairs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (disk.folder / "toy.yaml").write_text(toy_text(pairs))
-    monkeypatch.setattr(srae.report.figures, "draw_run", filled_at(disk, srae.report.figures.draw_run, 1))
+    monkeypatch.setattr(srae.report.curves, "draw_run", filled_at(disk, srae.report.curves.draw_run, 1))
     runs = str(disk.folder / "runs")
     config = str(disk.folder / "toy.yaml")
     assert main(["train", "--config", config, "--runs-dir", runs, "--device", "cpu"]) == 0
-    assert "warning: no figures: the disk is full" in capsys.readouterr().err
+    assert "warning: no plots: the disk is full" in capsys.readouterr().err
     found = {path.name for path in (disk.folder / "runs" / "toy").iterdir()}
     assert {"DONE", "model.safetensors", "summary.json"} <= found
     assert not found & {"curves.png", "curves.svg"}

@@ -341,7 +341,7 @@ def test_f4_f5_a_signal_ends_the_step_and_saves(
     assert parent.wait(pid) == 128 + number
     assert time.monotonic() - sent < 10
     assert "everything is saved" in parent.said()
-    assert "go on with: srae-train --resume toy" in parent.said()
+    assert "resume with: srae-train --resume toy" in parent.said()
     assert "Traceback" not in parent.said()
     assert read_run(folder / "toy").status == "stopped"
     done = len(rows_of(folder / "toy"))

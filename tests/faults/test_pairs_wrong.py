@@ -96,8 +96,8 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Done]:
 
 
 def test_f23_wrong_sizes_and_swapped_folders_stop_training(told: dict[str, Done]) -> None:
-    assert_told(told["size"], 3, "1.png", "sizes do not differ by one whole factor: low 8x8, high 17x16")
-    assert_told(told["swapped"], 3, "2 problems", "in all 4 pairs: folders swapped", "in all 2 pairs: folders swapped")
+    assert_told(told["size"], 3, "1.png", "sizes do not differ by an integer scale: low 8x8, high 17x16")
+    assert_told(told["swapped"], 3, "2 problems", "in all 4 pairs: the two folders", "in all 2 pairs: the two folders")
 
 
 def test_f24_what_has_no_partner_is_named_with_the_rule(told: dict[str, Done]) -> None:
@@ -105,18 +105,18 @@ def test_f24_what_has_no_partner_is_named_with_the_rule(told: dict[str, Done]) -
         told["unmatched"],
         3,
         "5 problems",
-        "train: train/low_res/1.png: no counterpart on the high side (matched by name)",
-        "train: train/low_res/3.png: no counterpart on the high side (matched by name)",
-        "train: train/high_res/4.PNG: no counterpart on the low side (matched by name)",
+        "train: train/low_res/1.png: no high-resolution counterpart (matched by name)",
+        "train: train/low_res/3.png: no high-resolution counterpart (matched by name)",
+        "train: train/high_res/4.PNG: no low-resolution counterpart (matched by name)",
         "same name as 2.",
-        "val: val/high_res/0.png: no counterpart on the low side (matched by name)",
+        "val: val/high_res/0.png: no low-resolution counterpart (matched by name)",
     )
 
 
 def test_f25_empty_folders_stop_and_leaks_and_small_sets_are_told(told: dict[str, Done]) -> None:
     assert_told(told["empty"], 3, "no images", "empty")
     assert_told(told["no_val"], 3, "no images", "no_val: val", "srae then splits by file name")
-    assert_told(told["leak"], 0, "1 val images are also train images: val figures flatter")
+    assert_told(told["leak"], 0, "1 val images are also train images, so val metrics are too good")
     assert_told(told["good"], 0, "1 entries passed over, they are no images")
     for name in ("good", "leak"):
         assert "batch     4 instead of 64: an epoch has no more samples" in told[name].err
@@ -132,7 +132,7 @@ def test_f23_sizes_that_do_not_fit(pair_folder: Callable[..., Path]) -> None:
     _image(folder / "val" / "high_res" / "0.png", (8, 8))
     message = _refusal(folder)
     assert "3 problems" in message
-    assert "train/high_res/1.png: sizes do not differ by one whole factor: low 16x16, high 33x32" in message
+    assert "train/high_res/1.png: sizes do not differ by an integer scale: low 16x16, high 33x32" in message
     assert "train/high_res/2.png: scale 3" in message and "val/high_res/0.png: low is larger" in message
 
 
@@ -150,7 +150,7 @@ def test_f23_only_the_first_20_problems_are_shown(pair_folder: Callable[..., Pat
 def test_f24_a_side_that_is_missing_in_one_split(pair_folder: Callable[..., Path]) -> None:
     folder = pair_folder()
     shutil.rmtree(folder / "val" / "low_res")
-    assert "no folder beside it for the low side" in _refusal(folder)
+    assert "no folder of low-resolution images beside it" in _refusal(folder)
 
 
 def test_f24_two_folders_for_one_split(pair_folder: Callable[..., Path]) -> None:

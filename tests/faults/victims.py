@@ -21,7 +21,7 @@ import toy_runs
 import srae.cli.train
 import srae.cli.upscale
 import srae.files
-import srae.report.figures
+import srae.report.curves
 import srae.training.loop
 import srae.upscaling.pipeline  # what the commands import when they run
 from srae.checkpoints.format import read_checkpoint, save_checkpoint

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from skimage.transform import resize as skimage_resize
 
-from srae.data.low_side import make_low
+from srae.data.degrade import make_low
 from srae.images.image import to_float, to_uint8
 from srae.images.resample import KERNELS, enlarge, resize, shrink
 

@@ -25,7 +25,7 @@ from srae.cli import main
 from srae.errors import ConfigError
 from srae.report.canvas import Variant, plain, style_of
 from srae.report.charts import draw_levels, find_frontier
-from srae.report.figures import draw_variants, panels_of
+from srae.report.curves import draw_variants, panels_of
 from srae.report.html import write_report
 from srae.report.published import published_table
 from srae.report.samples import Sample, choose_variants, find_crop, read_samples, with_outputs
@@ -161,10 +161,10 @@ def test_runs_in_any_state_are_reported_apart_from_others(tmp_path: Path) -> Non
         ["killed", "young"],
         ["torn"],  # what data it asks for is not known, so it stands alone
     ]
-    assert "killed is not finished (killed): its figures are those of its last epoch." in str(written)
-    assert "young has no figures yet (killed)." in str(written)
+    assert "killed is not finished (killed): its metrics are those of its last epoch." in str(written)
+    assert "young has no metrics yet (killed)." in str(written)
     text = (tmp_path / "report" / "report.html").read_text()
-    assert text.count("<section") == 4 and "each section stands alone" in text
+    assert text.count("<section") == 4 and EN["apart"] in text
     assert "other" not in (tmp_path / "report" / "tables" / "metrics-1.md").read_text()
 
 

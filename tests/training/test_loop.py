@@ -273,7 +273,7 @@ def test_a_bound_network_refuses_images_of_another_size(folder: Path, tmp_path: 
     config = parse_config(
         f"model: {{name: conv_autoencoder, channels: [4], latent: 3}}\ndata: {{folder: {folder}, crop: 16}}", "toy"
     )
-    with pytest.raises(ConfigError, match="is bound to"):
+    with pytest.raises(ConfigError, match="fixed input size"):
         prepare(config, CPU)
 
 

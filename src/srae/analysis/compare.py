@@ -68,7 +68,7 @@ _FORMATS = {
 
 @dataclass(frozen=True)
 class Group:
-    """Runs whose figures may be compared."""
+    """Runs whose metrics can be compared."""
 
     data: str
     """Name and fingerprint of the data set."""
@@ -221,7 +221,7 @@ def pair_with_best(group: Group) -> tuple[str, list[dict[str, Any]]]:
     Returns:
         Name of the best; rows with `run`, `images`, the difference and its 95 % interval over images
         (`difference_db`, `low_db`, `high_db`; of accuracies `difference_points` and so on), `p` and
-        `wilcoxon_p` (each Holm-adjusted over the rows) and `win_rate`.  Experiments without figures
+        `wilcoxon_p` (each Holm-adjusted over the rows) and `win_rate`.  Experiments without metrics
         of the same two or more images are left out.
     """
     score = group.score

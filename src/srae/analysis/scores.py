@@ -68,7 +68,7 @@ SCORES = {"super_resolution": PSNR, "reconstruction": PSNR, "classification": AC
 
 
 def finite(value: float | None) -> float | None:
-    """A figure that can be ranked and drawn; the PSNR of an image without any error is infinite, or null in a file."""
+    """A metric that can be ranked and drawn; the PSNR of an image without any error is infinite, or null in a file."""
     return value if value is not None and math.isfinite(value) else None
 
 

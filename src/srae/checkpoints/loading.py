@@ -1,4 +1,4 @@
-"""Checkpoints -> networks: `load_model` gives a trained one back, `start_from` begins with another's weights."""
+"""Networks from checkpoints: `load_model` restores a trained network, `start_from` copies weights into a new one."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from srae.models import build_model
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """A trained network and what it needs to be used rightly."""
+    """A trained network with its config, shapes and meta data."""
 
     model: nn.Module
     config: Config
@@ -49,7 +49,9 @@ def load_model(source: str | Path) -> TrainedModel:
         model = build()
     except (KeyError, TypeError, ValueError, RuntimeError, OverflowError, ConfigError) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise CheckpointError(f"config not understood: {reason}", str(path), "use the srae that wrote it") from None
+        raise CheckpointError(
+            f"its config cannot be read: {reason}", str(path), "use the version of srae that wrote it"
+        ) from None
     load_weights(model, weights, path)
     return TrainedModel(model.eval(), config, in_shape, out_shape, data_name, path, meta)
 
@@ -63,7 +65,7 @@ def find_weights(path: Path) -> Path:
     if not path.is_dir():
         return path
     files = [path / "model.safetensors", path / "checkpoints" / "best.safetensors"]
-    if not (path / "DONE").exists():  # it goes on after its end, with more epochs: the first is from before
+    if not (path / "DONE").exists():  # resumed with more epochs: model.safetensors is older than best
         files.reverse()
     for file in files:
         if file.is_file():
@@ -80,7 +82,9 @@ def start_from(model: nn.Module, path: Path) -> str:
     own, weights = model.state_dict(), _of_model(read_checkpoint(path)[0])
     fitting = {name: t for name, t in weights.items() if name in own and own[name].shape == t.shape}
     if not fitting:
-        raise CheckpointError("none of its weights fits this network", str(path), "start from a model of this kind")
+        raise CheckpointError(
+            "none of its weights fits this network", str(path), "start from a model with equal layers"
+        )
     model.load_state_dict(fitting, strict=False)
     new = sorted(own.keys() - fitting.keys())
     left = f"; new here: {', '.join(new[:4])}{' ...' if len(new) > 4 else ''}" if new else ""

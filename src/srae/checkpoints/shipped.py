@@ -52,7 +52,7 @@ def find_models(names: Iterable[str], runs_dir: Path, say: Callable[[str], None]
         runs = study_runs(name, runs_dir)
         done = [path for path in runs if (read_run(path).summary or {}).get("status") == "done"]
         if runs and not done:
-            raise ConfigError("none of its runs is done", name, f"go on with: srae-train --resume {runs[0]}")
+            raise ConfigError("none of its runs is done", name, f"resume with: srae-train --resume {runs[0]}")
         if len(done) < len(runs):
             say(f"left out, not done: {', '.join(path.name for path in runs if path not in done)}")
         models += done if runs else [resolve_model(name, runs_dir)]

@@ -24,7 +24,7 @@ VERBS = {
     "eval": "score a trained network on a folder of images",
     "study": "run a grid of configs and seeds",
     "compare": "put runs side by side: metrics, cost, curves",
-    "report": "write figures, tables and one HTML page about runs",
+    "report": "write plots, tables and one HTML page about runs",
     "runs": "list the run folders",
     "data": "check a folder of images, or make pairs from one",
     "doctor": "tell what would fail on this machine",

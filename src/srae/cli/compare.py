@@ -23,7 +23,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-o", "--output", metavar="DIR", help="also write table.csv, .md and .tex and curves into this folder"
     )
     parser.add_argument(
-        "--on", metavar="LABEL", help="figures that `srae eval` took of these runs, for example set14-val-y"
+        "--on",
+        metavar="LABEL",
+        help="compare metrics that `srae eval` stored, by their label, e.g. set14-val-y",
     )
     parser.add_argument("--runs-dir", metavar="DIR", default="runs", help="folder in which names are looked up")
     parser.add_argument("--json", action="store_true", help="print the rows as JSON")
@@ -49,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
         print_json([describe_group(group) for group in groups])
         return 0
     if len(groups) > 1:
-        say("these runs differ in data or protocol: their figures do not belong in one table")
+        say("these runs differ in data or protocol, so their metrics cannot be compared: one table per group")
     for group in groups:
         show(f"data: {group.data}\nprotocol: {group.protocol}")
         mse, psnr = (finite((group.baseline or {}).get(metric)) for metric in ("mse", "psnr"))

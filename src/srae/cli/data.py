@@ -1,7 +1,7 @@
-"""Check a folder of images, or make pairs from a folder of high-resolution ones.
+"""Check a folder of images, or make pairs from a folder of high-resolution images.
 
-`check` lists everything that is wrong: split, file, what, and how to mend it.
-It ends with exit code 0 when training could start, else 3.
+`check` lists every problem with split, file and remedy.  Its exit code is 0 when
+a training could start, else 3.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from srae.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from srae.data.check import FolderReport
-    from srae.data.matching import Problem
+    from srae.data.matching import FileProblem
 
 EXAMPLES = """
   srae data check data/isr855
@@ -25,20 +25,28 @@ EXAMPLES = """
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="check|make-pairs", required=True)
-    check = actions.add_parser("check", help="list all that is wrong with a folder of pairs")
-    check.add_argument("folder", metavar="FOLDER", help="folder, or CSV with the columns low, high and perhaps split")
+    check = actions.add_parser("check", help="list every problem in a folder of pairs")
+    check.add_argument(
+        "folder", metavar="FOLDER", help="folder, or CSV with the columns low, high and optionally split"
+    )
     check.add_argument("--json", action="store_true", help="print the findings as JSON")
     make = actions.add_parser("make-pairs", help="shrink high-resolution images into {train,val,test}/{low,high}_res")
-    make.add_argument("high", metavar="HIGH_FOLDER", help="images, perhaps in train, val, test folders")
+    make.add_argument(
+        "high", metavar="HIGH_FOLDER", help="folder of images, with or without train, val and test folders"
+    )
     make.add_argument("out", metavar="OUT", help="new folder")
     make.add_argument("--scale", metavar="N", type=int, default=2, choices=range(2, 9), help="2 to 8 (default: 2)")
     make.add_argument(
         "--kernel",
         choices=("bicubic", "bilinear", "area", "lanczos", "nearest", "photo"),
         default="bicubic",
-        help="how to shrink (default: bicubic); all but nearest antialiased; photo: blur, noise and JPEG too",
+        help="how to shrink (default: bicubic); all except nearest are antialiased; photo adds blur, noise and JPEG",
     )
-    make.add_argument("--enlarge", choices=("bilinear", "bicubic"), help="enlarge the low side back to the high size")
+    make.add_argument(
+        "--enlarge",
+        choices=("bilinear", "bicubic"),
+        help="enlarge low-resolution images back to the high-resolution size",
+    )
     make.add_argument(
         "--split", metavar="A,B,C", default="0.8,0.1,0.1", help="shares of train, val, test (default: 0.8,0.1,0.1)"
     )
@@ -84,14 +92,14 @@ def _describe(checked: FolderReport) -> list[str]:
 
 
 def _counts(found: dict[str, int], shown: int = 3) -> str:
-    """The most frequent ones, most frequent first."""
+    """The most frequent values, most frequent first."""
     if len(found) == 1:
         return next(iter(found))
     words = [f"{value} ({count})" for value, count in list(found.items())[:shown]]
     return ", ".join(words + ([f"{len(found) - shown} others"] if len(found) > shown else [])) or "none"
 
 
-def _line(title: str, problem: Problem) -> str:
+def _line(title: str, problem: FileProblem) -> str:
     return f"{title:<9} {problem.split or 'all'}: {problem.file}: {problem.what}; {problem.how_to_mend}"
 
 
@@ -124,5 +132,9 @@ def _parse_shares(text: str) -> tuple[float, float, float]:
             f"--split needs three numbers, not {text!r}", None, "for example --split 0.8,0.1,0.1"
         ) from None
     if not (0 < train < 1 and 0 < val < 1 and 0 <= test < 1 and abs(train + val + test - 1) < 1e-6):
-        raise ConfigError(f"--split {text} does not share out 1", None, "for example --split 0.8,0.1,0.1")
+        raise ConfigError(
+            f"--split {text}: the shares must be positive (test may be 0) and add up to 1",
+            None,
+            "for example --split 0.8,0.1,0.1",
+        )
     return train, val, test

@@ -1,7 +1,7 @@
-"""Score trained networks image by image, beside returning the input.
+"""Score trained networks image by image, against the identity baseline (or bicubic interpolation).
 
-The protocol is printed with the figures and stored with them: figures of two
-protocols do not belong in one table.
+The protocol is printed and stored with the metrics: metrics of two protocols
+cannot be compared.
 """
 
 from __future__ import annotations
@@ -33,15 +33,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME|RUN|STUDY|FILE",
         nargs="+",
         default=[],
-        help="shipped models, runs, studies (all that is done in them) or checkpoints",
+        help="shipped models, runs, studies (all their finished runs) or checkpoints",
     )
     parser.add_argument(
         "--data",
         metavar="FOLDER",
-        help="images, all of them val where no split is on disk; by default the run's own, split as for its training",
+        help="folder of images, all val if it has no splits (default: the run's own data, split as for its training)",
     )
     parser.add_argument(
-        "--self-test", action="store_true", help="check the metrics against known figures (--data: a folder with Set5)"
+        "--self-test",
+        action="store_true",
+        help="check the metrics against known values (--data: a folder with Set5)",
     )
     parser.add_argument("--split", choices=("val", "test", "train"), default="val", help="images to score")
     parser.add_argument(
@@ -49,13 +51,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         type=int,
         choices=range(2, 9),
-        help="make the low side from a folder of high-resolution images, 2 to 8 times smaller",
+        help="make low-resolution images, 2 to 8 times smaller, from a folder of high-resolution images",
     )
     parser.add_argument(
         "--kernel",
         choices=("bicubic", "photo"),
         default="bicubic",
-        help="how --scale shrinks; photo: as images from the web were, with blur, noise and JPEG marks",
+        help="how --scale shrinks; photo: like images from the web, with blur, noise and JPEG artefacts",
     )
     parser.add_argument(
         "--protocol",
@@ -66,13 +68,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--self-ensemble",
         action="store_true",
-        help="score the mean over the eight turns and flips: what `srae upscale --self-ensemble` gives",
+        help="score the mean over the eight rotations and flips, as `srae upscale --self-ensemble` returns it",
     )
     parser.add_argument(
         "-o",
         "--output",
         metavar="CSV",
-        help="per-image figures (default: images-DATA-SPLIT-PROTOCOL.csv in the run, or MODEL-DATA-PROTOCOL.csv here)",
+        help="metrics per image (default: images-DATA-SPLIT-PROTOCOL.csv in the run, or MODEL-DATA-PROTOCOL.csv here)",
     )
     parser.add_argument("--runs-dir", metavar="DIR", default="runs", help="folder in which names are looked up")
     parser.add_argument(
@@ -81,7 +83,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="auto",
         help="where to compute: auto, cpu, cuda, cuda:N or mps (default: auto)",
     )
-    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
+    parser.add_argument("--json", action="store_true", help="print the metrics as JSON")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -100,7 +102,7 @@ def run(args: argparse.Namespace) -> int:
 
     device, models = pick_device(args.device), find_models(args.model, Path(args.runs_dir), say)
     if args.output and len(models) > 1:
-        raise ConfigError(f"one file cannot hold the figures of {len(models)} models", "-o", "leave it out")
+        raise ConfigError(f"one file cannot hold the metrics of {len(models)} models", "-o", "leave it out")
     documents = []
     for path in models:
         if len(models) > 1 and not args.json:
@@ -112,7 +114,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _score(args: argparse.Namespace, path: Path, device: torch.device) -> dict[str, Any]:
-    """Score one model, store its figures and show them."""
+    """Score one model, store its metrics and show them."""
     from srae.checkpoints.loading import load_model
     from srae.evaluation.score import score_model
     from srae.runs.scores import store_scores
@@ -132,7 +134,7 @@ def _score(args: argparse.Namespace, path: Path, device: torch.device) -> dict[s
     stored = {key: value for key, value in scores.document.items() if key != "model"}
     output = Path(args.output) if args.output else None
     images = store_scores(stored, scores.columns, model=trained.path, label=scores.label, output=output)
-    say(f"per-image figures: {images}")
+    say(f"metrics per image: {images}")
     if not args.json:
         _show_scores(scores, args.split)
     return {**scores.document, "images": str(images)}

@@ -1,6 +1,6 @@
-"""Write figures, tables and one HTML page about runs or a study.
+"""Write plots, tables and one HTML page about runs or a study.
 
-The page needs nothing but itself: mail it, print it, hand it in.
+The page is self-contained: it can be mailed, printed and handed in.
 """
 
 from __future__ import annotations
@@ -21,9 +21,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("runs", metavar="RUN|STUDY", nargs="+", help="run or study folders, or their names")
     parser.add_argument("-o", "--output", metavar="DIR", type=Path, required=True, help="new folder of the report")
     parser.add_argument("--title", metavar="TEXT", help="title of the page")
-    parser.add_argument("--lang", choices=("en", "es"), default="en", help="language of figures, tables and page")
+    parser.add_argument("--lang", choices=("en", "es"), default="en", help="language of plots, tables and page")
     parser.add_argument(
-        "--on", metavar="LABEL", help="figures that `srae eval` took of these runs, for example set14-val-y"
+        "--on",
+        metavar="LABEL",
+        help="report metrics that `srae eval` stored, by their label, e.g. set14-val-y",
     )
     parser.add_argument("--runs-dir", metavar="DIR", default="runs", help="folder in which names are looked up")
     parser.add_argument("--json", action="store_true", help="print what was written and found as JSON")
@@ -59,5 +61,5 @@ def run(args: argparse.Namespace) -> int:
         return 0
     for part in said:
         show("\n".join([part.heading, *(f"  {sentence.text}" for sentence in part.sentences)]))
-    say(f"written to {page}, with figures/ and tables/ beside it")
+    say(f"written to {page}, plots in figures/, tables in tables/")
     return 0

@@ -120,7 +120,7 @@ def _show_plan(session: Session, *, json: bool) -> int:
 
 def _train(session: Session, writer: RunWriter, *, resume: bool, allow_changed: bool) -> dict[str, Any]:
     """Train and draw; what is said, and what goes wrong, is in the run's log too.  Returns the summary."""
-    from srae.report.figures import draw_run
+    from srae.report.curves import draw_run
     from srae.runs.messages import result_lines
     from srae.training.loop import train
 
@@ -134,7 +134,7 @@ def _train(session: Session, writer: RunWriter, *, resume: bool, allow_changed: 
         try:
             draw_run(writer.path)
         except ResourceError as error:
-            tell(f"warning: no figures: {error.what}, {error.where}")
+            tell(f"warning: no plots: {error.what}, {error.where}")
         tell(result_lines(summary, str(writer.path)))
     except SraeError as error:
         writer.log(str(error))

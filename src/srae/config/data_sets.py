@@ -1,4 +1,4 @@
-"""The `data` section of an experiment: one class per data set, picked by `name`; a key belongs to who reads it.
+"""The `data` section of an experiment: one class per data set, picked by `name`; each key belongs to one data set.
 
 To add a data set: its section here and in `SECTIONS`, its opener in `data.OPENERS`.
 """
@@ -29,14 +29,14 @@ class Degrade(Section):
     scale: Annotated[int, Field(ge=2, le=8)] = 2
     """Shrinking factor."""
     copies: Annotated[int, Field(ge=1, le=64)] = 1
-    """Different low sides of every training image (kernel photo), kept in memory; each sample draws one."""
+    """Different low-resolution versions of every training image (kernel photo), all in memory; a sample draws one."""
     sizes: list[Annotated[float, Field(gt=0, lt=1)]] = []
-    """Factors by which every training image is shrunk first, to be trained on too: finer detail for its pixels."""
+    """Factors in (0, 1): every training image is also trained on in these smaller sizes, where its detail is finer."""
 
     @model_validator(mode="after")
     def _differ(self) -> Degrade:
         if self.copies > 1 and self.kernel != "photo":
-            raise ValueError(f"copies needs kernel photo: {self.kernel} makes the same low side every time")
+            raise ValueError(f"copies needs kernel photo: {self.kernel} makes the same low-resolution image every time")
         return self
 
 
@@ -49,20 +49,20 @@ class Sampling(NamedTuple):
     augment: Sequence[str] = ()
 
 
-# ------------------------------------------------------------------ what several data sets have
+# ------------------------------------------------------------------ keys that several data sets have
 
 
 class DataConfig(Section):
-    """What every data set has, and what the program asks of any of them."""
+    """Keys that every data set has, and methods that the program calls on any of them."""
 
     name: str
-    """The data set; every other key belongs to it."""
+    """Name of the data set; it decides which other keys there are."""
     channels: Literal["L", "RGB", "RGBA"] = "RGB"
     """Colour channels fed to the network."""
     augment: Annotated[
         list[Literal["flip", "vertical_flip", "rotate", "tilt"]], Field(json_schema_extra={"uniqueItems": True})
     ] = []
-    """Random flips, quarter turns (rotate) and turns by up to 15 degrees (tilt: of labelled images) in training."""
+    """Random flips, quarter turns (rotate) and rotations by up to 15 degrees (tilt; labelled images) in training."""
     limit: Annotated[int, Field(ge=1)] | None = None
     """Use only the first N images of each split."""
 
@@ -70,7 +70,7 @@ class DataConfig(Section):
     @classmethod
     def _once(cls, augment: list[str]) -> list[str]:
         if twice := sorted({kind for kind in augment if augment.count(kind) > 1}):
-            raise ValueError(f"{twice[0]} stands there twice, which does no more than once")
+            raise ValueError(f"{twice[0]} is listed twice; twice has no other effect than once")
         return augment
 
     @property
@@ -109,13 +109,13 @@ class DataConfig(Section):
         """With low-resolution images made in this way: `srae eval --scale`.
 
         Raises:
-            ConfigError: its images have no low-resolution side.
+            ConfigError: the data set has no low-resolution images.
         """
-        raise ConfigError(f"data set {self.name} has no low-resolution images to be made", "--scale", "leave it out")
+        raise ConfigError(f"data set {self.name} has no low-resolution images", "--scale", "leave it out")
 
 
 class FolderConfig(DataConfig):
-    """Of data that lie on the user's disk."""
+    """Data sets that are read from a folder of the user."""
 
     folder: Annotated[str, Field(min_length=1)] | None = None
     """Folder with the images (pairs: or a two-column CSV); relative to the working directory."""
@@ -127,14 +127,14 @@ class FolderConfig(DataConfig):
 
 
 class ImagesConfig(DataConfig):
-    """Of low-resolution images with their high-resolution counterparts."""
+    """Data sets of low-resolution images with their high-resolution counterparts."""
 
     degrade: Degrade | None = None
-    """Make the low side from a folder of high-resolution images."""
+    """Make the low-resolution images from a folder of high-resolution images."""
     enlarge: Literal["bilinear", "bicubic"] | None = None
-    """How the low side was (or, with `degrade`, will be) enlarged back to the high side's size."""
+    """How the low-resolution images were (or, with `degrade`, will be) enlarged back to the high-resolution size."""
     crop: Annotated[int, Field(ge=4, le=65_536)] | None = None
-    """Side of random square training crops, in pixels of the high side; whole images without it."""
+    """Side of random square training crops, in pixels of the high-resolution image; entire images without it."""
     crops_per_picture: Annotated[int, Field(ge=1, le=10_000)] = 1
     """Random crops that an epoch draws from each training image."""
 
@@ -169,12 +169,12 @@ class ImagesConfig(DataConfig):
 
 
 class LabelledConfig(FolderConfig):
-    """Of images with a class."""
+    """Data sets of images with a class."""
 
     channels: Literal["L", "RGB"] = "RGB"
     """Colour channels fed to the network; labelled images have no alpha."""
     target: Literal["label", "input"] = "label"
-    """What is to be put out, the class or (autoencoders) the image itself."""
+    """What the network predicts: the class, or (autoencoders) the image itself."""
     per_class: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     """Training samples of every class in an epoch: images of small classes are repeated."""
 
@@ -265,7 +265,7 @@ def who_knows(key: str) -> list[str]:
 
 
 def without_foreign_keys(values: Mapping[str, Any], spare: Collection[str] = ()) -> dict[str, Any]:
-    """Keys without those that only other data sets have, but for those to spare."""
+    """Drop keys that only other data sets have; keys in `spare` stay."""
     own = section.model_fields if (section := find_section(values)) else values
     return {key: value for key, value in values.items() if key in own or key in spare or not who_knows(key)}
 
@@ -274,16 +274,16 @@ def without_foreign_keys(values: Mapping[str, Any], spare: Collection[str] = ())
 
 
 def read_section(values: Any) -> DataConfig:
-    """Keys as the section of the data set that they name, with everything that is wrong told at once.
+    """The section of the data set that `values` names; all problems are reported at once.
 
     Pydantic's own union would put the name into the place of every problem and
-    call a key of another data set "extra"; here it is said whose key it is.
+    call a key of another data set "extra"; this function says which data set has the key.
 
     Raises:
         ValidationError: places are keys of the section.
     """
     if not isinstance(values, Mapping):
-        return DataConfig.model_validate(values)  # a section passes, anything else is told
+        return DataConfig.model_validate(values)  # a section passes, anything else raises
     section = find_section(values)
     if section is None:
         known = ", ".join(map(repr, sections_by_name()))

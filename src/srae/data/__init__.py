@@ -32,18 +32,18 @@ OPENERS: dict[type[DataConfig], Callable[..., Data]] = {
     ClassFoldersConfig: open_class_folders,
     TorchvisionConfig: open_labelled,
 }
-"""What opens the data set of a section: `(section, *, whole, undivided) -> Data`."""
+"""Section -> function that opens its data set: `(section, *, for_scoring, undivided) -> Data`."""
 
 
-def open_data(section: DataConfig, *, whole: bool = False, undivided: bool = False) -> Data:
+def open_data(section: DataConfig, *, for_scoring: bool = False, undivided: bool = False) -> Data:
     """Open the data set that a section of a config describes.
 
     Args:
-        whole: to score, not to train: a split may be missing (another one stands
-            for it), sizes may differ, crops play no part, and train has no further low sides.
-        undivided: a folder without split on disk is val as a whole: nobody trained on it.
+        for_scoring: the data will not be trained on: a split may be missing (another one takes its
+            place), sizes may differ, there are no crops, and one low-resolution version per image.
+        undivided: all images of a folder without splits on disk are val, because none was trained on.
 
     Raises:
         DataError: everything that is wrong with the images.
     """
-    return OPENERS[type(section)](section, whole=whole, undivided=undivided)
+    return OPENERS[type(section)](section, for_scoring=for_scoring, undivided=undivided)

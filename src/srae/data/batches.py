@@ -1,7 +1,7 @@
-"""From a split to batches of floats, in an order that depends on nothing but seed and epoch.
+"""Batches of floats from a split, in an order that depends only on seed and epoch.
 
-Crop, flips, quarter turn and, where images have several low sides, the one that
-is taken come from (seed, epoch, sample): all of an epoch's numbers are drawn at
+Crop, flips, quarter turn and, where images have several low-resolution versions,
+the version come from (seed, epoch, sample): all numbers of an epoch are drawn at
 once by a counter-based generator, so a pass that starts at batch k yields what
 a full pass yields from batch k on.
 """
@@ -36,16 +36,16 @@ class _Draws(NamedTuple):
 
     order: np.ndarray
     place: np.ndarray
-    """(samples, 2) in [0, 1): where between the first and the last possible crop, down and across."""
+    """(samples, 2) in [0, 1): place of the crop between the first and the last possible one, vertical, horizontal."""
     mirror: np.ndarray
     quarters: np.ndarray
     upside_down: np.ndarray
     degrees: np.ndarray
-    low_side: np.ndarray
+    version: np.ndarray
     """Which one of `Split.inputs`."""
 
 
-_ORDER, _SAMPLES, _TILTS, _LOW_SIDES = 0, 1, 2, 3
+_ORDER, _SAMPLES, _TILTS, _VERSIONS = 0, 1, 2, 3
 TILT = 15.0  # degrees, at most
 
 
@@ -56,7 +56,7 @@ def _uniform(seed: int, epoch: int, stream: int, shape: tuple[int, ...]) -> np.n
     return np.random.Generator(bits).random(shape)
 
 
-def _draw(seed: int, epoch: int, samples: int, shuffle: bool, augment: Sequence[str], low_sides: int) -> _Draws:
+def _draw(seed: int, epoch: int, samples: int, shuffle: bool, augment: Sequence[str], versions: int) -> _Draws:
     order = np.arange(samples)
     if shuffle:
         order = np.argsort(_uniform(seed, epoch, _ORDER, (samples,)), kind="stable")
@@ -66,8 +66,8 @@ def _draw(seed: int, epoch: int, samples: int, shuffle: bool, augment: Sequence[
     tilts = _uniform(seed, epoch, _TILTS, (samples, 2))
     upside_down = (tilts[:, 0] < 0.5) & ("vertical_flip" in augment)
     degrees = (tilts[:, 1] * 2 - 1) * TILT * ("tilt" in augment)
-    low_side = (_uniform(seed, epoch, _LOW_SIDES, (samples,)) * low_sides).astype(np.int64)
-    return _Draws(order, numbers[:, :2], mirror, quarters, upside_down, degrees, low_side)
+    version = (_uniform(seed, epoch, _VERSIONS, (samples,)) * versions).astype(np.int64)
+    return _Draws(order, numbers[:, :2], mirror, quarters, upside_down, degrees, version)
 
 
 def count_batches(split: Split, *, batch_size: int, crops_per_picture: int = 1) -> int:
@@ -87,13 +87,13 @@ def train_batches(
     augment: Sequence[str] = (),
     start: int = 0,
 ) -> Iterator[Batch]:
-    """One epoch of random crops (or whole images, which must then have one size).
+    """One epoch of random crops, or of entire images, which must then have one size.
 
     Args:
         crop: side in pixels of the target; a multiple of the scale, and no
             larger than any image. The input's crop is the aligned one.
         augment: of "flip" (left-right), "vertical_flip", "rotate" (quarter turns;
-            whole images that are not square only by 180 degrees) and "tilt"
+            entire images that are not square only by 180 degrees) and "tilt"
             (any angle up to `TILT`, resampled: not for images as targets).
         start: batch to begin with.
     """
@@ -104,11 +104,11 @@ def train_batches(
         indices = (chosen // crops_per_picture).tolist()
         if split.drawn is not None:
             indices = [split.drawn[index] for index in indices]
-        low_sides = draws.low_side[chosen].tolist()
+        versions = draws.version[chosen].tolist()
         if crop is not None:
-            sides = _crop(split, indices, low_sides, draws.place[chosen], crop)
+            sides = _crop(split, indices, versions, draws.place[chosen], crop)
         else:
-            sides = [_gather_inputs(split, indices, low_sides)]
+            sides = [_gather_inputs(split, indices, versions)]
             if isinstance(split.target, Store) and split.target is not split.input:
                 sides.append(split.target.gather(indices))
         sides = [_send(side, split) for side in sides]
@@ -120,7 +120,7 @@ def train_batches(
 
 
 def eval_batches(split: Split, batch_size: int) -> Iterator[Batch]:
-    """Whole images in their order; only neighbours of one size share a batch."""
+    """Entire images in their order; a batch has images of one size only."""
     first = 0
     while first < len(split):
         after = first + 1
@@ -138,7 +138,7 @@ def eval_batches(split: Split, batch_size: int) -> Iterator[Batch]:
 
 
 def _send(batch: Tensor, split: Split) -> Tensor:
-    """To the device of the batches, while the CPU goes on."""
+    """To the device of the batches, without waiting for the copy."""
     if split.batches_go_to is None:
         return batch
     return (batch.pin_memory() if torch.cuda.is_available() else batch).to(split.batches_go_to, non_blocking=True)
@@ -148,36 +148,36 @@ def _sizes(split: Split, index: int) -> tuple[tuple[int, int], ...]:
     return tuple(side.size(index) for side in (split.input, split.target) if isinstance(side, Store))
 
 
-def _gather_inputs(split: Split, indices: list[int], low_sides: list[int]) -> Tensor:
-    """Whole images of one size, uint8 (B, h, w, C)."""
+def _gather_inputs(split: Split, indices: list[int], versions: list[int]) -> Tensor:
+    """Entire images of one size, uint8 (B, h, w, C)."""
     if not split.more_inputs:
         return split.input.gather(indices)
     stores = split.inputs
-    return torch.stack([stores[low].pixels[index] for index, low in zip(indices, low_sides, strict=True)])
+    return torch.stack([stores[low].pixels[index] for index, low in zip(indices, versions, strict=True)])
 
 
-def _crop(split: Split, indices: list[int], low_sides: list[int], places: np.ndarray, crop: int) -> list[Tensor]:
+def _crop(split: Split, indices: list[int], versions: list[int], places: np.ndarray, crop: int) -> list[Tensor]:
     """Aligned crops of both sides, uint8 (B, crop / scale, crop / scale, C) and (B, crop, crop, C)."""
     assert isinstance(split.target, Store)
     stores, low_crops, high_crops = split.inputs, [], []
-    for index, low_side, place in zip(indices, low_sides, places, strict=True):
+    for index, version, place in zip(indices, versions, places, strict=True):
         low_size, high_size = split.input.size(index), split.target.size(index)
         scale = high_size[0] // low_size[0]
         side = crop // scale
         assert side * scale == crop and side <= min(low_size), (crop, scale, low_size)
         top, left = (int(u * (length - side + 1)) for u, length in zip(place, low_size, strict=True))
-        low_crops.append(stores[low_side].pixels[index][top : top + side, left : left + side])
+        low_crops.append(stores[version].pixels[index][top : top + side, left : left + side])
         top, left = top * scale, left * scale
         high_crops.append(split.target.pixels[index][top : top + crop, left : left + crop])
     return [torch.stack(low_crops), torch.stack(high_crops)]
 
 
 def _flip_and_rotate(side: Tensor, mirror: np.ndarray, quarters: np.ndarray, upside_down: np.ndarray) -> Tensor:
-    """Mirror, turn and put upside down each image of uint8 (B, H, W, C), in place, in this order."""
+    """Flip left-right, rotate and flip vertically each image of uint8 (B, H, W, C), in place, in this order."""
     if side.shape[1] != side.shape[2]:
         quarters = quarters & 2
-    # Every turn is a transposition followed by flips: three steps at most,
-    # however many images a batch has.
+    # Every rotation is a transposition followed by flips, so there are at most three
+    # indexed copies, whatever the batch size.
     transposed = quarters % 2 == 1
     columns = (quarters >= 2) ^ (mirror & ~transposed)
     rows = ((quarters == 1) | (quarters == 2)) ^ (mirror & transposed) ^ upside_down
@@ -190,7 +190,7 @@ def _flip_and_rotate(side: Tensor, mirror: np.ndarray, quarters: np.ndarray, ups
 
 
 def _tilt(batch: Tensor, degrees: np.ndarray) -> Tensor:
-    """Turn each image of (B, C, H, W) about its middle; from outside comes the nearest pixel of the border."""
+    """Rotate each image of (B, C, H, W) about its centre; outside the image the nearest border pixel continues."""
     angles = torch.from_numpy(np.deg2rad(degrees)).to(batch.dtype).to(batch.device)  # MPS has no float64
     aspect = batch.shape[2] / batch.shape[3]  # the grid has -1..1 on both axes
     rows = [torch.stack((angles.cos(), -angles.sin() * aspect, torch.zeros_like(angles)), 1),

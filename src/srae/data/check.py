@@ -1,4 +1,4 @@
-"""Everything that is wrong, or suspicious, with a folder of pairs."""
+"""Find everything that is wrong or suspicious in a folder of pairs."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from srae.config.data_sets import Degrade, PairsConfig
-from srae.data.layouts import find_pairs
-from srae.data.matching import Problem, show
+from srae.data.layouts import HIGH_ONLY, find_pairs
+from srae.data.matching import FileProblem, show
 from srae.data.pairs import choose_splits
 from srae.data.scan import Facts, ScannedPair, scale_of, scan
 from srae.errors import DataError
@@ -31,12 +31,12 @@ class FolderReport:
     layout: str
     matched_by: list[str]
     scale: int | None
-    """None when the low side is missing, or scales are mixed."""
+    """None when there are no low-resolution images, or scales are mixed."""
     splits: dict[str, SplitSummary]
-    problems: list[Problem]
-    """Training would refuse to start."""
-    warnings: list[Problem]
-    """Training would go on: duplicates, leaks between splits, mixed colour modes."""
+    problems: list[FileProblem]
+    """With one of these a training does not start."""
+    warnings: list[FileProblem]
+    """Duplicates, leaks between splits, mixed colour modes: a training starts all the same."""
     ignored: int
     notes: list[str]
 
@@ -50,9 +50,9 @@ def check_pairs(folder: Path) -> FolderReport:
     if not folder.exists():
         raise DataError("data folder is missing", str(folder), "check the path")
     try:
-        alone = find_pairs(folder).layout == "high side alone"
+        alone = find_pairs(folder).layout == HIGH_ONLY
     except DataError:
-        # Not pairs; images all the same?  Raises again when there are none.
+        # No pairs, perhaps images alone.  Raises again when there are none.
         alone = any(find_pairs(folder, high_only=True).splits.values())
         if not alone:
             raise
@@ -61,7 +61,9 @@ def check_pairs(folder: Path) -> FolderReport:
     scanned, unreadable = scan(chosen.splits, _look, folder)
     notes = list(chosen.notes)
     if alone:
-        notes.append("high side alone: needs data.degrade: {kernel: bicubic, scale: 2}, or `srae data make-pairs`")
+        notes.append(
+            "high-resolution images only: set data.degrade: {kernel: bicubic, scale: 2}, or run `srae data make-pairs`"
+        )
     items = [item for pairs in scanned.values() for item in pairs]
     folders = max((len({item.pair.high.parent for item in pairs}) for pairs in scanned.values()), default=0)
     if alone and folders > 1:
@@ -83,7 +85,7 @@ def _look(path: Path) -> Facts:
     image = read_image(path)
     _, height, width = image.color.shape
     mode = ("RGB" if len(image.color) == 3 else "L") + ("A" if image.alpha is not None else "")
-    # Of the pixels: the same image saved again, or as another format, is found too.
+    # Over the pixels, so that the same image is found in another file format too.
     digest = hashlib.sha256(f"{mode[:1]} {height} {width} ".encode() + image.color.numpy().tobytes()).hexdigest()
     return Facts((height, width), digest, mode if image.bits == 8 else f"{mode} {image.bits} bit")
 
@@ -105,15 +107,17 @@ def _size(facts: Facts) -> str:
     return f"{facts.size[1]}x{facts.size[0]}"
 
 
-def _find_twins(scanned: Mapping[str, list[ScannedPair]], root: Path) -> list[Problem]:
-    """High sides that occur twice, in one split or in two, and low sides that equal their high side."""
+def _find_twins(scanned: Mapping[str, list[ScannedPair]], root: Path) -> list[FileProblem]:
+    """High-resolution images that occur twice, in one split or in two, and pairs of two equal images."""
     seen: dict[str, tuple[str, Path]] = {}
     warnings = []
     for split, items in scanned.items():
         for item in items:
             path = show(item.pair.high, root)
             if item.low and item.low.digest == item.high.digest:
-                warnings.append(Problem(split, path, "low and high are the same image", "check the low side"))
+                warnings.append(
+                    FileProblem(split, path, "low and high are the same image", "check the low-resolution image")
+                )
             if item.high.digest not in seen:
                 seen[item.high.digest] = split, item.pair.high
                 continue
@@ -122,16 +126,18 @@ def _find_twins(scanned: Mapping[str, list[ScannedPair]], root: Path) -> list[Pr
                 what, remedy = f"same image as {show(first, root)}", "remove one of them"
             else:
                 what = f"leak: also in {first_split}, as {show(first, root)}"
-                remedy = f"remove it from {first_split}, or its {split} figure flatters"
-            warnings.append(Problem(split, path, what, remedy))
+                remedy = f"remove it from {first_split}, or its {split} metrics are too good"
+            warnings.append(FileProblem(split, path, what, remedy))
     return warnings
 
 
-def _find_mixed_modes(scanned: Mapping[str, list[ScannedPair]]) -> list[Problem]:
+def _find_mixed_modes(scanned: Mapping[str, list[ScannedPair]]) -> list[FileProblem]:
     modes = Counter(
         facts.mode for items in scanned.values() for item in items for facts in (item.low, item.high) if facts
     )
     if len(modes) < 2:
         return []
     counts = ", ".join(f"{count} {mode}" for mode, count in modes.most_common())
-    return [Problem("", "all", f"mixed colour modes: {counts}", "data.channels says what they become; RGB drops alpha")]
+    return [
+        FileProblem("", "all", f"mixed colour modes: {counts}", "data.channels says what they become; RGB drops alpha")
+    ]

@@ -2,9 +2,9 @@
 
 The layout is `FOLDER/CLASS/NAME` or `FOLDER/{train,val,test}/CLASS/NAME`.
 Every image is laid on white and resized (its aspect is not kept) to one
-square.  Without a split on disk each class is split 80/10/10 by the content of
-its images.  No image is in two splits: of equal images one is kept, and
-of equal images in two classes none, for their label is not known.
+square.  Without splits on disk each class is split 80/10/10 by the content of
+its images.  No image is in two splits: of equal images one is kept, and of
+equal images in two classes none, because their label is unknown.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from srae.config.data_sets import ClassFoldersConfig
 from srae.data.contract import Data
 from srae.data.labelled import LabelledImages, open_textures, to_data
 from srae.data.layouts import SPLITS
-from srae.data.matching import Problem
+from srae.data.matching import FileProblem
 from srae.data.scan import in_threads, raise_problems
 from srae.errors import DataError
 from srae.images.image import find_images, read_pixels, to_float, to_uint8
@@ -48,7 +48,7 @@ class _ClassImage(NamedTuple):
     digest: str
 
 
-def open_class_folders(options: ClassFoldersConfig, *, whole: bool = False, undivided: bool = False) -> Data:
+def open_class_folders(options: ClassFoldersConfig, *, for_scoring: bool = False, undivided: bool = False) -> Data:
     """Read the class folders of `options.folder`; see `open_data`.
 
     Raises:
@@ -65,7 +65,7 @@ def open_class_folders(options: ClassFoldersConfig, *, whole: bool = False, undi
     files, classes, passed_over = _find(folder)
     images, notes = _without_duplicates(_read_all(files, folder, side))
     if passed_over:
-        notes.insert(0, f"{passed_over} files in {folder.name} are no images that srae reads: passed over")
+        notes.insert(0, f"{passed_over} files in {folder.name} passed over: they are no images that srae reads")
     parts: dict[str, list[_ClassImage]] = defaultdict(list)
     if any(image.found.split for image in images):
         for image in images:
@@ -74,7 +74,7 @@ def open_class_folders(options: ClassFoldersConfig, *, whole: bool = False, undi
         parts["val"] = images
     else:
         parts = _split(images)
-    for split in () if whole and any(parts.values()) else ("train", "val"):
+    for split in () if for_scoring and any(parts.values()) else ("train", "val"):
         if not parts.get(split):
             raise DataError(f"no {split} images", str(folder), "add images, or leave out the split folders")
     named = {split: _stack(parts[split]) for split in SPLITS if parts.get(split)}
@@ -82,7 +82,7 @@ def open_class_folders(options: ClassFoldersConfig, *, whole: bool = False, undi
 
 
 def _find(folder: Path) -> tuple[list[_ClassFile], list[str], int]:
-    """Every image, the names of the classes, and how many files are something else."""
+    """Every image, the names of the classes, and the number of other files."""
     roots = {split: folder / split for split in SPLITS if (folder / split).is_dir()} or {"": folder}
     names = sorted({entry.name for root in roots.values() for entry in root.iterdir() if _is_class(entry)})
     if len(names) < 2:
@@ -104,16 +104,16 @@ def _is_class(entry: Path) -> bool:
 
 
 def _read_all(files: Sequence[_ClassFile], folder: Path, side: int) -> list[_ClassImage]:
-    def look(found: _ClassFile) -> _ClassImage | Problem:
+    def look(found: _ClassFile) -> _ClassImage | FileProblem:
         try:
             pixels = _on_white(read_pixels(found.path, "RGBA"), side)
         except DataError as error:
             where = found.path.relative_to(folder).as_posix()
-            return Problem(found.split, where, error.what, error.remedy or "replace or remove the file")
+            return FileProblem(found.split, where, error.what, error.remedy or "replace or remove the file")
         return _ClassImage(found, pixels, hashlib.sha256(pixels.tobytes()).hexdigest())
 
     results = list(in_threads(look, files, "decoding images"))
-    if problems := [result for result in results if isinstance(result, Problem)]:
+    if problems := [result for result in results if isinstance(result, FileProblem)]:
         raise_problems(problems, folder)
     return [result for result in results if isinstance(result, _ClassImage)]
 
@@ -128,7 +128,7 @@ def _on_white(pixels: np.ndarray, side: int) -> np.ndarray:
 
 
 def _without_duplicates(images: Sequence[_ClassImage]) -> tuple[list[_ClassImage], list[str]]:
-    """Images without equals, in their order, and what was left out."""
+    """Images without duplicates, in their order, and notes about those left out."""
     equals: dict[str, list[_ClassImage]] = defaultdict(list)
     for image in images:
         equals[image.digest].append(image)
@@ -136,16 +136,16 @@ def _without_duplicates(images: Sequence[_ClassImage]) -> tuple[list[_ClassImage
     kept = [same[0] for digest, same in equals.items() if digest not in doubtful]
     notes = []
     if again := sum(len(same) - 1 for digest, same in equals.items() if digest not in doubtful):
-        notes.append(f"{again} images are copies of another one of their class: left out")
+        notes.append(f"{again} images are duplicates of another image of their class: left out")
     if left_out := sum(len(equals[digest]) for digest in doubtful):
-        notes.append(f"{left_out} images are equal to one of another class: left out, for their class is not known")
+        notes.append(f"{left_out} images equal an image of another class: left out, because their class is unknown")
     return kept, notes
 
 
 def _split(images: Sequence[_ClassImage]) -> dict[str, list[_ClassImage]]:
     """Each class by its shares; one image at least for train, then for val and test where there are enough."""
     by_class: dict[int, list[_ClassImage]] = defaultdict(list)
-    for image in sorted(images, key=lambda image: image.digest):  # as good as drawn, and the same anywhere
+    for image in sorted(images, key=lambda image: image.digest):  # as good as random, and the same on every machine
         by_class[image.found.label].append(image)
     parts: dict[str, list[_ClassImage]] = {split: [] for split in SPLITS}
     for members in by_class.values():
@@ -159,7 +159,7 @@ def _split(images: Sequence[_ClassImage]) -> dict[str, list[_ClassImage]]:
 
 
 def _stack(images: Sequence[_ClassImage]) -> LabelledImages:
-    """The first of every class, then the second of every class...: any first N are a fair choice."""
+    """Stack the first image of every class, then the second...: the first N are balanced for any N (`limit`)."""
     ranks: dict[int, int] = defaultdict(int)
     keyed = []
     for image in images:

@@ -1,4 +1,4 @@
-"""What every data set gives back: `Data`; it is given its section of the config, see `config.data_sets`."""
+"""`Data`, which every data set returns when it is opened with its section of the config (`config.data_sets`)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Data:
     val: Split
     test: Split | None
     in_shape: tuple[int, int, int]
-    """(C, h, w) of one training sample: of a crop when there are crops."""
+    """(C, h, w) of one training sample, which is a crop if the config has `crop`."""
     out_shape: tuple[int, ...]
     """(C, H, W) of its target, or (classes,)."""
     fingerprint: str
@@ -30,10 +30,10 @@ class Data:
     classes: list[str] = field(default_factory=list)
     """Names of the classes, by label; empty for images."""
     notes: list[str] = field(default_factory=list)
-    """What the user should know before training, one line each."""
+    """Lines that the user should read before training."""
 
     def to(self, device: torch.device | str) -> Data:
-        """Images that fill more than half of what a GPU has free stay where they are: only batches go there."""
+        """Move the images to a device; if they need more than half of its free memory, only batches go there."""
         device = torch.device(device)
         splits = [split for split in (self.train, self.val, self.test) if split]
         sides = {id(s): s for split in splits for s in (*split.inputs, split.target) if isinstance(s, Store)}
@@ -50,7 +50,7 @@ class Data:
 
 
 def take_fingerprint(contents: Iterable[tuple[str, str, str]], settings: str) -> str:
-    """From (split, name, digest of low and high) of every pair, and how the low side was made."""
+    """16 hex digits from (split, name, digests of low and high) of every pair, and from how low images were made."""
     digest = hashlib.sha256(settings.encode())
     for row in contents:
         digest.update("\0".join(("", *row)).encode())
@@ -63,7 +63,7 @@ def sample_shapes(
     """(C, h, w) and (C, H, W) of one training sample.
 
     Args:
-        may_differ: mixed sizes without a crop are no error; those of the first image are told.
+        may_differ: mixed sizes without a crop are no error; the size of the first image is returned.
 
     Raises:
         DataError: sizes are mixed and there is no crop; the crop is no multiple

@@ -1,7 +1,7 @@
 """Built-in images: crops of photographs that scikit-image ships, degraded as data set P.
 
-Every image lies in the wheel of scikit-image and is free by the statement of
-its documentation:
+Every image is in the wheel of scikit-image and is free according to its
+documentation:
 
 - public domain: astronaut (NASA), rocket (SpaceX), hubble_deep_field (NASA)
 - CC0: coffee (Rachel Michetti), chelsea (Stefan van der Walt), camera (Lav
@@ -10,10 +10,10 @@ its documentation:
 - no known copyright restrictions: coins (Brooklyn Museum), ihc (Center for
   Microscopy and Molecular Imaging)
 
-An image feeds one split only.  The low side is what data set P has: shrunk to
-128x128 after a slight Gaussian blur and enlarged back bilinearly.  Done to P's
-own high side this gives P's low side to within one 8-bit level, 9 of 10 values
-exactly.
+An image is in one split only.  Low-resolution images are made as those of data
+set P: shrunk to 128x128 after a slight Gaussian blur and enlarged back
+bilinearly.  On P's own high-resolution images this reproduces P's low-resolution
+images to within one 8-bit level, and 9 of 10 values exactly.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from torch.nn import functional as F
 
 from srae.config.data_sets import ImagesConfig
 from srae.data.contract import Data, sample_shapes, take_fingerprint
-from srae.data.low_side import (
+from srae.data.degrade import (
     add_sizes,
     count_copies,
     describe_copies,
-    describe_low_side,
+    describe_degrade,
     make_low,
     sizes_of,
     with_sizes,
@@ -61,10 +61,10 @@ SPLITS: dict[str, dict[str, int]] = {
 """Split -> file -> distance between neighbouring crops, at most."""
 
 
-def open_demo(options: ImagesConfig, *, whole: bool = False, undivided: bool = False) -> Data:
+def open_demo(options: ImagesConfig, *, for_scoring: bool = False, undivided: bool = False) -> Data:
     """The demo images, for `demo` or in place of pairs that are not there.
 
-    Splits and sizes are fixed: `whole` only leaves out crops and train's further low sides.
+    Splits and sizes are fixed: `for_scoring` only leaves out crops and further low-resolution versions.
 
     Raises:
         DataError: a crop that does not fit.
@@ -75,10 +75,10 @@ def open_demo(options: ImagesConfig, *, whole: bool = False, undivided: bool = F
     for split, files in SPLITS.items():
         named = [crop for file, stride in files.items() for crop in _cut(file, stride, options.channels)]
         named = named[: options.limit]
-        names, factors = [name for name, _ in named], sizes_of(options.degrade, split, whole=whole)
+        names, factors = [name for name, _ in named], sizes_of(options.degrade, split, for_scoring=for_scoring)
         count = len(named) * (1 + len(factors))
         highs = Shelf(count)
-        lows = [Shelf(count) for _ in range(count_copies(options.degrade, split, whole=whole))]
+        lows = [Shelf(count) for _ in range(count_copies(options.degrade, split, for_scoring=for_scoring))]
         for index, (name, pixels) in enumerate(named):
             high = pixels
             if options.degrade:
@@ -95,8 +95,8 @@ def open_demo(options: ImagesConfig, *, whole: bool = False, undivided: bool = F
             add_sizes(highs, lows, names, factors, options.degrade, options.enlarge)
         low, *more = (shelf.to_store() for shelf in lows)
         splits[split] = Split(low, highs.to_store(), with_sizes(names, factors), more_inputs=more)
-    in_shape, out_shape = sample_shapes(splits["train"], None if whole else options.crop)
-    made = describe_low_side(options.degrade, options.enlarge) if options.degrade else options.enlarge or "bilinear"
+    in_shape, out_shape = sample_shapes(splits["train"], None if for_scoring else options.crop)
+    made = describe_degrade(options.degrade, options.enlarge) if options.degrade else options.enlarge or "bilinear"
     return Data(
         name="demo",
         train=splits["train"],
@@ -119,7 +119,7 @@ TEXTURES = ("astronaut.png", "brick.png", "camera.png", "chelsea.png", "coffee.p
 
 
 def read_textures(side: int) -> tuple[dict[str, tuple[np.ndarray, np.ndarray]], list[str]]:
-    """Small square crops to be told apart by the image they come from; train, val and test share no pixel.
+    """Small square crops whose class is the image they come from; train, val and test share no pixel.
 
     Returns:
         Split -> (uint8 (N, side, side, 3), int64 (N,)), and the names of the classes.
@@ -171,7 +171,7 @@ def _cut(file: str, stride: int, channels: str) -> list[tuple[str, np.ndarray]]:
 
 
 def _as_data_set_p(high: np.ndarray, enlarge_kernel: str | None) -> np.ndarray:
-    """Same-size low side of uint8 (256, 256, C)."""
+    """Low-resolution version of uint8 (256, 256, C), in the same size."""
     image = to_float(torch.from_numpy(high.copy()).permute(2, 0, 1))
     small = shrink(image, 2, "gaussian", "mirror")
     low = to_uint8(enlarge(small, 2, enlarge_kernel or "bilinear", "mirror"))  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Pairs that were found become stores: in memory, or in a mapped file where they are too much for it."""
+"""Decode the images of pairs into stores: in memory, or in a mapped file if they do not fit into memory."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from typing import Literal, NamedTuple, TypeVar
 import numpy as np
 
 from srae.config.data_sets import PairsConfig
-from srae.data.low_side import AnyShelf, add_sizes, count_copies, find_misfit, make_low, shrunk, sizes_of, with_sizes
+from srae.data.degrade import AnyShelf, add_sizes, count_copies, find_misfit, make_low, shrunk, sizes_of, with_sizes
 from srae.data.mapped import Room, largest_in_memory, make_key, open_mapped
-from srae.data.matching import Pair, Problem, show
+from srae.data.matching import FileProblem, Pair, show
 from srae.data.scan import Facts, Reader, ScannedPair, in_threads, raise_problems, scan
 from srae.data.store import Shelf, Split, Store
 from srae.errors import DataError
@@ -33,18 +33,18 @@ class Intake(NamedTuple):
 
 
 def take_in(
-    pairs: Mapping[str, list[Pair]], options: PairsConfig, folder: Path | None, source: Path, *, whole: bool
+    pairs: Mapping[str, list[Pair]], options: PairsConfig, folder: Path | None, source: Path, *, for_scoring: bool
 ) -> Intake:
-    """Read the images of every split, both sides, and make the low side, or several, where there is none.
+    """Read the images of every split, and make the low-resolution versions with `degrade`.
 
     Args:
-        source: what messages call the pairs as a whole.
+        source: name of the data set in messages.
 
     Raises:
         DataError: everything that is wrong with the images.
-        ResourceError: too much for the memory, and for the disk.
+        ResourceError: memory and disk are both too small.
     """
-    reader = _PairReader(pairs, options, folder, source, whole=whole)
+    reader = _PairReader(pairs, options, folder, source, for_scoring=for_scoring)
     sizes = reader.of_files(read_size, "looking at images")
     rooms = {split: reader.rooms(split, sizes) for split in pairs}
     if sum(room.nbytes for several in rooms.values() for room in several) <= largest_in_memory():
@@ -56,7 +56,7 @@ def take_in(
 
 
 _StoredPairs = tuple[Sequence[Store], dict[str, list[ScannedPair]], list[str]]
-"""Stores of all splits, one after the other; what was read; notes for the user."""
+"""Stores of all splits, concatenated; the pairs that were read; notes for the user."""
 
 
 def _read_into_memory(reader: _PairReader, rooms: Mapping[str, list[Room]]) -> _StoredPairs:
@@ -68,7 +68,7 @@ def _read_into_memory(reader: _PairReader, rooms: Mapping[str, list[Room]]) -> _
 def _read_into_file(
     reader: _PairReader, rooms: Mapping[str, list[Room]], sizes: Mapping[Path, tuple[int, int]]
 ) -> _StoredPairs:
-    """Into a file that is mapped, unless an earlier run made it of the same contents."""
+    """Decode into a mapped file, or map the file that an earlier run made of the same contents."""
     options = reader.options
     known = reader.as_scanned(sizes, reader.of_files(_digest, "reading images"))
 
@@ -85,16 +85,28 @@ def _read_into_file(
 
 
 def _by_split(items: Sequence[Item], rooms: Mapping[str, Sequence[Room]]) -> dict[str, list[Item]]:
-    """As many items for each split as it has rooms, in order."""
+    """Split a sequence into as many items per split as `rooms` has."""
     each = iter(items)
     return {split: list(islice(each, len(several))) for split, several in rooms.items()}
 
 
 class _PairReader:
     def __init__(
-        self, pairs: Mapping[str, list[Pair]], options: PairsConfig, folder: Path | None, source: Path, *, whole: bool
+        self,
+        pairs: Mapping[str, list[Pair]],
+        options: PairsConfig,
+        folder: Path | None,
+        source: Path,
+        *,
+        for_scoring: bool,
     ) -> None:
-        self.pairs, self.options, self.folder, self.source, self.whole = pairs, options, folder, source, whole
+        self.pairs, self.options, self.folder, self.source, self.for_scoring = (
+            pairs,
+            options,
+            folder,
+            source,
+            for_scoring,
+        )
 
     def of_files(self, look: Callable[[Path], Fact], doing: str) -> dict[Path, Fact]:
         paths = [path for pairs in self.pairs.values() for pair in pairs for path in (pair.low, pair.high) if path]
@@ -112,8 +124,8 @@ class _PairReader:
         }
 
     def rooms(self, split: str, sizes: Mapping[Path, tuple[int, int]]) -> list[Room]:
-        """Of the low sides, then of the high side."""
-        degrade, factors = self.options.degrade, sizes_of(self.options.degrade, split, whole=self.whole)
+        """Sizes of the stores: the low-resolution versions, then the high-resolution images."""
+        degrade, factors = self.options.degrade, sizes_of(self.options.degrade, split, for_scoring=self.for_scoring)
         highs: list[tuple[int, int]] = []
         lows: list[tuple[int, int]] = []
         for pair in self.pairs[split]:
@@ -129,10 +141,10 @@ class _PairReader:
             highs += made
             lows += [(height // shrink, width // shrink) for height, width in made]
         low, high = (self._room(sizes_of_side) for sizes_of_side in (lows, highs))
-        return [low] * count_copies(degrade, split, whole=self.whole) + [high]
+        return [low] * count_copies(degrade, split, for_scoring=self.for_scoring) + [high]
 
     def _room(self, sizes: Sequence[tuple[int, int]]) -> Room:
-        # Headers tell the size before an image is turned upright.
+        # Headers give the size before EXIF rotates an image.
         kinds = {(min(size), max(size)) for size in sizes}
         return Room(len(sizes), sum(h * w for h, w in sizes) * len(self.options.channels), len(kinds) == 1)
 
@@ -152,7 +164,7 @@ class _PairReader:
             else:
                 kernel, scale, name = degrade.kernel, degrade.scale, self.pairs[split][index].name
                 if find_misfit((high.shape[0], high.shape[1]), kernel, scale):
-                    return  # told by `find_misfits`
+                    return  # `find_misfits` reports it
                 height, width = _cut((high.shape[0], high.shape[1]), scale)
                 high = high[:height, :width]
                 for copy, shelf in enumerate(low_shelves):
@@ -163,14 +175,14 @@ class _PairReader:
         if problems := problems + find_misfits(scanned, self.options, self.folder):
             raise_problems(problems, self.source)
         for split, (*lows, high) in shelves.items():
-            if degrade and (factors := sizes_of(degrade, split, whole=self.whole)):
+            if degrade and (factors := sizes_of(degrade, split, for_scoring=self.for_scoring)):
                 add_sizes(high, lows, [pair.name for pair in self.pairs[split]], factors, degrade, enlarge)
         return scanned
 
     def to_split(self, split: str, stores: Sequence[Store]) -> Split:
         low, *more, high = stores
         names = [pair.name for pair in self.pairs[split]]
-        names = with_sizes(names, sizes_of(self.options.degrade, split, whole=self.whole))
+        names = with_sizes(names, sizes_of(self.options.degrade, split, for_scoring=self.for_scoring))
         return Split(low, high, names, more_inputs=more)
 
 
@@ -187,11 +199,13 @@ def pixel_reader(channels: Literal["L", "RGB", "RGBA"]) -> Reader:
     return read
 
 
-def find_misfits(scanned: Mapping[str, list[ScannedPair]], options: PairsConfig, root: Path | None) -> list[Problem]:
-    """Images of which no low side can be made."""
+def find_misfits(
+    scanned: Mapping[str, list[ScannedPair]], options: PairsConfig, root: Path | None
+) -> list[FileProblem]:
+    """A problem for every image that cannot be degraded."""
     degrade = options.degrade
     return [
-        Problem(split, show(item.pair.high, root), what, "remove the file")
+        FileProblem(split, show(item.pair.high, root), what, "remove the file")
         for split, items in scanned.items()
         for item in items
         if degrade and (what := find_misfit(item.high.size, degrade.kernel, degrade.scale))
@@ -204,7 +218,7 @@ def _digest(path: Path) -> str:
         with open(path, "rb") as file:
             for piece in iter(partial(file.read, 2**20), b""):
                 digest.update(piece)
-    except OSError:  # decoding it will say what is wrong
+    except OSError:  # decoding raises the proper error
         return ""
     return digest.hexdigest()
 
@@ -215,7 +229,7 @@ def _cut(size: tuple[int, int], scale: int) -> tuple[int, int]:
 
 
 def _contents(scanned: Mapping[str, list[ScannedPair]]) -> list[str]:
-    """All that decides the pixels, but for the options; names are what random degradation is drawn by."""
+    """Everything besides the options that decides the pixels; the names seed random degradation."""
     return [
         f"{split}/{item.pair.name}/{item.low.digest if item.low else ''}/{item.high.digest}"
         for split, items in scanned.items()

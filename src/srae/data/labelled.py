@@ -1,7 +1,6 @@
 """Labelled images: MNIST, Fashion-MNIST and CIFAR-10, read by torchvision from files that lie there already.
 
-Nothing is downloaded.  The target is the label or, for autoencoders, the
-image itself.
+Nothing is downloaded.  The target is the label or, for autoencoders, the image.
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ class LabelledImages(NamedTuple):
         return LabelledImages(self.pixels[chosen], self.labels[chosen], [self.names[index] for index in indices])
 
 
-def open_labelled(options: TorchvisionConfig, *, whole: bool = False, undivided: bool = False) -> Data:
+def open_labelled(options: TorchvisionConfig, *, for_scoring: bool = False, undivided: bool = False) -> Data:
     """The data set `options.name` under `options.folder`; `whole` and `undivided` change nothing here.
 
     Raises:
@@ -54,14 +53,14 @@ def open_labelled(options: TorchvisionConfig, *, whole: bool = False, undivided:
         return open_textures(options, folder, 32 if name == "cifar10" else 28)
     train, test, classes = _read(name, folder)
     if not options.val_count:
-        note = "val is the test split: the best epoch is picked on the images it is judged by"
+        note = "val is the test split, so the best epoch is picked on the images that it is scored on"
         return to_data(name, {"train": train, "val": test, "test": test}, classes, options, [note])
     kept, aside = set_aside(list(range(len(train.names))), options.val_count / len(train.names))
     return to_data(name, {"train": train.take(kept), "val": train.take(aside), "test": test}, classes, options, [])
 
 
 def open_textures(options: LabelledConfig, missing: Path, side: int) -> Data:
-    """What is trained on where the folder is missing: crops of the demo images."""
+    """Crops of the demo images, which replace a missing folder."""
     parts, classes = read_textures(side)
     named = {split: LabelledImages(*part, [str(i) for i in range(len(part[1]))]) for split, part in parts.items()}
     note = f"{missing} is not there: training on crops of {len(classes)} built-in images"
@@ -71,7 +70,7 @@ def open_textures(options: LabelledConfig, missing: Path, side: int) -> Data:
 def to_data(
     name: str, parts: Mapping[str, LabelledImages], classes: list[str], options: LabelledConfig, notes: list[str]
 ) -> Data:
-    """Splits of one size as `Data`; for a missing val stands the first that there is, for a missing train val."""
+    """Splits of one size as `Data`; a missing val is replaced by the first split, a missing train by val."""
     limited = {
         split: part.take(range(min(len(part.names), options.limit or len(part.names)))) for split, part in parts.items()
     }

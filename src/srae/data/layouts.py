@@ -2,7 +2,7 @@
 
 Layouts: ``{train,val,test}/{low,high}/NAME``; ``{low,high}/{train,val,test}/[any/]NAME``;
 ``{low,high}/NAME`` without split; high-resolution images alone, with or
-without split folders, when the low side is to be made from them.
+without split folders, when the low-resolution images are to be made from them.
 """
 
 from __future__ import annotations
@@ -13,30 +13,31 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from srae.data.listed import read_list
-from srae.data.matching import Entry, Pair, Problem, match, name_of, show
+from srae.data.matching import Entry, FileProblem, Pair, match, name_of, show
 from srae.errors import DataError
 from srae.images.image import find_images
 
 SPLITS = ("train", "val", "test")
+HIGH_ONLY = "high side alone"  # printed by `srae data check --json`, so it stays
 _SPLIT_NAMES = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 _LOW_WORDS = {"low", "lr", "lowres", "input"}
 _HIGH_WORDS = {"high", "hr", "highres", "target"}
 
 Sides = dict[str, tuple[Path | None, Path | None]]
-"""Split -> folder of the low and of the high side; split "" when there is none on disk."""
+"""Split -> folders of low- and of high-resolution images; split "" when the disk has no splits."""
 
 
 @dataclass
 class PairListing:
-    """Pairs by split; split "" when there is none on disk."""
+    """Pairs by split; split "" when the disk has no splits."""
 
     layout: str
     splits: dict[str, list[Pair]] = field(default_factory=dict)
-    problems: list[Problem] = field(default_factory=list)
+    problems: list[FileProblem] = field(default_factory=list)
     rules: list[str] = field(default_factory=list)
-    """By which rule the names of low and high were matched."""
+    """Rules by which the names of low and high were matched."""
     ignored: int = 0
-    """Entries passed over because they are no images."""
+    """Number of entries that were skipped because they are no images."""
 
 
 def find_pairs(
@@ -45,7 +46,7 @@ def find_pairs(
     """All pairs under a folder, in a CSV, or in the two folders `low` and `high`.
 
     Args:
-        high_only: the low side will be made, so images of the low side are not looked at.
+        high_only: low-resolution images will be made, so existing ones are not read.
 
     Raises:
         DataError: nothing there that looks like pairs.
@@ -79,12 +80,14 @@ def _match_folders(split: str, low: Path, high: Path, root: Path | None, found: 
 
 
 def _tell_missing(split: str, low: Path | None, high: Path | None, root: Path | None, found: PairListing) -> None:
-    """Of a split that has a folder for one side only."""
+    """Report a split that has only one of the two folders."""
     for folder in (low, high):
-        _entries(folder, found)  # what is passed over counts all the same
+        _entries(folder, found)  # skipped entries are counted all the same
     side, present = ("low", high) if low is None else ("high", low)
     assert present is not None
-    found.problems.append(Problem(split, show(present, root), f"no folder beside it for the {side} side", "add it"))
+    found.problems.append(
+        FileProblem(split, show(present, root), f"no folder of {side}-resolution images beside it", "add it")
+    )
 
 
 def _subfolders(folder: Path) -> list[Path]:
@@ -105,13 +108,13 @@ def _side_of(name: str) -> str | None:
 
 
 def _subfolders_by(meaning: Callable[[str], str | None], folder: Path, found: PairListing) -> dict[str, Path]:
-    """Subfolders whose names mean something; the first where two mean the same, which is a problem."""
+    """Subfolders by the meaning of their names; two of one meaning are a problem, and the first is used."""
     result: dict[str, Path] = {}
     for path in _subfolders(folder):
         what = meaning(path.name)
         if what and what in result:
             problem = f"means the same as {result[what].name}: {what}"
-            found.problems.append(Problem(_split_of(what) or "", str(path), problem, "keep one, or rename one"))
+            found.problems.append(FileProblem(_split_of(what) or "", str(path), problem, "keep one, or rename one"))
         elif what:
             result[what] = path
     return result
@@ -128,7 +131,7 @@ def _sides_of(folder: Path, found: PairListing, high_only: bool) -> Sides:
         crossed = _cross(sides.get("low"), sides["high"], found)
         found.layout = "side" if "" in crossed else "side/split"
         return crossed
-    found.layout = "high side alone"
+    found.layout = HIGH_ONLY
     if high_only:
         return {split: (None, path) for split, path in splits.items()} or {"": (None, folder)}
     if not _entries(folder, PairListing("")):
@@ -136,7 +139,8 @@ def _sides_of(folder: Path, found: PairListing, high_only: bool) -> Sides:
     raise DataError(
         "no pairs: these folders do not say which images are low and which are high",
         str(folder),
-        "name them train/low_res, train/high_res ..., or make the low side: data.degrade: {kernel: bicubic, scale: 2}",
+        "name them train/low_res, train/high_res ..., or have low-resolution images made: "
+        "data.degrade: {kernel: bicubic, scale: 2}",
     )
 
 
@@ -173,5 +177,5 @@ def _from_list(path: Path) -> PairListing:
         found.splits.setdefault(split, []).append(pair)
     if "" in found.splits and len(found.splits) > 1:
         names = ", ".join(pair.name for pair in found.splits.pop("")[:3])
-        found.problems.append(Problem("", str(path), f"no split for {names}", "fill the third column in every row"))
+        found.problems.append(FileProblem("", str(path), f"no split for {names}", "fill the third column in every row"))
     return found

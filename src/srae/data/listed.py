@@ -6,18 +6,20 @@ import csv
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePath
 
-from srae.data.matching import Pair, Problem
+from srae.data.matching import FileProblem, Pair
 from srae.errors import DataError
 from srae.images.image import EXTENSIONS
 
 Meaning = Callable[[str], str | None]
 
 
-def read_list(path: Path, split_of: Meaning, side_of: Meaning, problems: list[Problem]) -> Iterator[tuple[str, Pair]]:
-    """(split or "", pair) of every row, in the order of the file; what is wrong goes into `problems`.
+def read_list(
+    path: Path, split_of: Meaning, side_of: Meaning, problems: list[FileProblem]
+) -> Iterator[tuple[str, Pair]]:
+    """(split or "", pair) of every row, in the order of the file; appends to `problems`.
 
     Paths are relative to the CSV.  A header may come first; it may also say
-    that the high side is the first column.
+    that the high-resolution image is in the first column.
 
     Raises:
         DataError: not a text file, or no rows of two or three columns.
@@ -31,14 +33,14 @@ def read_list(path: Path, split_of: Meaning, side_of: Meaning, problems: list[Pr
         low, high = (row[1], row[0]) if swapped else (row[0], row[1])
         split = split_of(row[2]) if len(row) > 2 and row[2] else ""
         if (low, high) in seen:
-            problems.append(Problem(split or "", where, f"the same pair as line {seen[low, high]}", "remove one"))
+            problems.append(FileProblem(split or "", where, f"the same pair as line {seen[low, high]}", "remove one"))
             continue
         seen[low, high] = line
         missing = [name for name in (low, high) if not (path.parent / name).is_file()]
         for name in missing:
-            problems.append(Problem(split or "", where, f"{name} does not exist", "paths are relative to the CSV"))
+            problems.append(FileProblem(split or "", where, f"{name} does not exist", "paths are relative to the CSV"))
         if split is None:
-            problems.append(Problem("", where, f"unknown split {row[2]!r}", "train, val or test"))
+            problems.append(FileProblem("", where, f"unknown split {row[2]!r}", "train, val or test"))
         elif not missing:
             yield split, Pair(PurePath(high).as_posix(), path.parent / low, path.parent / high)
 

@@ -1,4 +1,4 @@
-"""From a folder of high-resolution images to a folder of pairs on disk."""
+"""Write a folder of pairs from a folder of high-resolution images."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Literal
 
 import torch
 
+from srae.data.degrade import LowKernel, find_misfit, make_low
 from srae.data.layouts import SPLITS, find_pairs
-from srae.data.low_side import LowKernel, find_misfit, make_low
-from srae.data.matching import Pair, Problem, show
+from srae.data.matching import FileProblem, Pair, show
 from srae.data.scan import raise_problems
 from srae.data.splits import split_by_name
 from srae.errors import DataError, ResourceError
@@ -34,8 +34,8 @@ def make_pairs(
 
     Args:
         high: folder of images; its split folders are kept, else split by file name.
-        kernel: "photo" makes what val and test get of it in a training.
-        enlarge: the low side is enlarged back to the size of the high side.
+        kernel: "photo" makes the version that val and test images get in a training.
+        enlarge: kernel that enlarges low-resolution images back to the high-resolution size.
 
     Returns:
         Pairs per split.
@@ -51,12 +51,12 @@ def make_pairs(
     partial = temporary_name(out.absolute())
     jobs = [(split, pair) for split, pairs in splits.items() for pair in pairs]
 
-    def write(job: tuple[str, Pair]) -> list[Problem]:
+    def write(job: tuple[str, Pair]) -> list[FileProblem]:
         split, pair = job
         try:
             _write_pair(pair, partial / split, scale, kernel, enlarge)
         except DataError as error:
-            return [Problem(split, show(pair.high, high), error.what, error.remedy or "replace or remove the file")]
+            return [FileProblem(split, show(pair.high, high), error.what, error.remedy or "replace or remove the file")]
         return []
 
     try:
@@ -78,7 +78,7 @@ def make_pairs(
 
 
 def file_name(pair: Pair) -> str:
-    """Of both sides of a pair; class folders become part of the name."""
+    """File name of both images of a pair; class folders become part of the name."""
     return PurePath(pair.name).with_suffix(".png").as_posix().replace("/", "-")
 
 
@@ -96,7 +96,7 @@ def _choose(high: Path, shares: tuple[float, float, float]) -> dict[str, list[Pa
             first = taken.setdefault(file_name(pair).casefold(), pair)
             if first is not pair:
                 what = f"would get the name of {first.name}, {file_name(pair)}"
-                problems.append(Problem(split, pair.name, what, "rename one of them"))
+                problems.append(FileProblem(split, pair.name, what, "rename one of them"))
     if problems:
         raise_problems(problems, high)
     return {split: splits[split] for split in SPLITS if split in splits}

@@ -1,9 +1,9 @@
-"""Decoded images in a file that is mapped, where memory cannot hold them: made once, used by every later run.
+"""A cache of decoded images in a mapped file, for data sets that do not fit into memory; later runs use it too.
 
-The file holds the pixels of all sides, then a table with the place and shape of
-every image, then a seal.  It is named by all that decides its bytes, appears
-whole or not at all, and is mapped read-only.  While one process makes it, others
-that want the same one wait.
+The file contains the pixels of all stores, then a table with the offset and
+shape of every image, then a checksum.  Its name is a hash of everything that
+decides its bytes.  It is written atomically and mapped read-only.  While one
+process makes it, others that need the same file wait.
 """
 
 from __future__ import annotations
@@ -33,30 +33,30 @@ from srae.files import atomic_write, is_orphan, sweep_orphans, temporary_name
 from srae.runs.locks import Lock, lock_file
 
 FORMAT = 1
-"""Another one when the file, or what is done to images before they get here, changes."""
+"""Raise it when the file format, or the decoding of images, changes."""
 SHARE = 0.25
-"""Of the machine's memory: what decoded images may take of it."""
+"""Share of the memory that decoded images may take."""
 KEPT = 50e9
-"""Bytes that files of earlier trainings may take in a folder; beyond that the longest unused go first."""
+"""Bytes that files of earlier trainings may take in a folder; the longest unused are removed first."""
 USE_AGE = 30 * 24 * 3600.0
-"""Seconds for which a process of another host is taken to use what it opened: who reads a map changes nothing."""
+"""Seconds for which a process of another host is assumed to use a file that it opened: reading leaves no trace."""
 _USED = ".used"  # of the files that mark a use: `.<key>.used.tmp.<place>.<pid>.<random>`
-_SEAL, _ROW = 64, 4  # bytes of the seal; numbers of a row: offset, height, width, channels
-_PIECES, _PIECE = 1024, 4096  # how much of the pixels the seal knows
+_SEAL, _ROW = 64, 4  # bytes of the checksum; numbers of a row: offset, height, width, channels
+_PIECES, _PIECE = 1024, 4096  # the checksum covers 1024 pieces of the pixels, 4096 bytes each
 
 
 @dataclass(frozen=True)
 class Room:
-    """What the images of one side of one split will take, as the headers of their files say."""
+    """Expected size of one store, from the headers of the image files."""
 
     count: int
     nbytes: int
     one_size: bool
-    """All images have the same, but for those that EXIF turns."""
+    """Whether all images have one size; EXIF may still rotate some."""
 
 
 def largest_in_memory() -> float:
-    """Bytes of decoded images that are kept in memory; of a container's memory where that is less."""
+    """Largest number of bytes of decoded images that is kept in memory; respects the limit of a container."""
     found = [float("inf")]
     with suppress(ImportError, OSError):
         import psutil
@@ -78,7 +78,7 @@ def open_mapped(key: str, rooms: Sequence[Room], fill: Callable[[list[FileShelf]
     """The stores of this key, one per room, and their file; `fill` is called when there is none yet.
 
     Raises:
-        ResourceError: no room on the disk, or no folder that can be written.
+        ResourceError: the disk is full, or no folder can be written.
     """
     counts = [room.count for room in rooms]
     for folder in _folders():
@@ -94,26 +94,26 @@ def open_mapped(key: str, rooms: Sequence[Room], fill: Callable[[list[FileShelf]
         except (OSError, ResourceError):
             continue
         with lock:
-            stores = _load(path, key, counts)  # made meanwhile, by whom we waited for
+            stores = _load(path, key, counts)  # another process may have made it meanwhile
             if not stores:
-                with suppress(OSError):  # damaged, and its space is needed; who has mapped it keeps it
+                with suppress(OSError):  # damaged; a process that has mapped it can still read it
                     path.unlink()
                 evict(folder, KEPT - sum(room.nbytes for room in rooms))
                 _make(path, key, rooms, fill)
                 stores = _load(path, key, counts)
         if not stores:
-            raise ResourceError("decoded images were not read back as they were written", str(path), "check the disk")
+            raise ResourceError("decoded images differ after they were written", str(path), "check the disk")
         return stores, path
     need = sum(room.nbytes for room in rooms)
     raise ResourceError(
-        f"{need / 1e9:.1f} GB of decoded images are too much for memory, and no folder for them can be written",
+        f"{need / 1e9:.1f} GB of decoded images do not fit into memory, and no folder for them can be written",
         ", ".join(str(folder) for folder in _folders()),
-        "set XDG_CACHE_HOME to a folder with room, or data.limit",
+        "set XDG_CACHE_HOME to a folder on a larger disk, or set data.limit",
     )
 
 
 class FileShelf:
-    """As `Shelf`, but the images go into a file."""
+    """Like `Shelf`, but writes the images into a file."""
 
     def __init__(self, room: Room, file: _Growing) -> None:
         self.places = np.zeros((room.count, _ROW), np.int64)
@@ -140,7 +140,7 @@ class FileShelf:
 
 
 class _Growing:
-    """A file that is written in many places at once, through calls that say when the disk is full: a map would die."""
+    """A file that several threads write; unlike a mapped file, a write reports a full disk and does not kill us."""
 
     def __init__(self, handle: int) -> None:
         self.handle, self.size = handle, 0
@@ -154,7 +154,7 @@ class _Growing:
     def write(self, offset: int, array: np.ndarray) -> None:
         data = memoryview(np.ascontiguousarray(array).tobytes())
         while data:
-            with self._moving:  # Windows cannot write at a place without going there
+            with self._moving:  # Windows has no pwrite
                 os.lseek(self.handle, offset, os.SEEK_SET)
                 written = os.write(self.handle, data)
             data, offset = data[written:], offset + written
@@ -176,16 +176,16 @@ class _Growing:
 
 
 def _folders() -> list[Path]:
-    """Where such files may lie, best first."""
+    """Folders for these files, best first."""
     from platformdirs import user_cache_path
 
     home = user_cache_path("srae", appauthor=False)
     found = [home / "decoded"] if home.is_absolute() else []
-    if not hasattr(os, "getuid"):  # Windows, where everybody has a folder of his own for what is temporary
+    if not hasattr(os, "getuid"):  # Windows has one temporary folder per user
         return [*found, Path(tempfile.gettempdir()) / "srae"]
     shared = Path(tempfile.gettempdir()) / f"srae-{os.getuid()}"
     with suppress(OSError):
-        if shared.lstat().st_uid != os.getuid() or shared.is_symlink():  # of somebody else, who may put anything there
+        if shared.lstat().st_uid != os.getuid() or shared.is_symlink():  # of another user, who could put anything there
             return found
     return [*found, shared]
 
@@ -196,7 +196,7 @@ def _make(path: Path, key: str, rooms: Sequence[Room], fill: Callable[[list[File
         have = shutil.disk_usage(path.parent).free
     if need > have:
         raise ResourceError(
-            f"{need / 1e9:.1f} GB of decoded images are too much for memory; the disk has {have / 1e9:.1f} GB free",
+            f"{need / 1e9:.1f} GB of decoded images do not fit into memory; the disk has {have / 1e9:.1f} GB free",
             str(path.parent),
             "free some space, set data.limit, or XDG_CACHE_HOME to a larger disk",
         )
@@ -211,7 +211,7 @@ def _make(path: Path, key: str, rooms: Sequence[Room], fill: Callable[[list[File
 
 
 def _seal(file: _Growing, key: str, pixels: int, size: int) -> bytes:
-    """Over the table and pieces of the pixels: all of them would take as long as decoding."""
+    """Checksum over the table and a sample of the pixels: hashing all pixels takes as long as decoding."""
     digest = hashlib.sha256(f"{key} {pixels} {size}".encode())
     step = max(_PIECE, pixels // _PIECES)
     for offset in [*range(0, pixels, step), *range(pixels, size, _PIECE)]:
@@ -220,12 +220,12 @@ def _seal(file: _Growing, key: str, pixels: int, size: int) -> bytes:
 
 
 def _load(path: Path, key: str, counts: Sequence[int]) -> list[Store] | None:
-    """None when there is no such file, or it is damaged."""
+    """The stores of a file; None when there is no such file, or it is damaged."""
     table = 8 * _ROW * sum(counts)
-    mark = temporary_name(path.with_suffix(_USED))  # before a look at the file: who evicts looks for marks first
+    mark = temporary_name(path.with_suffix(_USED))  # before the file is opened, because `evict` checks the marks first
     try:
         with open(path, "rb") as file:
-            with suppress(OSError):  # a folder for reading only, of which nobody can remove anything
+            with suppress(OSError):  # a read-only folder, from which nothing can be removed
                 mark.touch()
             content = _Growing(file.fileno())
             size = os.fstat(file.fileno()).st_size - _SEAL
@@ -240,15 +240,15 @@ def _load(path: Path, key: str, counts: Sequence[int]) -> list[Store] | None:
         return None
     weakref.finalize(mapped, _unmark, mark)
     with suppress(OSError):
-        os.utime(path)  # when it was used last
+        os.utime(path)  # time of last use
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "The given buffer is not writable")  # that is the point
+        warnings.filterwarnings("ignore", "The given buffer is not writable")  # it is read-only on purpose
         flat = torch.frombuffer(mapped, dtype=torch.uint8)
     return [_to_store(flat, rows) for rows in np.split(places, np.cumsum(counts)[:-1])]
 
 
 def _to_store(flat: torch.Tensor, places: np.ndarray) -> Store:
-    """One block where the images lie as such, else a view for each."""
+    """One tensor if the images are contiguous and of one size, else a view for each image."""
     (first, *shape), count = places[0].tolist(), len(places)
     each = int(np.prod(shape))
     if (places[:, 1:] == shape).all() and (places[:, 0] == first + each * np.arange(count)).all():
@@ -257,20 +257,24 @@ def _to_store(flat: torch.Tensor, places: np.ndarray) -> Store:
 
 
 def _unmark(mark: Path) -> None:
-    """Images are not used any more; called at the end of the process at the latest."""
+    """Remove the mark of a use; called at the end of the process at the latest."""
     with suppress(OSError):
         mark.unlink()
 
 
 def _wait_for_lock(path: Path) -> Lock:
-    """Ours until it is closed, or until we die."""
+    """Wait for the lock; it is released when it is closed or the process ends."""
     told = False
     while True:
         try:
             return lock_file(path)
         except RunBusyError as error:
             if not told:
-                print(f"waiting for the same images: {error.what}", file=sys.stderr, flush=True)
+                print(
+                    f"waiting for the same images: {error.what}",
+                    file=sys.stderr,
+                    flush=True,
+                )
             told = True
             time.sleep(0.2)
 
@@ -278,7 +282,7 @@ def _wait_for_lock(path: Path) -> Lock:
 def evict(folder: Path, kept: float = 0) -> int:
     """Remove files of decoded images, the longest unused first, until the rest takes at most `kept` bytes.
 
-    What a process uses stays: a map of a file that another host removes ends its reader.
+    Files in use stay: removing a mapped file on another host kills the process that reads it.
 
     Returns:
         Bytes that were freed.
@@ -296,18 +300,18 @@ def evict(folder: Path, kept: float = 0) -> int:
     total, freed = sum(size for _, size, _ in found), 0
     for _, size, path in sorted(found):
         if total - freed > kept and path.stem not in used:
-            with suppress(OSError):  # Windows keeps what is mapped
+            with suppress(OSError):  # Windows does not remove a mapped file
                 path.unlink()
                 freed += size
     return freed
 
 
 def clean_cache() -> tuple[int, int]:
-    """Bytes of decoded images that were removed, and of those that stay because a process uses them."""
+    """Remove unused files; returns the bytes removed and the bytes still in use."""
     freed = sum(evict(folder) for folder in _folders())
     return freed, cache_size()
 
 
 def cache_size() -> int:
-    """Bytes of decoded images that are kept for later trainings."""
+    """Bytes of decoded images in the cache folders."""
     return sum(path.stat().st_size for folder in _folders() for path in folder.glob("*.pixels"))

@@ -11,8 +11,8 @@ from typing import NamedTuple
 from srae.files import natural_key
 
 
-class Problem(NamedTuple):
-    """One thing that is wrong with a folder."""
+class FileProblem(NamedTuple):
+    """One thing that is wrong with a file or a folder of a data set."""
 
     split: str
     file: str
@@ -22,9 +22,9 @@ class Problem(NamedTuple):
 
 class Pair(NamedTuple):
     name: str
-    """File name of the high side, with its class folder where there is one."""
+    """File name of the high-resolution image, with its class folder where there is one."""
     low: Path | None
-    """None when the low side is made from the high side."""
+    """None when the low-resolution image is made from the high-resolution one."""
     high: Path
 
 
@@ -65,8 +65,8 @@ def _by_key(entries: list[Entry], key: Callable[[Entry], str]) -> dict[str, list
 
 def match(
     split: str, lows: list[Entry], highs: list[Entry], root: Path | None
-) -> tuple[list[Pair], list[Problem], str]:
-    """Pairs in natural order, what has no partner or two, and the rule that matched most.
+) -> tuple[list[Pair], list[FileProblem], str]:
+    """Pairs in natural order, problems (no partner, or several), and the rule that matched most.
 
     Args:
         root: files are named relative to it.
@@ -78,7 +78,7 @@ def match(
         low, high = _by_key(lows, RULES[rule]), _by_key(highs, RULES[rule])
         return sum(len(low[key]) == len(high[key]) == 1 for key in low.keys() & high.keys())
 
-    rule = max(RULES, key=matched)  # the first of equals: the strictest
+    rule = max(RULES, key=matched)  # of rules that match equally many the first, which is the strictest
     low, high = _by_key(lows, RULES[rule]), _by_key(highs, RULES[rule])
     pairs, problems = [], []
     for key in low.keys() | high.keys():
@@ -90,10 +90,12 @@ def match(
             if len(own) > 1:
                 others = ", ".join(entry.path.name for entry in own[1:])
                 what = f"same name as {others} (matched by {rule})"
-                problems.append(Problem(split, show(own[0].path, root), what, "keep one of them"))
+                problems.append(FileProblem(split, show(own[0].path, root), what, "keep one of them"))
             elif own and not other:
-                what = f"no counterpart on the {side} side (matched by {rule})"
-                problems.append(Problem(split, show(own[0].path, root), what, "add the counterpart or remove the file"))
+                what = f"no {side}-resolution counterpart (matched by {rule})"
+                problems.append(
+                    FileProblem(split, show(own[0].path, root), what, "add the counterpart or remove the file")
+                )
     pairs.sort(key=lambda pair: natural_key(pair.name))
     problems.sort(key=lambda problem: natural_key(problem.file))
     return pairs, problems, rule
@@ -104,11 +106,11 @@ def name_of(entry: Entry) -> str:
 
 
 def show(path: Path, root: Path | None) -> str:
-    """The path as the user should read it: inside `root` relative to it."""
+    """A path for messages: relative to `root` if it is inside."""
     return escape_name(path.relative_to(root).as_posix() if root and path.is_relative_to(root) else str(path))
 
 
 def escape_name(name: str) -> str:
-    """A name for every terminal, CSV and JSON: bytes beyond UTF-8 and control characters become backslash escapes."""
+    """A name for terminals, CSV and JSON: invalid UTF-8 and control characters become backslash escapes."""
     text = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     return re.sub(r"[\x00-\x1f\x7f-\x9f]", lambda found: f"\\x{ord(found[0]):02x}", text)

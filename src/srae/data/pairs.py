@@ -1,6 +1,6 @@
-"""Pairs of images on disk, in any of the layouts of `layouts`, opened for training.
+"""Open pairs of images on disk, in any of the layouts of `layouts`.
 
-Whatever is wrong with them is collected and raised once, before training.
+All problems are collected and raised once, before the training.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from pathlib import Path
 
 from srae.config.data_sets import PairsConfig
 from srae.data.contract import Data, sample_shapes, take_fingerprint
+from srae.data.degrade import describe_copies, describe_degrade
 from srae.data.demo import open_demo
 from srae.data.intake import find_misfits, pixel_reader, take_in
 from srae.data.layouts import SPLITS, find_pairs
-from srae.data.low_side import describe_copies, describe_low_side
-from srae.data.matching import Pair, Problem
+from srae.data.matching import FileProblem, Pair
 from srae.data.scan import ScannedPair, raise_problems, scan
 from srae.data.splits import set_aside, split_by_name
 from srae.errors import DataError
 
 
-def open_pairs(options: PairsConfig, *, whole: bool = False, undivided: bool = False) -> Data:
+def open_pairs(options: PairsConfig, *, for_scoring: bool = False, undivided: bool = False) -> Data:
     """Read the pairs that `options` names; see `open_data`.
 
     Raises:
@@ -36,7 +36,7 @@ def open_pairs(options: PairsConfig, *, whole: bool = False, undivided: bool = F
         raise DataError("no folder given", "data.folder", "name one, or give --data FOLDER")
     missing = next((path for path in given if not os.path.exists(path)), None)
     if missing and options.otherwise == "demo":
-        demo = open_demo(options, whole=whole)
+        demo = open_demo(options, for_scoring=for_scoring)
         demo.notes.insert(0, f"{missing} is not there: training on the built-in demo images")
         return demo
     if missing:
@@ -44,12 +44,12 @@ def open_pairs(options: PairsConfig, *, whole: bool = False, undivided: bool = F
         raise DataError("data folder is missing", str(missing), remedy)
     source = folder or Path(f"{low} and {high}")
 
-    chosen = choose_splits(options, folder, low, high, whole=whole, undivided=undivided)
+    chosen = choose_splits(options, folder, low, high, for_scoring=for_scoring, undivided=undivided)
     pairs = {split: found for split, found in chosen.splits.items() if found}
     if chosen.problems:
         scanned, unreadable = scan(pairs, pixel_reader(options.channels), folder)
         raise_problems(chosen.problems + unreadable + find_misfits(scanned, options, folder), source)
-    splits, scanned, notes = take_in(pairs, options, folder, source, whole=whole)
+    splits, scanned, notes = take_in(pairs, options, folder, source, for_scoring=for_scoring)
 
     rows = [
         (split, item.pair.name, f"{item.low.digest if item.low else ''}/{item.high.digest}")
@@ -58,7 +58,7 @@ def open_pairs(options: PairsConfig, *, whole: bool = False, undivided: bool = F
     ]
     val = splits.get("val") or next(iter(splits.values()))
     train = splits.get("train", val)
-    in_shape, out_shape = sample_shapes(train, None if whole else options.crop, may_differ=whole)
+    in_shape, out_shape = sample_shapes(train, None if for_scoring else options.crop, may_differ=for_scoring)
     return Data(
         name=source.stem if source.is_file() else source.resolve().name,
         train=train,
@@ -66,7 +66,7 @@ def open_pairs(options: PairsConfig, *, whole: bool = False, undivided: bool = F
         test=splits.get("test"),
         in_shape=in_shape,
         out_shape=out_shape,
-        fingerprint=take_fingerprint(rows, describe_low_side(options.degrade, options.enlarge)),
+        fingerprint=take_fingerprint(rows, describe_degrade(options.degrade, options.enlarge)),
         notes=chosen.notes + _passed_over(chosen.ignored) + describe_copies(train) + _leaks(scanned) + notes,
     )
 
@@ -78,7 +78,7 @@ class SplitChoice:
     layout: str
     rules: list[str]
     splits: dict[str, list[Pair]]
-    problems: list[Problem]
+    problems: list[FileProblem]
     ignored: int
     notes: list[str]
 
@@ -89,14 +89,14 @@ def choose_splits(
     low: Path | None,
     high: Path | None,
     *,
-    whole: bool = False,
+    for_scoring: bool = False,
     undivided: bool = False,
 ) -> SplitChoice:
-    """Find the pairs and settle the splits: those on disk, else by name; then test_from_val; then limit.
+    """Find the pairs and choose the splits: those on disk, else by name; then test_from_val; then limit.
 
     Args:
-        whole: to score, not to train: a split may be missing.
-        undivided: without a split on disk everything is val.
+        for_scoring: the data will not be trained on, so a split may be missing.
+        undivided: without splits on disk all images are val.
     """
     found = find_pairs(folder, low, high, high_only=bool(options.degrade))
     splits, notes = found.splits, []
@@ -112,10 +112,10 @@ def choose_splits(
         kept, aside = set_aside(splits["val"], options.test_from_val)
         splits = splits | {"val": kept, "test": aside}
     problems = list(found.problems)
-    for split in () if whole and any(splits.values()) else ("train", "val"):
+    for split in () if for_scoring and any(splits.values()) else ("train", "val"):
         if not splits.get(split) and not any(problem.split == split for problem in problems):
             remedy = "add images, or leave out the split folders: srae then splits by file name"
-            problems.append(Problem(split, split, "no images", remedy))
+            problems.append(FileProblem(split, split, "no images", remedy))
     splits = {split: splits[split][: options.limit] for split in SPLITS if split in splits}
     return SplitChoice(found.layout, found.rules, splits, problems, found.ignored, notes)
 
@@ -128,7 +128,7 @@ def _leaks(scanned: Mapping[str, list[ScannedPair]]) -> list[str]:
     train = {item.high.digest for item in scanned.get("train", [])}
     counts = {split: sum(item.high.digest in train for item in scanned.get(split, [])) for split in ("val", "test")}
     return [
-        f"{count} {split} images are also train images: {split} figures flatter (`srae data check` names them)"
+        f"{count} {split} images are also train images, so {split} metrics are too good; `srae data check` lists them"
         for split, count in counts.items()
         if count
     ]

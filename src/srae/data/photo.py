@@ -1,23 +1,22 @@
-"""Low sides as photographs from the web are: blurred by the lens, noisy, saved as JPEG; seeded and pure.
+"""Low-resolution images like photographs from the web: blurred, noisy, saved as JPEG; seeded and pure.
 
 The order is that of a camera and the websites after it: lens (Gaussian blur,
 often longer in one direction), sampling (shrinking by one of several kernels),
 sensor (noise), files (JPEG none, one or two times, cropped in between or not).
-What happens to one image is drawn first (`draw_recipe`), then done
-(`follow`): a recipe can be printed, tested, and followed by hand.
+The steps for one image are drawn first (`draw_recipe`) and then applied
+(`follow`): a recipe can be printed and tested.
 
 The steps and their kinds follow BSRGAN (Zhang et al. 2021) and Real-ESRGAN
 (Wang et al. 2021), which draw blurs of standard deviation up to 3 pixels, noise
 of up to 25 or 30 levels and JPEG qualities of 30 to 95, and go through the chain
-twice.  Here the chain is gone through once and stays far below these ends, as
-the images of today's phones do: a network that expects wrecks smooths away
-the detail of good images.
+twice.  Here the chain runs once and stays far below these values, as images of
+today's phones do: a network that expects strong degradation smooths away the
+detail of good images.
 
-The same name and copy give the same low side on every machine and in every
-version of numpy: the generator is counter-based, nothing but its raw bits is
-used, and the noise comes from a table.  What may differ by a level here and
-there is what floating-point sums and JPEG libraries leave open; libjpeg-turbo,
-which every wheel of Pillow holds, is the same everywhere.
+The same name and copy give the same result on every machine and in every
+version of numpy: the generator is counter-based, only its raw bits are used,
+and the noise comes from a table.  Floating-point sums and JPEG libraries may
+change single levels; every wheel of Pillow contains libjpeg-turbo.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ VERSION = 1
 
 # What is drawn.  Shares and weights are probabilities; ranges are even unless said otherwise.
 BLURRED = 0.6
-BLUR_SIGMA = (0.1, 0.75)  # standard deviation in pixels of the low side: up to 1.5 of the high side at x2
+BLUR_SIGMA = (0.1, 0.75)  # standard deviation in low-resolution pixels: up to 1.5 high-resolution pixels at x2
 BLUR_UNEVEN = 0.5  # of the blurred: another deviation across, at any angle
 KERNEL_WEIGHTS: dict[Kernel, float] = {"bicubic": 0.35, "bilinear": 0.25, "area": 0.25, "lanczos": 0.15}
 NOISY = 0.6
@@ -76,10 +75,10 @@ class Save(NamedTuple):
 
 @dataclass(frozen=True)
 class Recipe:
-    """What happens to one image."""
+    """The steps for one image."""
 
     sigmas: tuple[float, float]
-    """Standard deviations of the blur along and across its direction, in pixels of the low side; 0: none."""
+    """Standard deviations of the blur along and across its direction, in low-resolution pixels; 0: none."""
     angle: float
     """Of that direction against the rows, radians."""
     kernel: Kernel
@@ -93,7 +92,7 @@ class Recipe:
 
 
 def photo_generator(name: str, copy: int = 0) -> np.random.Philox:
-    """The random bits of one low side, by the image's name and the number of the copy alone."""
+    """The random bits of one low-resolution image; they depend only on the name of the image and on `copy`."""
     # File systems differ in how they spell an accented letter.
     text = f"{unicodedata.normalize('NFC', name)}\0{copy}"
     digest = hashlib.sha256(text.encode("utf-8", "surrogateescape")).digest()
@@ -101,12 +100,12 @@ def photo_generator(name: str, copy: int = 0) -> np.random.Philox:
 
 
 def make_photo(high: np.ndarray, scale: int, bits: np.random.Philox) -> np.ndarray:
-    """The low side of one image, as a photograph from the web would be.
+    """The low-resolution version of one image, degraded like a photograph from the web.
 
     Args:
         high: uint8 (H, W, C), sides multiples of the scale, at most `LONGEST_SIDE`;
             of 2 or 4 channels the last one is alpha, which is shrunk and nothing else.
-        bits: see `photo_generator`; what is used of it is used up.
+        bits: see `photo_generator`; the generator advances.
 
     Returns:
         uint8 (H / scale, W / scale, C).
@@ -166,7 +165,7 @@ def blur(image: Tensor, along: float, across: float, angle: float = 0.0) -> Tens
     """
     if not along and not across:
         return image
-    from scipy import fft  # here, so that no other start of a program waits for it
+    from scipy import fft  # imported here because it slows down the start of every command
 
     margin = math.ceil(4 * max(along, across))
     down, right = np.mgrid[-margin : margin + 1, -margin : margin + 1]
@@ -174,7 +173,7 @@ def blur(image: Tensor, along: float, across: float, angle: float = 0.0) -> Tens
     side = (down * math.cos(angle) - right * math.sin(angle)) / max(across, 0.01)
     weights = np.exp(-0.5 * (main**2 + side**2))
     weights /= weights.sum()
-    # By FFT: a turned Gaussian is no product of two lines, and tap by tap it takes several times as long.
+    # By FFT: a rotated Gaussian is not separable, and a sum over its taps takes several times as long.
     height, width = image.shape[1:]
     sizes = [fft.next_fast_len(length + 2 * margin, real=True) for length in (height, width)]
     padded = np.pad(image.numpy(), ((0, 0), (margin, margin), (margin, margin)), mode="symmetric")

@@ -1,4 +1,4 @@
-"""Read every file of some pairs once, in a few threads, and list what is wrong with them."""
+"""Read every file of pairs once, in a few threads, and list the problems."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from typing import TypeVar
 import numpy as np
 from tqdm import tqdm
 
-from srae.data.matching import Pair, Problem, show
+from srae.data.matching import FileProblem, Pair, show
 from srae.errors import DataError
 
 PROBLEMS_SHOWN = 20
 BAR_AFTER = 1.0
-"""Seconds that may pass without one."""
+"""Seconds before a progress bar appears."""
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What one file was found to be."""
+    """What was read from one file."""
 
     size: tuple[int, int]
     """Height and width."""
     digest: str
-    """SHA-256 of the content; of bytes or of pixels, as the reader likes."""
+    """SHA-256 of the bytes of the file, or of its pixels: the `Reader` decides."""
     mode: str = ""
     pixels: np.ndarray | None = None
 
@@ -37,7 +37,7 @@ class Facts:
 class ScannedPair:
     pair: Pair
     low: Facts | None
-    """None when the low side is made from the high side."""
+    """None when the low-resolution image is made from the high-resolution one."""
     high: Facts
 
 
@@ -49,21 +49,21 @@ Keep = Callable[[str, int, np.ndarray | None, np.ndarray], None]
 
 def scan(
     splits: Mapping[str, list[Pair]], read: Reader, root: Path | None, keep: Keep | None = None
-) -> tuple[dict[str, list[ScannedPair]], list[Problem]]:
+) -> tuple[dict[str, list[ScannedPair]], list[FileProblem]]:
     """Every pair that can be read, and a problem for every file that cannot, or has a wrong size.
 
     Args:
         read: raises DataError for a file that is no image.
         root: files are named relative to it.
-        keep: gets (split, place in the split, pixels of low, pixels of high),
-            in a thread; nobody else holds on to the pixels.
+        keep: called with (split, index in the split, pixels of low, pixels of high)
+            in a thread; no other reference to the pixels remains.
     """
     jobs = [(split, index, pair) for split, pairs in splits.items() for index, pair in enumerate(pairs)]
 
-    def look(job: tuple[str, int, Pair]) -> ScannedPair | list[Problem]:
+    def look(job: tuple[str, int, Pair]) -> ScannedPair | list[FileProblem]:
         split, index, pair = job
         facts: list[Facts] = []
-        problems: list[Problem] = []
+        problems: list[FileProblem] = []
         for path in (pair.low, pair.high):
             if path is None:
                 continue
@@ -71,7 +71,7 @@ def scan(
                 facts.append(read(path))
             except DataError as error:
                 remedy = error.remedy or "replace or remove the file"
-                problems.append(Problem(split, show(path, root), error.what, remedy))
+                problems.append(FileProblem(split, show(path, root), error.what, remedy))
         if problems:
             return problems
         low, high = facts[0] if pair.low else None, facts[-1]
@@ -80,7 +80,7 @@ def scan(
         return ScannedPair(pair, low and replace(low, pixels=None), replace(high, pixels=None))
 
     scanned: dict[str, list[ScannedPair]] = {split: [] for split in splits}
-    problems: list[Problem] = []
+    problems: list[FileProblem] = []
     for (split, _, _), result in zip(jobs, in_threads(look, jobs, "decoding images"), strict=True):
         if isinstance(result, ScannedPair):
             scanned[split].append(result)
@@ -90,7 +90,7 @@ def scan(
 
 
 def in_threads(work: Callable[[Item], Result], items: Iterable[Item], doing: str) -> Iterator[Result]:
-    """The results in order, from a few threads; a terminal shows how far it is when it takes long."""
+    """The results in order, from a few threads; slow work shows a progress bar in a terminal."""
     items = list(items)
     hidden = os.environ.get("TERM") == "dumb" or None  # None: unless stderr is a terminal
     pool = ThreadPoolExecutor(min(4, os.cpu_count() or 1))
@@ -100,28 +100,28 @@ def in_threads(work: Callable[[Item], Result], items: Iterable[Item], doing: str
         pool.shutdown(cancel_futures=True)
 
 
-def raise_problems(problems: list[Problem], source: Path) -> None:
-    """Raises: DataError that shows the first 20 and counts them all."""
+def raise_problems(problems: list[FileProblem], source: Path) -> None:
+    """Raises: DataError that shows the first 20 problems and the number of all."""
     if len(problems) == 1:
         problem = problems[0]
         raise DataError(problem.what, f"{source}: {problem.split or 'all'}: {problem.file}", problem.how_to_mend)
     lines = [f"{p.split or 'all'}: {p.file}: {p.what}" for p in problems[:PROBLEMS_SHOWN]]
     if len(problems) > PROBLEMS_SHOWN:
         lines.append(f"... and {len(problems) - PROBLEMS_SHOWN} more")
-    remedy = f"`srae data check {source}` lists all, with how to mend them"
+    remedy = f"`srae data check {source}` lists all of them with a remedy for each"
     raise DataError(f"{len(problems)} problems in {source}", "\n".join(lines), remedy)
 
 
 def scale_of(item: ScannedPair) -> int | None:
-    """How many times larger the high side is, or None when that is not one whole number."""
+    """High-resolution side / low-resolution side, or None when that is not one integer."""
     assert item.low is not None
     (height, width), (high_height, high_width) = item.low.size, item.high.size
     scale = high_height // height
     return scale if scale and (height * scale, width * scale) == (high_height, high_width) else None
 
 
-def _judge_sizes(scanned: Mapping[str, list[ScannedPair]], root: Path | None) -> list[Problem]:
-    """Pairs whose sides do not differ by the one whole factor of the folder."""
+def _judge_sizes(scanned: Mapping[str, list[ScannedPair]], root: Path | None) -> list[FileProblem]:
+    """Problems of pairs whose sizes do not differ by the integer scale of the folder."""
     pairs = [item for items in scanned.values() for item in items if item.low is not None]
     scales = Counter(scale for item in pairs if (scale := scale_of(item)))
     common, count = scales.most_common(1)[0] if scales else (None, 0)
@@ -132,33 +132,33 @@ def _judge_sizes(scanned: Mapping[str, list[ScannedPair]], root: Path | None) ->
         if len(shrunk) > 1 and len(shrunk) == len(items):
             low_path = shrunk[0].pair.low
             assert low_path is not None
-            what = f"the low side is larger than the high side in all {len(items)} pairs: folders swapped"
-            problems.append(Problem(split, show(low_path.parent, root), what, "swap the names of the two folders"))
+            what = f"low is larger than high in all {len(items)} pairs: the two folders are swapped"
+            problems.append(FileProblem(split, show(low_path.parent, root), what, "swap the names of the two folders"))
             continue
         for item in items:
             if item.low is not None and (wrong := _judge_size(item, common, most)):
-                problems.append(Problem(split, show(item.pair.high, root), *wrong))
+                problems.append(FileProblem(split, show(item.pair.high, root), *wrong))
     return problems
 
 
 def _is_shrunk(item: ScannedPair) -> bool:
-    """Whether the low side is the larger one."""
+    """Whether the low-resolution image is the larger one."""
     return item.low is not None and item.low.size > item.high.size and not scale_of(item)
 
 
 def _judge_size(item: ScannedPair, common: int | None, most: str) -> tuple[str, str] | None:
-    """What is wrong with the sizes of a pair, and how to mend it.
+    """What is wrong with the sizes of a pair, and the remedy; None when nothing is.
 
     Args:
         common: the scale of most pairs.
-        most: how many these are, in words.
+        most: a sentence with the number of pairs that have it.
     """
     assert item.low is not None
     scale, sizes = scale_of(item), f"low {_size(item.low)}, high {_size(item.high)}"
     if _is_shrunk(item):
         return f"low is larger than high: {sizes}", "swap the two files"
     if scale is None:
-        return f"sizes do not differ by one whole factor: {sizes}", "crop or resize one of the two"
+        return f"sizes do not differ by an integer scale: {sizes}", "crop or resize one of the two"
     if scale != common:
         return f"scale {scale} ({sizes}), but {most}", "keep one scale in a folder"
     return None

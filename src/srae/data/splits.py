@@ -1,4 +1,4 @@
-"""Which images are train, val and test when the disk does not say."""
+"""Choose train, val and test images when the disk has no splits."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def split_by_name(pairs: list[Pair], train: float = 0.8, val: float = 0.1) -> di
 def set_aside(items: list[Item], share: float) -> tuple[list[Item], list[Item]]:
     """(kept, set aside): that share, rounded, by a fixed permutation; both in their old order, kept never empty.
 
-    The experiment's seed has no part in it: runs of several seeds must be scored on the same images.
+    It does not depend on the seed: runs of several seeds must be scored on the same images.
     """
     count = min(round(share * len(items)), len(items) - 1)
     random = np.random.Generator(np.random.Philox(key=_PERMUTATION))

@@ -1,7 +1,7 @@
-"""Images of one side of one split, decoded once and kept as uint8.
+"""The input images, or the target images, of one split: decoded once and kept as uint8.
 
-An image is kept as (H, W, C): a batch gathered from the store and turned to
-(B, C, H, W) by a permute is then channels_last without a copy.
+An image is kept as (H, W, C), so that a batch from the store becomes a
+channels_last (B, C, H, W) by a permute, without a copy.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Store:
         return self.pixels[index].permute(2, 0, 1)  # (H, W, C) -> (C, H, W)
 
     def gather(self, indices: list[int]) -> Tensor:
-        """Whole images of one size, uint8 (B, H, W, C)."""
+        """Entire images of one size, uint8 (B, H, W, C)."""
         if isinstance(self.pixels, list):
             return torch.stack([self.pixels[index] for index in indices])
         return self.pixels.index_select(0, torch.tensor(indices).to(self.device, non_blocking=True))
@@ -84,24 +84,24 @@ class Labels:
 
 @dataclass(frozen=True)
 class Split:
-    """Input and target (high side, or class) of the train, val or test images, in one order."""
+    """Inputs and targets (high-resolution images, or classes) of the train, val or test images, in one order."""
 
     input: Store
     target: Store | Labels
     names: list[str]
     more_inputs: Sequence[Store] = ()
-    """Other low sides of the same images, in the same order: a training sample draws one of `inputs`."""
+    """Other low-resolution versions of the same images, in the same order: a training sample draws one of `inputs`."""
     drawn: list[int] | None = None
-    """Images of one epoch where that is not every image once: some several times, some not at all."""
+    """Indices of the images of one epoch (repeats allowed); None: every image once."""
     batches_go_to: torch.device | None = None
-    """Where that is not where the images are."""
+    """Device of the batches; None: the device of the images."""
 
     def __len__(self) -> int:
         return len(self.names)
 
     @property
     def inputs(self) -> list[Store]:
-        """All low sides; the first is the one that is scored."""
+        """All low-resolution versions; scoring uses the first."""
         return [self.input, *self.more_inputs]
 
     @property
@@ -116,10 +116,10 @@ class Split:
 
 
 class Shelf:
-    """Takes decoded images in any order, from any thread, and becomes a store.
+    """Collects decoded images in any order, from any thread, and becomes a store.
 
-    Images of the first one's size go straight to their place in one block:
-    a list that is stacked at the end would hold everything twice.
+    Images with the size of the first one are copied into one block at once:
+    stacking a list at the end would hold everything twice.
     """
 
     def __init__(self, count: int) -> None:
@@ -141,12 +141,12 @@ class Shelf:
             self._others[index] = image
 
     def pixels(self, index: int) -> np.ndarray:
-        """What was put there, uint8 (H, W, C)."""
+        """The image at an index, uint8 (H, W, C)."""
         assert self._block is not None
         return self._others.get(index, self._block[index]).numpy()
 
     def to_store(self) -> Store:
-        """Every place must have been filled."""
+        """Call it when every index has been filled."""
         assert self._block is not None
         if not self._others:
             return Store(self._block)

@@ -21,7 +21,7 @@ from srae.models import Shape, build_model
 from srae.models.blocks import enlarge_bicubic
 from srae.upscaling.tiles import forward_any_size, turned_mean, upscale
 
-BATCH_PIXELS = 2**20  # of the larger side: 16 images of 256x256; more is no faster and takes gigabytes
+BATCH_PIXELS = 2**20  # of the larger images: 16 of 256x256; larger batches are no faster and take gigabytes
 
 
 @torch.inference_mode()
@@ -34,7 +34,7 @@ def evaluate(
     dtype: torch.dtype = torch.float32,
     stopped: Callable[[], bool] = lambda: False,
 ) -> dict[str, list[float]]:
-    """Metric name -> one value per sample of the split, in its order; of fewer when stopped."""
+    """Metric name -> one value per sample of the split, in its order; fewer values when `stopped` returns True."""
     model.eval()
     values: dict[str, list[float]] = {name: [] for name in task.metrics}
     for batch in eval_batches(split, _batch_size(split)):
@@ -77,7 +77,7 @@ class InColour(nn.Module):
 
 
 class SelfEnsemble(nn.Module):
-    """A network that puts out the mean over the eight turns and flips of its input; see `turned_mean`."""
+    """A network whose output is the mean over the eight rotations and flips of its input; see `turned_mean`."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
@@ -94,7 +94,7 @@ def _copy_geometry(model: nn.Module, to: nn.Module) -> None:
 
 
 def baseline_model(in_shape: Shape, out_shape: Shape) -> nn.Module:
-    """Returns its input, enlarged bicubically where the sizes differ."""
+    """The identity baseline: returns its input, enlarged bicubically where the sizes differ."""
     return build_model("identity" if in_shape == out_shape else "bicubic", in_shape, out_shape, {})
 
 
@@ -126,11 +126,11 @@ def save_images(split: Split, name: str, folder: Path, *, count: int = 8) -> Non
 
 @torch.inference_mode()
 def describe_outputs(model: nn.Module, split: Split, *, dtype: torch.dtype, count: int = 16) -> dict[str, float]:
-    """Range of the colours in the outputs of the first images, and how much the outputs differ.
+    """Range of the values in the outputs for the first images, and how much the outputs differ.
 
     Returns:
         `min` and `max`, in [0, 1] of the images; `target_min`, `target_max`; `spread`, the largest
-        difference between two outputs at one place: 0 when the network gives one image for every input.
+        difference between two outputs at one place: 0 when the network returns one image for every input.
     """
     model.eval()
     batches = list(islice(eval_batches(split, 1), count))
@@ -163,7 +163,7 @@ def score_split(
     *,
     dtype: torch.dtype = torch.float32,
 ) -> dict[str, list[Any]]:
-    """As `evaluate`; of labelled images also the true class (`label`) and the answer (`prediction`), by name."""
+    """As `evaluate`; of labelled images also the true class (`label`) and the predicted one (`prediction`), by name."""
     values: dict[str, list[Any]] = {**evaluate(model, split, task, protocol, dtype=dtype)}
     if isinstance(split.target, Labels):
         values["label"] = [classes[label] for label in split.target.values.tolist()]
@@ -173,7 +173,7 @@ def score_split(
 
 def _forward(model: nn.Module, input: Tensor, dtype: torch.dtype) -> Tensor:
     with autocast(input.device, dtype):
-        if not hasattr(model, "scale"):  # puts out classes
+        if not hasattr(model, "scale"):  # outputs classes
             return model(input)
         fixed = getattr(model, "fixed_size", None)
         if fixed and tuple(input.shape[2:]) != tuple(fixed):

@@ -25,7 +25,7 @@ def charbonnier(output: Tensor, target: Tensor, *, epsilon: Annotated[float, Fie
     """sqrt(d^2 + epsilon^2): a smooth L1 (Lai et al. 2017, LapSRN).
 
     Args:
-        epsilon: difference, in [0, 1] of the images, below which it is a square.
+        epsilon: difference between two values in [0, 1] below which the loss is quadratic.
     """
     return torch.sqrt((output - target).square() + epsilon**2).mean()
 

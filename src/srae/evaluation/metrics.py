@@ -1,4 +1,4 @@
-"""Image and class metrics: (output, target) -> one value per sample.
+"""Metrics of images and of classes: (output, target) -> one value per sample.
 
 Pure functions of tensors in [0, 1], shape (B, C, H, W); means over a data set
 are means over its samples.  What the field calls a protocol (colour channels,
@@ -18,13 +18,13 @@ from torch.nn import functional as F
 from srae.images.color import to_y
 
 CACHED_VALUES = 2**19
-"""Values that the caches of a core hold along with their intermediate results."""
+"""Values of a batch whose intermediate results still fit into the cache of a core."""
 SSIM_WINDOW, SSIM_SIGMA, SSIM_K1, SSIM_K2 = 11, 1.5, 0.01, 0.03
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """How images are prepared for a metric.  Figures of two protocols are not comparable."""
+    """How images are prepared for a metric.  Metrics of two protocols are not comparable."""
 
     channels: str = "RGB"
     """L, RGB, RGBA: all of them; Y: luma of ITU-R BT.601 in [16, 235] / 255."""
@@ -34,7 +34,7 @@ class Protocol:
     """Clamped to [0, 1] and rounded to 8 bits, as a file would hold it."""
 
     def prepare(self, images: Tensor) -> Tensor:
-        """(B, C, H, W) in [0, 1] -> what the metrics see."""
+        """(B, C, H, W) in [0, 1] -> the images that the metrics compare, (B, C or 1, H - 2 border, W - 2 border)."""
         images = images.float()
         if self.rounded:
             images = images.clamp(0, 1).mul_(255).round_().div_(255)
@@ -106,7 +106,7 @@ def _blur(image: Tensor) -> Tensor:
 def channel_argmax_accuracy(output: Tensor, target: Tensor) -> Tensor:
     """Share of pixels whose largest channel is the same in both, (B,).
 
-    What Keras's `acc` computes when it is given images; says little about them.
+    What Keras's `acc` computes for images; it says little about their quality.
     """
     return (_largest_channel(output) == _largest_channel(target)).flatten(1).float().mean(1)
 

@@ -37,7 +37,7 @@ class Scores:
         columns: name of a column -> one value per image: `split`, `name`, each metric, `identity_mse`; of labelled
             images also `label` and `prediction`.
         label: data, split and protocol as a part of file names, for example ``set5-val-y``.
-        protocol: how images were prepared for the metrics; None where the model puts out classes.
+        protocol: how images were prepared for the metrics; None where the model outputs classes.
     """
 
     document: dict[str, Any]
@@ -58,19 +58,19 @@ def score_model(
     device: torch.device | str = "cpu",
     say: Callable[[str], None] = lambda _: None,
 ) -> Scores:
-    """Every image of a split through a trained network, and through the identity baseline where there is one.
+    """Run every image of a split through a trained network and, where there is one, through the identity baseline.
 
     Args:
         folder: images; all of them are val where no split is on disk.  None: the run's own data, split as they were
             for its training.
         scale: make the low-resolution images from those of the folder, 1/scale of each side; 2 to 8.
         kernel: how `scale` shrinks; "photo": as images from the web were, with blur, noise and JPEG artefacts.
-        protocol: "rgb": all pixels; "y": luma, `scale` pixels cut off each border.  Of networks that enlarge only.
-        self_ensemble: score the mean over the eight turns and flips.  Of networks that enlarge only.
-        say: told what the user should know, one line each.
+        protocol: "rgb": all pixels; "y": luma, `scale` pixels cut off each border; only for networks that enlarge.
+        self_ensemble: score the mean over the eight rotations and flips; only for networks that enlarge.
+        say: called with each line that the user should read.
 
     Raises:
-        ConfigError: the data have no such split, or another scale, size or classes than the model.
+        ConfigError: the data have no such split, or a scale, size or classes that do not fit the model.
         DataError: everything that is wrong with the images.
     """
     device, task, trained_on = torch.device(device), TASKS[trained.config.task], trained.config.data
@@ -79,8 +79,8 @@ def score_model(
         if task.has_baseline and trained_on.channels == "L":  # scored on the same colour images as every other network
             model, section = InColour(model), section.model_copy(update={"channels": "RGB"})
             say("this model knows grey only: the colours are enlarged bicubically")
-        # Nobody trained on what `folder` names; the run's own images are split as they were for its training.
-        data = open_data(section, whole=True, undivided=bool(folder)).to(device)
+        # Nothing of another folder was trained on, so all is val; the run's own images keep the split of its training.
+        data = open_data(section, for_scoring=True, undivided=bool(folder)).to(device)
         for note in data.notes:
             say(note)
         part = _pick_split(data, split)
@@ -105,7 +105,9 @@ def score_model(
         "protocol": {**prepare.as_dict(), **baseline},
         split: means({name: values[name] for name in task.metrics}),
         "identity": means(identity) or None,
-        "best_epoch": trained.meta.get("progress", {}).get("best_epoch"),  # of a run that goes on others are scored
+        "best_epoch": trained.meta.get("progress", {}).get(
+            "best_epoch"
+        ),  # tells later whether a longer training has replaced these weights
     }
     columns: dict[str, list[Any]] = {"split": [split] * len(part), "name": part.names, **values}
     if identity:
@@ -133,7 +135,7 @@ def _sample_shapes(split: Split) -> tuple[Shape, Shape]:
 
 
 def _check_scale(trained: TrainedModel, in_shape: Shape, out_shape: Shape) -> int:
-    """How much larger a side of the targets is, which must be the model's own scale."""
+    """Target side / input side, which must be the scale of the model."""
     scale = out_shape[1] // in_shape[1]
     if scale != trained.model.scale:
         what = f"the model enlarges by {trained.model.scale}, these pairs by {scale}"
@@ -142,18 +144,18 @@ def _check_scale(trained: TrainedModel, in_shape: Shape, out_shape: Shape) -> in
 
 
 def _check_targets(trained: TrainedModel, data: Data, say: Callable[[str], None]) -> None:
-    """Raise ConfigError where the data want something else than the model puts out: other classes, be they as many."""
-    remedy = "give the data that it was trained on"
+    """Raise ConfigError when the model outputs another shape or other classes than the data have."""
+    remedy = "score it on the data set that it was trained on"
     if trained.config.task == "classification":
         known = trained.meta["data"].get("classes")
         if not known:
-            say(f"{trained.path} does not name its classes: taken to be {_list_names(data.classes)}")
+            say(f"{trained.path} does not store the names of its classes; assuming {_list_names(data.classes)}")
         elif known != data.classes:
             there = f"these images are {_list_names(data.classes, known)}"
             what = f"the model knows {_list_names(known, data.classes)}; {there}"
             raise ConfigError(what, str(trained.path), f"{remedy}, or give its classes these names, in this order")
     if tuple(data.out_shape) != tuple(trained.out_shape):
-        what = f"the model puts out {trained.out_shape}, these data want {data.out_shape}"
+        what = f"the model outputs {trained.out_shape}, these data need {data.out_shape}"
         raise ConfigError(what, str(trained.path), remedy)
 
 

@@ -1,4 +1,4 @@
-"""What differs between kinds of experiments: one row of a table each."""
+"""The tasks (super-resolution, reconstruction, classification): one table row each, and the losses by name."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Task:
     images: bool = True
     """Outputs are images: a Protocol applies."""
     has_baseline: bool = True
-    """Returning the input is something to beat."""
+    """Whether there is an identity baseline to compare with."""
 
     def is_better(self, value: float, best: float | None) -> bool:
         return best is None or (value < best if self.lower_is_better else value > best)
@@ -66,7 +66,7 @@ def build_loss(train: TrainConfig, task: str) -> LossFunction:
     fitting = [name for name, row in LOSSES.items() if task in row.tasks]
     if train.loss not in fitting:
         wanted = f"set it to {' or '.join(fitting)}"
-        raise ConfigError(f"task {task} needs another loss than {train.loss}", "train.loss", wanted)
+        raise ConfigError(f"loss {train.loss} does not fit task {task}", "train.loss", wanted)
     loss = getattr(losses, train.loss)
     if problems := find_problems(loss, train.loss_options):
         told = "; ".join(f"{key}: {text}" for key, text in problems)

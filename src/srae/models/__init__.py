@@ -2,15 +2,14 @@
 
 A network is a torch module with keyword-only arguments `in_shape`, `out_shape`
 and its own options; their annotations are the schema of its YAML section.  It
-maps (B, *in_shape) to (B, *out_shape).  One that puts out images states
+maps (B, *in_shape) to (B, *out_shape).  A network that outputs images states
 
 - `scale`: output side / input side,
 - `multiple_of`: sides of its input must be multiples of this,
 - `receptive_radius`: input pixels around a pixel that can change its output;
-  None when the whole image can: then there are no tiles,
+  None: global receptive field, so the image cannot be tiled,
 
-and every one states `fixed_size`: (H, W) when it is bound to the size it was
-built for, else None.
+and every one states `fixed_size`: (H, W) of a fixed input size, or None.
 """
 
 from __future__ import annotations
@@ -59,7 +58,7 @@ def build_model(name: str, in_shape: Shape, out_shape: Shape, options: dict[str,
     """A network for samples of these shapes.
 
     Raises:
-        ConfigError: unknown name or option, or shapes the network cannot have.
+        ConfigError: unknown name or option, or shapes that the network does not support.
     """
     if problems := check_options(name, options):
         raise ConfigError(f"model {name}: " + "; ".join(f"{key}: {text}" for key, text in problems))
@@ -70,7 +69,7 @@ def build_model(name: str, in_shape: Shape, out_shape: Shape, options: dict[str,
 
 
 def check_options(name: str, options: dict[str, Any]) -> list[tuple[str, str]]:
-    """What is wrong with them, as (option, message) pairs; an unknown name is reported under ``name``."""
+    """Problems with the options as (option, message) pairs; an unknown name is reported under ``name``."""
     if name not in MODELS:
         return [("name", f"no model {name!r}; {did_you_mean(name, MODELS) or 'known: ' + ', '.join(MODELS)}")]
     return find_problems(MODELS[name], options)

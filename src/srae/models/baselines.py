@@ -1,4 +1,4 @@
-"""Models without parameters: what a network has to beat."""
+"""Baselines: models without parameters."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from srae.models.options import Side
 
 
 class Identity(nn.Module):
-    """(B, C, H, W) -> the same tensor; for data whose two sides have one size."""
+    """The identity baseline: (B, C, H, W) -> the same tensor; for inputs and targets of one size."""
 
     scale = multiple_of = 1
     receptive_radius = 0
@@ -31,8 +31,8 @@ class Bicubic(nn.Module):
     Args:
         in_shape: (C, h, w) of a sample.
         out_shape: (C, H, W), an integer multiple of it.
-        shrink: first shrink by this factor and enlarge by as much more; undoes an
-            input that was enlarged by a poorer kernel.
+        shrink: first shrink by this factor, then enlarge by `scale * shrink`: replaces an
+            enlargement by a poorer kernel in the input.
     """
 
     fixed_size = None
@@ -53,5 +53,5 @@ class Bicubic(nn.Module):
 
 
 def baseline_name(scale: int) -> str:
-    """What the baseline of networks that enlarge by `scale` does, in words."""
+    """Name of the identity baseline of networks that enlarge by `scale`, as run folders store it (a contract)."""
     return "returning the input" if scale == 1 else "bicubic interpolation"

@@ -2,8 +2,8 @@
 
 encoder: layers of [convolution, batch-norm, activation, dropout, max-pool];
 middle: nothing, or a Linear to a latent vector and back; decoder: the encoder
-mirrored with transposed convolutions, each optionally fed with the encoder's
-features of its level (copied features come first in the concatenation).
+mirrored with transposed convolutions, optionally with skip connections (the
+encoder's features come first in the concatenation).
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class ConvAutoencoder(nn.Module):
         latent_activation: once more on the code (the encoder's last output).
         output_activation: once more on the decoder's output.
         latent: length of the latent vector between two Linear layers; none: no Linear.
-        skips: copy each encoder layer's output to the decoder layer of its level.
+        skips: skip connections from each encoder layer to the decoder layer of its level.
         batch_norm: batch normalisation after every convolution.
         dropout: dropout rate after every activation.
         plain_output: leave batch-norm, activation and dropout out of the last decoder layer.
@@ -101,22 +101,22 @@ class ConvAutoencoder(nn.Module):
 
         self.decoder = nn.ModuleList()
         for level, act in zip(reversed(levels), acts, strict=True):
-            conv_back = _build_mirror(level, copied=level.outputs if skips else 0)
+            conv_back = _build_mirror(level, skipped=level.outputs if skips else 0)
             plain = plain_output and level is levels[0]
             self.decoder.append(nn.Sequential(conv_back) if plain else _layer(conv_back, act, batch_norm, dropout))
         self.output_activation = build_activation(output_activation)
 
-        # A Linear fixes the size.  So does a kernel half as wide as its input: in
-        # training most of its window was beyond the border or at the same place.
+        # A Linear layer fixes the input size.  So does a kernel at least half as wide as its input: in
+        # training most of its window lay in the padding or in one place.
         wide = any(2 * level.kernel >= min(level.size) for level in levels)
         self.fixed_size = in_shape[1:] if latent or wide else None
 
     def forward(self, input: Tensor) -> Tensor:
         x = to_range(input, self.low, self.high)
-        copies = []
+        skipped = []
         for layer, pool in zip(self.encoder, self.pools, strict=True):
             x = layer(x)
-            copies.append(x)
+            skipped.append(x)
             x = pool(x)
         x = self.latent_activation(x)
         if self.has_latent:
@@ -124,10 +124,10 @@ class ConvAutoencoder(nn.Module):
             x = x.unflatten(1, self.code_shape)  # (B, code) -> (B, C, h, w)
             x = x.contiguous(memory_format=torch.channels_last)
         for layer in self.decoder:
-            copy = copies.pop()
-            if x.shape[2:] != copy.shape[2:]:  # undo the pooling
-                x = F.interpolate(x, size=copy.shape[2:], mode="nearest")
-            x = layer(torch.cat((copy, x), dim=1) if self.skips else x)
+            from_encoder = skipped.pop()
+            if x.shape[2:] != from_encoder.shape[2:]:  # undo the pooling
+                x = F.interpolate(x, size=from_encoder.shape[2:], mode="nearest")
+            x = layer(torch.cat((from_encoder, x), dim=1) if self.skips else x)
         x = self.output_activation(x)
         return from_range(x, self.low, self.high)
 
@@ -186,7 +186,7 @@ def _extra(level: _Level) -> tuple[int, int]:
 
 
 def _reach(levels: Sequence[_Level]) -> tuple[int, int]:
-    """Receptive radius, and of what the input's sides must be multiples, in pixels of the input."""
+    """Receptive radius, and the number that the sides of the input must be multiples of, in pixels of the input."""
     radius, multiple = 0, 1
     for level in levels:
         radius += 2 * level.kernel * multiple  # there and back
@@ -195,10 +195,10 @@ def _reach(levels: Sequence[_Level]) -> tuple[int, int]:
     return radius, multiple
 
 
-def _build_mirror(level: _Level, copied: int) -> nn.ConvTranspose2d:
-    """Args: copied: channels that come from the encoder beside those of the layer below."""
+def _build_mirror(level: _Level, skipped: int) -> nn.ConvTranspose2d:
+    """The transposed convolution that undoes a level; `skipped` channels come from its skip connection."""
     return build_transposed_conv(
-        level.outputs + copied, level.inputs, level.kernel, level.stride, level.padding, _extra(level)[0]
+        level.outputs + skipped, level.inputs, level.kernel, level.stride, level.padding, _extra(level)[0]
     )
 
 

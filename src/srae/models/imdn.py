@@ -1,10 +1,10 @@
-"""IMDN: blocks that keep a quarter of their channels at each of four convolutions and work on with the rest.
+"""IMDN: blocks that keep a quarter of their channels after each of four convolutions and process the rest further.
 
 Hui, Gao, Yang & Wang, "Lightweight Image Super-Resolution with Information
 Multi-distillation Network" (ACM Multimedia 2019): 6 blocks of 64 channels,
 694,404 parameters at x2.  Each block weighs its channels by their mean and
-standard deviation over the whole image, so there are no tiles that equal the
-whole: `receptive_radius` is None and images go through in one piece.  (RFDN,
+standard deviation over all pixels, a global receptive field: `receptive_radius`
+is None and images are not tiled.  (RFDN,
 its light successor, pools locally, but on strides and through an interpolation
 that depend on the image's size: it could not be tiled either.)
 """

@@ -1,6 +1,6 @@
 """Types of the networks' options.  Their bounds stand in the annotation; pydantic checks them before anything is built.
 
-The upper bounds are far beyond any use: with them a hostile checkpoint cannot ask for a network that never ends.
+The upper bounds are far beyond any use; they keep a hostile checkpoint from building a network without end.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def find_problems(build: Callable[..., Any], options: Mapping[str, Any]) -> list
 
 
 def _explain(key: str, errors: list[dict[str, Any]], given: Any, known: list[str]) -> str:
-    """Of one option.  Where it may be a number or a list of them, pydantic tells of both: what was given decides."""
+    """The message for one option.  For `number | list` pydantic reports both; the type of `given` picks one."""
     of_lists = [error for error in errors if any(str(part).startswith("list") for part in error["loc"][1:])]
     chosen = of_lists if isinstance(given, list) and of_lists else [e for e in errors if e not in of_lists] or errors
     places = [part + 1 for part in chosen[0]["loc"][1:] if isinstance(part, int)]

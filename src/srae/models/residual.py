@@ -3,7 +3,7 @@
 The image is folded to a coarser grid (pixel-unshuffle), goes through residual
 blocks and is unfolded again (sub-pixel convolution, Shi et al. 2016); the
 result is added to the input.  The last layer starts at zero, so training begins
-at the baseline that every autoencoder of the reports fails to reach.  Blocks
+at the identity baseline, which no autoencoder of the reports reaches.  Blocks
 without batch-norm as in Lim et al. 2017 (EDSR).
 """
 

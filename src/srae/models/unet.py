@@ -1,4 +1,4 @@
-"""U-Net of report A's "5 layers": double 3x3 convolutions, max-pool, copied features.
+"""U-Net of report A's "5 layers": double 3x3 convolutions, max-pool, skip connections.
 
 The published file does not run (its shapes do not meet); here the convolutions
 are padded, so the centre-crop before each concatenation has nothing to cut.
@@ -64,13 +64,13 @@ class UNet(nn.Module):
 
     def forward(self, input: Tensor) -> Tensor:
         x = to_range(input, self.low, self.high)
-        copies: list[Tensor] = []
+        skipped: list[Tensor] = []
         for level, block in enumerate(self.down):
             x = block(F.max_pool2d(x, 2) if level else x)
-            copies.append(x)
-        copies.pop()
+            skipped.append(x)
+        skipped.pop()
         for up, merge in zip(self.up, self.merge, strict=True):
-            x = merge(torch.cat((copies.pop(), up(x)), dim=1))
+            x = merge(torch.cat((skipped.pop(), up(x)), dim=1))
         x = self.output_activation(self.last(x))
         return from_range(x, self.low, self.high)
 

@@ -1,1 +1,4 @@
-"""Figures and tables from run folders.  Reads only; no torch."""
+"""Plots, tables, sentences and one HTML page from run folders.
+
+Reads run folders and changes nothing in them; no torch.
+"""

@@ -1,4 +1,4 @@
-"""What all figures share: one colour and marker per variant, paper, legends, files without a clock.
+"""What all plots share: a colour and a marker per variant, style, legends, files without a date.
 
 Colours are Okabe & Ito's colour-blind-safe cycle; equal runs give equal bytes.
 """
@@ -44,7 +44,7 @@ matplotlib.rcParams.update(
 
 @dataclass(frozen=True)
 class Variant:
-    """An experiment as figures show it: runs that differ in their seed alone."""
+    """An experiment as plots show it: runs that differ only in their seed."""
 
     name: str
     runs: Sequence[Run]
@@ -58,8 +58,8 @@ class Variant:
         return self.name if len(self.runs) == 1 else run.name
 
 
-def has_own_figures(run: Run) -> bool:
-    """Whether its figures are of the images in its `samples/`, and not of others that `srae eval` scored it on."""
+def has_own_metrics(run: Run) -> bool:
+    """Whether its metrics are of the images in its `samples/`; false for metrics that `srae eval` took elsewhere."""
     return run.images == Run.images
 
 
@@ -86,7 +86,7 @@ def save_figure(figure: Figure, stem: Path, formats: Sequence[str] = ("png", "sv
 
 
 def draw_legend(figure: Figure, axes: Axes) -> None:
-    """Below the axes, in as many columns as the names allow: nothing is covered, and the figure stays narrow."""
+    """Below the axes, in as many columns as the names allow: no curve is covered, and the plot stays narrow."""
     handles, labels = axes.get_legend_handles_labels()
     if handles:
         width, height = figure.get_size_inches()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from srae.analysis.compare import Group
 from srae.files import check_new_folder
-from srae.report.figures import draw_overlay
+from srae.report.curves import draw_overlay
 from srae.report.tables import comparison_table, write_table
 
 

@@ -1,4 +1,4 @@
-"""The report: figures, tables, and one HTML page that needs nothing but itself.
+"""The report: plots, tables, and one self-contained HTML page.
 
     srae report cnn4_tanh residual -o report
 
@@ -25,7 +25,7 @@ from srae.files import check_new_folder, resource_error, write_text
 from srae.report.canvas import FORMATS, Variant
 from srae.report.charts import draw_bars, draw_levels, draw_pareto, draw_shares
 from srae.report.confusion import classes_table, draw_confusion, is_large, pairs_table
-from srae.report.figures import draw_variants, panels_of
+from srae.report.curves import draw_variants, panels_of
 from srae.report.predictions import draw_predictions, read_predictions
 from srae.report.published import published_table
 from srae.report.samples import choose_variants, draw_crops, find_crop, read_samples, with_outputs
@@ -75,7 +75,7 @@ def write_report(
     language: str = "en",
     title: str | None = None,
 ) -> list[SectionText]:
-    """Figures, tables and `report.html` into a new or empty folder; returns what its sections say.
+    """Write plots, tables and `report.html` into a new or empty folder; returns the texts of its sections.
 
     Args:
         parts: of `PARTS`, what to draw.
@@ -130,9 +130,9 @@ class _Page:
     """Draws the parts of the page in the order in which they are read, and numbers them."""
 
     def __init__(self, folder: Path, words: Words, parts: Collection[str]) -> None:
-        self.figures, self.tables, self.words = folder / "figures", folder / "tables", words
+        self.plots, self.tables, self.words = folder / "figures", folder / "tables", words
         self._parts = [name for name in PARTS if name in parts]
-        self._figure_numbers, self._table_numbers = count(1), count(1)
+        self._plot_numbers, self._table_numbers = count(1), count(1)
 
     def view(self, section: ReportSection) -> dict[str, Any]:
         """What the template shows of a section."""
@@ -155,7 +155,7 @@ class _Page:
         }
 
     def _results(self, section: ReportSection) -> Iterator[dict[str, Any]]:
-        words, stem, score = self.words, file_in(self.figures, "bars", section), section.score
+        words, stem, score = self.words, file_in(self.plots, "bars", section), section.score
         yield self._table(metrics_table(section, words), section)
         if draw_bars(section.variants, score, section.baseline, stem, words):
             measured = [v.row for v in section.variants if v.row["interval_over"]]
@@ -163,31 +163,31 @@ class _Page:
                 f"{row['seeds']} {words['seeds']}" if row["seeds"] else words["images"] for row in measured
             )
             over = ", ".join(known) or "–"
-            caption = words["figure_bars"].format(score=words[score.metric], over=over)
+            caption = words["plot_bars"].format(score=words[score.metric], over=over)
             yield self._chart(stem, caption + (" " + words["bars_gain"] if section.baseline else ""), section)
         if table := tests_table(section, words):
             yield self._table(table, section)
         yield from self._curves(section)
-        stem = file_in(self.figures, "levels", section)
+        stem = file_in(self.plots, "levels", section)
         if factor := draw_levels(section.variants, score, section.baseline, stem, words):
             over = words["seeds" if any(len(v.runs) > 1 for v in section.variants) else "images"]
-            yield self._chart(stem, words["figure_levels"].format(factor=factor, over=over), section)
-        stem = file_in(self.figures, "shares", section)
+            yield self._chart(stem, words["plot_levels"].format(factor=factor, over=over), section)
+        stem = file_in(self.plots, "shares", section)
         if draw_shares(section.shares, stem, words) and (table := shares_table(section, words)):
-            yield self._chart(stem, words["figure_shares"], section)
+            yield self._chart(stem, words["plot_shares"], section)
             yield self._table(table, section)
         if table := published_table(section, words):
             yield self._table(table, section)
 
     def _curves(self, section: ReportSection) -> Iterator[dict[str, Any]]:
         begun = [v for v in section.variants if v.runs[0].rows]
-        band = self.words["figure_band"] if any(len(v.runs) > 1 for v in section.variants) else ""
+        band = self.words["plot_band"] if any(len(v.runs) > 1 for v in section.variants) else ""
         charts = []
         for name, panel in zip(("curves", "accuracy"), panels_of(section.score), strict=False):
             if begun:
-                stem = file_in(self.figures, name, section)
+                stem = file_in(self.plots, name, section)
                 draw_variants(begun, [panel], stem, words=self.words, formats=FORMATS)
-                charts.append(self._chart(stem, self.words[f"figure_{panel.name}"].format(band=band), section))
+                charts.append(self._chart(stem, self.words[f"plot_{panel.name}"].format(band=band), section))
         yield from _side_by_side(charts)
 
     def _classes(self, section: ReportSection) -> Iterator[dict[str, Any]]:
@@ -197,10 +197,10 @@ class _Page:
         charts = []
         for number, variant in enumerate(section.variants, 1):
             if variant.name in answers.counts:
-                stem = file_in(self.figures, f"confusion_{number}", section)
+                stem = file_in(self.plots, f"confusion_{number}", section)
                 draw_confusion(answers, variant.name, stem, words)
                 facts = {"run": variant.name, "split": words[answers.split]}
-                caption = words["figure_confusion"].format(**facts)
+                caption = words["plot_confusion"].format(**facts)
                 caption += " " + words["confusion_large" if is_large(answers) else "confusion_numbers"]
                 caption += " " + words["confusion_seeds"] if len(variant.runs) > 1 else ""
                 charts.append(self._chart(stem, caption, section))
@@ -213,9 +213,9 @@ class _Page:
         yield self._table(cost_table(section, self.words), section)
         charts = []
         for cost in ("parameters", "multiply_adds", "seconds"):
-            stem = file_in(self.figures, f"pareto_{cost}", section)
+            stem = file_in(self.plots, f"pareto_{cost}", section)
             if draw_pareto(section.variants, section.score, cost, section.baseline, stem, self.words):
-                caption = f"{self.words[f'figure_pareto_{cost}']} {self.words['frontier_note']}"
+                caption = f"{self.words[f'plot_pareto_{cost}']} {self.words['frontier_note']}"
                 charts.append(self._chart(stem, caption, section))
         yield from _side_by_side(charts)
 
@@ -228,17 +228,17 @@ class _Page:
         crop = find_crop(samples, [v.name for v in shown or variants])
         if crop is None:
             return
-        stem = file_in(self.figures, "strip", section)
+        stem = file_in(self.plots, "strip", section)
         draw_crops(crop, samples, variants, stem, words)
-        caption = words["figure_rows" if crop.is_whole else "figure_strip"].format(
+        caption = words["plot_rows" if crop.is_whole else "plot_strip"].format(
             side=crop.side, sample=crop.sample.name, kept=_kept(len(shown), models, words)
         )
-        yield self._figure(f"{stem}.png", caption, section, "strip")
+        yield self._plot(f"{stem}.png", caption, section, "strip")
         sliders = [make_slider(sample, variants, words) for sample in samples[:MAX_SLIDERS]]
         note = words["slider_note"]
         if any(max(sample.high.shape) > MAX_SLIDER_SIDE for sample in samples[:MAX_SLIDERS]):
             note += " " + words["slider_cut"].format(side=MAX_SLIDER_SIDE)
-        number = words["figure"].format(number=next(self._figure_numbers))
+        number = words["figure"].format(number=next(self._plot_numbers))
         yield {"kind": "sliders", "sliders": sliders, "label": number, "caption": note}
 
     def _predictions(self, section: ReportSection) -> Iterator[dict[str, Any]]:
@@ -248,12 +248,12 @@ class _Page:
         predictions = read_predictions(variants)
         if not answers or not predictions:
             return
-        stem = file_in(self.figures, "predictions", section)
+        stem = file_in(self.plots, "predictions", section)
         draw_predictions(predictions, variants, stem, words)
-        caption = words["figure_predictions"].format(
+        caption = words["plot_predictions"].format(
             count=len(predictions), split=words[answers.split], kept=_kept(len(variants), models, words)
         )
-        yield self._figure(f"{stem}.png", caption, section, "strip")
+        yield self._plot(f"{stem}.png", caption, section, "strip")
 
     def _settings(self, section: ReportSection) -> Iterator[dict[str, Any]]:
         if table := differences_table(section, self.words):
@@ -268,16 +268,16 @@ class _Page:
         return {"kind": "table", "table": table, "label": self.words["table"].format(number=next(self._table_numbers))}
 
     def _chart(self, stem: Path, caption: str, section: ReportSection) -> dict[str, Any]:
-        return self._figure(f"{stem}.svg", caption, section, "chart")
+        return self._plot(f"{stem}.svg", caption, section, "chart")
 
-    def _figure(self, file: str, caption: str, section: ReportSection, kind: str) -> dict[str, Any]:
+    def _plot(self, file: str, caption: str, section: ReportSection, kind: str) -> dict[str, Any]:
         words = self.words
         data, protocol = describe_data(section, words), describe_protocol(section, words)
         return {
             "kind": kind,
             "source": data_uri(Path(file).read_bytes(), "image/svg+xml" if file.endswith(".svg") else "image/png"),
             "alt": caption,
-            "label": words["figure"].format(number=next(self._figure_numbers)),
+            "label": words["figure"].format(number=next(self._plot_numbers)),
             "caption": f"{caption} {words['data']}: {data}. {words['protocol']}: {protocol}.",
         }
 

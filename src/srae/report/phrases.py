@@ -48,10 +48,10 @@ CAPTIONS: dict[str, tuple[str, str]] = {
         "Qué influyó: parte de la varianza de {score} en validación en la rejilla.",
     ),
     "caption_published": (
-        "Published final figures beside ours at the same epoch, in the published unit; ours on test is that of the "
+        "Published final metrics beside ours at the same epoch, in the published unit; ours on test is that of the "
         "epoch best on validation.",
-        "Cifras finales publicadas junto a las nuestras en la misma época, en la unidad publicada; la nuestra en test "
-        "es la de la mejor época en validación.",
+        "Métricas finales publicadas junto a las nuestras en la misma época, en la unidad publicada; la nuestra en "
+        "test es la de la mejor época en validación.",
     ),
     "caption_classes": (
         "Accuracy by true class on {split}; mean over seeds where there are several.",
@@ -69,7 +69,7 @@ CAPTIONS: dict[str, tuple[str, str]] = {
         "errónea.",
     ),
     "caption_differences": ("Keys in which the configurations differ.", "Claves en que difieren las configuraciones."),
-    # captions and words of figures
+    # captions and words of plots
     "train": ("train", "entrenamiento"),
     "val": ("the validation images", "las imágenes de validación"),
     "test": ("the test images", "las imágenes de test"),
@@ -89,23 +89,23 @@ CAPTIONS: dict[str, tuple[str, str]] = {
     "original": ("original", "original"),
     "reconstruction": ("reconstruction", "reconstrucción"),
     "residual": ("rest", "resto"),
-    "figure_mse": (
+    "plot_mse": (
         "Validation error per epoch (solid) and training error (dashed){band}.",
         "Error de validación por época (continuo) y de entrenamiento (a trazos){band}.",
     ),
-    "figure_cross_entropy": (
+    "plot_cross_entropy": (
         "Validation cross-entropy per epoch (solid) and training loss (dashed){band}.",
         "Entropía cruzada de validación por época (continua) y pérdida de entrenamiento (a trazos){band}.",
     ),
-    "figure_accuracy": (
+    "plot_accuracy": (
         "Validation accuracy per epoch (solid) and training accuracy (dashed){band}.",
         "Exactitud de validación por época (continua) y de entrenamiento (a trazos){band}.",
     ),
-    "figure_band": (
+    "plot_band": (
         "; lines are means over seeds, bands reach from the lowest to the highest seed",
         "; las líneas son medias sobre semillas, las bandas van de la menor a la mayor",
     ),
-    "figure_bars": (
+    "plot_bars": (
         "Mean {score} on the validation images with 95 % intervals over {over}.",
         "Media de {score} en las imágenes de validación con intervalos del 95 % sobre {over}.",
     ),
@@ -113,30 +113,30 @@ CAPTIONS: dict[str, tuple[str, str]] = {
         "Bars start at the baseline: their length is the gain.",
         "Las barras parten de la referencia: su longitud es la ganancia.",
     ),
-    "figure_pareto_parameters": ("Quality against size.", "Calidad frente a tamaño."),
-    "figure_pareto_multiply_adds": ("Quality against computation.", "Calidad frente a cálculo."),
-    "figure_pareto_seconds": ("Quality against training time.", "Calidad frente a tiempo de entrenamiento."),
+    "plot_pareto_parameters": ("Quality against size.", "Calidad frente a tamaño."),
+    "plot_pareto_multiply_adds": ("Quality against computation.", "Calidad frente a cálculo."),
+    "plot_pareto_seconds": ("Quality against training time.", "Calidad frente a tiempo de entrenamiento."),
     "frontier_note": (
         "Grey: what no cheaper run exceeds.",
         "En gris: lo que ninguna ejecución más barata supera.",
     ),
-    "figure_levels": (
+    "plot_levels": (
         "Mean score over {factor}, one line per combination of the other settings; 95 % intervals over {over}.",
         "Media según {factor}, una línea por combinación de los demás ajustes; intervalos del 95 % sobre {over}.",
     ),
-    "figure_shares": ("What mattered, as bars.", "Qué influyó, en barras."),
-    "figure_strip": (
+    "plot_shares": ("What mattered, as bars.", "Qué influyó, en barras."),
+    "plot_strip": (
         "The {side} x {side} pixels of validation image {sample} on which the models differ most (chosen by the "
         "variance between their outputs); PSNR of the crop, RGB in 8 bits.{kept}",
         "Los {side} x {side} píxeles de la imagen de validación {sample} en que más difieren los modelos (elegidos por "
         "la varianza entre sus salidas); PSNR del recorte, RGB en 8 bits.{kept}",
     ),
-    "figure_rows": (
+    "plot_rows": (
         "Validation images and what the models make of them, {side} x {side} pixels; PSNR, RGB in 8 bits.{kept}",
         "Imágenes de validación y lo que hacen de ellas los modelos, {side} x {side} píxeles; PSNR, RGB en 8 bits."
         "{kept}",
     ),
-    "figure_confusion": (
+    "plot_confusion": (
         "What {run} answered on {split}: a row per true class, a column per answer.",
         "Lo que respondió {run} en {split}: una fila por clase verdadera, una columna por respuesta.",
     ),
@@ -149,7 +149,7 @@ CAPTIONS: dict[str, tuple[str, str]] = {
         "El color es la parte de la fila, en una escala que deja ver confusiones raras.",
     ),
     "confusion_seeds": ("All seeds together.", "Todas las semillas juntas."),
-    "figure_predictions": (
+    "plot_predictions": (
         "{count} of {split}, spread evenly over them, with the true class and what each run answered: a green check "
         "is right, an orange cross wrong.{kept}",
         "{count} de {split}, repartidas por igual, con la clase verdadera y lo que respondió cada ejecución: una marca "
@@ -250,10 +250,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Qué influyó en {score}, como parte de su varianza en la rejilla: {shares}.",
     ),
     "unfinished": (
-        "{run} is not finished ({status}): its figures are those of its last epoch.",
-        "{run} no ha terminado ({status}): sus cifras son las de su última época.",
+        "{run} is not finished ({status}): its metrics are those of its last epoch.",
+        "{run} no ha terminado ({status}): sus métricas son las de su última época.",
     ),
-    "no_figures": ("{run} has no figures yet ({status}).", "{run} aún no tiene cifras ({status})."),
+    "no_metrics": ("{run} has no metrics yet ({status}).", "{run} aún no tiene métricas ({status})."),
 }
 
 # What run folders say in English: Spanish.

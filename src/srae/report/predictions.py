@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.path import Path as MarkerPath
 
-from srae.report.canvas import FORMATS, Variant, has_own_figures, plain, read_png, save_figure, shorten
+from srae.report.canvas import FORMATS, Variant, has_own_metrics, plain, read_png, save_figure, shorten
 from srae.report.classes import SPLITS
 from srae.report.words import Words
 from srae.runs.reader import read_images
@@ -36,7 +36,7 @@ class Prediction:
 
 def read_predictions(variants: Sequence[Variant]) -> list[Prediction]:
     """The sample images that every variant has answered; of several seeds the first run speaks for its variant."""
-    if not variants or not all(has_own_figures(v.runs[0]) for v in variants):
+    if not variants or not all(has_own_metrics(v.runs[0]) for v in variants):
         return []
     tables = {v.name: _rows_by_split(v) for v in variants}
     for split in SPLITS:

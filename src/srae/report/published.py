@@ -1,9 +1,9 @@
-"""Published figures beside ours, for runs that bear the name of a published variant.
+"""Published metrics beside ours, for runs that have the name of a published variant.
 
 `published.json` holds them report by report: `curves` (columns of metrics.csv
-at some epochs) and `finals` (figures at one epoch, of test too).  Figures of a
-benchmark set name it (`data`) and the `border` that was cut: they stand beside
-what `srae eval` measured on that set alone (`srae report --on set5-val-y`).
+at some epochs) and `finals` (metrics at one epoch, also on test).  Metrics on a
+benchmark set name the set (`data`) and the `border` that was cut; they are
+compared only with what `srae eval` measured on that set (`srae report --on set5-val-y`).
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from srae.report.words import Words, translate
 from srae.runs.reader import Run
 
 COLUMNS = ("run", "measure", "epoch", "published", "ours", "our_epoch", "same_protocol", "source")
-SPLIT_NOT_STATED = {"mse": "train_mse"}  # what of ours stands beside a figure that does not say of which split it is
+SPLIT_NOT_STATED = {"mse": "train_mse"}  # our column beside a published metric without a split
 
 
 def published_table(section: ReportSection, words: Words) -> Table | None:
-    """The published figures of every known variant that it has reached, ours multiplied into the published unit."""
+    """Published metrics of all known variants, and ours at the same epoch, in the published unit."""
     text = resources.files("srae.report").joinpath("published.json").read_text(encoding="utf-8")
     reports = json.loads(text, parse_float=Decimal)  # with as many decimals as were published
     records = [
@@ -36,7 +36,8 @@ def published_table(section: ReportSection, words: Words) -> Table | None:
         for record in _compare(report, stem_of(name_of(variant.runs)), variant.runs, section)
     ]
     reached = {record["run"] for record in records if record["ours"] is not None}
-    # A run of 30 epochs is no news beside figures after 700; a run that has nothing yet shows what is to come.
+    # A run of 30 epochs says nothing about metrics after 700: those rows are left out once a run has reached others.
+    # A run that has reached none keeps all rows, to show what it will be compared with.
     records = [record for record in records if record["ours"] is not None or record["run"] not in reached]
     if not records:
         return None
@@ -67,8 +68,8 @@ def _texts(record: dict[str, Any], words: Words) -> dict[str, str]:
 def _compare(
     report: dict[str, Any], name: str, runs: Sequence[Run], section: ReportSection
 ) -> Iterator[dict[str, Any]]:
-    """A record per published figure: of a curve the last epoch."""
-    for epoch, measure, published in _figures(report, name):
+    """A record per published metric; a curve gives its last epoch."""
+    for epoch, measure, published in _metrics(report, name):
         ours = [_ours(run, SPLIT_NOT_STATED.get(measure, measure), epoch) for run in runs]
         known = [found for found in ours if found is not None]
         value = our_epoch = None
@@ -88,13 +89,13 @@ def _compare(
 
 
 def _is_about(report: dict[str, Any], section: ReportSection) -> bool:
-    """Figures of a benchmark set mean nothing beside those of another set or scale."""
+    """Whether the published metrics were measured on the data of this section: same set, same scale."""
     stated = {name: (section.summary.get(name) or {}) for name in ("data", "protocol")}
     ours = {"data": stated["data"].get("name"), "border": stated["protocol"].get("border")}
     return all(report[key] == value for key, value in ours.items() if key in report)
 
 
-def _figures(report: dict[str, Any], name: str) -> Iterator[tuple[float | None, str, Decimal]]:
+def _metrics(report: dict[str, Any], name: str) -> Iterator[tuple[float | None, str, Decimal]]:
     """(epoch, or None where it is not stated; column; value)."""
     if curve := report["curves"].get(name):
         yield from ((curve["epoch"][-1], column, values[-1]) for column, values in curve.items() if column != "epoch")

@@ -20,7 +20,7 @@ from srae.report.canvas import (
     Variant,
     describe_quality,
     enlarge_pixels,
-    has_own_figures,
+    has_own_metrics,
     plain,
     read_png,
     save_figure,
@@ -75,12 +75,12 @@ class Crop:
 
 def with_outputs(variants: Sequence[Variant]) -> list[Variant]:
     """Those that left output images of what they were scored on."""
-    own = [v for v in variants if has_own_figures(v.runs[0])]
+    own = [v for v in variants if has_own_metrics(v.runs[0])]
     return [v for v in own if list((v.runs[0].path / "samples").glob("*_output.png"))]
 
 
 def choose_variants(variants: Sequence[Variant], score: Score) -> tuple[list[Variant], int]:
-    """What a figure of images has room for: baselines, then the best models and the worst one.
+    """The variants that fit into a strip of images: baselines, then the best models and the worst one.
 
     Returns:
         The variants, baselines first, models from best to worst; and how many models there were.

@@ -17,7 +17,7 @@ from srae.runs.reader import Run, baseline_of
 
 @dataclass(frozen=True)
 class ReportSection:
-    """Experiments whose figures may stand in one table."""
+    """Experiments whose metrics can be compared: one data set, one protocol."""
 
     number: int
     suffix: str

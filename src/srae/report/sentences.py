@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from srae.analysis.stats import describe_p
-from srae.report.canvas import Variant, has_own_figures, read_png
+from srae.report.canvas import Variant, has_own_metrics, read_png
 from srae.report.section import ReportSection
 from srae.report.words import Words, translate
 from srae.runs.messages import find_output_faults
@@ -111,7 +111,7 @@ def _about_outputs(section: ReportSection, words: Words) -> list[Sentence]:
 
 def _output_of(run: Run) -> dict[str, float] | None:
     """A summary's `output`; of a run that did not record it, the same from its sample images."""
-    if not has_own_figures(run):
+    if not has_own_metrics(run):
         return None
     recorded = (run.summary or {}).get("output")
     if isinstance(recorded, dict):
@@ -209,5 +209,5 @@ def _about_unfinished(section: ReportSection, words: Words) -> list[Sentence]:
     for variant, run in ((v, run) for v in section.variants for run in v.runs):
         if run.status != "done":
             facts = {"run": variant.name_of(run), "status": translate(run.status, words)}
-            sentences.append(Sentence("note", words["unfinished" if run.rows else "no_figures"].format(**facts)))
+            sentences.append(Sentence("note", words["unfinished" if run.rows else "no_metrics"].format(**facts)))
     return sentences

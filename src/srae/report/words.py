@@ -1,8 +1,8 @@
 """Every word of a report in the languages it can be written in.
 
-A text is looked up by its key: `words["best"].format(run="a")`.  What run
-folders themselves say in English (a baseline's name, the SSIM window) goes
-through `translate`, which leaves alone what it does not know.
+A text is looked up by its key: `words["best"].format(run="a")`.  `translate` takes
+English phrases that run folders contain (a baseline's name, the SSIM window) and
+returns unknown phrases unchanged.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "section": ("Data {data}, {channels}", "Datos {data}, {channels}"),
     "section_unknown": ("Data not recorded yet", "Datos aún no registrados"),
     "apart": (
-        "These runs differ in data or protocol. Their figures do not belong in one table: each section stands alone.",
-        "Estas ejecuciones difieren en datos o protocolo. Sus cifras no caben en una misma tabla: cada sección va "
-        "por separado.",
+        "These runs differ in data or protocol. Their metrics cannot be compared: each section has its own tables.",
+        "Estas ejecuciones difieren en datos o protocolo. Sus métricas no se pueden comparar: cada sección "
+        "tiene sus propias tablas.",
     ),
     "data": ("Data", "Datos"),
     "protocol": ("Protocol", "Protocolo"),
@@ -47,8 +47,8 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "sort_hint": ("Click a heading to sort.", "Pulse un encabezado para ordenar."),
     "scroll": ("{what}, scrolls sideways", "{what}, se desplaza a los lados"),
     "files": (
-        "Figures lie in figures/ as SVG, PDF and PNG; tables in tables/ as CSV, Markdown and LaTeX.",
-        "Las figuras están en figures/ como SVG, PDF y PNG; las tablas en tables/ como CSV, Markdown y LaTeX.",
+        "Plots are in figures/ as SVG, PDF and PNG; tables are in tables/ as CSV, Markdown and LaTeX.",
+        "Los gráficos están en figures/ como SVG, PDF y PNG; las tablas en tables/ como CSV, Markdown y LaTeX.",
     ),
     "left": ("left", "izquierda"),
     "right": ("right", "derecha"),
@@ -102,7 +102,7 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "factor": ("factor", "factor"),
     "share": ("share of variance", "parte de la varianza"),
     "key": ("key", "clave"),
-    "measure": ("figure", "cifra"),
+    "measure": ("metric", "métrica"),
     "mse": ("MSE (split not stated; ours: train)", "ECM (partición no indicada; nuestro: train)"),
     "train_loss": ("train loss", "pérdida train"),
     "published": ("published", "publicado"),

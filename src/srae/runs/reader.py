@@ -29,7 +29,7 @@ class Run:
     status: str
     """done, stopped, diverged; running while a process holds its lock; killed otherwise."""
     images: str = "images.csv"
-    """File of the figures per image."""
+    """Name of the file with the metrics per image."""
 
     @property
     def name(self) -> str:
@@ -107,7 +107,7 @@ def _number(text: str | None) -> float | None:
 
 
 def baseline_of(run: Run) -> str:
-    """What a run's `identity` figures measure, in words."""
+    """Name of the baseline whose metrics are a run's `identity`, in words."""
     protocol = (run.summary or {}).get("protocol") or {}
     return str(protocol.get("baseline", "returning the input"))
 
@@ -116,9 +116,10 @@ _OF_OWN_DATA = ("train", "val", "test", "identity", "output")
 
 
 def scored_on(run: Run, label: str) -> Run | None:
-    """The run with the figures that `srae eval` took of it elsewhere, the newest of several, in place of its own.
+    """The run with the newest metrics that `srae eval` stored under a label, in place of its own.
 
-    It has no curves and no outputs there.  Figures of weights that a longer training replaced do not count.
+    The result has no curves and no outputs.  None: there are no such metrics, or a longer training has replaced
+    the weights that they were measured with.
     """
     numbered = re.compile(rf"images-{re.escape(label)}(?:-(\d+))?\.json")
     found = {int(match[1] or 1): path for path in run.path.glob("*.json") if (match := numbered.fullmatch(path.name))}
@@ -137,7 +138,7 @@ def scored_on(run: Run, label: str) -> Run | None:
 
 
 def all_scored_on(runs: Sequence[Run], label: str, say: Callable[[str], None]) -> list[Run]:
-    """The runs that have figures of that name, with those; it is said which others are left out.
+    """The runs that have metrics under a label, with these metrics; `say` is told which runs are left out.
 
     Raises:
         ConfigError: none has any.
@@ -149,14 +150,14 @@ def all_scored_on(runs: Sequence[Run], label: str, say: Callable[[str], None]) -
         path = missing[0].path
         names = [file.stem.removeprefix("images-") for file in sorted(path.glob("images-*.json"))]
         remedy = f"there are: {', '.join(names) or 'none'}; `srae eval --model {path} --data FOLDER` makes them"
-        raise ConfigError(f"no figures called {label!r} of the run's last weights", str(path), remedy)
+        raise ConfigError(f"no metrics called {label!r} of the run's last weights", str(path), remedy)
     if missing:
-        say(f"left out, without figures called {label!r} of their last weights: {', '.join(r.name for r in missing)}")
+        say(f"left out, without metrics called {label!r} of their last weights: {', '.join(r.name for r in missing)}")
     return found
 
 
 def read_images(run: Run) -> list[dict[str, str]]:
-    """Its figures per image as text, or nothing."""
+    """Its metrics per image as text; empty where there are none."""
     try:
         with open(run.path / run.images, newline="", encoding="utf-8") as file:
             return [row for row in csv.DictReader(file) if row.get("split") and row.get("name")]

@@ -22,7 +22,7 @@ def check_output(output: Path) -> None:
         ConfigError: it is no name for a CSV, or one of the two files exists.
     """
     if output.suffix.lower() == ".json":
-        raise ConfigError("the figures per image are a CSV", str(output), "name it .csv: the JSON goes beside it")
+        raise ConfigError("the metrics per image are a CSV", str(output), "name it .csv: the JSON goes beside it")
     for path in (output, _beside(output)):
         if path.exists():
             raise ConfigError("the output exists", str(path), "name another file with -o")

@@ -1,4 +1,4 @@
 """One config into one run folder: the `loop`, its `session` and `progress`, the update rules.
 
-The highest package below the command line: only it sees data, models and runs together.
+Of the packages below the command line only this one imports data, models and runs.
 """

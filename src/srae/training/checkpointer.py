@@ -1,7 +1,7 @@
-"""What of a training is written into its checkpoints, and how a resume takes it up again.
+"""What a training saves in its checkpoints, and how a resume restores it.
 
-A run has up to four: `best` holds weights alone; `last` all that a resume needs; `previous` is the `last` before it,
-kept until the next one is on the disk; `damaged` is a `last` that could not be read.
+A run has up to four: `best` holds only weights; `last` everything that a resume needs; `previous` is the `last` before
+it, kept until the next one is on disk; `damaged` is a `last` that could not be read.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ class Checkpointer:
     def __init__(self, session: Session, run: RunWriter) -> None:
         self._session, self._run = session, run
         self._best: tuple[dict[str, Tensor], dict[str, Any]] | None = None
-        """Weights and meta data of the best epoch, where they are not on the disk yet."""
+        """Weights and meta data of the best epoch that are not on disk yet."""
 
     def keep_best(self, progress: Progress, *, saved_at_once: bool = True) -> None:
-        """Remember the judged weights for `save_best`; copied unless that comes before the next step."""
+        """Remember the validated weights for `save_best`; copied unless they are saved before the next step."""
         weights = {f"model.{name}": t for name, t in self._session.judged.state_dict().items()}
         if not saved_at_once:
             weights = {name: tensor.clone() for name, tensor in weights.items()}
@@ -58,7 +58,7 @@ class Checkpointer:
     def save_last(self, progress: Progress) -> None:
         """Everything a resume needs, as `last`; what was `last` becomes `previous`.
 
-        The best weights come first: what `last` says of the best epoch must be on the disk before it.
+        `best` is saved first, because `last` refers to the best epoch.
         """
         self.save_best()
         last, previous = (self._run.checkpoints / f"{name}.safetensors" for name in ("last", "previous"))
@@ -88,7 +88,7 @@ class Checkpointer:
         """Load the newest intact checkpoint into the session; a fresh start when there is none yet.
 
         Args:
-            allow_changed: go on with other data or another batch size.
+            allow_changed: resume with other data or another batch size.
 
         Raises:
             CheckpointError: there are checkpoints, and none is intact, or of this network.
@@ -108,19 +108,21 @@ class Checkpointer:
             then, now = saved["machine"], meta["machine"]
             different = [f"{key} {then.get(key)} -> {now[key]}" for key in now if then.get(key) != now[key]]
         except (KeyError, TypeError, AttributeError) as error:
-            raise CheckpointError(f"not understood: {error}", str(path), "use the srae that wrote it") from None
+            raise CheckpointError(
+                f"its meta data cannot be read: {error}", str(path), "use the version of srae that wrote it"
+            ) from None
         if changed and not allow_changed:
             what = f"changed since this run was started: {', '.join(changed.values())}"
             raise ConfigError(what, str(run.path), "restore it, start a new run, or go on with --allow-changed")
         self._load(path, tensors)
         if different:
-            say(f"other conditions than before, so not equal to the bit: {', '.join(different)}")
+            say(f"other conditions than before, so the run is not bit-identical: {', '.join(different)}")
         if changed:
-            say(f"changed, as allowed: {', '.join(changed.values())}; the epoch under way begins again")
+            say(f"changed, as allowed: {', '.join(changed.values())}; the current epoch starts again")
             progress.end_epoch()
             progress.step = progress.epoch * s.steps_per_epoch  # where the learning rate stands
             if "data" in changed:
-                progress.best = None  # figures of other data are no measure
+                progress.best = None  # metrics on other data do not compare
         run.keep_rows(progress.epoch)
         run.reopen()
         say(f"going on from {path.name}: epoch {progress.epoch + 1}, step {progress.step}")
@@ -138,7 +140,7 @@ class Checkpointer:
         assert s.optimizer is not None
         s.optimizer.load_state_dict({"state": state, "param_groups": s.optimizer.state_dict()["param_groups"]})
         scaler = _with_prefix(tensors, "scaler.")
-        if s.scaler is not None and scaler:  # none where the run computed in another precision before
+        if s.scaler is not None and scaler:  # missing where the run used another precision before
             s.scaler.load_state_dict({**s.scaler.state_dict(), **{name: scaler[name].item() for name in _SCALER}})
 
 
@@ -151,7 +153,7 @@ def _with_prefix(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor
 
 
 def _changes(saved: Mapping[str, Any], meta: Mapping[str, Any]) -> dict[str, str]:
-    """What decides on the order and content of the batches, and is not as it was, in words."""
+    """Changes in what decides on the order and content of the batches; key -> description."""
     then, now = (
         {"data": at["data"]["fingerprint"], "batch_size": at["config"]["train"]["batch_size"]} for at in (saved, meta)
     )

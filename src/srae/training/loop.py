@@ -1,8 +1,8 @@
 """Train one config into one run folder: the one loop, for every task, on CUDA or CPU.
 
-What it does at step t depends on (config, seed, t) alone - order, crops, augmentation and dropout are drawn
-from (seed, epoch, sample or batch) - so a resumed run equals an uninterrupted
-one to the bit on the same torch build, device type and number of threads.
+What it does at step t depends only on (config, seed, t): order, crops, augmentation and dropout are drawn from
+(seed, epoch, sample or batch).  So a resumed run is bit-identical to an uninterrupted one on the same torch build,
+device type and number of threads.
 """
 
 from __future__ import annotations
@@ -44,16 +44,16 @@ from srae.training.step import TrainingStep, is_finite
 Say = Callable[[str], None]
 
 SAVE_SECONDS = 600
-"""Of a long epoch a kill takes this much at most."""
+"""A kill loses at most this much of a long epoch."""
 
 
 def train(
     session: Session, run: RunWriter, say: Say, *, resume: bool = False, allow_changed: bool = False
 ) -> dict[str, Any]:
-    """Train (or go on), score, and leave everything in the run folder; returns its summary.
+    """Train (or resume), score, and write everything into the run folder; returns its summary.
 
     Args:
-        allow_changed: go on although the data or the batch size are others.
+        allow_changed: resume although the data or the batch size changed.
 
     Raises:
         DivergedError: a loss or gradient is not finite; the last good checkpoint is kept.
@@ -73,7 +73,7 @@ def train(
             if s.optimizer is not None:
                 Training(s, progress, run, keeper, say).fit()
             elif not (run.checkpoints / "best.safetensors").exists():
-                run.keep_rows(-1)  # it was killed in between
+                run.keep_rows(-1)  # it was killed between the row and the checkpoint
                 run.append_row(make_row(s, progress, means(evaluate(s.model, s.data.val, s.task, s.protocol)), 0.0))
                 keeper.keep_best(progress)
                 keeper.save_best()
@@ -100,8 +100,8 @@ class _Taken:
 class Training:
     """The epochs of one run, from where `progress` stands to the last.
 
-    The order at the end of an epoch is what an exact resume rests on: the row of metrics.csv is on the disk, then
-    `progress` steps over to the next epoch, then `best` is saved, then `last`.  A kill between two of them leaves a
+    The order at the end of an epoch makes an exact resume possible: the row of metrics.csv is on disk, then `progress`
+    moves to the next epoch, then `best` is saved, then `last`.  A kill between two of them leaves a
     `last` that is older than the row: the resume drops that row and computes the same one again.
     """
 
@@ -122,9 +122,9 @@ class Training:
                 began, done_before = time.perf_counter(), progress.epoch_seconds
                 self.run_steps(pause)
                 train_seconds = done_before + time.perf_counter() - began
-                whole = progress.batch == self.s.steps_per_epoch
-                scores = _validate(self.s, stop.wanted) if whole else {}
-                if stop.wanted() or not whole:
+                complete = progress.batch == self.s.steps_per_epoch
+                scores = _validate(self.s, stop.wanted) if complete else {}
+                if stop.wanted() or not complete:
                     progress.epoch_seconds = train_seconds
                     self._check_weights()
                     self._save()
@@ -135,7 +135,7 @@ class Training:
                     self._end_epoch(scores, train_seconds)
 
     def run_steps(self, pause: Callable[[], bool]) -> None:
-        """The steps of one epoch from `progress.batch` on; a pause leaves the rest of them to the next call."""
+        """The steps of one epoch from `progress.batch` on; after a pause the next call runs the rest."""
         s, progress, taken = self.s, self.progress, _Taken(self.progress.batch, self.progress.step)
         numbers = torch.zeros(s.steps_per_epoch, 3, device=s.device)  # of every step: see `compute_gradients`
         s.model.train()
@@ -150,7 +150,7 @@ class Training:
             set_learning_rate(s.optimizer, learning_rate_at(s.config.train, progress.step, s.steps_per_epoch))
             numbers[progress.batch] = self.step(batch)
             taken.indices.append(batch.indices)
-            # On CUDA a look at the numbers would make the queue of kernels wait: there one look at the end has to do.
+            # On CUDA reading the numbers would stall the queue of kernels: they are checked once, at the end.
             if s.device.type != "cuda" and not self._is_finite(numbers[progress.batch].tolist()):
                 break
             if s.average is not None and s.config.train.weight_average:
@@ -165,7 +165,7 @@ class Training:
             self.say(f"note: steps are launched one kernel at a time: {self.step.why_not_recorded}")
 
     def _add_up(self, taken: _Taken, numbers: list[list[float]]) -> None:
-        """Losses and metrics of the steps that were taken; raises DivergedError for the first that is not finite."""
+        """Add up losses and metrics of the steps taken; raises DivergedError at the first that is not finite."""
         s, progress = self.s, self.progress
         for place, (indices, row) in enumerate(zip(taken.indices, numbers, strict=False)):
             if not self._is_finite(row):
@@ -178,9 +178,9 @@ class Training:
         return is_finite(row, scaled=self.s.scaler is not None)
 
     def _end_epoch(self, scores: dict[str, float], train_seconds: float) -> None:
-        """In this order: see the class."""
+        """Save in the order that the docstring of the class gives."""
         s, progress = self.s, self.progress
-        error = next(iter(s.task.metrics))  # MSE or cross-entropy: finite, unless the last step spoilt a weight
+        error = next(iter(s.task.metrics))  # MSE or cross-entropy: finite unless a weight is not
         if not math.isfinite(scores[error]):
             raise self._diverged(f"val {error} is not finite")
         progress.epoch += 1
@@ -203,12 +203,12 @@ class Training:
         self.saved = time.perf_counter()
 
     def _check_weights(self) -> None:
-        """Before a save within an epoch, when no validation has looked at them."""
+        """Before a save within an epoch, where no validation has checked the weights."""
         if not torch.isfinite(nn.utils.get_total_norm(self.s.model.parameters())):
             raise self._diverged("a weight is not finite")
 
     def _diverged(self, what: str) -> DivergedError:
-        return _diverged(self.s, self.progress.epoch, self.progress.step - 1, what, "seen after its last step")
+        return _diverged(self.s, self.progress.epoch, self.progress.step - 1, what, "found after its last step")
 
     def _is_over(self) -> bool:
         progress, patience = self.progress, self.s.config.train.patience
@@ -240,19 +240,19 @@ def _interrupted(signal_number: int, progress: Progress, run: RunWriter) -> Inte
         signal_number,
         f"stopped in epoch {progress.epoch + 1}, after step {progress.step}; everything is saved",
         str(run.path),
-        f"go on with: srae-train --resume {run.path}",
+        f"resume with: srae-train --resume {run.path}",
     )
 
 
 def _finish(s: Session, progress: Progress, run: RunWriter, say: Say) -> dict[str, Any]:
-    """Score the best weights, image by image, and write what the run folder promises."""
+    """Score the best weights image by image, and write the remaining files of the run folder."""
     best = run.checkpoints / "best.safetensors"
     tensors, _ = read_checkpoint(best)
     load_weights(s.model, {name.removeprefix("model."): t for name, t in tensors.items()}, best)
-    copy_file(best, run.path / "model.safetensors")  # the name that people look for
+    copy_file(best, run.path / "model.safetensors")  # the documented name
     rows, scored = [], {}
     splits: dict[str, Split | None] = {"val": s.data.val, "test": s.data.test}
-    if not s.task.has_baseline:  # the loss of an epoch was taken while its weights changed, with dropout
+    if not s.task.has_baseline:  # the train loss of an epoch was taken with dropout, while the weights changed
         scored["train"] = means(evaluate(s.model, s.data.train, s.task, s.protocol, dtype=s.dtype))
     for name, split in splits.items():
         if split is not None:

@@ -33,7 +33,7 @@ def orthogonalise(matrix: Tensor, steps: int = 5) -> Tensor:
 
 
 class Muon(torch.optim.Optimizer):
-    """For a whole network: kernels but the first and the last by Muon, everything else by Adam.
+    """Optimizer of a network: Muon for all kernels except the first and the last, Adam for everything else.
 
     Args:
         model: its parameters with two or more dimensions, in the order of registration, are the kernels.
@@ -42,14 +42,16 @@ class Muon(torch.optim.Optimizer):
         epsilon: of the Adam part.
     """
 
-    _step_supports_amp_scaling = True  # torch's own name: `found_inf` may hold a step back, without a look at it
+    _step_supports_amp_scaling = (
+        True  # torch's own name: `found_inf` may skip a step without a transfer from the device
+    )
 
     def __init__(self, model: nn.Module, rate: float | Tensor, *, betas: tuple[float, float], epsilon: float) -> None:
         kernels = [p for p in model.parameters() if p.ndim >= 2][1:-1]
         chosen = {id(p) for p in kernels}
         rest = [p for p in model.parameters() if id(p) not in chosen]
         groups = [{"params": kernels, "is_kernel": True}, {"params": rest, "is_kernel": False}]
-        # torch's own name: with it a restored counter goes to the device, where a graph counts on.
+        # torch's own name: a restored counter then goes to the device, where a CUDA graph increments it.
         defaults = {"lr": rate, "betas": betas, "epsilon": epsilon, "capturable": isinstance(rate, Tensor)}
         super().__init__([g for g in groups if g["params"]], defaults)
 
@@ -75,7 +77,7 @@ class Muon(torch.optim.Optimizer):
             for name in ("momentum",) if is_kernel else ("first", "second"):
                 state[name] = torch.zeros_like(parameter)
             if not is_kernel:
-                # Beside the weights only for a graph; a look at it must not wait for the device.
+                # On the device only for a CUDA graph: reading it on the CPU does not wait for the device.
                 state["step"] = torch.zeros((), device=parameter.device if self.defaults["capturable"] else "cpu")
         return state
 
@@ -89,7 +91,7 @@ def _update_kernels(
     momenta = [state["momentum"] for state in states]
     torch._foreach_mul_(momenta, _MOMENTUM)
     torch._foreach_add_(momenta, gradients)
-    ahead = torch._foreach_add(gradients, momenta, alpha=_MOMENTUM)  # Nesterov's look ahead
+    ahead = torch._foreach_add(gradients, momenta, alpha=_MOMENTUM)  # Nesterov momentum
     matrices = [gradient.flatten(1) for gradient in ahead]  # (out, in * k * k)
     for batch in _batches(matrices):
         updates = orthogonalise(torch.stack([matrices[i] for i in batch])) if len(batch) > 1 else None
@@ -100,10 +102,10 @@ def _update_kernels(
 
 
 def _batches(matrices: list[Tensor]) -> list[list[int]]:
-    """Places of the matrices that are turned together.
+    """Indices of the matrices that are orthogonalised together.
 
-    On CUDA those of one shape: sixteen kernels of a small network take as many launches as one.  On a CPU each alone,
-    whose products fill the cores, and round as they always did.
+    On CUDA all matrices of one shape, so that sixteen kernels of a small network take as many launches as one.  On a
+    CPU each matrix alone: its products fill the cores, and the rounding stays that of earlier versions.
     """
     if not matrices[0].is_cuda:
         return [[i] for i in range(len(matrices))]
@@ -119,7 +121,7 @@ def _update_rest(
     firsts, seconds, steps = ([state[name] for state in states] for name in ("first", "second", "step"))
     torch._foreach_add_(steps, 1)
     decay, decay_square = group["betas"]
-    # Every count is the same; as a tensor where a graph records the step.
+    # All counters are equal; a tensor where a CUDA graph records the step.
     count = steps[0] if isinstance(rate, Tensor) else steps[0].item()
     torch._foreach_lerp_(firsts, gradients, 1 - decay)
     torch._foreach_mul_(seconds, decay_square)
@@ -129,7 +131,7 @@ def _update_rest(
     torch._foreach_add_(deviations, group["epsilon"])
     amount = rate / (1 - decay**count)
     if isinstance(amount, Tensor):
-        torch._foreach_div_(deviations, amount)  # first / (deviation / amount): a tensor is no `value`
+        torch._foreach_div_(deviations, amount)  # first / (deviation / amount), because `value` cannot be a tensor
         torch._foreach_addcdiv_(parameters, firsts, deviations, value=-1)
     else:
         torch._foreach_addcdiv_(parameters, firsts, deviations, value=-amount)

@@ -11,9 +11,9 @@ from srae.training.muon import Muon
 
 
 def build_optimizer(config: TrainConfig, model: nn.Module) -> torch.optim.Optimizer:
-    """Adam, AdamW, SGD, Adadelta or Muon; `fused` updates in one pass over memory, which is what Adam's time is.
+    """Adam, AdamW, SGD, Adadelta or Muon.  `fused` updates take one pass over memory, where Adam spends its time.
 
-    On CUDA rate and counters are tensors there, so that a graph can record the step.
+    On CUDA the learning rate and the counters are tensors, so that a CUDA graph can record the step.
     """
     parameters, decay = list(model.parameters()), config.weight_decay
     on_cuda = parameters[0].is_cuda
@@ -27,7 +27,7 @@ def build_optimizer(config: TrainConfig, model: nn.Module) -> torch.optim.Optimi
         )
     if config.optimizer == "muon":
         if decay:  # better refused than ignored
-            raise ConfigError("muon knows no weight decay", "train.weight_decay", "leave it out, or use adamw")
+            raise ConfigError("muon has no weight decay", "train.weight_decay", "leave it out, or use adamw")
         return Muon(model, rate, betas=(config.betas[0], config.betas[1]), epsilon=config.epsilon or 1e-8)
     kind = torch.optim.Adam if config.optimizer == "adam" else torch.optim.AdamW
     betas, epsilon = (config.betas[0], config.betas[1]), config.epsilon or 1e-8
@@ -46,8 +46,8 @@ def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
 def update_average(average: nn.Module, model: nn.Module, decay: float, step: int) -> None:
     """Move the averaged weights towards the model's; step counts from 0.
 
-    The decay grows to its value over the first steps, (1 + t) / (10 + t), lest the average hold on
-    to the random start.
+    The decay grows to its value over the first steps, (1 + t) / (10 + t), so that the average forgets the
+    random start.
     """
     weight = 1 - min(decay, (1 + step) / (10 + step))
     averaged, current = average.state_dict(), model.state_dict()

@@ -1,4 +1,4 @@
-"""All that can go wrong before a run folder is made: data, shapes, options, the first steps.
+"""Check everything that can fail before a run folder is made: data, shapes, options, the first steps.
 
 With `evaluation` the only package that sees both data and models.
 """
@@ -28,16 +28,18 @@ from srae.training.step import TrainingStep
 
 
 def prepare(config: Config, device: torch.device, *, resume: bool = False) -> Session:
-    """Open the data, time a step, build the network: all that can go wrong before a run folder is made.
+    """Open the data, time a step, build the network: everything that can fail before a run folder is made.
 
     Args:
         resume: the weights will come from the run itself, not from `train.start_from`.
 
     Raises:
-        ConfigError, DataError, CheckpointError: what is wrong with the options, shapes, images or weights.
+        ConfigError: options or shapes that do not fit.
+        DataError: everything that is wrong with the images.
+        CheckpointError: weights of `train.start_from` that cannot be read, or do not fit.
     """
     data = open_data(config.data).to(device)
-    trial = _build(config, data, device)  # thrown away: later weights and memory do not know of it
+    trial = _build(config, data, device)  # thrown away, so that it leaves no trace in weights and memory
     with trial.kernels():
         _try_last_batch(trial)
         step_seconds = _time_step(trial)
@@ -61,9 +63,9 @@ def _build(config: Config, data: Data, device: torch.device) -> Session:
     model = build_model(config.model.name, data.in_shape, data.out_shape, config.model.options).to(device)
     if model.fixed_size and data.val.input.shape != data.in_shape:
         raise ConfigError(
-            f"model {config.model.name} is bound to {data.in_shape[1:]} images, but val has others",
+            f"model {config.model.name} has the fixed input size {data.in_shape[1:]}, and val images have others",
             "data.crop",
-            "leave the crop out, or use a model without a latent layer",
+            "leave out data.crop, or use a network without a fixed input size",
         )
     dtype = pick_precision(config.train.precision, device)
     return Session(
@@ -98,7 +100,7 @@ def epoch_batches(s: Session, epoch: int, start: int) -> Iterator[Batch]:
 
 
 def _try_last_batch(s: Session) -> None:
-    """Batch-norm cannot learn from a single value per channel: better said now than at the end of an epoch."""
+    """Batch-norm cannot learn from a single value per channel: report it now, not at the end of an epoch."""
     if s.data.train.epoch_length * s.config.data.sampling.crops_per_picture % s.config.train.batch_size != 1:
         return
     try:

@@ -1,4 +1,4 @@
-"""Where a training stands: saved with every checkpoint, restored by a resume."""
+"""Progress of a training: saved with every checkpoint, restored by a resume."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 @dataclass
 class Progress:
-    """With the weights and the optimizer's state all that a resume needs."""
+    """Counters and sums; with the weights and the optimizer state, everything that a resume needs."""
 
     epoch: int = 0
     """Finished epochs."""
     batch: int = 0
-    """Batches done of the next one."""
+    """Batches done of the current epoch."""
     step: int = 0
     """Updates so far."""
     loss_sum: float = 0.0
@@ -20,9 +20,9 @@ class Progress:
     """Of the task's `train_metric`."""
     samples: int = 0
     epoch_seconds: float = 0.0
-    """Of the epoch that is under way, like the four above."""
+    """Of the current epoch, like the four fields above."""
     wall_seconds: float = 0.0
-    """Of the finished epochs, over all resumes."""
+    """Of the finished epochs, resumes included."""
     best: float | None = None
     best_epoch: int = 0
 

@@ -1,6 +1,6 @@
 """JSON Schema of a config: generated from its fields, the sections of data sets and the networks' constructors.
 
-Here, because it is about everything that a training is told, networks included, which `config` does not know.
+It is in this package because it needs the networks, which `config` must not import.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The parts of one training, and what is recorded of them: in words, rows, checkpoints, summary."""
+"""The parts of one training, and its records: lines for the user, rows, checkpoints, summary."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Session:
 
     @contextmanager
     def kernels(self) -> Iterator[None]:
-        """Context of everything that the session computes."""
+        """Context for all computation of the session."""
         tf32 = self.config.train.precision == "tf32"
         with float32_kernels(self.device, tf32=tf32), repeatable_kernels(self.device):
             yield
@@ -65,17 +65,17 @@ class Session:
 
     @property
     def baseline(self) -> str:
-        """What `identity` measures, in words."""
+        """Name of the baseline."""
         return baseline_name(self.data.out_shape[-1] // self.data.in_shape[-1])
 
 
 def start_lines(s: Session) -> list[str]:
-    """What is about to be trained on what, how long it will take, and what it has to beat."""
+    """Lines before the training: data, network, expected duration and baseline."""
     data, model, epochs = s.data, s.model, s.config.train.epochs
     test = f" / {len(data.test)} test" if data.test else ""
     shapes = f"{'x'.join(map(str, data.in_shape))} -> {'x'.join(map(str, data.out_shape))}"
-    whole = model.fixed_size or model.receptive_radius is None
-    radius = "whole image" if whole else f"{model.receptive_radius} px"
+    everything = model.fixed_size or model.receptive_radius is None
+    radius = "global" if everything else f"{model.receptive_radius} px"
     lines = [
         f"data      {data.name}: {len(data.train)} train / {len(data.val)} val{test}, fingerprint {data.fingerprint}",
         f"model     {s.config.model.name}: {count_parameters(model):,} parameters, {shapes}, receptive radius {radius}",
@@ -115,7 +115,7 @@ def make_row(s: Session, progress: Progress, scores: dict[str, float], rate: flo
 
 
 def make_meta(s: Session) -> dict[str, Any]:
-    """What a checkpoint says of itself."""
+    """The meta data of a checkpoint."""
     return {
         "config": s.config.model_dump(mode="json"),
         "in_shape": list(s.data.in_shape),
@@ -133,7 +133,7 @@ def make_summary(
     scored: dict[str, dict[str, float]],
     status: str,
 ) -> dict[str, Any]:
-    """summary.json: means of the best weights, what it cost, under which protocol."""
+    """summary.json: metrics of the best weights, cost, protocol."""
     best = next((row for row in rows if row["epoch"] == progress.best_epoch), {})
     rates = sorted(rate for row in rows if (rate := row["images_per_second"]) is not None)
     counts = {"train": len(s.data.train), "val": len(s.data.val), "test": len(s.data.test) if s.data.test else 0}

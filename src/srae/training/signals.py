@@ -1,4 +1,4 @@
-"""SIGTERM and Ctrl-C as a wish that the loop grants between two steps."""
+"""Graceful stop: SIGTERM and Ctrl-C set a flag, and the loop stops after its current step."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from types import FrameType
 
 
 class StopRequest:
-    """Set by the first signal; a second Ctrl-C stops at once."""
+    """The graceful stop flag; the first signal sets it, a second Ctrl-C stops at once."""
 
     signal_number = 0
 

@@ -1,7 +1,7 @@
 """One step of a training: gradients, the check that they are finite, the update.
 
-On CUDA a step of a small network is bound by its launches: hundreds of kernels of a few microseconds each.  There the
-whole step - forward, backward, clipping, optimizer - is recorded once as a CUDA graph and replayed.
+On CUDA the time of a small network is the launching of hundreds of kernels of a few microseconds each.  There the
+step (forward, backward, clipping, optimizer) is recorded once as a CUDA graph and replayed (docs/lab_log.md).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def compute_gradients(s: Session, input: Tensor, target: Tensor) -> Tensor:
         s.scaler.unscale_(s.optimizer)
     with torch.no_grad():
         score = loss
-        if train.loss != s.task.train_metric:  # equal names are equal functions
+        if train.loss != s.task.train_metric:  # the same name means the same function
             score = s.task.metrics[s.task.train_metric](output, target).mean()
         parameters = [p for p in s.model.parameters() if p.grad is not None]
         norm = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
@@ -57,20 +57,20 @@ def is_finite(numbers: list[float], *, scaled: bool) -> bool:
 
 
 class TrainingStep:
-    """Calls one step after the other.  After one that is not finite the weights stay as they were before it.
+    """Runs training steps.  After a step that is not finite the weights keep their values from before it.
 
-    On the CPU the numbers of a step are looked at before its update; on CUDA that would make the queue of kernels wait
-    at every step, so a flag on the device holds the updates back, and the caller looks when it wants to.
+    On the CPU the numbers of a step are checked before its update.  On CUDA that check would stall the queue of kernels
+    at every step, so a flag on the device holds the updates back, and the caller checks the numbers later.
     """
 
     def __init__(self, session: Session) -> None:
         self._s = session
         self._halted = torch.zeros((), device=session.device)
-        """1 from the first step on that was not finite."""
+        """1 after the first step that was not finite."""
         self._graph: torch.cuda.CUDAGraph | None = None
         self._input = self._target = self._numbers = torch.empty(0)
         self.why_not_recorded = ""
-        """What torch said when the step could not be recorded; then every step is launched kernel by kernel."""
+        """Torch's message when the step could not be recorded; every step is then launched kernel by kernel."""
 
     def __call__(self, batch: Batch) -> Tensor:
         """One update; returns the numbers of `compute_gradients`."""
@@ -86,14 +86,14 @@ class TrainingStep:
         return self._numbers
 
     def _can_replay(self, batch: Batch) -> bool:
-        """A smaller last batch has kernels of its own, and the very first step makes the optimizer's state."""
+        """False for a smaller last batch (other kernels) and for the first step (it makes the optimizer state)."""
         s = self._s
         assert s.optimizer is not None
-        whole = len(batch.indices) == s.config.train.batch_size
-        return s.device.type == "cuda" and s.scaler is None and whole and bool(s.optimizer.state)
+        full = len(batch.indices) == s.config.train.batch_size
+        return s.device.type == "cuda" and s.scaler is None and full and bool(s.optimizer.state)
 
     def _record(self, batch: Batch) -> None:
-        """Nothing is computed here: a run that is resumed records again and replays the same kernels."""
+        """Recording computes nothing, so a resumed run that records again replays the same kernels."""
         if self.why_not_recorded:
             return
         self._input, self._target = batch.input.clone(), batch.target.clone()
@@ -113,7 +113,7 @@ class TrainingStep:
         if s.scaler is not None:
             s.scaler.step(s.optimizer)
             s.scaler.update()
-        elif s.device.type != "cuda":  # the fused optimizers of MPS know no `found_inf`
+        elif s.device.type != "cuda":  # the fused optimizers of MPS do not support `found_inf`
             if is_finite(numbers.tolist(), scaled=False):
                 s.optimizer.step()
         else:
@@ -122,10 +122,10 @@ class TrainingStep:
         return numbers
 
     def _hold_back(self, numbers: Tensor) -> None:
-        """Tell the optimizer, on the device, whether anything so far was not finite.
+        """Make the optimizer skip its step, without leaving the device, when any number so far was not finite.
 
-        The fused ones and Muon leave their step out when `found_inf` is 1, as they do for a gradient scaler; the others
-        (Adadelta) do not move without a gradient.
+        The fused optimizers and Muon skip their step when `found_inf` is 1, as for a gradient scaler; Adadelta has no
+        such flag, but does not move without a gradient.
         """
         s = self._s
         self._halted.copy_(torch.maximum(self._halted, 1 - torch.isfinite(numbers[0] + numbers[2]).float()))

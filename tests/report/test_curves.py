@@ -10,7 +10,7 @@ from PIL import Image
 
 from conftest import write_classifier, write_run
 from srae.analysis.compare import row_of, text_table
-from srae.report.figures import draw_overlay, draw_run, draw_strip
+from srae.report.curves import draw_overlay, draw_run, draw_strip
 from srae.runs.reader import read_run
 
 

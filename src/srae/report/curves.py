@@ -1,4 +1,4 @@
-"""Curves of one run and of several over each other, and what a run folder shows of its samples."""
+"""Curves of one run or of several runs in one plot, and the strips of sample images in a run folder."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ def draw_strip(sample: Path) -> None:
     save_figure(figure, Path(f"{sample}_strip"), formats=("png",), dots=dots)
 
 
-# -------------------------------------------------------------------- parts of figures
+# -------------------------------------------------------------------- parts of plots
 
 
 def draw_baseline(axes: Axes, runs: Sequence[Run], words: Words = ENGLISH) -> None:

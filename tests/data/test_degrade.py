@@ -16,8 +16,8 @@ from PIL import Image
 from srae.config.data_sets import Degrade, PairsConfig
 from srae.config.loading import dump_config, parse_config
 from srae.data import Data, Split, Store, eval_batches, train_batches
-from srae.data import low_side as module
-from srae.data.low_side import find_misfit, make_low
+from srae.data import degrade as module
+from srae.data.degrade import find_misfit, make_low
 from srae.data.photo import LONGEST_SIDE
 from srae.errors import ConfigError, DataError, Interrupted
 from srae.runs.writer import claim_run
@@ -59,7 +59,7 @@ def test_train_has_its_copies_beside_one_high_side_and_val_has_one(photos: Path)
     assert len(data.train) == len(data.train.target) == 6 and len(data.train.inputs) == 4
     assert _bytes(data.train) == 6 * (48 * 48 * 3 + 4 * 24 * 24 * 3)
     assert not data.val.more_inputs and data.in_shape == (3, 24, 24)
-    assert any("4 low sides" in note for note in data.notes)
+    assert any("4 low-resolution versions" in note for note in data.notes)
     for index, name in enumerate(data.train.names):
         high = data.train.target.image(index).permute(1, 2, 0).numpy()  # type: ignore[union-attr]
         for copy, store in enumerate(data.train.inputs):
@@ -99,8 +99,8 @@ def test_enlarged_low_sides_have_the_size_of_the_high_side(photos: Path) -> None
 
 
 def test_scoring_makes_no_copies(photos: Path) -> None:
-    assert not _open(photos, 4, whole=True).train.more_inputs
-    demo = open_named("demo", degrade=PHOTO | {"copies": 4}, limit=1, whole=True)
+    assert not _open(photos, 4, for_scoring=True).train.more_inputs
+    demo = open_named("demo", degrade=PHOTO | {"copies": 4}, limit=1, for_scoring=True)
     assert not demo.train.more_inputs and not demo.notes
 
 
@@ -247,5 +247,5 @@ def test_sizes_add_shrunken_training_images_with_a_low_side_of_their_own(photos:
         whole, half = (more.train.target.image(i).float() for i in (index, count + index))
         assert abs(whole.mean() - half.mean()) < 3
         assert half.shape[1] == round(whole.shape[1] / 4) * 2
-    scored = open_named("pairs", folder=str(photos), degrade=degrade | {"sizes": [0.5]}, whole=True)
+    scored = open_named("pairs", folder=str(photos), degrade=degrade | {"sizes": [0.5]}, for_scoring=True)
     assert len(scored.train) == count

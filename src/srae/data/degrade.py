@@ -1,4 +1,4 @@
-"""The low side of high-resolution images: by resampling alone, or as photographs from the web are."""
+"""Low-resolution images from high-resolution ones: by resampling alone, or degraded like photographs from the web."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ def make_low(
     name: str = "",
     copy: int = 0,
 ) -> np.ndarray:
-    """The low side of uint8 (H, W, C), rounded to 8 bits as a file would be; enlarged again when a kernel is given.
+    """The low-resolution version of uint8 (H, W, C), rounded to 8 bits as in a file; with a kernel enlarged back.
 
     Args:
         kernel: "photo" blurs, adds noise and saves as JPEG too, see `photo`.
-        name: of the image; with the number of the copy it seeds "photo", the others draw nothing.
+        name: name of the image; it seeds kernel "photo" together with `copy`.  Other kernels draw nothing.
     """
     if kernel == "photo":
         low = torch.from_numpy(make_photo(high, scale, photo_generator(name, copy))).permute(2, 0, 1)
@@ -45,29 +45,29 @@ def make_low(
     return low.permute(1, 2, 0).contiguous().numpy()  # (C, h, w) -> (h, w, C)
 
 
-def count_copies(degrade: Degrade | None, split: str, *, whole: bool) -> int:
-    """Low sides that are made of each image: several only for training."""
-    return degrade.copies if degrade and split == "train" and not whole else 1
+def count_copies(degrade: Degrade | None, split: str, *, for_scoring: bool) -> int:
+    """Number of low-resolution versions of each image: several only for training."""
+    return degrade.copies if degrade and split == "train" and not for_scoring else 1
 
 
 def describe_copies(train: Split) -> list[str]:
-    """A note for the user, where there is something to note."""
+    """A note for the user; none where every image has one version."""
     copies = 1 + len(train.more_inputs)
-    return [f"every train image has {copies} low sides: a sample draws one of them"] if copies > 1 else []
+    return [f"every train image has {copies} low-resolution versions; a sample draws one of them"] if copies > 1 else []
 
 
 def find_misfit(size: tuple[int, int], kernel: str, scale: int) -> str | None:
-    """Why no low side can be made of an image of this height and width, or None."""
+    """Why an image of this height and width cannot be degraded, or None."""
     if min(size) < scale:
         return f"too small to be shrunk by {scale}"
     if kernel == "photo" and max(size) > LONGEST_SIDE:
-        return f"longer than {LONGEST_SIDE} pixels, which no JPEG can be"
+        return f"a side is longer than {LONGEST_SIDE} pixels, the limit of JPEG"
     return None
 
 
-def sizes_of(degrade: Degrade | None, split: str, *, whole: bool) -> list[float]:
-    """Factors by which each image is shrunk to be one more image: only for training."""
-    return degrade.sizes if degrade and split == "train" and not whole else []
+def sizes_of(degrade: Degrade | None, split: str, *, for_scoring: bool) -> list[float]:
+    """Factors of the smaller versions that are added to the training images; empty for val and test."""
+    return degrade.sizes if degrade and split == "train" and not for_scoring else []
 
 
 def shrunk(size: tuple[int, int], factor: float, scale: int) -> tuple[int, int]:
@@ -84,7 +84,7 @@ def add_sizes(
     degrade: Degrade,
     enlarge_kernel: Kernel | None,
 ) -> None:
-    """Behind the images, each of them shrunk by every factor; that sharpens what a camera or JPEG blurred.
+    """Append every image shrunk by every factor; shrinking sharpens what a camera or JPEG blurred.
 
     As the 91 images of SRCNN's successors were multiplied (Dong et al. 2016, FSRCNN: 0.9 to 0.6).
     """
@@ -105,14 +105,14 @@ def add_sizes(
 
 
 def with_sizes(names: Sequence[str], factors: Sequence[float]) -> list[str]:
-    """Names of the images and of what `add_sizes` makes of them."""
+    """Names of the images and of the smaller versions that `add_sizes` appends."""
     return [*names, *(f"{name} x{factor:g}" for factor in factors for name in names)]
 
 
-def describe_low_side(degrade: Degrade | None, enlarge: str | None) -> str:
+def describe_degrade(degrade: Degrade | None, enlarge: str | None) -> str:
     """``bicubic x2``, ``photo 1 x2``, ``bicubic x2, enlarged bilinear`` or the empty string; part of the fingerprint.
 
-    How many copies and sizes of a train image there are is left out: val and test have one.
+    `copies` and `sizes` are left out: they change train images only, and metrics on val stay comparable.
     """
     made = ""
     if degrade:
