@@ -85,135 +85,20 @@ def parent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmParent]:
         yield parent
 
 
-def write_run(
-    folder: Path,
-    *,
-    fingerprint: str = "0",
-    rows: int = 3,
-    summary: bool = True,
-    width: int = 8,
-    seed: int = 0,
-    psnr: list[float] | None = None,
-) -> Path:
-    """A run folder as a training leaves it, written by hand; `psnr` are the figures of its val images."""
-    import json
-
-    from srae.runs.layout import COLUMNS
-
-    folder.mkdir(parents=True)
-    (folder / "config.yaml").write_text(f"model: {{name: residual, width: {width}}}\nseed: {seed}\n")
-    lines = [",".join(COLUMNS)]
-    for epoch in range(1, rows + 1):
-        values = {"epoch": epoch, "step": epoch, "train_mse": 0.1 / epoch, "val_mse": 0.2 / epoch, "identity_mse": 0.05}
-        lines.append(",".join(str(values.get(column, "")) for column in COLUMNS))
-    (folder / "metrics.csv").write_text("\n".join(lines) + "\n")
-    if summary:
-        document: dict[str, Any] = {
-            "version": 1, "run": folder.name, "status": "done", "data": {"name": "toy", "fingerprint": fingerprint},
-            "protocol": {"channels": "RGB", "rounded": True, "border": 0, "baseline": "returning the input"},
-            "parameters": 1234, "epochs": rows, "train": {"mse": 0.03}, "val": {"mse": 0.06, "psnr": 12.2, "ssim": 0.5},
-            "test": None, "identity": {"mse": 0.05, "psnr": 13.0}, "seconds": 6.0, "images_per_second": 10.0,
-            "rss_peak_mb": 100.0, "vram_peak_mb": None,
-        }  # fmt: skip
-        if psnr:
-            document["val"]["psnr"] = sum(psnr) / len(psnr)
-            lines = ["split,name,psnr", *(f"val,{i}.png,{value}" for i, value in enumerate(psnr))]
-            (folder / "images.csv").write_text("\n".join(lines) + "\n")
-        (folder / "summary.json").write_text(json.dumps(document))
-    return folder
-
-
-Answer = tuple[str, str]
-"""(true class, answer)"""
-
-
-def write_classifier(
-    folder: Path,
-    answers: list[Answer],
-    *,
-    test: list[Answer] | None = None,
-    classes: list[str] | None = None,
-    fingerprint: str = "0",
-    rows: int = 3,
-    width: int = 8,
-    seed: int = 0,
-    train_accuracy: bool = True,
-    samples: int = 0,
-) -> Path:
-    """A classification run as a training leaves it, written by hand: what it answered on val and test."""
-    import csv
-    import json
-
-    import numpy as np
-    from PIL import Image
-
-    from srae.runs.layout import COLUMNS
-
-    (folder / "samples").mkdir(parents=True)
-    config = f"task: classification\nmodel: {{name: conv_classifier, width: {width}}}\nseed: {seed}\n"
-    (folder / "config.yaml").write_text(config)
-    splits = {"val": answers, "test": test or []}
-    right = {
-        name: sum(true == answer for true, answer in found) / len(found) for name, found in splits.items() if found
-    }
-    with open(folder / "metrics.csv", "w", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS, restval="")
-        writer.writeheader()
-        for epoch in range(1, rows + 1):
-            row = {"epoch": epoch, "step": epoch, "train_loss": 0.9 / epoch, "val_cross_entropy": 1.0 / epoch**0.5,
-                   "val_accuracy": right["val"] * epoch / rows}  # fmt: skip
-            writer.writerow({**row, "train_accuracy": 0.99 * epoch / rows} if train_accuracy else row)
-    with open(folder / "images.csv", "w", newline="", encoding="utf-8") as file:
-        table = csv.writer(file)
-        table.writerow(["split", "name", "cross_entropy", "accuracy", "label", "prediction"])
-        for split, found in splits.items():
-            for i, (true, answer) in enumerate(found):
-                table.writerow([split, str(i), 0.1 if true == answer else 2.5, float(true == answer), true, answer])
-    shown = test or answers
-    for place in sorted({k * len(shown) // samples for k in range(samples)} if samples else ()):
-        pixels = np.random.default_rng(place).integers(0, 256, (28, 28), dtype=np.uint8)
-        Image.fromarray(pixels).save(folder / "samples" / f"{'test' if test else 'val'}_{place}.png")
-    data: dict[str, Any] = {"name": "toys", "fingerprint": fingerprint, "classes": classes}
-    document = {
-        "version": 1, "run": folder.name, "status": "done", "task": "classification", "data": data,
-        "protocol": {"channels": "L", "rounded": True, "border": 0, "baseline": "returning the input"},
-        "parameters": 1000 * width, "multiply_adds": 50_000 * width, "epochs": rows, "best_epoch": rows,
-        "train": {"mse": None, "loss": 0.3, "cross_entropy": 0.25, "accuracy": 0.99}, "identity": None,
-        **{name: {"cross_entropy": 0.5, "accuracy": right[name]} if name in right else None for name in splits},
-        "seconds": 6.0 * width, "images_per_second": 10.0, "rss_peak_mb": 100.0, "vram_peak_mb": None,
-    }  # fmt: skip
-    (folder / "summary.json").write_text(json.dumps(document))
-    return folder
-
-
 @pytest.fixture
 def pair_folder(tmp_path: Path) -> Callable[..., Path]:
-    """A maker of ``{train,val}/{low_res,high_res}/NAME.png`` with random images (never zeros: they hide mistakes)."""
+    """A maker of pairs in a folder of `tmp_path`; see `builders.write_pairs`."""
+    from builders import write_pairs
 
-    def make(
-        *,
-        name: str = "pairs",
-        train: int = 4,
-        val: int = 2,
-        size: tuple[int, int] = (16, 16),
-        scale: int = 1,
-        mode: str = "RGB",
-        seed: int = 0,
-    ) -> Path:
-        import numpy as np
-        from PIL import Image
-
-        random = np.random.default_rng(seed)
-        folder = tmp_path / name
-        channels = {"L": 1, "RGB": 3, "RGBA": 4}[mode]
-        for split, count in (("train", train), ("val", val)):
-            for side, factor in (("low_res", 1), ("high_res", scale)):
-                (folder / split / side).mkdir(parents=True)
-                for i in range(count):
-                    shape = (size[0] * factor, size[1] * factor, channels)
-                    pixels = random.integers(0, 256, shape, dtype=np.uint8)
-                    image = Image.fromarray(pixels[..., 0] if mode == "L" else pixels)
-                    image.save(folder / split / side / f"{i}.png")
-        return folder
+    def make(*, name: str = "pairs", train: int = 4, size: tuple[int, int] = (16, 16), **more: Any) -> Path:
+        return write_pairs(tmp_path / name, train=train, size=size, **more)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def dead_process() -> int:
+    """The number of a process that has ended."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid

@@ -16,7 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from conftest import clean_environment, write_run
+from builders import write_run
+from conftest import clean_environment
 from srae.config.yaml_text import parse_yaml
 
 ROOT = Path(__file__).parents[1]

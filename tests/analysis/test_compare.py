@@ -1,4 +1,4 @@
-"""Rows, intervals and tests from hand-written run folders: tables hold what the runs hold."""
+"""Rows, intervals and tests of run folders: tables hold what the runs hold."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import write_classifier, write_run
+from builders import write_classifier, write_run
 from srae.analysis.compare import (
     COLUMNS,
     differing_keys,

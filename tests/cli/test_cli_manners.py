@@ -13,7 +13,7 @@ from types import SimpleNamespace
 
 import pytest
 
-import conftest
+from builders import edit_summary, write_run
 from conftest import Run
 from srae import __version__
 from srae.cli import VERBS, main
@@ -116,35 +116,20 @@ def test_a_missing_config_is_a_config_error(name: str, call: Run) -> None:
     assert_three_lines(call("train", "--config", name), 2)
 
 
-def test_all_mistakes_of_a_config_are_told_and_no_run_is_made(call: Run, tmp_path: Path) -> None:
-    (tmp_path / "a.yaml").write_text("model: {name: identiti}\nsede: 1\ntrain: {epochs: many}\n")
-    done = call("train", "--config", "a.yaml", "--set", "train.batch_sise=3")
-    assert (done.returncode, done.stdout) == (2, "")
-    assert "Traceback" not in done.stderr
-    for part in ("identity", "a.yaml:2: sede", "a.yaml:3: train.epochs", "--set train.batch_sise=3"):
-        assert part in done.stderr
-    assert os.listdir(tmp_path) == ["a.yaml"]
-
-
-def test_a_missing_folder_is_a_data_error_and_no_run_is_made(srae: Run, tmp_path: Path) -> None:
-    (tmp_path / "a.yaml").write_text("model: {name: identity}\ndata: {folder: nowhere}\n")
-    done = srae("train", "--config", "a.yaml")
+@pytest.mark.parametrize("folder", ["nowhere", "a.yaml"])
+def test_a_data_folder_that_is_none_is_a_data_error_and_no_run_is_made(folder: str, call: Run, tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(f"model: {{name: identity}}\ndata: {{folder: {folder}}}\n")
+    done = call("train", "--config", "a.yaml")
     assert_three_lines(done, 3)
-    assert "nowhere" in done.stderr
+    assert folder in done.stderr
     assert os.listdir(tmp_path) == ["a.yaml"]
-
-
-def test_a_data_folder_that_is_a_file_is_no_bug_of_ours(call: Run, tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("x")
-    (tmp_path / "a.yaml").write_text("model: {name: identity}\ndata: {folder: file}\n")
-    assert_three_lines(call("train", "--config", "a.yaml"), 3)
 
 
 def test_doctor_fails_where_runs_cannot_be_written(call: Run, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     done = call("doctor", "--runs-dir", "file/runs")
     assert done.returncode == 5
-    assert re.search(r"^fail +runs folder +cannot write .*; choose --runs-dir$", done.stdout, re.MULTILINE)
+    assert re.search(r"^fail +runs folder +.*--runs-dir", done.stdout, re.MULTILINE)
 
 
 def _raise(error: Exception) -> None:
@@ -152,36 +137,30 @@ def _raise(error: Exception) -> None:
 
 
 @pytest.mark.parametrize(
-    ("target", "value", "told"),
+    ("target", "value", "level", "name", "found"),
     [
-        ("sys.version_info", (3, 9, 1), "fail  python .* is too old; use Python 3.10 or newer"),
-        (
-            "srae.diagnostics.machine.metadata.version",
-            lambda _: "0.1",
-            "fail  torch +0.1 is too old; pip install --upgrade",
-        ),
-        (
-            "srae.diagnostics.machine.import_module",
-            lambda name: _raise(OSError("libjpeg.so.9: no such file\nmore")),
-            "fail  pillow +cannot be imported: OSError: libjpeg.so.9: no such file; pip install",
-        ),
-        ("srae.device.available_memory", lambda: 3e8, "fail  memory +0.3 GB available; end other programs"),
-        ("srae.device.available_memory", lambda: 1e9, "warn  memory +1.0 GB available; use crops"),
-        ("srae.device.available_memory", lambda: None, "ok    memory +unknown"),
-        ("shutil.disk_usage", lambda _: SimpleNamespace(free=1e7), "fail  disk +0.0 GB free; free some, or choose"),
-        ("shutil.disk_usage", lambda _: SimpleNamespace(free=1e9), "warn  disk +1.0 GB free; free some, or choose"),
-        ("fcntl.flock", lambda *_: _raise(OSError(37, "No locks")), "warn  runs folder .* without locks.*local disk"),
-        ("srae.checkpoints.shipped.FOLDER", Path("nowhere"), "fail  models +no shipped model found; install srae"),
+        ("sys.version_info", (3, 9, 1), "fail", "python", ""),
+        ("srae.diagnostics.machine.metadata.version", lambda _: "0.1", "fail", "torch", "0.1"),
+        ("srae.diagnostics.machine.import_module", lambda _: _raise(OSError("libjpeg\nmore")), "fail", "pillow", "libjpeg"),
+        ("srae.device.available_memory", lambda: 3e8, "fail", "memory", "0.3 GB"),
+        ("srae.device.available_memory", lambda: 1e9, "warn", "memory", "1.0 GB"),
+        ("srae.device.available_memory", lambda: None, "ok", "memory", "unknown"),
+        ("shutil.disk_usage", lambda _: SimpleNamespace(free=1e7), "fail", "disk", "0.0 GB"),
+        ("shutil.disk_usage", lambda _: SimpleNamespace(free=1e9), "warn", "disk", "1.0 GB"),
+        ("fcntl.flock", lambda *_: _raise(OSError(37, "No locks")), "warn", "runs folder", "locks"),
+        ("srae.checkpoints.shipped.FOLDER", Path("nowhere"), "fail", "models", ""),
     ],
-)  # fmt: skip
+)
 def test_doctor_tells_what_would_fail(
-    target: str, value: object, told: str, call: Run, monkeypatch: pytest.MonkeyPatch
+    target: str, value: object, level: str, name: str, found: str, call: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(target, value)
-    done = call("doctor")
-    assert re.search(f"^{told}", done.stdout, re.MULTILINE), done.stdout
-    assert done.returncode == (5 if told.startswith("fail") else 0)
-    assert done.stdout.endswith("would fail\n") and "Traceback" not in done.stderr
+    done = call("doctor", "--json")
+    checks = [check for check in json.loads(done.stdout)["checks"] if check["name"] == name]
+    assert [check for check in checks if check["level"] == level and found in check["found"]], checks
+    assert level == "ok" or all(check["remedy"] for check in checks if check["level"] == level)
+    assert done.returncode == (5 if level == "fail" else 0)
+    assert "Traceback" not in done.stderr
 
 
 def test_doctor_finds_a_damaged_model(call: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -197,7 +176,7 @@ def test_doctor_finds_a_damaged_model(call: Run, tmp_path: Path, monkeypatch: py
     report = json.loads(done.stdout)
     (failed,) = (check for check in report["checks"] if check["level"] == "fail")
     assert (done.returncode, report["ok"], failed["name"]) == (5, False, "models")
-    assert failed["found"].startswith("tiny: ") and failed["remedy"] == "install srae again"
+    assert failed["found"].startswith("tiny: ") and failed["remedy"]
 
 
 # ------------------------------------------------------------------ streams
@@ -215,41 +194,27 @@ def test_doctor_finds_this_machine_fit(srae: Run, tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == []
 
 
-def write_run(folder: Path, name: str, *, summary: dict | None, rows: str = "") -> None:
-    run = folder / "runs" / name
-    run.mkdir(parents=True)
-    (run / "config.yaml").write_text("task: super_resolution\nmodel: {name: identity}\ndata: {folder: photos}\n")
-    (run / "metrics.csv").write_text("epoch,val_mse,val_psnr,wall_seconds\n" + rows)
-    if summary:
-        (run / "summary.json").write_text(json.dumps(summary))
-
-
 def test_runs_lists_finished_and_unfinished_runs(call: Run, tmp_path: Path) -> None:
-    summary = {
-        "status": "done",
-        "task": "super_resolution",
-        "epochs": 3,
-        "val": {"mse": 0.25, "psnr": 6.5},
-        "identity": {"mse": 0.5, "psnr": 3.0},
-        "seconds": 12.5,
-        "data": {"name": "demo"},
-    }
-    write_run(tmp_path, "finished", summary=summary)
-    write_run(tmp_path, "stopped-by-force", summary=None, rows="1,0.5,3.25,4.0\n2,0.125,9.0,8.0\n3,0.0")
-    write_run(tmp_path, "new", summary=None)
+    runs = tmp_path / "runs"
+    config = "model: {name: identity}\ndata: {folder: photos}"
+    edit_summary(write_run(runs / "finished", config=config), task="super_resolution")
+    stopped = write_run(runs / "stopped-by-force", config=config, summary=False, rows=2)
+    with open(stopped / "metrics.csv", "a") as file:
+        file.write("3,0.0")
+    write_run(runs / "new", config=config, summary=False, rows=0)
     (tmp_path / "runs" / "notes").mkdir()
     done = call("runs")
     assert (done.returncode, done.stderr) == (0, "")
     header, *lines = (re.split(r"  +", line) for line in done.stdout.splitlines())
     assert header == ["name", "status", "task", "epochs", "val_mse", "val_psnr", "identity_psnr", "seconds", "data"]
     assert lines == [
-        ["finished", "done", "super_resolution", "3", "0.25", "6.5", "3", "12.5", "demo"],
+        ["finished", "done", "super_resolution", "3", "0.06", "12.2", "13", "6", "toy"],
         ["new", "killed", "super_resolution", "-", "-", "-", "-", "-", "photos"],
-        ["stopped-by-force", "killed", "super_resolution", "2", "0.125", "9", "-", "8", "photos"],
+        ["stopped-by-force", "killed", "super_resolution", "2", "0.1", "-", "-", "4", "photos"],
     ]
     rows = json.loads(call("runs", "--json").stdout)
     assert [row["name"] for row in rows] == ["finished", "new", "stopped-by-force"]
-    assert rows[0]["val_psnr"] == 6.5
+    assert rows[0]["val_psnr"] == 12.2
     assert rows[1]["val_psnr"] is None
     assert Path(rows[0]["path"]) == Path("runs/finished")
 
@@ -257,16 +222,9 @@ def test_runs_lists_finished_and_unfinished_runs(call: Run, tmp_path: Path) -> N
 def test_no_runs_is_said_on_stderr_and_is_no_error(call: Run) -> None:
     done = call("runs")
     assert (done.returncode, done.stdout) == (0, "")
-    assert "no runs in runs" in done.stderr
+    assert "runs" in done.stderr
     done = call("runs", "--json")
     assert (done.returncode, done.stdout, done.stderr) == (0, "[]\n", "")
-
-
-@pytest.mark.parametrize("arguments", [("schema", "--json"), ("runs", "--json")])
-def test_json_is_one_document_and_nothing_else(arguments: tuple[str, ...], call: Run) -> None:
-    done = call(*arguments)
-    json.loads(done.stdout)
-    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_training_prints_its_summary_as_one_document(srae: Run, pair_folder: Callable[..., Path]) -> None:
@@ -285,15 +243,6 @@ def test_training_prints_its_summary_as_one_document(srae: Run, pair_folder: Cal
 
 
 # ------------------------------------------------------------------ pipes and terminals
-
-
-def test_a_locale_without_utf8_is_no_obstacle(srae: Run, tmp_path: Path) -> None:
-    folder = tmp_path / "años é"
-    folder.mkdir()
-    write_run(folder, "a", summary={"status": "done", "data": {"name": "señal"}})
-    done = srae("runs", "--runs-dir", folder / "runs", env={"LC_ALL": "C"})
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "done" in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -317,7 +266,7 @@ def test_counts_below_one_are_refused(command: list[str], capsys: pytest.Capture
 def test_output_never_mixes_with_what_is_there(
     verb: str, what: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    conftest.write_run(tmp_path / "a")
+    write_run(tmp_path / "a")
     place = tmp_path / "out"
     if what == "folder":
         place.mkdir()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -19,11 +17,7 @@ from srae.data import Data, Split, Store, eval_batches, train_batches
 from srae.data import degrade as module
 from srae.data.degrade import find_misfit, make_low
 from srae.data.photo import LONGEST_SIDE
-from srae.errors import ConfigError, DataError, Interrupted
-from srae.runs.writer import claim_run
-from srae.training.loop import train
-from srae.training.prepare import prepare
-from toy_training import assert_same_run, resume_toy, run_toy
+from srae.errors import ConfigError, DataError
 from toys import open_named
 
 PHOTO = {"kernel": "photo", "scale": 2}
@@ -213,22 +207,6 @@ def test_copies_that_make_no_sense_are_refused(degrade: str, said: tuple[str, ..
     with pytest.raises(ConfigError) as caught:
         parse_config(f"model: {{name: identity}}\ndata: {{degrade: {degrade}}}\n", "x.yaml")
     assert all(fragment in str(caught.value) for fragment in said)
-
-
-def test_a_resumed_run_draws_what_an_uninterrupted_one_draws(photos: Path, tmp_path: Path) -> None:
-    config = parse_config(YAML.format(folder=photos), "toy")
-    whole = run_toy(config, tmp_path / "runs", "whole")
-
-    def stop(text: str) -> None:
-        if text.startswith("epoch 1/"):
-            os.kill(os.getpid(), signal.SIGTERM)  # granted after the first step of the next epoch
-
-    writer = claim_run(tmp_path / "runs", "stopped")
-    with pytest.raises(Interrupted):
-        train(prepare(config, torch.device("cpu")), writer, stop)
-    writer.close()
-    resume_toy(config, writer.path)
-    assert_same_run(whole, writer.path)
 
 
 def test_sizes_add_shrunken_training_images_with_a_low_side_of_their_own(photos: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import gc
+import io
 import json
 import os
 import shutil
@@ -34,11 +35,9 @@ from srae.data.scan import in_threads
 from srae.diagnostics.machine import check_cache
 from srae.errors import DataError, ResourceError
 from srae.files import this_place
-from toy_training import assert_same_run, run_toy, toy
+from toy_training import HANG, assert_same_run, begin, toy
 from toys import open_named
 
-HANG = 60
-"""Seconds after which something waits for ever."""
 PHOTO = {"kernel": "photo", "scale": 2, "copies": 2, "sizes": [0.7, 0.5]}
 RAM = mapped.SHARE
 
@@ -165,10 +164,10 @@ def test_a_training_from_the_map_is_bit_identical(
     config = toy(folder, "data.crop=16", "data.augment=[flip, rotate]", "data.test_from_val=0.34")
     with monkeypatch.context() as patch:
         patch.setattr(mapped, "SHARE", RAM)
-        kept = run_toy(config, tmp_path / "runs", "kept")
+        kept = begin(config, tmp_path / "runs", "kept")
     assert not cache.exists()
     told: list[str] = []
-    runs = [run_toy(config, tmp_path / "runs", name, told.append) for name in ("first", "second")]
+    runs = [begin(config, tmp_path / "runs", name, told.append) for name in ("first", "second")]
     (file,) = _files(cache)
     assert sum(str(file) in line for line in told) == 2
     for run in runs:
@@ -394,15 +393,13 @@ def test_killed_at_any_moment_it_leaves_nothing_that_is_taken_for_whole(
 
 
 def test_what_the_killed_left_of_other_images_is_swept_and_what_is_being_made_is_not(
-    pair_folder: Callable[..., Path], cache: Path
+    pair_folder: Callable[..., Path], cache: Path, dead_process: int
 ) -> None:
     cache.mkdir(parents=True)
-    gone = subprocess.Popen([sys.executable, "-c", ""])
-    gone.wait()
     dead, alive, elsewhere = (
         cache / f".{key * 32}.pixels.tmp.{writer}.0"
         for key, writer in (
-            ("d", f"{this_place()}.{gone.pid}"), ("a", f"{this_place()}.{os.getppid()}"), ("e", "other-0.1"),
+            ("d", f"{this_place()}.{dead_process}"), ("a", f"{this_place()}.{os.getppid()}"), ("e", "other-0.1"),
         )
     )  # fmt: skip
     for path in (dead, alive, elsewhere):
@@ -547,15 +544,15 @@ def test_what_was_unused_for_the_longest_goes_first_and_what_is_used_stays(
     assert not [path for path in cache.iterdir() if ".used." in path.name]
 
 
-def test_a_use_by_another_process_counts_as_long_as_it_lives(pair_folder: Callable[..., Path], cache: Path) -> None:
+def test_a_use_by_another_process_counts_as_long_as_it_lives(
+    pair_folder: Callable[..., Path], cache: Path, dead_process: int
+) -> None:
     (file,) = _make(cache, pair_folder, "a").values()
-    gone = subprocess.Popen([sys.executable, "-c", ""])
-    gone.wait()
     for writer, age, used in (
         (f"{this_place()}.{os.getppid()}", 0, True),
         ("other-0.1", mapped.USE_AGE - 60, True),
         ("other-0.1", mapped.USE_AGE + 60, False),
-        (f"{this_place()}.{gone.pid}", 0, False),
+        (f"{this_place()}.{dead_process}", 0, False),
     ):
         mark = cache / f".{file.stem}.used.tmp.{writer}.0"
         mark.touch()
@@ -616,17 +613,7 @@ def test_what_does_not_fit_on_the_device_stays_and_its_batches_go_there(
     assert data.to("cpu").train.batches_go_to is None
 
 
-class _Terminal:
-    def __init__(self) -> None:
-        self.text = ""
-
-    def write(self, text: str) -> int:
-        self.text += text
-        return len(text)
-
-    def flush(self) -> None:
-        pass
-
+class _Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True
 
@@ -640,4 +627,4 @@ def test_a_bar_moves_on_a_terminal_when_it_takes_long(monkeypatch: pytest.Monkey
         monkeypatch.setattr(srae.data.scan, "BAR_AFTER", after)
         found = list(in_threads(lambda i: (pause.wait(0.05), i)[1], range(24), "decoding images"))
         assert found == list(range(24))
-        assert ("decoding images" in terminal.text) == shown == bool(terminal.text), terminal.text
+        assert ("decoding images" in terminal.getvalue()) == shown == bool(terminal.getvalue()), terminal.getvalue()

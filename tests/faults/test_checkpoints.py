@@ -22,11 +22,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from toy_runs import assert_same_run, begin, bytes_of, resume, rows_of, standing, toy, toy_text, write_pairs
 from warm_parent import WarmParent
 
 import srae.training.loop
 import srae.training.step
+from builders import write_pairs
 from conftest import LONG
 from srae.checkpoints.format import read_checkpoint, save_checkpoint
 from srae.checkpoints.loading import load_model
@@ -37,6 +37,7 @@ from srae.runs.writer import claim_run
 from srae.training.loop import train
 from srae.training.prepare import prepare
 from srae.training.session import Session
+from toy_training import assert_same_run, begin, bytes_of, resume, rows_of, standing, toy, toy_text
 
 pytestmark = pytest.mark.timeout(600)
 CPU = torch.device("cpu")

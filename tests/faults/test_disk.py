@@ -13,7 +13,6 @@ import resource
 import signal
 import subprocess
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
@@ -23,13 +22,12 @@ from typing import Any
 import numpy as np
 import pytest
 from filelock import FileLock
-from toy_runs import assert_same_run, assert_whole, begin, resume, rows_of, standing, toy, toy_text, write_pairs
 from warm_parent import WarmParent
 
 import srae.report.curves
 import srae.training.loop
 import srae.training.prepare
-from srae.checkpoints.format import save_checkpoint
+from builders import write_pairs
 from srae.cli import main
 from srae.errors import ResourceError, RunBusyError
 from srae.files import atomic_write, this_place
@@ -38,6 +36,18 @@ from srae.runs.layout import is_busy
 from srae.runs.reader import read_rows, read_run
 from srae.runs.writer import RunWriter, claim_run
 from srae.training.checkpointer import Checkpointer
+from toy_training import (
+    assert_same_run,
+    assert_whole,
+    begin,
+    resume,
+    rows_of,
+    save_bicubic,
+    standing,
+    toy,
+    toy_text,
+    until,
+)
 
 pytestmark = pytest.mark.timeout(600)
 HOST = this_place().rpartition("-")[0]
@@ -273,13 +283,6 @@ def test_f6_a_file_that_cannot_grow_is_a_matter_of_resources(tmp_path: Path, suf
     assert not list(tmp_path.iterdir())
 
 
-def save_bicubic(path: Path) -> Path:
-    config = toy(path, "model={name: bicubic}")
-    meta = {"config": config.model_dump(mode="json"), "in_shape": (3, 8, 8), "out_shape": (3, 16, 16)}
-    save_checkpoint(path, {}, {**meta, "data": {"name": "toy", "fingerprint": "0"}}, None)
-    return path
-
-
 def test_f6_a_full_disk_never_takes_what_was_there(disk: Disk) -> None:
     path = disk.folder / "last.safetensors"
     for name in ("first", "second"):
@@ -353,7 +356,7 @@ def test_f8_a_busy_run_is_refused_naming_its_process(
     run = begin(toy(pairs, epochs=1), runs)
     before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file() and ".lock" not in path.name}
     pid = parent.start("hold", run=str(run))
-    wait_for(lambda: "held" in parent.said())
+    until(lambda: "held" in parent.said())
     with pytest.raises(RunBusyError, match=f"process {pid} on {HOST} is writing here"):
         RunWriter(run)
     assert main(["train", "--resume", str(run)]) == 8
@@ -364,13 +367,6 @@ def test_f8_a_busy_run_is_refused_naming_its_process(
     assert not is_busy(run)
     RunWriter(run).close()  # the lock died with its owner
     assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file() and ".lock" not in path.name} == before
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.001)
 
 
 def test_f8_who_only_looks_does_not_lock_out_a_writer(tmp_path: Path) -> None:

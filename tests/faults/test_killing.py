@@ -10,30 +10,39 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import pytest
-from toy_runs import assert_same_run, assert_whole, begin, resume, rows_of, standing, toy, toy_text, write_pairs
 from warm_parent import WarmParent
 
 import srae.evaluation.evaluate
+from builders import write_image, write_pairs
 from conftest import LONG, Run, clean_environment
 from srae.checkpoints.format import read_checkpoint, save_checkpoint
 from srae.errors import Interrupted
 from srae.files import this_place
-from srae.images.image import TaggedImage, read_image, write_image
+from srae.images.image import read_image
 from srae.runs.layout import COLUMNS
 from srae.runs.reader import read_rows, read_run
 from srae.runs.writer import RunWriter, claim_run
 from srae.training.signals import catch_signals
+from toy_training import (
+    HANG,
+    assert_same_run,
+    assert_whole,
+    begin,
+    resume,
+    rows_of,
+    save_bicubic,
+    standing,
+    toy,
+    toy_text,
+    until,
+)
 
 KILLS = 300 if LONG else 60
 pytestmark = pytest.mark.timeout(7200 if LONG else 900)
-HANG = 60
-"""Seconds after which something waits for ever."""
 
 
 @pytest.fixture(scope="module")
@@ -47,21 +56,6 @@ def whole(parent: WarmParent, pairs: Path, tmp_path_factory: pytest.TempPathFact
     runs = tmp_path_factory.mktemp("whole")
     assert parent.run("begin", config=toy_text(pairs), runs=str(runs), name="toy") == 0, parent.said()
     return runs / "toy"
-
-
-def until(condition: Callable[[], bool]) -> float:
-    """Wait for it; returns when it was seen."""
-    deadline = time.monotonic() + HANG
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.001)
-    return time.monotonic()
-
-
-def dead_process() -> int:
-    victim = subprocess.Popen([sys.executable, "-c", ""])
-    victim.wait()
-    return victim.pid
 
 
 def part_of(path: Path, pid: int) -> Path:
@@ -157,10 +151,10 @@ def test_f1_three_kills_of_the_real_command(parent: WarmParent, pairs: Path, tmp
     assert_same_run(tmp_path / "toy", tmp_path / "whole")
 
 
-def test_f1_a_start_that_was_killed_before_its_config_leaves_the_name_free(tmp_path: Path) -> None:
+def test_f1_a_start_that_was_killed_before_its_config_leaves_the_name_free(tmp_path: Path, dead_process: int) -> None:
     (tmp_path / "empty").mkdir()
     claim_run(tmp_path, "locked").close()
-    part_of(tmp_path / "locked" / "config.yaml", dead_process()).touch()
+    part_of(tmp_path / "locked" / "config.yaml", dead_process).touch()
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes.txt").write_text("precious")
     (tmp_path / "file").write_text("precious")
@@ -411,26 +405,13 @@ def test_f5_the_first_signal_is_a_wish_and_the_second_interrupt_an_order() -> No
 @pytest.fixture
 def batch(parent: WarmParent, tmp_path: Path) -> tuple[Path, list[str]]:
     """Fifty images, and the command for them."""
-    (tmp_path / "in").mkdir()
-    draw = random.Random(0)
     for number in range(50):
-        width = draw.randrange(20, 60)
-        pixels = bytes(draw.randrange(256) for _ in range(30 * width * 3))
-        write_image(
-            tmp_path / "in" / f"{number}.png", TaggedImage(np.frombuffer(pixels, np.uint8).reshape(30, width, 3))
-        )
-    return tmp_path, ["upscale", "in", "--model", str(save_model(tmp_path / "model.safetensors")), "-o"]
+        write_image(tmp_path / "in" / f"{number}.png", (30, 20 + number * 7 % 40), seed=number)
+    return tmp_path, ["upscale", "in", "--model", str(save_bicubic(tmp_path / "model.safetensors")), "-o"]
 
 
 def has_images(folder: Path, count: int) -> bool:
     return len(list(folder.glob("*.png"))) >= count
-
-
-def save_model(path: Path) -> Path:
-    config = toy(path, "model={name: bicubic}")
-    meta = {"config": config.model_dump(mode="json"), "in_shape": (3, 8, 8), "out_shape": (3, 16, 16)}
-    save_checkpoint(path, {}, {**meta, "data": {"name": "toy", "fingerprint": "0"}}, None)
-    return path
 
 
 def test_f29_a_killed_batch_goes_on(parent: WarmParent, batch: tuple[Path, list[str]]) -> None:
@@ -455,12 +436,14 @@ def test_f29_a_killed_batch_goes_on(parent: WarmParent, batch: tuple[Path, list[
     print(f"{torn} of {kills} kills left a part")
 
 
-def test_f29_only_what_the_dead_left_is_swept(parent: WarmParent, batch: tuple[Path, list[str]]) -> None:
+def test_f29_only_what_the_dead_left_is_swept(
+    parent: WarmParent, batch: tuple[Path, list[str]], dead_process: int
+) -> None:
     folder, argv = batch
     (folder / "out").mkdir()
-    dead = part_of(folder / "out" / "7_x2.png", dead_process())
+    dead = part_of(folder / "out" / "7_x2.png", dead_process)
     living = part_of(folder / "out" / "7_x2.png", os.getpid())
-    others = part_of(folder / "out" / "letter.png", dead_process())
+    others = part_of(folder / "out" / "letter.png", dead_process)
     for path in (dead, living, others):
         path.touch()
     assert parent.run("command", argv=[*argv, "out"], folder=str(folder)) == 0, parent.said()

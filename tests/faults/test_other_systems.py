@@ -10,12 +10,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from toy_runs import assert_same_run, begin, resume, toy, toy_text, write_pairs
 
+from builders import write_pairs
 from conftest import clean_environment
 from srae import files
 from srae.cli import main
 from srae.runs.locks import find_refusals
+from toy_training import assert_same_run, begin, resume, toy, toy_text
 
 _WINDOWS = """
 import json, os, sys, warnings

@@ -12,15 +12,16 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
-from toy_runs import toy_text, write_pairs
 
 import srae.upscaling.tiles
+from builders import write_pairs
 from conftest import LONG, clean_environment
 from srae.cli import main
 from srae.errors import ResourceError
 from srae.images.image import TaggedImage, read_image, write_image
 from srae.upscaling.enlarge import UpscaleOptions, upscale_pixels
 from srae.upscaling.tiles import forward_any_size, upscale
+from toy_training import toy_text
 from toys import as_loaded, random_planes, toy
 
 TILE = 56

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import toy_runs
 
 import srae.cli.train
 import srae.cli.upscale
@@ -24,6 +23,7 @@ import srae.files
 import srae.report.curves
 import srae.training.loop
 import srae.upscaling.pipeline  # what the commands import when they run
+import toy_training
 from srae.checkpoints.format import read_checkpoint, save_checkpoint
 from srae.checkpoints.loading import load_model, start_from
 from srae.cli import main
@@ -43,7 +43,7 @@ def die() -> None:
 
 
 def begin(config: str, runs: str, name: str) -> int:
-    toy_runs.begin(parse_config(config, "toy"), Path(runs), name, print)
+    toy_training.begin(parse_config(config, "toy"), Path(runs), name, print)
     return 0
 
 
@@ -55,7 +55,7 @@ def often(what: str, arguments: dict[str, Any]) -> int:
 
 def resume(run: str, threads: int = 1) -> int:
     torch.set_num_threads(threads)
-    toy_runs.resume(read_config(Path(run)), Path(run), print)
+    toy_training.resume(read_config(Path(run)), Path(run), print)
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Figures from hand-written run folders: what is drawn is what lies there, in equal bytes."""
+"""Figures of run folders: what is drawn is what lies there, in equal bytes."""
 
 from __future__ import annotations
 
@@ -8,18 +8,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from conftest import write_classifier, write_run
+from builders import random_pixels, write_classifier, write_run
 from srae.analysis.compare import row_of, text_table
 from srae.report.curves import draw_overlay, draw_run, draw_strip
 from srae.runs.reader import read_run
 
 
 def write_sample(stem: Path, low: tuple[int, int] = (16, 12)) -> None:
-    random = np.random.default_rng(0)
-    stem.parent.mkdir(parents=True, exist_ok=True)
-    for side, (height, width) in (("low", low), ("output", (16, 12)), ("high", (16, 12))):
-        pixels = random.integers(0, 256, (height, width, 3), dtype=np.uint8)
-        Image.fromarray(pixels).save(f"{stem}_{side}.png")
+    for seed, (side, size) in enumerate((("low", low), ("output", (16, 12)), ("high", (16, 12)))):
+        Image.fromarray(random_pixels(*size, 3, seed=seed)).save(f"{stem}_{side}.png")
 
 
 def test_a_run_is_drawn_twice_in_equal_bytes(tmp_path: Path) -> None:
@@ -65,8 +62,7 @@ def test_an_overlay_names_every_run_and_the_baseline_once(tmp_path: Path) -> Non
 
 
 def test_an_autoencoder_shows_its_image_once(tmp_path: Path) -> None:
-    random = np.random.default_rng(0)
-    image, output = (random.integers(0, 256, (28, 28), dtype=np.uint8) for _ in range(2))
+    image, output = (random_pixels(28, 28, seed=seed) for seed in (0, 1))
     for side, pixels in (("low", image), ("output", output), ("high", image)):
         Image.fromarray(pixels).save(tmp_path / f"7_{side}.png")
     draw_strip(tmp_path / "7")

@@ -1,15 +1,10 @@
-"""Reports from hand-written run folders: what is said follows from the numbers, and nothing foreign is executed."""
+"""Reports of run folders: what is said follows from the numbers, and nothing foreign is executed."""
 
 from __future__ import annotations
 
-import base64
-import csv
-import hashlib
 import json
 import re
-from collections.abc import Sequence
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
 from string import Formatter
 
@@ -17,8 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from builders import edit_summary, write_run, write_samples
 from conftest import Run as Command
-from conftest import write_run
+from html_page import Page
 from srae.analysis.compare import row_of
 from srae.analysis.scores import PSNR
 from srae.cli import main
@@ -31,7 +27,7 @@ from srae.report.published import published_table
 from srae.report.samples import Sample, choose_variants, find_crop, read_samples, with_outputs
 from srae.report.section import make_sections
 from srae.report.sentences import write_sentences
-from srae.report.tables import escape_latex, escape_markdown, metrics_table, to_csv, to_latex, to_markdown
+from srae.report.tables import escape_latex, escape_markdown, metrics_table
 from srae.report.words import _TEXTS, LANGUAGES, words_of
 from srae.runs.reader import read_run
 
@@ -39,55 +35,11 @@ EN, ES = words_of("en"), words_of("es")
 BASE = [28.0 + 0.5 * i for i in range(12)]
 BETTER = [value + 0.4 + 0.01 * (i * 5 % 12) for i, value in enumerate(BASE)]  # no two differences are equal
 EQUAL = [value + (0.01 + 0.001 * i) * (1 if i % 2 else -1) for i, value in enumerate(BETTER)]
-HOSTILE = "<img src=x onerror=alert(1)>"
-SPECIALS = r"=a&b_c%d$e#f{g}h\i~j^k|l<m>n"
-
-
-def write_samples(run: Path, *, names: Sequence[str] = ("1", "2"), shift: float = 0.0, scale: int = 1) -> Path:
-    """Samples whose inputs and targets are the same in all runs; outputs are the targets, darker by `shift`."""
-    for name in names:
-        random = np.random.default_rng(len(name) + ord(name[0]))
-        high = random.integers(40, 216, (24, 32, 3), dtype=np.uint8)
-        sides = {"high": high, "low": high[::scale, ::scale] ^ 1, "output": (high - 40 * shift).astype(np.uint8)}
-        for side, pixels in sides.items():
-            (run / "samples").mkdir(exist_ok=True)
-            Image.fromarray(pixels).save(run / "samples" / f"{name}_{side}.png")
-    return run
-
-
-def edit_summary(run: Path, **changes: object) -> Path:
-    document = json.loads((run / "summary.json").read_text())
-    (run / "summary.json").write_text(json.dumps({**document, **changes}))
-    return run
 
 
 def said(*folders: Path, language: str = "en") -> list[str]:
     (section,) = make_sections([read_run(folder) for folder in folders])
     return [sentence.text for sentence in write_sentences(section, words_of(language))]
-
-
-class Page(HTMLParser):
-    """Tags with their attributes, and the text outside of scripts and styles."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.text, self.inside = "", ""
-        self.contents = {"script": "", "style": ""}
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        self.inside = tag if tag in self.contents else ""
-
-    def handle_endtag(self, tag: str) -> None:
-        self.inside = ""
-
-    def handle_data(self, data: str) -> None:
-        if self.inside:
-            self.contents[self.inside] += data
-        else:
-            self.text += data
 
 
 # ------------------------------------------------------------------------ whole reports
@@ -116,31 +68,9 @@ def test_a_report_is_whole_and_its_bytes_hold_no_clock(tmp_path: Path) -> None:
     text = first["report.html"].decode()
     assert "over 2 seeds" in text and "lowest to the highest seed" in text
     assert "http:" not in text and "https:" not in text and "//" not in re.sub(r"base64,[^\"]*|// .*", "", text)
-    page = Page(text)
-    policy = next(a["content"] for t, a in page.tags if t == "meta" and a.get("http-equiv"))
-    assert policy is not None and "default-src 'none'" in policy and "unsafe" not in policy
-    for kind in ("script", "style"):
-        digest = base64.b64encode(hashlib.sha256(page.contents[kind].encode()).digest()).decode()
-        assert f"{kind}-src 'sha256-{digest}'" in policy
-    with pytest.raises(ConfigError, match="not empty"):
+    with pytest.raises(ConfigError) as caught:
         write_report([read_run(runs[0])], tmp_path / "first")
-
-
-def test_a_hostile_run_is_text(tmp_path: Path) -> None:
-    runs = [write_samples(write_run(tmp_path / name, width=i)) for i, name in enumerate((HOSTILE, SPECIALS))]
-    value = "</pre><script>alert(2)</script>"
-    (runs[0] / "config.yaml").write_text(f'model: {{name: "{value}"}}\n')
-    title = "</title><script>alert(3)</script> 'quoted\""
-    write_report([read_run(run) for run in runs], tmp_path / "report", title=title)
-    page = Page((tmp_path / "report" / "report.html").read_text())
-    assert [tag for tag, _ in page.tags].count("script") == 1
-    assert not [a for _, attributes in page.tags for a in attributes if a.startswith("on")]
-    assert not [a for _, attributes in page.tags if (a := attributes.get("src")) and not a.startswith("data:")]
-    for text in (HOSTILE, SPECIALS, value, title):
-        assert text in page.text
-    with open(tmp_path / "report" / "tables" / "metrics.csv", newline="") as file:
-        names = [row["run"] for row in csv.DictReader(file)]
-    assert names == [HOSTILE, f"'{SPECIALS}"], "a spreadsheet must not take a name for a formula"
+    assert str(tmp_path / "first") in str(caught.value.where)
 
 
 def test_runs_in_any_state_are_reported_apart_from_others(tmp_path: Path) -> None:
@@ -216,8 +146,7 @@ def test_the_result_is_said_first(tmp_path: Path, language: str) -> None:
 
 
 def test_overfitting_is_named_with_its_factor(tmp_path: Path) -> None:
-    sentence = "Overfits, validation error far above training error at the end: a 2 times (0.067 against 0.033)."
-    assert sentence in said(write_run(tmp_path / "a"))
+    assert [text for text in said(write_run(tmp_path / "a")) if text.startswith("Overfits") and "a 2 times" in text]
     folder = write_run(tmp_path / "b")
     (folder / "metrics.csv").write_text("epoch,train_mse,val_mse\n1,0.1,0.149\n")
     assert "Overfits" not in str(said(folder))
@@ -276,7 +205,7 @@ def test_a_baseline_without_a_finite_psnr_is_none(tmp_path: Path, psnr: float | 
     (written,) = write_report([read_run(folder) for folder in folders], tmp_path / "report")
     assert written.section.baseline is None
     assert written.sentences[0].text == "w1 is best: 31.21 dB on validation."
-    page = Page((tmp_path / "report" / "report.html").read_text()).text
+    page = Page(tmp_path / "report" / "report.html").text
     assert "inf dB" not in page and "Bars start at the baseline" not in page
     for name in ("bars", "pareto_seconds"):
         assert "inf" not in re.findall(r">([^<]*)<", (tmp_path / "report" / "figures" / f"{name}.svg").read_text())
@@ -293,7 +222,7 @@ def test_figures_of_other_data_have_no_looks(tmp_path: Path) -> None:
         (written,) = write_report([run], tmp_path / f"report_{here}")
         assert ("Learned nothing" in str(written.sentences)) == here
         assert (tmp_path / f"report_{here}" / "figures" / "strip.png").exists() == here
-        assert ("slider" in str(Page((tmp_path / f"report_{here}" / "report.html").read_text()).tags)) == here
+        assert ("slider" in str(Page(tmp_path / f"report_{here}" / "report.html").tags)) == here
 
 
 def test_what_mattered_is_said(tmp_path: Path) -> None:
@@ -311,9 +240,8 @@ def test_a_grid_is_drawn_over_the_factor_with_most_levels(tmp_path: Path) -> Non
     folders = []
     for width in (4, 8, 16):
         for blocks in (1, 2):
-            folder = write_run(tmp_path / f"w{width}-b{blocks}", width=width, psnr=[20.0 + width - blocks] * 2)
-            text = (folder / "config.yaml").read_text().replace("}", f", blocks: {blocks}}}")
-            (folder / "config.yaml").write_text(text)
+            config = f"model: {{name: residual, width: {width}, blocks: {blocks}}}"
+            folder = write_run(tmp_path / f"w{width}-b{blocks}", config=config, psnr=[20.0 + width - blocks] * 2)
             folders.append(folder)
     (section,) = make_sections([read_run(folder) for folder in folders])
     assert draw_levels(section.variants, PSNR, section.baseline, tmp_path / "levels", EN) == "model.width"
@@ -330,21 +258,6 @@ def test_a_study_in_which_nothing_beats_the_input_says_so_in_one_sentence(tmp_pa
 
 
 # ------------------------------------------------------------------- tables and escaping
-
-
-def test_escaped_tables_keep_their_shape(tmp_path: Path) -> None:
-    (section,) = make_sections([read_run(write_run(tmp_path / SPECIALS, psnr=BASE))])
-    table = metrics_table(section, EN)
-    width = len(table.heads)
-    tex = to_latex(table)
-    lines = [line for line in tex.splitlines() if line.endswith(r"\\")]
-    assert [len(re.findall(r"(?<!\\)&", line)) for line in lines] == [width - 1] * 2
-    bare = re.sub(r"\\[&%$#_{}]|\\text\w+\{\}|\$\\pm\$", "", lines[1])
-    assert not re.search(r"[%$#_{}~^<>|]", bare), bare
-    body = to_markdown(table).splitlines()[-1]
-    assert len(re.findall(r"(?<!\\)\|", body)) == width + 1 and "<" not in body
-    (row,) = csv.DictReader(to_csv(table).splitlines())
-    assert row["run"] == f"'{SPECIALS}" and float(row["val_psnr"]) == pytest.approx(sum(BASE) / 12)
 
 
 def test_escapes() -> None:
@@ -381,7 +294,7 @@ def test_experiments_of_one_name_are_told_apart_by_their_study(tmp_path: Path) -
     section = written.section
     assert [v.name for v in section.variants] == [v.row["run"] for v in section.variants] == names
     assert (section.best, section.winner, [test["run"] for test in section.tests]) == (names[0], names[0], names[1:])
-    page = Page((tmp_path / "report" / "report.html").read_text()).text
+    page = Page(tmp_path / "report" / "report.html").text
     assert "s2/cnn4_tanh is not finished (stopped)" in page and "Configuration of s1/cnn4_tanh" in page
     for figure in ("bars", "curves", "strip"):
         svg = (tmp_path / "report" / "figures" / f"{figure}.svg").read_text()

@@ -13,10 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_report import BASE, BETTER, HOSTILE, write_samples
-from test_report_classes import HOSTILE as CLASSES
 
-from conftest import write_classifier, write_run
+from builders import write_classifier, write_run, write_samples
 from srae.report.html import write_report
 from srae.runs.reader import read_run
 
@@ -30,6 +28,9 @@ if missing := [name for name, path in PROGRAMS.items() if path is None]:
     pytest.skip(f"no {' and no '.join(missing)}: apt-get install chromium chromium-driver", allow_module_level=True)
 
 TITLE = "<script>window.owned = 1</script> a & b"
+HOSTILE = "<img src=x onerror=alert(1)>"
+CLASSES = ["<b>bold</b>", r"$\frac{1}{2}$ & co_op | 100 %", "=cmd()", "W" * 120, "日本", "_x"]
+BASE = [28.0 + 0.5 * i for i in range(12)]
 VALUE = "</pre><script>window.owned = 2</script>"
 Browser = Any
 
@@ -39,8 +40,9 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The address of a report on two good runs and one with a hostile name and a hostile value."""
     folder = tmp_path_factory.mktemp("browser")
     runs = []
-    for i, (name, psnr) in enumerate((("base", BASE), ("better", BETTER), (HOSTILE, [value - 1 for value in BASE]))):
-        runs.append(write_samples(write_run(folder / name, width=8 - i, psnr=psnr), shift=i / 2))
+    for i, (name, more) in enumerate((("base", 0), ("better", 0.4), (HOSTILE, -1))):
+        run = write_run(folder / name, width=8 - i, psnr=[value + more for value in BASE])
+        runs.append(write_samples(run, shift=i / 2))
     (runs[2] / "config.yaml").write_text(f'model: {{name: residual, width: "{VALUE}"}}\nseed: 0\n')
     write_report([read_run(run) for run in runs], folder / "report", title=TITLE)
     return (folder / "report" / "report.html").as_uri()

@@ -1,4 +1,4 @@
-"""Reports on classifiers and autoencoders from hand-written run folders: counts, figures, words, published figures."""
+"""Reports on classifiers and autoencoders of run folders: counts, figures, words, published figures."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from test_report import Page, edit_summary, write_samples
 
-from conftest import Answer, write_classifier, write_run
+from builders import Answer, edit_summary, write_classifier, write_run, write_samples
+from html_page import Page
 from srae.report.canvas import Variant, shorten, style_of
 from srae.report.classes import read_answers
 from srae.report.confusion import classes_table, pairs_table
@@ -140,11 +140,11 @@ def test_a_report_on_classifiers_is_whole(tmp_path: Path, language: str) -> None
     confusion = (tmp_path / "report" / "figures" / "confusion_1.svg").read_text(encoding="utf-8")
     assert words["true_class"] in confusion and confusion.count(">4<") == 5
     assert words["accuracy_axis"] in (tmp_path / "report" / "figures" / "accuracy.svg").read_text(encoding="utf-8")
-    page = Page((tmp_path / "report" / "report.html").read_text(encoding="utf-8"))
+    page = Page(tmp_path / "report" / "report.html")
     for text in (words["by_class"], words["classes_count"].format(count=3), "50.0%", words["test"]):
         assert text in page.text
     assert "PSNR" not in page.text
-    assert not re.search(r"\{(?!name: conv_classifier)", page.text), "every gap is filled"
+    assert not re.search(r"\{\w+\}", page.text), "every gap is filled"
 
 
 def test_metrics_and_cost_of_classifiers(tmp_path: Path) -> None:
@@ -166,7 +166,7 @@ def test_hostile_class_names_are_text(tmp_path: Path) -> None:
     for count, classes in ((6, HOSTILE), (30, [*HOSTILE, *map(str, range(24))])):
         folder = write_classifier(tmp_path / f"net{count}", pairs, classes=classes, samples=8)
         write_report([read_run(folder)], tmp_path / f"report{count}")
-        page = Page((tmp_path / f"report{count}" / "report.html").read_text(encoding="utf-8"))
+        page = Page(tmp_path / f"report{count}" / "report.html")
         assert all(name in page.text for name in HOSTILE)
         with open(tmp_path / f"report{count}" / "tables" / "classes.csv", newline="", encoding="utf-8") as file:
             assert "'=cmd()" in [row["class"] for row in csv.DictReader(file)]
@@ -188,16 +188,13 @@ def test_many_classes_get_a_heat_map_and_their_confusions(tmp_path: Path) -> Non
     assert (tmp_path / "report" / "tables" / "confused.csv").exists()
     assert (
         "net never answers 75 of 150 classes: kind 75, kind 76, kind 77, kind 78, kind 79, …."
-        in Page((tmp_path / "report" / "report.html").read_text()).text
+        in Page(tmp_path / "report" / "report.html").text
     )
 
 
 def test_unfinished_classifiers_are_reported(tmp_path: Path) -> None:
-    folder = write_classifier(tmp_path / "killed", VAL)
-    (folder / "summary.json").unlink()
-    (folder / "images.csv").unlink()
-    young = write_classifier(tmp_path / "young", VAL, rows=0)
-    (young / "summary.json").unlink()
+    folder = write_classifier(tmp_path / "killed", VAL, summary=False)
+    young = write_classifier(tmp_path / "young", VAL, rows=0, summary=False)
     (young / "images.csv").write_text("split,na")
     write_report([read_run(folder), read_run(young)], tmp_path / "report")
     assert (tmp_path / "report" / "figures" / "accuracy.svg").exists()
@@ -250,7 +247,7 @@ def write_autoencoder(folder: Path, rows: int = 3) -> Path:
 def test_an_autoencoders_report_shows_originals_once(tmp_path: Path) -> None:
     runs = [write_autoencoder(tmp_path / "dense_64")]
     write_report([read_run(run) for run in runs], tmp_path / "report")
-    page = Page((tmp_path / "report" / "report.html").read_text())
+    page = Page(tmp_path / "report" / "report.html")
     layers = [a["alt"] for tag, a in page.tags if tag == "img" and str(a.get("alt")).startswith("1: ")]
     assert layers == ["1: original", "1: reconstruction"]
     assert "dense_64 reaches 14.00 dB on validation, 13.00 dB on test." in page.text

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import logging
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -40,14 +39,6 @@ def _left(path: Path, place: str, pid: int, *, age: float = 0.0) -> Path:
     return part
 
 
-@pytest.fixture
-def gone() -> int:
-    """The number of a process that has ended."""
-    process = subprocess.Popen([sys.executable, "-c", ""])
-    process.wait()
-    return process.pid
-
-
 # ------------------------------------------------------------------------- orphans
 
 
@@ -65,18 +56,18 @@ def test_the_longest_name_of_a_file_leaves_room_for_that_of_its_part(tmp_path: P
     assert [entry.name for entry in tmp_path.iterdir()] == [path.name] and path.read_bytes() == b"whole"
 
 
-def test_what_is_swept_is_of_the_dead_here_and_of_the_long_silent_elsewhere(tmp_path: Path, gone: int) -> None:
+def test_what_is_swept_is_of_the_dead_here_and_of_the_long_silent_elsewhere(tmp_path: Path, dead_process: int) -> None:
     path, here = tmp_path / "last.safetensors", this_place()
     orphans = {
-        _left(path, here, gone),
-        _left(path, "other-0", gone, age=ORPHAN_AGE + 60),
+        _left(path, here, dead_process),
+        _left(path, "other-0", dead_process, age=ORPHAN_AGE + 60),
         _left(path, "other-0", os.getpid(), age=ORPHAN_AGE + 60),
         _left(path, here, os.getppid(), age=10 * 365 * 24 * 3600),  # its number was given again since
         _left(path, here, os.getpid()),  # of a container before, which had this number too
     }
     kept = {
         _left(path, here, os.getppid()),
-        _left(path, "other-0", gone, age=1),
+        _left(path, "other-0", dead_process, age=1),
         _left(path, "other-0", os.getppid(), age=ORPHAN_AGE - 60),
     }
     with atomic_write(path) as file:
@@ -86,8 +77,8 @@ def test_what_is_swept_is_of_the_dead_here_and_of_the_long_silent_elsewhere(tmp_
     assert set(tmp_path.iterdir()) == {*kept, path} and not orphans & set(tmp_path.iterdir())
 
 
-def test_only_parts_of_the_named_files_are_swept(tmp_path: Path, gone: int) -> None:
-    mine, letter = (_left(tmp_path / name, this_place(), gone) for name in ("1.png", "letter.png"))
+def test_only_parts_of_the_named_files_are_swept(tmp_path: Path, dead_process: int) -> None:
+    mine, letter = (_left(tmp_path / name, this_place(), dead_process) for name in ("1.png", "letter.png"))
     sweep_orphans_of([tmp_path / "1.png", tmp_path / "no" / "such.png"])
     assert not mine.exists() and letter.exists()
     assert not is_orphan(mine)  # it is gone: nobody has to remove it
@@ -133,7 +124,7 @@ def test_a_folder_that_may_not_be_listed_can_be_written(tmp_path: Path, monkeypa
 
 @pytest.mark.parametrize("code", [errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP])
 def test_without_locks_the_word_of_a_living_owner_counts_and_one_warning_is_given(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, gone: int, code: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, dead_process: int, code: int
 ) -> None:
     monkeypatch.setattr("fcntl.flock", _refuse(code))
     path, owner = tmp_path / ".lock", tmp_path / ".lock.owner"
@@ -143,7 +134,7 @@ def test_without_locks_the_word_of_a_living_owner_counts_and_one_warning_is_give
             lock_file(path)
         assert str(os.getpid()) in caught.value.what and caught.value.exit_code == 8
     assert not is_locked(path) and not owner.exists()
-    owner.write_text(f"{gone} {this_place()}")  # it was killed
+    owner.write_text(f"{dead_process} {this_place()}")  # it was killed
     assert not is_locked(path)
     with lock_file(path):
         assert is_locked(path)
@@ -169,7 +160,7 @@ def test_a_lock_names_its_owner_and_is_free_again(tmp_path: Path, caplog: pytest
 
 
 def test_a_lock_that_another_host_may_hold_too_is_taken_with_a_warning(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, gone: int
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, dead_process: int
 ) -> None:
     path, owner = tmp_path / ".lock", tmp_path / ".lock.owner"
     host = this_place().rpartition("-")[0]
@@ -179,7 +170,7 @@ def test_a_lock_that_another_host_may_hold_too_is_taken_with_a_warning(
         (f"{host}-12345678", 60, False),  # before this machine was started again
         (this_place(), 60, False),
     ):
-        owner.write_text(f"{gone} {place}")
+        owner.write_text(f"{dead_process} {place}")
         os.utime(owner, (time.time() - age,) * 2)
         caplog.clear()
         lock_file(path).close()
@@ -194,9 +185,9 @@ def test_a_lock_that_cannot_be_made_is_an_error_of_its_own(tmp_path: Path) -> No
 
 
 def test_without_psutil_nothing_is_taken_from_anybody(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gone: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dead_process: int
 ) -> None:
-    part = _left(tmp_path / "a", this_place(), gone)
+    part = _left(tmp_path / "a", this_place(), dead_process)
     monkeypatch.setitem(sys.modules, "psutil", None)
     assert not is_orphan(part)
-    assert locks._Owner(gone, this_place(), time.time()).is_alive_here()
+    assert locks._Owner(dead_process, this_place(), time.time()).is_alive_here()
