@@ -8,7 +8,6 @@ decoded or refused; upright.
 from __future__ import annotations
 
 import io
-import math
 import threading
 import warnings
 from collections.abc import Iterator
@@ -21,14 +20,14 @@ from PIL import Image, UnidentifiedImageError
 
 from srae.errors import DataError, ResourceError
 from srae.images.deep_color import add_low_bytes, find_deep, widen_key
-from srae.images.formats import TIFF_TAGS_KEPT
+from srae.images.metadata import read_tags
 from srae.images.modes import copy_pixels, from_cmyk, to_known_mode, to_pixels
 from srae.images.tags import Tags
 from srae.images.tiff import count_pages, is_tiff
 
 MAX_PIXELS = 178_000_000
 _FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
-_ORIENTATION, _RESOLUTION, _SAMPLE_FORMAT = 274, 282, 339  # TIFF's tags
+_SAMPLE_FORMAT = 339  # TIFF's tag
 
 _pillow_globals = threading.Lock()
 
@@ -116,11 +115,10 @@ def _decode(file: IO[bytes], name: str, max_pixels: int, frame: int | None) -> D
     deep = find_deep(image, name)
     widen_key(image)
     image.load()
-    icc, dpi = image.info.get("icc_profile"), _dpi(image)
     with _pillow_quiet():
-        method, exif = _read_exif(image)
+        tags, orientation, notes = read_tags(file, image)
         if image.mode == "CMYK":
-            image, icc = from_cmyk(image, icc), None
+            image, tags = from_cmyk(image, tags.icc), tags.without_color_space()
         if not deep:
             image = to_known_mode(image, name)
     pixels = copy_pixels(image) if deep else to_pixels(image, name)
@@ -133,7 +131,7 @@ def _decode(file: IO[bytes], name: str, max_pixels: int, frame: int | None) -> D
         pixels = add_low_bytes(pixels, _open(file, name, max_pixels, frame), deep)
     elif deep:
         pixels = pixels.view(">u2").astype(np.uint16)  # bytes of a pixel: high, low, high, low
-    return DecodedImage(_orient(pixels, method), Tags(icc or None, exif, dpi))
+    return DecodedImage(_orient(pixels, orientation), tags, notes)
 
 
 def _open(file: IO[bytes], name: str, max_pixels: int, frame: int | None) -> Image.Image:
@@ -157,31 +155,6 @@ def _check_size(image: Image.Image, name: str, max_pixels: int) -> None:
     if width * height > max_pixels:
         remedy = f"if you trust the file: --max-pixels {width * height}"
         raise DataError(f"{width}x{height} is more than {max_pixels} pixels", name, remedy)
-
-
-def _dpi(image: Image.Image) -> tuple[float, float] | None:
-    if image.format == "TIFF" and _RESOLUTION not in image.tag_v2:  # type: ignore[attr-defined]
-        return None  # Pillow says 1 for those
-    try:
-        x, y = (float(value) for value in image.info["dpi"])
-    except (KeyError, TypeError, ValueError, ZeroDivisionError):
-        return None
-    return (x, y) if math.isfinite(x + y) and min(x, y) > 0 else None
-
-
-def _read_exif(image: Image.Image) -> tuple[int, bytes | None]:
-    """The orientation, and the EXIF block without it; damaged EXIF is dropped, not an error."""
-    exif, orientation = None, 1
-    try:
-        tags = image.getexif()
-        orientation = tags.pop(_ORIENTATION, 1)
-        if image.format == "TIFF":
-            for tag in set(tags) - TIFF_TAGS_KEPT:
-                del tags[tag]
-        exif = tags.tobytes() if len(tags) else None
-    except Exception:  # whatever is wrong with the block, the pixels are fine
-        pass
-    return orientation, exif
 
 
 def _orient(pixels: np.ndarray, orientation: int) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,10 @@ class Tags:
     icc: bytes | None = None
     exif: bytes | None = None
     dpi: tuple[float, float] | None = None
+
+    def without_color_space(self) -> Tags:
+        """Of the same image, its pixels converted to sRGB."""
+        return replace(self, icc=None)
 
 
 NO_TAGS = Tags()
