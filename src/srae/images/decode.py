@@ -22,6 +22,7 @@ from srae.errors import DataError, ResourceError
 from srae.images.deep_color import add_low_bytes, find_deep, widen_key
 from srae.images.metadata import read_tags
 from srae.images.modes import copy_pixels, from_cmyk, to_known_mode, to_pixels
+from srae.images.png_chunks import hide_metadata
 from srae.images.tags import Tags
 from srae.images.tiff import count_pages, is_tiff
 
@@ -78,7 +79,7 @@ def decode(data: bytes | Path, name: str, *, max_pixels: int = MAX_PIXELS, frame
 def read_size(path: Path) -> tuple[int, int]:
     """Height and width as the header says, before turning upright; (0, 0) when it cannot be read."""
     try:
-        with _pillow_quiet(), Image.open(path, formats=_FORMATS) as image:
+        with path.open("rb") as file, _pillow_quiet(), Image.open(hide_metadata(file), formats=_FORMATS) as image:
             return image.height, image.width
     except Exception:  # reading the file will say what is wrong with it
         return 0, 0
@@ -137,7 +138,7 @@ def _decode(file: IO[bytes], name: str, max_pixels: int, frame: int | None) -> D
 def _open(file: IO[bytes], name: str, max_pixels: int, frame: int | None) -> Image.Image:
     """The header, checked; nothing is decoded yet."""
     with _pillow_quiet():
-        image: Image.Image = Image.open(file, formats=_FORMATS)
+        image: Image.Image = Image.open(hide_metadata(file), formats=_FORMATS)
         _check_size(image, name, max_pixels)
         frames = _frames(image)
         if frames > 1 and frame is None:
