@@ -11,9 +11,9 @@ import pytest
 import tifffile
 from PIL import Image
 
-import srae.images.decode
 from srae.errors import DataError
 from srae.images.decode import decode
+from srae.images.modes import to_pixels
 
 SIZE = (3, 5)  # height, width: rows that end within a byte
 
@@ -90,4 +90,4 @@ def test_the_door_for_python_is_the_same() -> None:
     values = grey(16)
     with Image.open(io.BytesIO(write_tiff(65_535 - values, 16, 0))) as image:
         image.load()
-        assert np.array_equal(srae.images.decode.to_pixels(image, "image")[:, :, 0], values)
+        assert np.array_equal(to_pixels(image, "image")[:, :, 0], values)

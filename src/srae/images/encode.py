@@ -1,7 +1,7 @@
 """Pixels -> image files, in little more memory than the pixels take.
 
-PNG (`png`) and TIFF are written by srae, row by row and with all 16 bits, which
-Pillow has for grey alone; JPEG by Pillow some rows at a time (`jpeg`); WebP and
+PNG (`png`) and TIFF (`write_tiff`) are written by srae, some rows at a time and
+with all 16 bits, which Pillow has for grey alone; JPEG by Pillow some rows at a time (`jpeg`); WebP and
 BMP by Pillow, without a copy of the pixels where they lie in memory as Pillow
 wants them (`make_pixels`).
 """
@@ -12,15 +12,16 @@ import io
 from typing import Any, BinaryIO, cast
 
 import numpy as np
-from PIL import Image, TiffImagePlugin, TiffTags
+from PIL import Image
 
 from srae.images.bands import bands
-from srae.images.formats import TIFF_TAGS_KEPT, keeps_depth
+from srae.images.formats import keeps_depth
 from srae.images.jpeg import write_jpeg
+from srae.images.metadata import fit_tags
 from srae.images.png import write_png
 from srae.images.tags import NO_TAGS, Tags
+from srae.images.write_tiff import write_tiff
 
-_LONGEST_JPEG_EXIF = 65_533  # one segment
 _QUALITY = 95
 
 
@@ -49,10 +50,11 @@ def encode(
     """
     if pixels.dtype == np.uint16 and not keeps_depth(kind, pixels.shape[2]):
         pixels = to_8_bits(pixels)
+    tags = fit_tags(tags, kind, *pixels.shape[:2]).tags
     if kind == "PNG":
         write_png(file, pixels, tags)
     elif kind == "TIFF":
-        _write_tiff(file, pixels, tags)
+        write_tiff(file, pixels, tags)
     else:
         _write_with_pillow(file, kind, pixels, tags, quality)
 
@@ -92,44 +94,13 @@ class _PlainFile(io.RawIOBase):
 def _write_with_pillow(file: BinaryIO, kind: str, pixels: np.ndarray, tags: Tags, quality: int | None) -> None:
     if kind in ("JPEG", "BMP") and pixels.shape[2] in (2, 4):  # `check_fit` knows that nothing is transparent
         pixels = pixels[:, :, :-1]
-    wanted: dict[str, Any] = {"icc_profile": tags.icc, "exif": tags.exif, "dpi": tags.dpi}
-    options = {key: value for key, value in wanted.items() if value}
     if kind == "JPEG":
-        if len(options.get("exif", b"")) > _LONGEST_JPEG_EXIF:
-            del options["exif"]
-        return write_jpeg(file, pixels, to_image, options | {"quality": quality or _QUALITY})
+        return write_jpeg(file, pixels, to_image, tags, quality=quality or _QUALITY)
+    wanted: dict[str, Any] = {"icc_profile": tags.icc, "exif": tags.exif, "dpi": tags.dpi, "xmp": tags.xmp}
+    options = {key: value for key, value in wanted.items() if value}
     if kind == "WEBP":
         options |= {"lossless": True, "exact": True} if quality is None else {"quality": quality, "alpha_quality": 100}
     image = to_image(pixels)
     if image.mode == "RGBX" and kind == "BMP":
         image = image.convert("RGB")
     image.save(cast(BinaryIO, _PlainFile(file)), format=kind, **options)
-
-
-# --------------------------------------------------------------------------- TIFF
-
-
-def _write_tiff(file: BinaryIO, pixels: np.ndarray, extra: Tags) -> None:
-    """TIFF 6.0, uncompressed, one strip; Pillow writes the directory."""
-    height, width, channels = pixels.shape
-    tags = TiffImagePlugin.ImageFileDirectory_v2()
-    found = Image.Exif()
-    found.load(extra.exif or b"")
-    for tag in TIFF_TAGS_KEPT.intersection(found):
-        tags[tag] = found.get_ifd(tag) if tag in TiffTags.TAGS_V2_GROUPS else found[tag]
-    tags[256], tags[257] = width, height
-    tags[258] = (8 * pixels.dtype.itemsize,) * channels
-    tags[259] = 1  # no compression
-    tags[262] = 1 if channels < 3 else 2  # 0 is black; RGB
-    tags[277], tags[278], tags[284] = channels, height, 1  # samples of a pixel side by side, all rows in one strip
-    tags[273], tags[279] = (0,), (pixels[:1].nbytes * height,)  # the writer adds where the directory ends
-    tags.tagtype[279] = TiffTags.LONG
-    if channels in (2, 4):
-        tags[338] = 2  # alpha, not multiplied into the colours
-    if extra.icc:
-        tags[34675] = extra.icc
-    if extra.dpi:
-        tags[282], tags[283], tags[296] = *extra.dpi, 2  # per inch
-    tags.save(file)
-    for rows in bands(pixels):
-        file.write(np.ascontiguousarray(pixels[rows], pixels.dtype.newbyteorder("<")).data)

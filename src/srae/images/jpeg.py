@@ -15,25 +15,27 @@ import numpy as np
 from PIL import Image
 
 from srae.images.bands import BYTES
+from srae.images.exif import EXIF_PREFIX
+from srae.images.jpeg_segments import pack_segments
+from srae.images.tags import Tags
 
 _MOST_BLOCKS = 65_535  # between two markers
 
 
 def write_jpeg(
-    file: BinaryIO, pixels: np.ndarray, to_image: Callable[[np.ndarray], Image.Image], options: dict[str, Any]
+    file: BinaryIO, pixels: np.ndarray, to_image: Callable[[np.ndarray], Image.Image], tags: Tags, *, quality: int
 ) -> None:
-    """uint8 (H, W, 1|3); 4:4:4, because the point of the output is its detail.
-
-    Args:
-        options: of Pillow's encoder.
-    """
+    """uint8 (H, W, 1|3); 4:4:4, because the point of the output is its detail; tags from `metadata.fit_tags`."""
+    options = {"quality": quality, "subsampling": 0}
     height, width = pixels.shape[:2]
     across = -(-width // 8)
     step = 8 * max(1, min(_MOST_BLOCKS // across, BYTES // pixels[:8].nbytes))
     for number, top in enumerate(range(0, height, step)):
         band = io.BytesIO()
-        to_image(pixels[top : top + step]).save(band, format="JPEG", subsampling=0, **options)
+        to_image(pixels[top : top + step]).save(band, format="JPEG", **options, **({} if number else _metadata(tags)))
         data = bytearray(band.getvalue())
+        if tags.aspect and not number:
+            _set_aspect(data, tags.aspect)
         frame, scan, begin = _find_segments(data)
         if number:
             file.write(bytes((0xFF, 0xD0 + (number - 1) % 8)))
@@ -45,6 +47,19 @@ def write_jpeg(
             file.write(data[:scan] + interval + data[scan:begin])
         file.write(data[begin:-2])
     file.write(b"\xff\xd9")
+
+
+def _metadata(tags: Tags) -> dict[str, Any]:
+    """As options of Pillow's encoder."""
+    exif = tags.exif and EXIF_PREFIX + tags.exif.removeprefix(EXIF_PREFIX)
+    wanted = {"icc_profile": tags.icc, "exif": exif, "dpi": tags.dpi, "extra": pack_segments(tags)}
+    return {key: value for key, value in wanted.items() if value}
+
+
+def _set_aspect(data: bytearray, aspect: tuple[float, float]) -> None:
+    """Density without a unit, in the JFIF segment, with which Pillow begins."""
+    finest = max(1.0, max(aspect) / 65_535)
+    data[13:18] = struct.pack(">BHH", 0, *(max(1, round(value / finest)) for value in aspect))
 
 
 def _find_segments(data: bytearray) -> tuple[int, int, int]:

@@ -1,9 +1,7 @@
 """PNG, third edition (W3C 2025), 8 and 16 bits, with what belongs to the image.
 
-A PNG is one stream of zlib, but nothing says that one search made all of it.
-Every band of rows is filtered and packed by itself, by several threads, and in
-the way that suits it: in photographs there is nothing to find but short runs,
-and looking for no more takes a tenth of the time and gives smaller files.
+A PNG is one stream of zlib, but nothing says that one search made all of it:
+every band of rows is filtered and packed by itself, by several threads.
 """
 
 from __future__ import annotations
@@ -15,25 +13,20 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 
 from srae.images.bands import bands, in_order
+from srae.images.deflate import deflate
+from srae.images.png_chunks import SIGNATURE, metadata_chunks
 from srae.images.tags import Tags
-
-_SAMPLE = 2**14  # bytes, from four places of a band
 
 
 def write_png(file: BinaryIO, pixels: np.ndarray, tags: Tags) -> None:
-    """uint8 or uint16 (H, W, 1..4)."""
+    """uint8 or uint16 (H, W, 1..4); tags from `metadata.fit_tags`."""
     height, width, channels = pixels.shape
     color_type = {1: 0, 2: 4, 3: 2, 4: 6}[channels]
-    file.write(b"\x89PNG\r\n\x1a\n")
+    file.write(SIGNATURE)
     header = struct.pack(">IIBBBBB", width, height, 8 * pixels.dtype.itemsize, color_type, 0, 0, 0)
     _write_chunk(file, b"IHDR", header)
-    if tags.icc:
-        _write_chunk(file, b"iCCP", b"ICC Profile\0\0" + zlib.compress(tags.icc))
-    if tags.dpi:
-        per_metre = (min(round(value / 0.0254), 2**31 - 1) for value in tags.dpi)
-        _write_chunk(file, b"pHYs", struct.pack(">IIB", *per_metre, 1))
-    if tags.exif:
-        _write_chunk(file, b"eXIf", tags.exif.removeprefix(b"Exif\0\0"))
+    for kind, data in metadata_chunks(tags):
+        _write_chunk(file, kind, data)
     packed, check = b"\x78\x9c", 1  # the header of zlib (RFC 1950), and its Adler-32 of nothing
     for band in in_order(lambda rows: _pack_band(pixels, rows), bands(pixels)):
         check = zlib.adler32(band.data, check)
@@ -61,20 +54,7 @@ def _pack_band(pixels: np.ndarray, rows: slice) -> _Band:
     raw = raw.reshape(len(raw), width).view(np.uint8)
     above = raw[0] if rows.start else np.zeros(width * depth, np.uint8)
     data = _filter_rows(raw[rows.start - first :], above, pixels.shape[2] * depth).reshape(-1).data
-    return _Band(data, _deflate(data))
-
-
-def _deflate(data: memoryview) -> bytes:
-    """Blocks of deflate that refer to nothing before them; by runs alone where a sample says that is not larger."""
-    step = max(len(data) // 4, 1)
-    sample = b"".join(data[start : start + _SAMPLE] for start in range(0, len(data), step))
-    runs, search = (_pack(sample, strategy) for strategy in (zlib.Z_RLE, zlib.Z_DEFAULT_STRATEGY))
-    return _pack(data, zlib.Z_RLE if len(runs) <= len(search) else zlib.Z_DEFAULT_STRATEGY)
-
-
-def _pack(data: bytes | memoryview, strategy: int) -> bytes:
-    packer = zlib.compressobj(6, zlib.DEFLATED, -15, 9, strategy)
-    return packer.compress(data) + packer.flush(zlib.Z_SYNC_FLUSH)
+    return _Band(data, deflate(data))
 
 
 def _filter_rows(rows: np.ndarray, above: np.ndarray, step: int) -> np.ndarray:

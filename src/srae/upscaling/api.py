@@ -24,8 +24,8 @@ from torch import Tensor
 from srae.checkpoints import loading
 from srae.checkpoints.shipped import default_models, resolve_model
 from srae.device import DEVICES, pick_device
-from srae.images.decode import to_pixels
 from srae.images.encode import to_image
+from srae.images.modes import to_pixels
 from srae.upscaling.enlarge import UpscaleOptions, chain_scale, upscale_pixels
 
 Input = TypeVar("Input", Image.Image, np.ndarray, Tensor)
