@@ -61,12 +61,16 @@ def run(args: argparse.Namespace) -> int:
         *check_runs_dir(args.runs_dir),
         check_configs(),
         *check_weights(),
+        *check_formats(),
         *check_surroundings(),
         *check_cache(),
     ]
     failed = sum(check.level == "fail" for check in checks)
     if args.json:
-        print_json({"ok": not failed, "checks": [check._asdict() for check in checks]})
+        from srae.images.formats import TABLE
+
+        formats = [row.describe() for row in TABLE]
+        print_json({"ok": not failed, "checks": [check._asdict() for check in checks], "formats": formats})
     else:
         for check in checks:
             show(f"{check.level:<5} {check.name:<12} {check.found}" + (f"; {check.remedy}" if check.remedy else ""))
@@ -248,6 +252,23 @@ def check_weights() -> Iterator[Check]:
         yield Check("fail", "models", "; ".join(damaged) or "no shipped model found", "install srae again")
     else:
         yield Check("ok", "models", f"shipped: {', '.join(names)}")
+
+
+def check_formats() -> Iterator[Check]:
+    """The formats of images: what is read and written, and what is not installed."""
+    from srae.images.formats import TABLE
+
+    for row in TABLE:
+        if row.missing:
+            yield Check("ok", row.name, f"not installed: {row.missing}", row.remedy)
+            continue
+        found = f"{' '.join((*row.suffixes, *row.aliases))}: reads {_bits(row.reads)}"
+        found += f", writes {_bits(row.writes)}{', alpha' * row.alpha}" if row.writes else ", is not written"
+        yield Check("ok", row.name, found)
+
+
+def _bits(depths: tuple[int, ...]) -> str:
+    return f"{' and '.join(map(str, depths))} bits"
 
 
 def check_surroundings() -> Iterator[Check]:
