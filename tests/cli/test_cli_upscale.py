@@ -326,7 +326,7 @@ def test_transparency_is_refused_before_anything_is_computed(
 def test_precision(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
     monkeypatch.setattr(
-        "srae.upscaling.enlarge.pick_precision", lambda name, device: asked.append(name) or torch.float32
+        "srae.upscaling.network_run.pick_precision", lambda name, device: asked.append(name) or torch.float32
     )
     assert upscale("a.png", "--precision", "bfloat16") == 0
     assert asked == ["bfloat16"]
