@@ -85,14 +85,15 @@ KINDS = {
     "JPEG-progressive": {"progressive": True, "exif": b"Exif\\0\\0MM\\0*\\0\\0\\0\\x08\\0\\0\\0\\0\\0\\0"},
     "WEBP-lossless": {"lossless": True}, "TIFF-lzw": {"compression": "tiff_lzw"},
     "TIFF-jpeg": {"compression": "jpeg"}, "PNG-palette": {"palette": True},
-    "AVIF": {}, "JXL": {}, "JXL-boxes": {"use_container": True, "lossless": True}, "HEIF": {}, "HEIF-10": ..., "AVIF-10": ...,
+    "AVIF": {}, "JXL": {}, "JXL-boxes": {"use_container": True, "lossless": True}, "HEIF": {},
+    "HEIF-10": ..., "AVIF-10": ...,
     "JPEG2000": {}, "JPEG2000-16": ..., "JXL-16": ..., "TGA": {}, "PPM": {}, "PPM-16": ..., "GIF": {},
 }
 pillow_heif.register_heif_opener()
 deep = noise.astype(np.uint16) * 257
 
 def save_deep(kind, file):
-    """More than 8 bits, by the library that can write them."""
+    # More than 8 bits, by the library that can write them.
     if kind == "HEIF-10":
         return pillow_heif.encode("RGB;16", (24, 24), deep.tobytes(), file)
     file.write({
