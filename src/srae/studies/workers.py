@@ -1,8 +1,8 @@
 """The runs of a study, trained one after the other or several at a time.
 
-Every run is an ordinary `srae train` in a process of its own, so a study can be
-killed and started again at any time: finished runs are skipped, interrupted
-ones go on, failed ones are reported and the rest goes on.
+Every run is an ordinary `srae train` in a separate process, so a study can be
+killed and started again at any time: finished runs are skipped, interrupted ones
+are resumed, and failed ones are reported without stopping the others.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ def run_study(planned: list[PlannedRun], folder: Path, say: Say, *, device: str 
     """Train what is not done yet, `jobs` at a time; returns the names of the runs that failed.
 
     Raises:
-        KeyboardInterrupt: Ctrl-C, which the trainings got too: they save and stop.
+        KeyboardInterrupt: Ctrl-C; the trainings receive it too, save and stop.
     """
     todo = [p for p in planned if p.state != "done"]
     say(f"{len(planned)} runs: {len(planned) - len(todo)} done, {len(todo)} to do")
     environment = dict(os.environ)
-    if jobs > 1:  # trainings that fight for cores are slower than one after the other
+    if jobs > 1:  # trainings that share cores are slower than one after the other
         environment.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // jobs)))
     failed = []
     pool = ThreadPoolExecutor(jobs)
@@ -52,7 +52,7 @@ def run_study(planned: list[PlannedRun], folder: Path, say: Say, *, device: str 
 
 
 def command_of(run: PlannedRun, folder: Path, device: str) -> list[str]:
-    """The `srae train` that makes or finishes this run."""
+    """Arguments of the `srae train` that starts or resumes this run."""
     if run.state == "resume":
         return ["train", "--resume", str(run.folder), "--device", device]
     sets = [word for override in run.overrides for word in ("--set", override)]
@@ -61,9 +61,9 @@ def command_of(run: PlannedRun, folder: Path, device: str) -> list[str]:
 
 
 def _train(run: PlannedRun, folder: Path, device: str, environment: dict[str, str], say: Say) -> str | None:
-    """None when it went well, else the first line of what went wrong."""
-    if is_busy(run.folder):  # its study was killed, and it goes on
-        say(f"{run.name}: waits for a training that is still under way")
+    """Train one run; None on success, else the first line of its error."""
+    if is_busy(run.folder):  # its study was killed, but the training continues
+        say(f"{run.name}: waiting for its training, which another process runs")
         while is_busy(run.folder):
             time.sleep(0.5)
         run = replace(run, state=find_state(run.folder, run.config, run.overrides))
@@ -81,7 +81,7 @@ def _train(run: PlannedRun, folder: Path, device: str, environment: dict[str, st
 def _result(path: Path) -> str:
     try:
         summary = read_run(path).summary
-    except SraeError as error:  # damaged since: the others go on
+    except SraeError as error:  # damaged since; the other runs continue
         return str(error)
     return f"{val_sentence(summary)}, {describe_seconds(summary['seconds'])}" if summary else "no summary"
 
