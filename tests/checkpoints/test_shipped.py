@@ -53,6 +53,6 @@ def test_a_scale_is_one_model_or_several_in_a_row(folder: Path, scale: int | Non
 
 @pytest.mark.parametrize("scale", [0, 5, 9])
 def test_a_scale_that_nothing_reaches_is_refused(folder: Path, scale: int) -> None:
-    with pytest.raises(ConfigError, match=f"no model ships that enlarges by {scale}") as caught:
+    with pytest.raises(ConfigError, match=f"no shipped model enlarges by {scale}") as caught:
         default_models(scale)
     assert caught.value.where == "shipped scales: 1, 2, 3, 4, 6, 8"

@@ -1,7 +1,7 @@
-"""Which model is meant: a file, a run, or one of the models that ship with srae.  No torch.
+"""Find the model that a name means: a file, a run, or one of the shipped models.  No torch.
 
-Shipped models lie in this package, NAME.safetensors with its card NAME.md, and are
-made by `scripts/ship_weights.py`.
+Shipped models are in this package, each NAME.safetensors with its card NAME.md;
+`scripts/ship_weights.py` makes them.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def resolve_model(name: str, runs_dir: Path) -> Path:
 
 
 def find_models(names: Iterable[str], runs_dir: Path, say: Callable[[str], None]) -> list[Path]:
-    """As `resolve_model`; a study by its runs that are done, and it is said which others are left out.
+    """As `resolve_model`, and for a study all its finished runs; `say` is told which runs are left out.
 
     Raises:
         ConfigError: there is no such model, or no run of the study is done.
@@ -54,7 +54,7 @@ def find_models(names: Iterable[str], runs_dir: Path, say: Callable[[str], None]
         runs = study_runs(name, runs_dir)
         done = [path for path in runs if (read_run(path).summary or {}).get("status") == "done"]
         if runs and not done:
-            raise ConfigError("none of its runs is done", name, f"resume with: srae-train --resume {runs[0]}")
+            raise ConfigError("no run of this study is finished", name, f"resume with: srae-train --resume {runs[0]}")
         if len(done) < len(runs):
             say(f"left out, not done: {', '.join(path.name for path in runs if path not in done)}")
         models += done if runs else [resolve_model(name, runs_dir)]
@@ -86,7 +86,7 @@ def default_models(scale: int | None) -> list[Path]:
 def _no_model(times: str) -> NoReturn:
     scales = ", ".join(map(str, CHAINS))
     remedy = "name your own with --model, for example a run: srae-train --config upscalers/x2"
-    raise ConfigError(f"no model ships that enlarges by {times}", f"shipped scales: {scales}", remedy)
+    raise ConfigError(f"no shipped model enlarges by {times}", f"shipped scales: {scales}", remedy)
 
 
 def pick_models(name: str | None, scale: int | None, runs_dir: Path) -> list[Path]:

@@ -1,7 +1,6 @@
 """Image files: read, written, listed; bytes <-> numbers in [0, 1].
 
-Every image leaves through `write_image`, which never leaves a part of a
-file and never overwrites unasked.
+`write_image` writes every image: atomically, and it overwrites only on request.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ class TaggedImage:
     Attributes:
         pixels: uint8 or uint16 (H, W, C); C is 1 grey, 2 grey and alpha, 3 RGB, 4 RGB and alpha.
         tags: what the file holds beside the pixels.
-        notes: for the user: what of the file this image does not hold, or holds in another way.
+        notes: lines for the user about content of the file that this image lacks or changes.
     """
 
     pixels: np.ndarray
@@ -72,7 +71,7 @@ class TaggedImage:
 
     @property
     def is_transparent(self) -> bool:
-        """Whether some pixel is not wholly opaque."""
+        """Whether some pixel is not fully opaque."""
         last = self.pixels[:, :, -1]
         return self.pixels.shape[2] in (2, 4) and int(last.min()) < np.iinfo(last.dtype).max
 
@@ -101,7 +100,7 @@ def to_pixels(planes: Tensor, dtype: np.dtype | type) -> np.ndarray:
 
 
 def to_levels(planes: Tensor, dtype: np.dtype | type) -> Tensor:
-    """Floats clamped to [0, 1] -> the same for float32, else whole numbers from 0 to the largest of the type."""
+    """Floats clamped to [0, 1] -> the same for float32, else integers from 0 to the maximum of the type."""
     planes = planes.clamp(0, 1)
     return planes if dtype == np.float32 else planes.mul_(np.iinfo(dtype).max).round_()
 
@@ -110,7 +109,7 @@ def find_images(folder: str | Path) -> tuple[list[Path], int]:
     """Images directly inside a folder in natural order, and how many entries were passed over.
 
     Passed over are hidden files, folders, and files with other suffixes.  A
-    broken link with an image's suffix is listed: reading it tells its name.
+    broken link with an image's suffix is listed, so that reading it reports its name.
 
     Raises:
         DataError: not a readable folder.
@@ -168,7 +167,7 @@ def write_image(
     metadata: Literal["keep", "strip"] = "keep",
     quality: int | None = None,
 ) -> None:
-    """Write an image; the suffix names the format.  The file appears whole or not at all.
+    """Write an image atomically; the suffix names the format.
 
     16 bits stay 16 in PNG and TIFF (but for grey with alpha in TIFF) and become 8 elsewhere.
 

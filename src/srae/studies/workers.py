@@ -1,9 +1,9 @@
 """The runs of a study, trained one after the other or several at a time.
 
-Every run is an ordinary `srae train` in a process of its own, so a study can be
-killed and started again at any time: finished runs are skipped, interrupted
-ones go on, failed ones are reported and the rest goes on.  A signal to the study
-reaches its trainings, which save and stop.
+Every run is an ordinary `srae train` in a separate process, so a study can be
+killed and started again at any time: finished runs are skipped, interrupted ones
+are resumed, and failed ones are reported without stopping the others.  A signal
+to the study reaches its trainings, which save and stop.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def run_study(planned: list[PlannedRun], folder: Path, say: Say, *, device: str 
     todo = [p for p in planned if p.state != "done"]
     say(f"{len(planned)} runs: {len(planned) - len(todo)} done, {len(todo)} to do")
     environment = dict(os.environ)
-    if jobs > 1:  # trainings that fight for cores are slower than one after the other
+    if jobs > 1:  # trainings that share cores are slower than one after the other
         environment.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // jobs)))
     failed, trainings, count = list[str](), _Trainings(environment), 0
     with catch_signals() as request, ThreadPoolExecutor(jobs) as pool:
@@ -98,7 +98,7 @@ def run_study(planned: list[PlannedRun], folder: Path, say: Say, *, device: str 
 
 
 def command_of(run: PlannedRun, folder: Path, device: str) -> list[str]:
-    """The `srae train` that makes or finishes this run."""
+    """Arguments of the `srae train` that starts or resumes this run."""
     if run.state == "resume":
         return ["train", "--resume", str(run.folder), "--device", device]
     sets = [word for override in run.overrides for word in ("--set", override)]
@@ -125,7 +125,7 @@ def _train(run: PlannedRun, folder: Path, device: str, trainings: _Trainings, sa
 def _result(path: Path) -> str:
     try:
         summary = read_run(path).summary
-    except SraeError as error:  # damaged since: the others go on
+    except SraeError as error:  # damaged since; the other runs continue
         return str(error)
     return f"{val_sentence(summary)}, {describe_seconds(summary['seconds'])}" if summary else "no summary"
 
