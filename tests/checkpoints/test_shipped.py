@@ -29,7 +29,10 @@ def test_own_files_and_runs_come_before_shipped_models(folder: Path, tmp_path: P
     (runs / "x2").mkdir(parents=True)
     assert resolve_model("x2", runs) == folder / "x2.safetensors", "a folder that is no run"
     (runs / "x2" / "config.yaml").touch()
-    assert resolve_model("x2", runs) == runs / "x2"
+    said: list[str] = []
+    assert resolve_model("x2", runs, said.append) == runs / "x2"
+    assert "shipped:x2" in said[0]
+    assert resolve_model("shipped:x2", runs) == folder / "x2.safetensors"
     (tmp_path / "x2").touch()
     assert resolve_model("x2", runs) == Path("x2")
 

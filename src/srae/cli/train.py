@@ -71,12 +71,13 @@ def run(args: argparse.Namespace) -> int:
         config = load_config(file, args.set, check_options=check_options)
     if args.data:
         config = config.model_copy(update={"data": config.data.at(_text(args.data))})
-    session = prepare(config, device, resume=bool(args.resume) and has_progress(writer))
+    resume = bool(args.resume)
+    session = prepare(config, device, resume=resume and has_progress(writer), runs_dir=Path(args.runs_dir))
     if args.dry_run:
         return _show_plan(session, json=args.json)
     if not args.resume:  # last, so that a run that cannot start leaves no folder
         writer = claim_run(Path(args.runs_dir), name)
-    summary = _train(session, writer, resume=bool(args.resume), allow_changed=args.allow_changed)
+    summary = _train(session, writer, resume=resume, allow_changed=args.allow_changed)
     if args.json:
         print_json({**summary, "run": str(writer.path)})
     return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -68,6 +69,19 @@ class RunWriter:
         self.write_json("environment.json", environment)
         self.write_config(config)
 
+    def record_resume(self, environment: Mapping[str, Any]) -> None:
+        """Append to the `resumes` of environment.json: where a resume began, and on what machine and versions."""
+        started = self._environment()
+        self.write_json("environment.json", {**started, "resumes": [*started.get("resumes", []), environment]})
+
+    def _environment(self) -> dict[str, Any]:
+        """What environment.json holds; empty if it is damaged, since nothing depends on it."""
+        try:
+            found = json.loads((self.path / "environment.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
     def write_config(self, config: Config) -> None:
         write_text(self.path / "config.yaml", dump_config(config))
 
@@ -116,7 +130,8 @@ class RunWriter:
 
     def finish(self, summary: Mapping[str, Any]) -> None:
         """summary.json, and DONE when the run is done."""
-        self.write_json("summary.json", {"version": VERSION, "run": self.path.name, **summary})
+        resumes = self._environment().get("resumes", [])
+        self.write_json("summary.json", {"version": VERSION, "run": self.path.name, **summary, "resumes": resumes})
         if summary["status"] == "done":
             write_text(self.path / "DONE", "")
 

@@ -62,13 +62,16 @@ def train(
     s = session
     with s.kernels():
         if not resume:
-            run.write_start(s.config, {**describe_machine(s.device), **describe_call()})
+            environment = {**describe_machine(s.device), **describe_call()}
+            run.write_start(s.config, environment | ({"started_from": s.started_from} if s.started_from else {}))
         for line in [*s.data.notes, *start_lines(s)]:
             say(line)
         keeper, progress = Checkpointer(s, run), Progress()
         if resume:
             progress = keeper.restore(say, allow_changed=allow_changed)
             run.write_config(s.config)  # more epochs, or other data
+            place = {"epoch": progress.epoch, "step": progress.step}
+            run.record_resume({**place, **describe_machine(s.device), **describe_call()})
         try:
             if s.optimizer is not None:
                 Training(s, progress, run, keeper, say).fit()
