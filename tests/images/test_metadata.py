@@ -174,6 +174,26 @@ def _value(kind: int, count: int) -> bytes | tuple[int, ...]:
     return (1,) * count * (2 if kind in (5, 10) else 1)
 
 
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_no_damage_of_a_block_stops_reading_or_writing(order: samples.Order) -> None:
+    draw = np.random.default_rng(0)
+    for _ in range(150):
+        block = bytearray(samples.exif(int(draw.integers(1, 9)), order=order))
+        for place in draw.integers(0, len(block), draw.integers(1, 8)):
+            block[place] = draw.choice([0, 1, 2, 16, 128, 255])
+        image = decode(samples.png((b"eXIf", bytes(block))), "a")
+        assert image.tags.exif is not None or any("EXIF" in line for line in image.notes)
+        for target in ("PNG", "JPEG", "WEBP", "TIFF"):
+            assert decode(_written(target, image.tags), "b").pixels.shape == (6, 10, 3)
+
+
+@pytest.mark.parametrize("target", SUFFIXES)
+@pytest.mark.parametrize("dpi", [1e-9, 0.3, 65_536.0, 1e9, 1e30])
+def test_no_resolution_stops_writing(target: str, dpi: float) -> None:
+    for tags in (Tags(dpi=(dpi, 1.0)), Tags(aspect=(1.0, dpi))):
+        assert decode(_written(target, tags), "a").pixels.shape == (6, 10, 3)
+
+
 @pytest.mark.parametrize(
     "block",
     [b"", b"II", b"no block at all", b"II*\0\xff\xff\xff\xff", b"II*\0\x08\0\0\0\xff\xff\x12\x01", b"MM\0*\0\0\0\x08"],

@@ -134,7 +134,7 @@ def build_exif(structure: TiffStructure, offset: int) -> Built:
     A maker note that is near the beginning of the file keeps its offset, and so its sense.
     """
     entries = structure.read_directory(offset).entries
-    fields = [structure.field(entries[tag]) for tag in sorted(DESCRIPTIVE & entries.keys())]
+    fields = structure.fields(entries[tag] for tag in sorted(DESCRIPTIVE & entries.keys()))
     folder = _read_folder(structure, entries.get(EXIF_IFD))
     note = folder.pop(_MAKER_NOTE, None)
     block, place = bytearray(8), 0
@@ -202,7 +202,7 @@ def _in_place(structure: TiffStructure, entry: Entry) -> Field:
 
 
 def _fields(structure: TiffStructure, entries: dict[int, Entry]) -> list[Field]:
-    return [structure.field(entry) for tag, entry in entries.items() if tag != _INTEROP_IFD]
+    return structure.fields(entry for tag, entry in entries.items() if tag != _INTEROP_IFD)
 
 
 def _link(tag: int, directory: list[Field], append: Append) -> list[Field]:

@@ -23,7 +23,7 @@ class GeoTags:
 def read_geo(structure: TiffStructure, directory: Directory, size: tuple[int, int]) -> GeoTags | None:
     """None when the file says nothing.  Args: size: (height, width) of the image."""
     entries = directory.entries
-    fields = tuple(structure.field(entries[tag]) for tag in _TAGS if tag in entries)
+    fields = tuple(structure.fields(entries[tag] for tag in _TAGS if tag in entries))
     return GeoTags(fields, size) if fields else None
 
 

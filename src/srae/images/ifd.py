@@ -125,6 +125,10 @@ class TiffStructure:
         """The same tag and value, to be written elsewhere."""
         return Field(entry.tag, entry.type, self.data(entry) if entry.type in _BYTES else self.numbers(entry))
 
+    def fields(self, entries: Iterable[Entry]) -> list[Field]:
+        """As `field`, of many; numbers of 64 bits that a classic TIFF cannot hold are passed over."""
+        return [field for entry in entries if _is_classic(field := self.field(entry))]
+
     def _parse(self, raw: bytes, at: int) -> Entry | None:
         tag, kind, count = struct.unpack_from(self.order + ("HHQ" if self.big else "HHI"), raw)
         if kind not in _LETTERS:
@@ -145,6 +149,13 @@ class TiffStructure:
         if len(raw) < struct.calcsize("=" + letter):
             raise ValueError("cut off")
         return int(struct.unpack(self.order + letter, raw)[0])
+
+
+def _is_classic(field: Field) -> bool:
+    if field.type not in _CLASSIC:
+        return True
+    low, high = (-(2**31), 2**31) if field.type == _SLONG8 else (0, 2**32)
+    return all(low <= number < high for number in field.value)
 
 
 def pack_header(order: Order, big: bool, first: int) -> bytes:

@@ -56,12 +56,11 @@ KEPT: dict[str, frozenset[str]] = {
 """The fields of `Tags` that a format holds when srae writes it."""
 _ORIENTATION = 274  # TIFF's tag
 _LONGEST_XMP = 2**24
+_MOST_DPI = {"JPEG": 65_535.0, "BMP": 5e7}
 _SRGB = {b"sRGB": None, b"cICP": b"\1\x0d\0\1", b"gAMA": struct.pack(">I", 45_455)}
 _SRGB[b"cHRM"] = struct.pack(">8I", 31_270, 32_900, 64_000, 33_000, 30_000, 60_000, 15_000, 6_000)
 """Of the chunks in `Tags.color`, what says sRGB; None: anything."""
 _PROMPT = "parameters"  # where generators of images keep it in a PNG; elsewhere it is EXIF's comment
-
-
 _XMP_INFO = {"xmp", "XML:com.adobe.xmp"}
 _KEPT_INFO = {"icc_profile", "exif", "dpi", "comment", "gamma", "chromaticity", "srgb", *_XMP_INFO}
 """Keys of Pillow."""
@@ -184,6 +183,9 @@ def fit_tags(tags: Tags, kind: str, height: int, width: int) -> FittedTags:
             fitted = _without(fitted, field)
             if not _is_kept_elsewhere(field, tags):
                 notes.append(f"{kind} cannot hold {name}: left out")
+    if fitted.dpi and max(fitted.dpi) > _MOST_DPI.get(kind, math.inf):
+        fitted = replace(fitted, dpi=None)
+        notes.append(f"{kind} cannot hold a resolution of {max(tags.dpi or ()):g} dpi: left out")
     if kind == "TIFF" and fitted.texts and exif and states(exif, DESCRIPTION):
         fitted = replace(fitted, texts=())
         notes.append("TIFF has one description, EXIF's: comments and texts left out")

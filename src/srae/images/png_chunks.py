@@ -11,7 +11,7 @@ import io
 import struct
 import zlib
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import IO, Any, NamedTuple
 
 from srae.images.iptc import find_iptc
@@ -34,6 +34,7 @@ _WRAPPED = {
 }
 """Texts in which ImageMagick puts what PNG had no chunk for."""
 _NAMES = {"icc": "colour profile", "exif": "EXIF", "xmp": "XMP", "iptc": "IPTC"}
+_OVERHEAD = 256  # bytes that a text takes in memory beside its own
 _METRE = 0.0254  # in an inch
 
 
@@ -116,15 +117,19 @@ def read_png_tags(file: IO[bytes]) -> PngTags:
     reader = _Reader(file)
     for chunk in _chunks(file):
         reader.take(chunk)
+    values = reader.values
+    xmp, app1 = values.get("xmp"), values.get("exif", b"")
+    if app1.startswith(XMP_PREFIX):  # in ImageMagick's words both are APP1
+        values["exif"], xmp = b"", xmp or app1.removeprefix(XMP_PREFIX)
     tags = Tags(
-        reader.values.get("icc"),
-        iptc=reader.values.get("iptc"),
+        values.get("icc") or None,
+        iptc=find_iptc(values.get("iptc", b"")),
         texts=tuple(reader.texts),
         color=tuple(reader.color.items()),
         dpi=reader.dpi,
         aspect=reader.aspect,
     )
-    return PngTags(tags, reader.values.get("exif"), reader.values.get("xmp"), tuple(dict.fromkeys(reader.notes)))
+    return PngTags(tags, values.get("exif") or None, xmp or None, tuple(reader.notes))
 
 
 class _Reader:
@@ -137,50 +142,53 @@ class _Reader:
         self.color: dict[bytes, bytes] = {}
         self.dpi: tuple[float, float] | None = None
         self.aspect: tuple[float, float] | None = None
-        self.notes: list[str] = []
+        self.notes: dict[str, None] = {}  # in the order of the file, each once
         self._left = MOST_BYTES  # for all texts together, as they stand in the file
 
     def take(self, chunk: _Chunk) -> None:
         kind = chunk.kind
         if kind == b"caBX":
-            self.notes.append(CREDENTIALS_NOTE)
+            return self._remark(CREDENTIALS_NOTE)
         if kind not in _HIDDEN and kind != b"pHYs":
-            return
+            return None
         if chunk.size > self._left:
-            return self.notes.append(f"a text or profile of {chunk.size / 2**20:.0f} MiB left out")
+            return self._remark(f"texts and profiles of more than {MOST_BYTES >> 20} MiB left out")
         data = _read_checked(self._file, chunk)
         if data is None:
-            self.notes.append(f"a damaged {kind.decode()} chunk left out")
+            self._remark(f"a damaged {kind.decode()} chunk left out")
         elif kind in _TEXTS:
             self._take_text(Text(kind, data))
         elif kind == b"iCCP":
-            self._keep("icc", unpack(data.partition(b"\0")[2][1:]))
+            self._keep("icc", lambda: unpack(data.partition(b"\0")[2][1:]))
         elif kind == b"eXIf":
-            self._keep("exif", data)
+            self._keep("exif", lambda: data)
         elif kind == b"pHYs" and chunk.size == 9:
             self._take_density(*struct.unpack(">IIB", data))
         elif chunk.size == _COLOR.get(kind):
             self.color.setdefault(kind, data)
+        return None
 
     def _take_text(self, text: Text) -> None:
         name = text.keyword
         if name == _XMP:
-            self._keep("xmp", text.unpack())
-        elif name in _WRAPPED and _WRAPPED[name] not in self.values:
-            value = _unwrap(text.unpack() or b"")
-            if value and value.startswith(XMP_PREFIX):
-                self._keep("xmp", value.removeprefix(XMP_PREFIX))
-            else:
-                self._keep(_WRAPPED[name], find_iptc(value) if value and name.endswith("iptc") else value)
+            self._keep("xmp", text.unpack)
+        elif name in _WRAPPED:
+            self._keep(_WRAPPED[name], lambda: _unwrap(text.unpack() or b""))
         else:
-            self._left -= len(text.data)
+            self._left -= len(text.data) + _OVERHEAD
             self.texts.append(text)
 
-    def _keep(self, name: str, value: bytes | None) -> None:
+    def _keep(self, name: str, read: Callable[[], bytes | None]) -> None:
+        """Only the first of each is read: a file may hold thousands that unpack to 16 MiB each."""
+        if name in self.values:
+            return
+        value = read()
         if value is None:
-            self.notes.append(f"{_NAMES[name]} left out: damaged, or of more than {MOST_BYTES >> 20} MiB")
-        elif value:
-            self.values.setdefault(name, value)
+            self._remark(f"{_NAMES[name]} left out: damaged, or of more than {MOST_BYTES >> 20} MiB")
+        self.values[name] = value or b""
+
+    def _remark(self, note: str) -> None:
+        self.notes[note] = None
 
     def _take_density(self, x: int, y: int, unit: int) -> None:
         if min(x, y) > 0 and unit == 1:

@@ -85,12 +85,18 @@ def _describe_image(tags: Tags, height: int, width: int) -> list[Field]:
             fields.append(Field(tag, kind, data))
     density = tags.dpi or tags.aspect
     if density:
-        x, y = ((round(value * 10_000), 10_000) for value in density)
-        fields += [Field(282, RATIONAL, x), Field(283, RATIONAL, y)]
+        fields += [Field(282, RATIONAL, _ratio(density[0])), Field(283, RATIONAL, _ratio(density[1]))]
         fields.append(Field(296, SHORT, (_INCH if tags.dpi else _NO_UNIT,)))
     if tags.texts:
         fields.append(Field(DESCRIPTION, ASCII, b"\n".join(write_comments(tags.texts)).replace(b"\0", b" ") + b"\0"))
     return fields
+
+
+def _ratio(value: float) -> tuple[int, int]:
+    """Above zero, as two numbers of 32 bits."""
+    if value < 2**16:
+        return max(1, round(value * 2**16)), 2**16
+    return min(round(value), 2**32 - 1), 1
 
 
 def _differences(pixels: np.ndarray, order: Order) -> memoryview:
