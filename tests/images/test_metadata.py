@@ -456,6 +456,7 @@ def test_info_of_a_pillow_image_of_another_size() -> None:
     assert found["xmp"] == found["XML:com.adobe.xmp"].encode() == samples.xmp(6, 6, 10)
     numbers = samples.exif_numbers(found["exif"])
     assert (numbers[274], numbers[40_962], numbers[40_963]) == ((6,), (10,), (6,))
+    assert "icc_profile" not in resize_info(info, 6, 10, converted=True)
     assert resize_info({"exif": b"damaged"}, 6, 10) == {"exif": b"damaged"}
 
 

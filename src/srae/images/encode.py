@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from srae.images.bands import bands
-from srae.images.formats import keeps_depth, keeps_floats
+from srae.images.formats import keeps_depth
 from srae.images.jpeg import write_jpeg
 from srae.images.metadata import fit_tags
 from srae.images.png import write_png
@@ -54,10 +54,9 @@ def encode(
     Args:
         quality: 1 to 100, of JPEG (None: 95), AVIF (90), WebP and JPEG XL (None: nothing is lost).
     """
-    deep = keeps_depth(kind, pixels.shape[2])
-    if pixels.dtype == np.float32 and not keeps_floats(kind):
-        pixels = to_integers(pixels, np.uint16 if deep else np.uint8)
-    elif pixels.dtype == np.uint16 and not deep:
+    if pixels.dtype == np.float32 and not keeps_depth(kind, 32):
+        pixels = to_integers(pixels, np.uint16 if keeps_depth(kind, 16) else np.uint8)
+    elif pixels.dtype == np.uint16 and not keeps_depth(kind, 16):
         pixels = to_8_bits(pixels)
     tags = fit_tags(tags, kind, *pixels.shape[:2]).tags
     if kind == "PNG":
@@ -78,13 +77,13 @@ def to_8_bits(pixels: np.ndarray) -> np.ndarray:
 
 def describe_depth(kind: str, pixels: np.ndarray) -> list[str]:
     """A remark for the user where `encode` changes the samples."""
-    deep = keeps_depth(kind, pixels.shape[2])
-    if pixels.dtype == np.uint16 and not deep:
-        return [f"{kind} holds 8 bits a colour: 16 become 8"]
-    if pixels.dtype != np.float32 or keeps_floats(kind):
+    bits, held = 8 * pixels.dtype.itemsize, 16 if keeps_depth(kind, 16) else 8
+    if keeps_depth(kind, bits):
         return []
+    if bits == 16:
+        return [f"{kind} holds {held} bits a colour: 16 become {held}"]
     low, high = float_range(pixels)
-    return [f"{kind} holds no floats: from {low:g}, black, to {high:g}, white, they become {16 if deep else 8} bits"]
+    return [f"{kind} holds no floats: from {low:g}, black, to {high:g}, white, they become {held} bits"]
 
 
 def float_range(pixels: np.ndarray) -> tuple[float, float]:

@@ -228,14 +228,9 @@ def check_fit(path: Path, height: int, width: int, *, transparent: bool) -> None
         raise ConfigError(f"{row.name} cannot hold transparency", str(path), "use .png")
 
 
-def keeps_depth(kind: str, channels: int) -> bool:
-    """Whether 16 bits stay 16 bits in this format."""
-    return 16 in BY_NAME[kind].writes
-
-
-def keeps_floats(kind: str) -> bool:
-    """Whether floats stay floats in this format."""
-    return 32 in BY_NAME[kind].writes
+def keeps_depth(kind: str, bits: int) -> bool:
+    """Whether samples of so many bits, 32 for floats, stay what they are in this format."""
+    return bits in BY_NAME[kind].writes
 
 
 def memory_to_encode(kind: str, pixels: int, quality: int | None) -> int:

@@ -12,7 +12,6 @@ from typing import IO, Any, NamedTuple
 
 from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
-from PIL.TiffImagePlugin import TiffImageFile
 
 from srae.images.exif import (
     DESCRIPTION,
@@ -54,7 +53,6 @@ KEPT: dict[str, frozenset[str]] = {
     "JXL": frozenset(("icc", "exif", "xmp")),  # of profiles sRGB alone, which needs none: see `check_profile`
 }
 """The fields of `Tags` that a format holds when srae writes it."""
-_ORIENTATION = 274  # TIFF's tag
 _LONGEST_XMP = 2**24
 _MOST_DPI = {"JPEG": 65_535.0, "BMP": 5e7}
 _SRGB = {b"sRGB": None, b"cICP": b"\1\x0d\0\1", b"gAMA": struct.pack(">I", 45_455)}
@@ -62,7 +60,7 @@ _SRGB[b"cHRM"] = struct.pack(">8I", 31_270, 32_900, 64_000, 33_000, 30_000, 60_0
 """Of the chunks in `Tags.color`, what says sRGB; None: anything."""
 _PROMPT = "parameters"  # where generators of images keep it in a PNG; elsewhere it is EXIF's comment
 _XMP_INFO = {"xmp", "XML:com.adobe.xmp"}
-_KEPT_INFO = {"icc_profile", "exif", "dpi", "comment", "gamma", "chromaticity", "srgb", *_XMP_INFO}
+_KEPT_INFO, _COLOR_INFO = {"exif", "dpi", "comment", *_XMP_INFO}, {"icc_profile", "gamma", "chromaticity", "srgb"}
 """Keys of Pillow."""
 
 
@@ -80,16 +78,12 @@ class FoundTags(NamedTuple):
 
 
 def read_tags(file: IO[bytes], image: Image.Image) -> FoundTags:
-    """Never an error: what is damaged is left out, and said.
+    """Of any file but a TIFF.  Never an error: what is damaged is left out, and said.
 
     Args:
         file: the whole file; its position changes.
         image: the same file, opened by Pillow at the frame that is meant; loaded or not.
     """
-    if isinstance(image, TiffImageFile):
-        found = read_page_tags(file, image.tag_v2.offset)
-        # Pillow turns TIFFs upright when it loads them, and then forgets the tag.
-        return found if _ORIENTATION in image.tag_v2 else found._replace(orientation=1)
     if image.format == "PNG":
         tags, exif, xmp, notes = read_png_tags(file)
     elif isinstance(image, JpegImageFile):
@@ -224,12 +218,16 @@ def _is_srgb(color: tuple[tuple[bytes, bytes], ...]) -> bool:
 # -------------------------------------------------------------------------- Pillow's images
 
 
-def resize_info(info: Mapping[Any, Any], height: int, width: int) -> dict[Any, Any]:
+def resize_info(info: Mapping[Any, Any], height: int, width: int, *, converted: bool = False) -> dict[Any, Any]:
     """What of a Pillow image's `info` holds for the same image in another size, not turned; sizes in it are corrected.
 
     Kept are profile, EXIF, XMP, resolution, comment, texts, and what a PNG says of its colours.
+
+    Args:
+        converted: the pixels are sRGB now, and were not.
     """
-    kept = {key: value for key, value in info.items() if key in _KEPT_INFO or isinstance(value, str)}
+    names = _KEPT_INFO if converted else _KEPT_INFO | _COLOR_INFO
+    kept = {key: value for key, value in info.items() if key in names or isinstance(value, str)}
     if isinstance(kept.get("exif"), bytes):
         with suppress(ValueError):  # damaged, it stays as it is
             prefix = EXIF_PREFIX if kept["exif"].startswith(EXIF_PREFIX) else b""

@@ -25,12 +25,12 @@ from srae.checkpoints import loading
 from srae.checkpoints.shipped import default_models, resolve_model
 from srae.device import DEVICES, pick_device
 from srae.images.encode import to_image
+from srae.images.metadata import resize_info
 from srae.images.modes import converts_colors, to_pixels
 from srae.upscaling.enlarge import UpscaleOptions, chain_scale, upscale_pixels
 
 Input = TypeVar("Input", Image.Image, np.ndarray, Tensor)
 
-_KEPT_INFO = ("icc_profile", "exif", "dpi")
 _SHAPES = "(H, W), (H, W, 1), (H, W, 3) or (H, W, 4)"
 _TENSOR_SHAPES = "(C, H, W) or (B, C, H, W) with 1, 3 or 4 channels"
 
@@ -109,7 +109,8 @@ def upscale(
 
             - a Pillow image of any mode. Grey, alpha, 16-bit grey and floats stay; palettes, HSV and YCbCr
               become RGB or RGBA, CMYK (through its profile) and Lab become sRGB, integers of 32 bits become
-              16 bits or floats. ICC profile, EXIF and dpi in `info` stay, the profile where it still holds.
+              16 bits or floats. In `info` stay EXIF and XMP, with the new size, dpi, texts and comment;
+              the profile and what else tells of colours where it still holds.
             - a NumPy array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), the fourth channel alpha:
               uint8, uint16, or float32 of any range, which stays; alpha is in [0, 1]. Any byte order.
             - a tensor (C, H, W) or (B, C, H, W) with 1, 3 or 4 channels of floats, as above;
@@ -161,8 +162,7 @@ def _upscale_image(image: Image.Image, model: Model, options: UpscaleOptions) ->
     except Exception as error:
         raise ValueError(f"images of mode {image.mode} cannot be enlarged: {error}") from None
     large = to_image(_run(pixels, model, options))
-    kept = [key for key in _KEPT_INFO if key in image.info and not (key == "icc_profile" and converts_colors(image))]
-    large.info = {key: image.info[key] for key in kept}
+    large.info = resize_info(image.info, large.height, large.width, converted=converts_colors(image))
     return large
 
 
