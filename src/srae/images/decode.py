@@ -1,8 +1,8 @@
 """Image files -> pixels, every bit of them.
 
-Everything that is read goes through one door: five formats, recognised by
-content; a pixel limit read from the header before anything is decoded; fully
-decoded or refused; upright.
+Everything that is read goes through one door: the formats of one table,
+recognised by content; a pixel limit read from the header before anything is
+decoded; fully decoded or refused; upright.
 """
 
 from __future__ import annotations
@@ -12,22 +12,25 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from dataclasses import replace
+from functools import partial
+from pathlib import Path, PurePath
 from typing import IO, NamedTuple
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from srae.errors import DataError, ResourceError
 from srae.images.deep_color import add_low_bytes, find_deep, widen_key
+from srae.images.formats import Format, explain_unknown, identify
 from srae.images.metadata import read_tags
 from srae.images.modes import copy_pixels, from_cmyk, to_known_mode, to_pixels
+from srae.images.plugins import Samples, open_image, read_jxl_size, read_samples
 from srae.images.png_chunks import hide_metadata
 from srae.images.tags import Tags
 from srae.images.tiff import count_pages, is_tiff
 
 MAX_PIXELS = 178_000_000
-_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
 _SAMPLE_FORMAT = 339  # TIFF's tag
 
 _pillow_globals = threading.Lock()
@@ -67,8 +70,8 @@ def decode(data: bytes | Path, name: str, *, max_pixels: int = MAX_PIXELS, frame
     try:
         with io.BytesIO(data) if isinstance(data, bytes) else data.open("rb") as file:
             return _decode(file, name, max_pixels, frame)
-    except DataError:
-        raise
+    except DataError as error:
+        raise DataError(error.what, error.where or name, error.remedy) from None
     except MemoryError:
         raise ResourceError("not enough memory for this image", name, "use a smaller image") from None
     except Exception as error:
@@ -79,8 +82,13 @@ def decode(data: bytes | Path, name: str, *, max_pixels: int = MAX_PIXELS, frame
 def read_size(path: Path) -> tuple[int, int]:
     """Height and width as the header says, before turning upright; (0, 0) when it cannot be read."""
     try:
-        with path.open("rb") as file, _pillow_quiet(), Image.open(hide_metadata(file), formats=_FORMATS) as image:
-            return image.height, image.width
+        with path.open("rb") as file:
+            row = _identify(file, path.name)
+            if row.name == "JXL":
+                return read_jxl_size(file)
+            with _pillow_quiet():
+                image = open_image(hide_metadata(file), row, lambda width, height: None)
+                return image.height, image.width
     except Exception:  # reading the file will say what is wrong with it
         return 0, 0
 
@@ -91,28 +99,40 @@ def count_frames(path: Path) -> int:
         with path.open("rb") as file:
             if is_tiff(file):
                 return count_pages(file)
+            row = _identify(file, path.name)
+            if not row.animates:
+                return 1
             with _pillow_quiet():
-                return _frames(Image.open(file, formats=_FORMATS))
+                return _frames(open_image(file, row, lambda width, height: None))
     except Exception:
         return 1
 
 
 def _frames(image: Image.Image) -> int:
-    """Phones write a JPEG with a second, hidden image (depth, HDR); the first is the photograph."""
-    return 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
+    """Phones write a JPEG or a HEIC with a second, hidden image (depth, HDR); the first is the photograph."""
+    return 1 if image.format in ("MPO", "HEIF") else getattr(image, "n_frames", 1)
+
+
+def _identify(file: IO[bytes], name: str) -> Format:
+    """Leaves the file at its start."""
+    row = identify(file.read(64), PurePath(name).suffix)
+    file.seek(0)
+    if row is None:
+        raise DataError("not an image srae can read", name, explain_unknown(name))
+    return row
 
 
 def _unreadable(error: Exception, name: str) -> DataError:
     if isinstance(error, OSError) and error.errno:
         return DataError(f"cannot read image: {error.strerror}", name)
-    if isinstance(error, UnidentifiedImageError):
-        return DataError("not an image srae can read", name, "PNG, JPEG, WebP, BMP and TIFF are accepted")
     reason = (str(error).splitlines() or [type(error).__name__])[0]
     return DataError(f"damaged image: {reason}", name, "replace or remove the file")
 
 
 def _decode(file: IO[bytes], name: str, max_pixels: int, frame: int | None) -> DecodedImage:
     image = _open(file, name, max_pixels, frame)
+    if samples := read_samples(file, image, frame):
+        return _with_tags(samples, file, image)
     deep = find_deep(image, name)
     widen_key(image)
     image.load()
@@ -135,11 +155,20 @@ def _decode(file: IO[bytes], name: str, max_pixels: int, frame: int | None) -> D
     return DecodedImage(_orient(pixels, orientation), tags, notes)
 
 
+def _with_tags(samples: Samples, file: IO[bytes], image: Image.Image) -> DecodedImage:
+    with _pillow_quiet():
+        tags, orientation, notes = read_tags(file, image)
+    if samples.color and not tags.icc:
+        tags = replace(tags, color=samples.color)
+    pixels = samples.pixels if samples.upright else _orient(samples.pixels, orientation)
+    return DecodedImage(np.ascontiguousarray(pixels), tags, (*samples.notes, *notes))
+
+
 def _open(file: IO[bytes], name: str, max_pixels: int, frame: int | None) -> Image.Image:
     """The header, checked; nothing is decoded yet."""
     with _pillow_quiet():
-        image: Image.Image = Image.open(hide_metadata(file), formats=_FORMATS)
-        _check_size(image, name, max_pixels)
+        image = open_image(hide_metadata(file), _identify(file, name), partial(_check_size, name, max_pixels))
+        _check_size(name, max_pixels, *image.size)
         frames = _frames(image)
         if frames > 1 and frame is None:
             raise DataError(f"{frames} frames or pages in one file", name, "choose one with --frame, 0 is the first")
@@ -147,12 +176,11 @@ def _open(file: IO[bytes], name: str, max_pixels: int, frame: int | None) -> Ima
             raise DataError(f"no frame {frame}", name, f"the file has {frames}, counted from 0")
         if frame:
             image.seek(frame)
-            _check_size(image, name, max_pixels)
+            _check_size(name, max_pixels, *image.size)
     return image
 
 
-def _check_size(image: Image.Image, name: str, max_pixels: int) -> None:
-    width, height = image.size
+def _check_size(name: str, max_pixels: int, width: int, height: int) -> None:
     if width * height > max_pixels:
         remedy = f"if you trust the file: --max-pixels {width * height}"
         raise DataError(f"{width}x{height} is more than {max_pixels} pixels", name, remedy)

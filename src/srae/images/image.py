@@ -20,12 +20,10 @@ from srae.errors import ConfigError, DataError
 from srae.files import atomic_write, natural_key
 from srae.images.decode import MAX_PIXELS, decode
 from srae.images.encode import encode, to_8_bits, to_image
-from srae.images.formats import FORMATS, check_fit, format_of
+from srae.images.formats import EXTENSIONS, check_fit, format_of
 from srae.images.tags import NO_TAGS, Tags
 
-__all__ = ["MAX_PIXELS"]
-
-EXTENSIONS = frozenset(FORMATS)
+__all__ = ["EXTENSIONS", "MAX_PIXELS"]
 
 
 @dataclass(frozen=True, eq=False)
