@@ -33,7 +33,7 @@ def test_images_of_every_size_and_kind(height: int, width: int, channels: int) -
         draw = np.random.default_rng(height)
         before = TaggedImage(draw.integers(0, most + 1, (height, width, channels)).astype(dtype))
         after = TaggedImage(draw.integers(0, most + 1, (height * scale, width * scale, channels)).astype(dtype))
-        drawn = draw_comparison(before, after, scale, "名.png, é", "model").pixels
+        drawn = draw_comparison(before, after, "名.png, é", "model").pixels
         assert drawn.shape[1:] == (1008, 3)
         assert drawn.dtype == np.uint8
         assert len(drawn) > 64
@@ -43,7 +43,7 @@ def test_images_of_every_size_and_kind(height: int, width: int, channels: int) -
 def test_left_is_bicubic_and_right_the_result_four_times_as_large() -> None:
     low = random_planes(3, 40, 60)
     after = TaggedImage(np.full((80, 120, 3), 200, np.uint8))
-    drawn = draw_comparison(TaggedImage.from_float(low), after, 2, "a", "b").pixels
+    drawn = draw_comparison(TaggedImage.from_float(low), after, "a", "b").pixels
     bottom = len(drawn) - 16
     right = drawn[bottom - 320 : bottom, 512 : 512 + 480]
     assert (right == 200).all()
@@ -55,5 +55,5 @@ def test_left_is_bicubic_and_right_the_result_four_times_as_large() -> None:
 
 def test_transparency_is_shown_on_white() -> None:
     hidden = TaggedImage(np.zeros((100, 200, 4), np.uint8))
-    drawn = draw_comparison(hidden, hidden, 1, "a", "b").pixels
+    drawn = draw_comparison(hidden, hidden, "a", "b").pixels
     assert (drawn[-200:-40, 60:400] == 255).all()

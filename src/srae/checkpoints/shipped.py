@@ -7,7 +7,9 @@ made by `scripts/ship_weights.py`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from fractions import Fraction
 from pathlib import Path
+from typing import NoReturn
 
 from srae.errors import ConfigError, did_you_mean
 from srae.files import PACKAGE
@@ -59,6 +61,16 @@ def find_models(names: Iterable[str], runs_dir: Path, say: Callable[[str], None]
     return models
 
 
+def next_scale(times: float | Fraction | None) -> int:
+    """The least scale of the shipped models that is at least this (None: 2).
+
+    Raises:
+        ConfigError: none enlarges so much.
+    """
+    wanted = 2 if times is None else times
+    return next((scale for scale in sorted(CHAINS) if scale >= wanted), None) or _no_model(f"{float(wanted):g}")
+
+
 def default_models(scale: int | None) -> list[Path]:
     """The shipped models that enlarge by `scale` (None: 2) when run one after the other.
 
@@ -67,10 +79,14 @@ def default_models(scale: int | None) -> list[Path]:
     """
     wanted = 2 if scale is None else scale
     if wanted not in CHAINS:
-        scales = ", ".join(map(str, CHAINS))
-        remedy = "name your own with --model, for example a run: srae-train --config upscalers/x2"
-        raise ConfigError(f"no model ships that enlarges by {wanted}", f"shipped scales: {scales}", remedy)
+        _no_model(str(wanted))
     return [FOLDER / f"{name}.safetensors" for name in CHAINS[wanted]]
+
+
+def _no_model(times: str) -> NoReturn:
+    scales = ", ".join(map(str, CHAINS))
+    remedy = "name your own with --model, for example a run: srae-train --config upscalers/x2"
+    raise ConfigError(f"no model ships that enlarges by {times}", f"shipped scales: {scales}", remedy)
 
 
 def pick_models(name: str | None, scale: int | None, runs_dir: Path) -> list[Path]:

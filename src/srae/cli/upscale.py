@@ -1,7 +1,7 @@
 """Enlarge or enhance images with a trained network.
 
-Images of any size, those directly inside folders, and patterns.  Transparency,
-grey, 16 bits, colour profile and EXIF are kept.
+Images of any size, those inside folders, and patterns.  Transparency, grey,
+16 bits, colour profile and EXIF are kept.
 """
 
 from __future__ import annotations
@@ -11,20 +11,23 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from srae.cli import escape_control, positive, print_json, say
 from srae.errors import PartialError
 
 if TYPE_CHECKING:
-    from srae.upscaling.jobs import Job
+    from srae.upscaling.exact_size import Planner
+    from srae.upscaling.jobs import Job, Naming
     from srae.upscaling.pipeline import FileOptions, Outcome
 
 EXAMPLES = """\
   srae-upscale img.png
   srae-upscale photos/ -o enlarged/ --model runs/residual --scale 2
   srae-upscale 'photos/*.jpg' --format webp --quality 90 --compare
+  srae-upscale photos/ -o enlarged/ --recursive --width 3840
   srae-upscale img.png -o large.png --model cnn4_tanh --device cpu
 """
 
@@ -45,8 +48,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--scale",
         metavar="N",
-        type=positive,
-        help="times each side (default: 2, or that of --model; 1 if it keeps the size)",
+        type=_scale,
+        help="times each side (default: 2, or that of --model; 1 if it keeps the size); between two models' scales, "
+        "as 1.5: the next larger model, then an antialiased reduction",
+    )
+    parser.add_argument("--width", metavar="N", type=positive, help="pixels of the result, instead of --scale")
+    parser.add_argument(
+        "--height", metavar="N", type=positive, help="the same; with both it fits inside; the ratio of the sides stays"
+    )
+    parser.add_argument(
+        "--recursive", action="store_true", help="folders with all folders inside, whose tree is kept below -o"
     )
     parser.add_argument(
         "--self-ensemble",
@@ -54,13 +65,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="mean over the 8 turns and flips of the image: a little better, 8 times as slow",
     )
     parser.add_argument(
-        "--format", choices=("png", "jpg", "webp", "tiff"), help="what to write (default: as each image is)"
+        "--format",
+        choices=("png", "jpg", "webp", "tiff", "avif", "jxl"),
+        help="what to write (default: as each image is; png for what srae only reads, such as HEIC)",
     )
     parser.add_argument(
         "--quality",
         metavar="N",
         type=_quality,
-        help="1 to 100, of JPEG (default: 95) and WebP (default: nothing is lost)",
+        help="1 to 100, of JPEG (default: 95), AVIF (90), WebP and JPEG XL (default: nothing is lost)",
     )
     parser.add_argument("--compare", action="store_true", help="also write NAME_x2_compare.png: bicubic and the result")
     parser.add_argument(
@@ -72,7 +85,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-pixels", metavar="N", type=positive, help="largest image to read (default: 178000000)")
     parser.add_argument("--metadata", choices=("keep", "strip"), default="keep", help="EXIF, colour profile, dpi")
     parser.add_argument(
-        "--frame", metavar="N", type=_frame, help="which frame of an animation or page of a TIFF, from 0"
+        "--frame",
+        metavar="N|all",
+        type=_frame,
+        help="which frame of an animation or page of a TIFF, from 0; names count from 1: --frame 0 writes NAME_p1_x2",
+    )
+    parser.add_argument(
+        "--animation",
+        action="store_true",
+        help="all frames into one file with their timing: WebP, PNG or AVIF (others become WebP)",
     )
     parser.add_argument(
         "--precision",
@@ -97,9 +118,21 @@ def _quality(text: str) -> int:
     return int(text)
 
 
-def _frame(text: str) -> int:
+def _scale(text: str) -> Fraction:
+    try:
+        scale = Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        raise argparse.ArgumentTypeError(f"needs a number of at least 1, not {text!r}") from None
+    if not 1 <= scale <= 1000:
+        raise argparse.ArgumentTypeError(f"needs a number of at least 1, not {text!r}: srae enlarges")
+    return scale
+
+
+def _frame(text: str) -> int | str:
+    if text == "all":
+        return text
     if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"needs a whole number, counted from 0, not {text!r}")
+        raise argparse.ArgumentTypeError(f"needs a whole number, counted from 0, or all; not {text!r}")
     return int(text)
 
 
@@ -108,42 +141,67 @@ def _tile(text: str) -> int | str:
 
 
 def run(args: argparse.Namespace) -> int:
-    from srae.checkpoints.shipped import pick_models
+    from srae.checkpoints.shipped import next_scale, pick_models
 
-    paths = pick_models(args.model, args.scale, args.runs_dir)  # a wrong name is told before torch is imported
+    # A wrong name or scale is told before torch is imported.
+    paths = pick_models(args.model, None if args.model else next_scale(args.scale), args.runs_dir)
 
     from srae.checkpoints.loading import load_model
     from srae.device import pick_device
     from srae.files import sweep_orphans_of
-    from srae.upscaling.enlarge import UpscaleOptions, chain_scale
-    from srae.upscaling.jobs import drop_done, list_sources, name_jobs
+    from srae.upscaling.enlarge import UpscaleOptions
+    from srae.upscaling.exact_size import Planner, WantedSize
+    from srae.upscaling.jobs import drop_done, name_jobs
     from srae.upscaling.pipeline import describe_outcomes, run_jobs
+    from srae.upscaling.sources import list_sources
 
     device = pick_device(args.device)
-    say(f"model {args.model or ', then '.join(path.stem for path in paths)}, on {device.type}")
-    chain = [load_model(path) for path in paths]
-    scale = chain_scale(chain, args.scale)
-    sources = list_sources(args.inputs)
+    wanted = WantedSize(args.scale, args.width, args.height)
+    planner = Planner(wanted, load_model, paths[0] if args.model else None)
+    named = "of the next larger scale" if wanted.depends else ", then ".join(path.stem for path in paths)
+    say(f"model {args.model or named}, on {device.type}")
+    sources = list_sources(args.inputs, recursive=args.recursive, output=args.output)
     for note in sources.notes:
         say(note)
-    jobs = name_jobs(sources, args.output, scale, wanted=args.format, compare=args.compare)
+    jobs = name_jobs(sources, args.output, _naming(args, planner))
     sweep_orphans_of(path for job in jobs for path in (job.target, job.comparison) if path)
     skipped: list[Job] = []
-    if sources.several and not args.overwrite:
+    if (sources.several or len(jobs) > 1) and not args.overwrite:
         jobs, skipped = drop_done(jobs)
     if skipped:
         say(f"{len(skipped)} exist already: skipped; --overwrite redoes them")
     tile = None if args.tile == "auto" else args.tile
-    options = UpscaleOptions(args.scale, tile, args.self_ensemble, args.precision)
+    options = UpscaleOptions(None, tile, args.self_ensemble, args.precision)
     outcomes: list[Outcome] = []
     with _bar(len(jobs)) as (progress, tell):
-        for outcome in run_jobs(jobs, chain, options, _file_options(args), device=device, progress=progress):
+        for outcome in run_jobs(jobs, planner.plan, options, _file_options(args), device=device, progress=progress):
             _report(outcome, outcomes, tell, args.json, several=len(jobs) > 1)
             outcomes.append(outcome)
     if args.json:
-        document = {"model": " ".join(str(trained.path) for trained in chain), "scale": scale}
-        print_json(document | describe_outcomes(outcomes, skipped))
+        print_json(_describe_models(planner) | describe_outcomes(outcomes, skipped))
     return _exit_code(outcomes)
+
+
+def _naming(args: argparse.Namespace, planner: Planner) -> Naming:
+    from srae.images.decode import count_frames
+    from srae.upscaling.jobs import Naming
+
+    return Naming(
+        mark=planner.mark,
+        wanted=args.format,
+        compare=args.compare and not args.animation,
+        frames=None if args.frame is None and not args.animation else count_frames,
+        frame=None if args.frame == "all" else args.frame,
+        animation=args.animation,
+    )
+
+
+def _describe_models(planner: Planner) -> dict[str, Any]:
+    scale = planner.scale
+    return {
+        "model": " ".join(str(trained.path) for trained in planner.loaded.values()),
+        "scale": None if scale is None else int(scale) if scale.denominator == 1 else float(scale),
+    }
 
 
 def _file_options(args: argparse.Namespace) -> FileOptions:
@@ -153,7 +211,6 @@ def _file_options(args: argparse.Namespace) -> FileOptions:
     return FileOptions(
         overwrite=args.overwrite,
         max_pixels=args.max_pixels or MAX_PIXELS,
-        frame=args.frame,
         metadata=args.metadata,
         quality=args.quality,
     )

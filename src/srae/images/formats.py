@@ -112,7 +112,7 @@ TABLE = (
         (".jxl",),
         rb"\xff\x0a|\0\0\0\x0cJXL \r\n\x87\n",
         (8, 16),
-        (8, 16),
+        (8,),  # imagecodecs and pillow-jxl-plugin mark what has 16 bits as linear light
         quality=True,
         modules=("pillow_jxl", "imagecodecs"),
         install="'srae[jxl]'",
@@ -150,7 +150,10 @@ _OTHER_KINDS = {
     ),
     "video": (".3gp .avi .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .webm .wmv", "extract their frames first"),
     "drawing": (".ai .cdr .eps .pdf .ps .psd .svg .svgz .xcf", "export them as PNG"),
-    "image of another format": (".dds .exr .fit .fits .hdr .ico .pcx .pfm .qoi .sgi .xpm", "convert them to PNG or TIFF"),
+    "image of another format": (
+        ".dds .exr .fit .fits .hdr .ico .pcx .pfm .qoi .sgi .xpm",
+        "convert them to PNG or TIFF",
+    ),
 }
 OTHERS = {suffix: (kind, remedy) for kind, (all_, remedy) in _OTHER_KINDS.items() for suffix in all_.split()}
 """Suffix -> what people call such a file, and what to do with it, of images that srae does not read."""

@@ -6,15 +6,17 @@ samples come from the library that gives all of their bits.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from importlib import import_module
+from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageCms
 
-from srae.errors import DataError
-from srae.images.formats import Format
+from srae.errors import ConfigError, DataError
+from srae.images.formats import Format, format_of
 from srae.images.headers import avif_bits, color_codes, read_jpeg2000, read_jxl
 
 _SRGB = {(1, 13), (1, 1), (1, 2), (2, 2), (2, 13), (1, 6), (2, 1), (2, 6)}
@@ -60,6 +62,22 @@ def read_jxl_size(file: IO[bytes]) -> tuple[int, int]:
     """Height and width, nothing decoded."""
     header = read_jxl(file.read())
     return header.height, header.width
+
+
+def check_profile(path: Path, icc: bytes | None) -> None:
+    """Whether the format that the suffix names can hold this colour profile.
+
+    Raises:
+        ConfigError: it cannot, and without it the colours would be others.
+    """
+    if format_of(path) != "JXL" or icc is None:
+        return  # pillow-jxl-plugin writes no profile
+    try:
+        name = ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(icc))).strip()
+    except (ImageCms.PyCMSError, OSError):
+        return  # damaged: no reader uses it
+    if "sRGB" not in name and "SRG_Rel_SRG" not in name:
+        raise ConfigError(f"JXL cannot hold the colour profile {name!r}", str(path), "use .avif or .png")
 
 
 def read_samples(file: IO[bytes], image: Image.Image, frame: int | None) -> Samples | None:

@@ -11,13 +11,14 @@ found by fitting its images: a Gaussian blur of standard deviation
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
+_BAND_PIXELS = 2**18
 Kernel = Literal["bicubic", "bilinear", "area", "lanczos", "nearest", "gaussian"]
 Border = Literal["symmetric", "mirror"]
 """Continuation of a, b, c, ... to the left: "symmetric" b, a; "mirror" c, b."""
@@ -96,7 +97,11 @@ def _weights(length: int, new_length: int, kernel: str, border: str) -> tuple[np
 
 def _resample(image: Tensor, dim: int, new_length: int, kernel: str, border: str) -> Tensor:
     """Along dimension -2 or -1."""
-    indices, weights = _weights(image.shape[dim], new_length, kernel, border)
+    return _weigh(image, dim, *_weights(image.shape[dim], new_length, kernel, border))
+
+
+def _weigh(image: Tensor, dim: int, indices: np.ndarray, weights: np.ndarray) -> Tensor:
+    """Along dimension -2 or -1: sums of what is at the indices, (new length, taps)."""
     index = torch.from_numpy(indices.T.copy()).to(image.device)
     weight = torch.from_numpy(weights.T.copy()).to(image.dtype).to(image.device)  # MPS has no float64
     if dim == -2:
@@ -126,6 +131,31 @@ def resize(image: Tensor, size: tuple[int, int], kernel: Kernel = "bicubic", bor
         if image.shape[dim] != new_length:
             image = _resample(image, dim, new_length, kernel, border)
     return image
+
+
+def resize_bands(
+    read: Callable[[int, int], Tensor],
+    size: tuple[int, int],
+    new_size: tuple[int, int],
+    kernel: Kernel = "bicubic",
+    border: Border = "symmetric",
+) -> Iterator[tuple[slice, Tensor]]:
+    """As `resize`, some rows at a time, of an image too large for floats.
+
+    Args:
+        read: top and bottom -> float (C, bottom - top, W).
+
+    Yields:
+        Rows of the result, and what they are: (C, rows, new width).
+    """
+    indices, weights = _weights(size[0], new_size[0], kernel, border)
+    step = max(1, _BAND_PIXELS // max(1, size[1], new_size[1]))
+    for top in range(0, new_size[0], step):
+        rows = slice(top, min(top + step, new_size[0]))
+        first = int(indices[rows].min())
+        band = read(first, int(indices[rows].max()) + 1)
+        band = _weigh(band, -2, indices[rows] - first, weights[rows])
+        yield rows, band if size[1] == new_size[1] else _resample(band, -1, new_size[1], kernel, border)
 
 
 def shrink(image: Tensor, scale: int, kernel: Kernel = "bicubic", border: Border = "symmetric") -> Tensor:

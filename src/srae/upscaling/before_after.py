@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 from srae.images.encode import to_8_bits
 from srae.images.image import TaggedImage, to_pixels
 from srae.images.windows import window_sums
+from srae.upscaling.exact_size import resize_pixels
 from srae.upscaling.regions import Planes, enlarged, filled, of_pixels, stacked
 
 _PAPER, _INK, _FAINT, _MARK = (22, 22, 24), (244, 244, 245), (150, 150, 156), (255, 45, 149)
@@ -28,17 +29,17 @@ class Place:
     left: int
 
 
-def draw_comparison(before: TaggedImage, after: TaggedImage, scale: int, title: str, model: str) -> TaggedImage:
+def draw_comparison(before: TaggedImage, after: TaggedImage, title: str, model: str) -> TaggedImage:
     """RGB, 8 bits, 1008 pixels wide: the result with boxes, below it each box four times as large, left and right.
 
-    Left is the input enlarged bicubically, or as it is where the scale is 1.
+    Left is the input enlarged bicubically, or as it is where the sizes are equal.
     Transparency is shown on white.
 
     Args:
         title: what the image is called.
         model: what made the result.
     """
-    left, right = _plain(before, scale), _whole(after)
+    left, right = _plain(before, after.pixels.shape[:2]), _whole(after)
     size = min(_CROP[0], right.height), min(_CROP[1], right.width)
     places = find_places(left, right, size)
     overview = _shrink(after.pixels, _WIDTH - 2 * _GAP, _TALLEST)
@@ -55,7 +56,7 @@ def draw_comparison(before: TaggedImage, after: TaggedImage, scale: int, title: 
         draw.rectangle(box, outline=_MARK, width=2)
         _badge(draw, (box[0], box[1] - 20 if box[1] - 20 >= head else box[3]), str(number))
     top, columns = head + overview.height + _GAP + 40, (_GAP, _WIDTH // 2 + _GAP // 2)
-    names = ("the input" if scale == 1 else "bicubic", f"srae: {model}")
+    names = ("the input" if before.pixels.shape[:2] == after.pixels.shape[:2] else "bicubic", f"srae: {model}")
     for name, x in zip(names, columns, strict=True):
         _text(draw, (x, top - 32), name, 18, _INK)
     for number, place in enumerate(places, 1):
@@ -99,8 +100,11 @@ def _differences(before: Planes, after: Planes) -> np.ndarray:
 # ---------------------------------------------------------------------- planes of both
 
 
-def _plain(image: TaggedImage, scale: int) -> Planes:
-    """Enlarged bicubically, on white."""
+def _plain(image: TaggedImage, size: tuple[int, int]) -> Planes:
+    """Enlarged bicubically to this (height, width), on white."""
+    scale = size[0] // image.pixels.shape[0]
+    if size != (image.pixels.shape[0] * scale, image.pixels.shape[1] * scale):
+        return _whole(TaggedImage(resize_pixels(image.pixels, size)))
     color, alpha = _split(image)
     if alpha is None:
         return enlarged(color, scale, "bicubic")

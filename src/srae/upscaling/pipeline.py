@@ -6,10 +6,10 @@ Images so large that two of them fill the memory have it for themselves.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any, Literal
 
@@ -19,14 +19,19 @@ from srae.checkpoints.loading import TrainedModel
 from srae.device import check_memory
 from srae.errors import PartialError, ResourceError, SraeError
 from srae.images.decode import MAX_PIXELS, read_size
-from srae.images.formats import LOSSY, check_fit, format_of, keeps_depth, memory_to_encode
+from srae.images.formats import BY_NAME, check_fit, format_of, keeps_depth, memory_to_encode
 from srae.images.image import TaggedImage, check_output, read_image, write_image
+from srae.images.plugins import check_profile
 from srae.upscaling.before_after import draw_comparison
-from srae.upscaling.enlarge import UpscaleOptions, chain_scale, upscale_image
+from srae.upscaling.enlarge import UpscaleOptions, upscale_image
+from srae.upscaling.exact_size import Plan, resize_pixels
 from srae.upscaling.jobs import Job
 from srae.upscaling.tiles import ProgressCallback, is_memory_error
 
 _LARGE = 40_000_000  # pixels of a result
+
+
+MakePlan = Callable[[int, int], Plan]
 
 
 @dataclass(frozen=True)
@@ -35,7 +40,6 @@ class FileOptions:
 
     overwrite: bool = False
     max_pixels: int = MAX_PIXELS
-    frame: int | None = None
     metadata: Literal["keep", "strip"] = "keep"
     quality: int | None = None
 
@@ -62,12 +66,13 @@ class Outcome:
             "height": self.after[0],
             "seconds": round(self.seconds, 3),
         }
+        entry |= {} if self.job.frame is None else {"frame": self.job.frame}
         return entry if self.job.comparison is None else entry | {"comparison": str(self.job.comparison)}
 
 
 def run_jobs(
     jobs: Iterable[Job],
-    chain: Sequence[TrainedModel],
+    make_plan: MakePlan,
     options: UpscaleOptions,
     files: FileOptions,
     *,
@@ -77,11 +82,11 @@ def run_jobs(
     """Every job's outcome, in their order; what goes wrong with one image is told in its outcome.
 
     Args:
+        make_plan: height and width of an image -> how it is enlarged, instead of `options.scale`.
         progress: told how many images are computed, fractions included.
     """
-    factor = chain_scale(chain, options.scale)
-    steps = _Steps(chain, device, options, files, factor, progress)
-    for large, some in groupby(enumerate(jobs), lambda numbered: _is_large(numbered[1], factor)):
+    steps = _Steps(make_plan, device, options, files, progress)
+    for large, some in groupby(enumerate(jobs), lambda numbered: _is_large(numbered[1], make_plan)):
         run = _run_apart if large else _run_overlapping
         yield from run(some, steps)
 
@@ -111,9 +116,12 @@ def _run_overlapping(jobs: Iterator[tuple[int, Job]], steps: _Steps) -> Iterator
             yield writing.result()
 
 
-def _is_large(job: Job, factor: int) -> bool:
+def _is_large(job: Job, make_plan: MakePlan) -> bool:
     height, width = read_size(job.source)
-    return height * width * factor**2 > _LARGE
+    try:
+        return height * width * make_plan(height, width).factor ** 2 > _LARGE
+    except SraeError:  # computing it will say why it cannot be done
+        return False
 
 
 @dataclass
@@ -121,6 +129,7 @@ class _Work:
     """A job under way; images are let go when they are not needed any more."""
 
     outcome: Outcome
+    plan: Plan | None = None
     before: TaggedImage | None = None
     after: TaggedImage | None = None
 
@@ -155,11 +164,10 @@ def _output_errors() -> Iterator[None]:
 class _Steps:
     """What is done with every job of a command."""
 
-    chain: Sequence[TrainedModel]
+    make_plan: MakePlan
     device: torch.device
     options: UpscaleOptions
     files: FileOptions
-    factor: int
     progress: ProgressCallback
 
     def read(self, job: Job) -> _Work:
@@ -170,7 +178,7 @@ class _Steps:
                     raise job.refusal
                 for path in filter(None, (job.target, job.comparison)):
                     check_output(path, overwrite=self.files.overwrite)
-            work.before = read_image(job.source, max_pixels=self.files.max_pixels, frame=self.files.frame)
+            work.before = read_image(job.source, max_pixels=self.files.max_pixels, frame=job.frame)
         return work
 
     def compute(self, work: _Work, number: int) -> None:
@@ -178,39 +186,44 @@ class _Steps:
         outcome = work.outcome
         if work.before is not None:
             with _step(outcome):
-                self._check_fit(outcome, work.before)
+                plan = work.plan = self.make_plan(*work.before.pixels.shape[:2])
+                self._check_fit(outcome, work.before, plan)
                 work.after, outcome.notes = upscale_image(
                     work.before,
-                    self.chain,
-                    self.options,
+                    plan.chain,
+                    replace(self.options, scale=plan.factor),
                     device=self.device,
                     kind=format_of(outcome.job.target),
                     progress=lambda share: self.progress(number + share),
                 )
+                if plan.size:
+                    work.after = replace(work.after, pixels=resize_pixels(work.after.pixels, plan.size))
+                    outcome.notes.append(f"enlarged x{plan.factor}, then reduced to the size that is asked for")
                 outcome.notes += self._remarks(outcome.job, work.before)
                 if not outcome.job.comparison:
                     work.before = None
         self.progress(number + 1)
 
     def write(self, work: _Work) -> Outcome:
-        outcome, job, before, after = work.outcome, work.outcome.job, work.before, work.after
-        if after is not None:
+        outcome, job, before, after, plan = work.outcome, work.outcome.job, work.before, work.after, work.plan
+        if after is not None and plan is not None:
             overwrite, files = self.files.overwrite, self.files
             with _step(outcome), _output_errors():
                 write_image(job.target, after, overwrite=overwrite, metadata=files.metadata, quality=files.quality)
                 if job.comparison and before is not None:
-                    drawn = draw_comparison(before, after, self.factor, job.source.name, describe_chain(self.chain))
+                    drawn = draw_comparison(before, after, job.source.name, describe_chain(plan.chain))
                     write_image(job.comparison, drawn, overwrite=overwrite)
         return outcome
 
-    def _check_fit(self, outcome: Outcome, before: TaggedImage) -> None:
+    def _check_fit(self, outcome: Outcome, before: TaggedImage, plan: Plan) -> None:
         """Take down the sizes; raise a SraeError where format or memory cannot hold the result."""
         target, channels = outcome.job.target, before.pixels.shape[2]
         outcome.before = before.pixels.shape[0], before.pixels.shape[1]
-        height, width = outcome.after = outcome.before[0] * self.factor, outcome.before[1] * self.factor
+        height, width = outcome.after = plan.result(*outcome.before)
         kind, per_pixel = format_of(target), channels * before.pixels.dtype.itemsize
         with _output_errors():
             check_fit(target, height, width, bytes_per_pixel=per_pixel, transparent=before.is_transparent)
+            check_profile(target, before.tags.icc if self.files.metadata == "keep" else None)
         need = height * width * per_pixel + memory_to_encode(kind, height * width, self.files.quality)
         check_memory(need, f"{width}x{height} as {kind}", "use .png, a smaller --scale or a smaller image")
 
@@ -219,7 +232,7 @@ class _Steps:
         kind, notes = format_of(job.target), []
         if before.bits == 16 and not keeps_depth(kind, before.pixels.shape[2]):
             notes.append(f"{kind} holds 8 bits a colour: 16 become 8")
-        if self.files.quality and kind not in LOSSY:
+        if self.files.quality and not BY_NAME[kind].quality:
             notes.append(f"{kind} loses nothing: --quality changes nothing")
         return notes
 
