@@ -32,11 +32,13 @@ def run(args: argparse.Namespace) -> int:
         return _clean_cache(args.json)
 
     from srae.diagnostics.machine import check_machine
+    from srae.images.formats import TABLE
 
     checks = check_machine(args.runs_dir)
     failed = sum(check.level == "fail" for check in checks)
     if args.json:
-        print_json({"ok": not failed, "checks": [check._asdict() for check in checks]})
+        formats = [row.describe() for row in TABLE]
+        print_json({"ok": not failed, "checks": [check._asdict() for check in checks], "formats": formats})
     else:
         for check in checks:
             show(f"{check.level:<5} {check.name:<12} {check.found}" + (f"; {check.remedy}" if check.remedy else ""))

@@ -45,6 +45,7 @@ def check_machine(runs_dir: Path) -> list[MachineCheck]:
         *check_runs_dir(runs_dir),
         check_configs(),
         *check_weights(),
+        *check_formats(),
         *check_surroundings(),
         *check_cache(),
     ]
@@ -217,6 +218,23 @@ def check_weights() -> Iterator[MachineCheck]:
         yield MachineCheck("fail", "models", "; ".join(damaged) or "no shipped model found", "install srae again")
     else:
         yield MachineCheck("ok", "models", f"shipped: {', '.join(names)}")
+
+
+def check_formats() -> Iterator[MachineCheck]:
+    """The formats of images: what is read and written, and what is not installed."""
+    from srae.images.formats import TABLE
+
+    for row in TABLE:
+        if row.missing:
+            yield MachineCheck("ok", row.name, f"not installed: {row.missing}", row.remedy)
+            continue
+        found = f"{' '.join((*row.suffixes, *row.aliases))}: reads {_bits(row.reads)}"
+        found += f", writes {_bits(row.writes)}{', alpha' * row.alpha}" if row.writes else ", is not written"
+        yield MachineCheck("ok", row.name, found)
+
+
+def _bits(depths: tuple[int, ...]) -> str:
+    return f"{' and '.join(map(str, depths))} bits"
 
 
 def check_surroundings() -> Iterator[MachineCheck]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from pathlib import Path, PurePath
+from typing import Any
 
 from srae.errors import ConfigError
 
@@ -58,6 +59,20 @@ class Format:
     @property
     def remedy(self) -> str:
         return f"pip install {self.install}"
+
+    def describe(self) -> dict[str, Any]:
+        """The row as JSON has it."""
+        return {
+            "name": self.name,
+            "suffixes": [*self.suffixes, *self.aliases],
+            "reads_bits": list(self.reads),
+            "writes_bits": list(self.writes),
+            "writes_alpha": bool(self.writes) and self.alpha,
+            "quality": self.quality,
+            "longest_side": self.longest_side if self.writes else None,
+            "installed": not self.missing,
+            "install": self.remedy if self.install else None,
+        }
 
 
 @cache
