@@ -9,6 +9,7 @@ wants them (`make_pixels`).
 from __future__ import annotations
 
 import io
+from importlib import import_module
 from typing import Any, BinaryIO, cast
 
 import numpy as np
@@ -47,7 +48,7 @@ def encode(
     """Write uint8 or uint16 pixels (H, W, C) that passed `check_fit`.
 
     Args:
-        quality: 1 to 100, of JPEG (None: 95) and WebP (None: nothing is lost).
+        quality: 1 to 100, of JPEG (None: 95), AVIF (90), WebP and JPEG XL (None: nothing is lost).
     """
     if pixels.dtype == np.uint16 and not keeps_depth(kind, pixels.shape[2]):
         pixels = to_8_bits(pixels)
@@ -103,7 +104,9 @@ def _write_with_pillow(file: BinaryIO, kind: str, pixels: np.ndarray, tags: Tags
         options |= {"lossless": True, "exact": True} if quality is None else {"quality": quality, "alpha_quality": 100}
     if kind == "AVIF":
         options |= {"quality": quality or _AVIF_QUALITY, "subsampling": "4:4:4", "speed": 8}
-    if kind == "JXL":  # more effort makes files 10 % smaller and takes 8 times as long
+    if kind == "JXL":
+        import_module("pillow_jxl")  # tells Pillow of itself
+        # More effort makes files 10 % smaller and takes 8 times as long.
         options |= {"lossless": True, "effort": 3} if quality is None else {"quality": quality, "effort": 4}
     image = to_image(pixels)
     if image.mode == "RGBX" and kind == "BMP":

@@ -21,6 +21,7 @@ from srae.files import atomic_write, natural_key
 from srae.images.decode import MAX_PIXELS, decode
 from srae.images.encode import encode, to_8_bits, to_image
 from srae.images.formats import EXTENSIONS, check_fit, format_of
+from srae.images.plugins import check_profile
 from srae.images.tags import NO_TAGS, Tags
 
 __all__ = ["EXTENSIONS", "MAX_PIXELS"]
@@ -184,6 +185,7 @@ def write_image(
     check_fit(path, *pixels.shape[:2], bytes_per_pixel=per_pixel, transparent=image.is_transparent)
     if metadata == "strip":
         image = TaggedImage(pixels)
+    check_profile(path, image.tags.icc)
     try:
         with atomic_write(path, overwrite=overwrite) as file:
             encode(file, format_of(path), pixels, image.tags, quality=quality)

@@ -36,6 +36,8 @@ KEPT: dict[str, frozenset[str]] = {
     "WEBP": frozenset(("icc", "exif", "xmp")),
     "TIFF": frozenset(("icc", "exif", "dpi", "aspect", "xmp", "iptc", "texts", "geo")),
     "BMP": frozenset(("dpi",)),
+    "AVIF": frozenset(("icc", "exif", "xmp")),
+    "JXL": frozenset(("icc", "exif", "xmp")),  # of profiles sRGB alone, which needs none: see `check_profile`
 }
 """The fields of `Tags` that a format holds when srae writes it."""
 _ORIENTATION = 274  # TIFF's tag

@@ -30,11 +30,13 @@ class Samples(NamedTuple):
         pixels: uint8 or uint16 (H, W, 1..4).
         upright: whether the decoder has turned them already, so that the orientation in EXIF means nothing.
         notes: for the user.
+        color: as `Tags.color`, where the file states its colours by number.
     """
 
     pixels: np.ndarray
     upright: bool = False
     notes: tuple[str, ...] = ()
+    color: tuple[tuple[bytes, bytes], ...] = ()
 
 
 def open_image(file: IO[bytes], row: Format, check_size: Callable[[int, int], None]) -> Image.Image:
@@ -107,7 +109,7 @@ def _read_heif(data: bytes, image: Image.Image, frame: int) -> Samples:
     pixels = _widen(pixels, int(chosen.info["bit_depth"]))
     if chosen.mode.startswith("RGBa"):
         pixels = _divide_by_alpha(pixels)
-    return Samples(pixels, True, (*notes, *_color_notes(data, image)))
+    return Samples(pixels, True, tuple(notes), _color(data))
 
 
 def _read_jxl(data: bytes, image: Image.Image, frame: int) -> Samples:
@@ -121,14 +123,12 @@ def _read_jxl(data: bytes, image: Image.Image, frame: int) -> Samples:
     return Samples(_widen(pixels, header.bits), True, notes)
 
 
-def _read_avif(data: bytes, image: Image.Image, frame: int) -> Samples | None:
+def _read_avif(data: bytes, image: Image.Image, frame: int) -> Samples:
     bits = avif_bits(data)
-    notes = _color_notes(data, image)
     if bits > 8 and (library := _imagecodecs()):
-        return Samples(_widen(library.avif_decode(data, index=frame), bits), False, notes)
-    if bits > 8:
-        notes += (_cut("AVIF", bits),)
-    return Samples(np.asarray(image), False, notes) if notes and image.mode in ("L", "RGB", "RGBA") else None
+        return Samples(_widen(library.avif_decode(data, index=frame), bits), color=_color(data))
+    notes = (_cut("AVIF", bits),) if bits > 8 else ()
+    return Samples(_three(np.asarray(image)), False, notes, _color(data))
 
 
 def _read_jpeg2000(data: bytes, image: Image.Image, frame: int) -> Samples | None:
@@ -139,7 +139,7 @@ def _read_jpeg2000(data: bytes, image: Image.Image, frame: int) -> Samples | Non
         return Samples(_widen(library.jpeg2k_decode(data), bits))
     if image.mode == "I;16":
         return Samples(_widen(np.asarray(image) >> max(0, 16 - bits), min(bits, 16)))
-    return Samples(np.asarray(image), False, (_cut("JPEG2000", bits),))
+    return Samples(_three(np.asarray(image)), False, (_cut("JPEG2000", bits),))
 
 
 def _read_ppm(data: bytes, image: Image.Image, frame: int) -> Samples | None:
@@ -196,11 +196,12 @@ def _cut(name: str, bits: int) -> str:
     return f"{name}: {bits} bits are read as 8; pip install 'srae[tiff]' reads them all"
 
 
-def _color_notes(data: bytes, image: Image.Image) -> tuple[str, ...]:
-    codes = None if image.info.get("icc_profile") else color_codes(data)
-    if codes is None or codes in _SRGB:
+def _color(data: bytes) -> tuple[tuple[bytes, bytes], ...]:
+    """The colours of AVIF and HEIF that are not sRGB, as PNG's cICP: of RGB samples in the full range."""
+    codes = color_codes(data)
+    if codes is None or codes in _SRGB or max(codes) > 255:
         return ()
-    return (f"{image.format}: colours stated by number (primaries {codes[0]}, transfer {codes[1]}) are not kept",)
+    return ((b"cICP", bytes((*codes, 0, 1))),)
 
 
 def _three(pixels: np.ndarray) -> np.ndarray:
