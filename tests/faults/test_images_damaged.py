@@ -92,7 +92,7 @@ pillow_heif.register_heif_opener()
 deep = noise.astype(np.uint16) * 257
 
 def save_deep(kind, file):
-    """More than 8 bits, by the library that can write them."""
+    # More than 8 bits, by the library that can write them.
     if kind == "HEIF-10":
         return pillow_heif.encode("RGB;16", (24, 24), deep.tobytes(), file)
     file.write({
