@@ -85,7 +85,8 @@ KINDS = {
     "JPEG-progressive": {"progressive": True, "exif": b"Exif\\0\\0MM\\0*\\0\\0\\0\\x08\\0\\0\\0\\0\\0\\0"},
     "WEBP-lossless": {"lossless": True}, "TIFF-lzw": {"compression": "tiff_lzw"},
     "TIFF-jpeg": {"compression": "jpeg"}, "PNG-palette": {"palette": True},
-    "AVIF": {}, "JXL": {}, "JXL-boxes": {"use_container": True, "lossless": True}, "HEIF": {}, "HEIF-10": ..., "AVIF-10": ...,
+    "AVIF": {}, "JXL": {}, "JXL-boxes": {"use_container": True, "lossless": True}, "HEIF": {},
+    "HEIF-10": ..., "AVIF-10": ...,
     "JPEG2000": {}, "JPEG2000-16": ..., "JXL-16": ..., "TGA": {}, "PPM": {}, "PPM-16": ..., "GIF": {},
 }
 pillow_heif.register_heif_opener()
