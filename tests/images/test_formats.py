@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -303,3 +304,38 @@ def test_animations_in_a_jpeg_xl() -> None:
     read = decode(data, "a.jxl")
     assert read.pixels.shape == (8, 8, 3)
     assert any("animation" in note for note in read.notes)
+
+
+def _jxl_header(height: int, width: int) -> bytes:
+    """A JPEG XL that ends after its size: each side behind two bits that choose 30 bits."""
+    bits, place = 0, 1
+    for value, count in ((3, 2), (height - 1, 30), (0, 3), (3, 2), (width - 1, 30)):
+        bits |= value << place
+        place += count
+    return b"\xff\x0a" + (bits | 1 << place).to_bytes(20, "little")
+
+
+def _patched(data: bytes, kind: bytes, offset: int, fields: str) -> bytes:
+    """With sides of 14000 written after the first box or marker of this kind."""
+    place = data.index(kind) + len(kind) + offset
+    return data[:place] + struct.pack(fields, 14_000, 14_000) + data[place + struct.calcsize(fields) :]
+
+
+BOMBS = {
+    "a.jxl": _jxl_header(14_000, 14_000),
+    "a.ppm": b"P6\n14000 14000\n65535\n" + bytes(100),
+    "a.gif": b"GIF89a" + struct.pack("<HH", 14_000, 14_000) + bytes(3) + b"," + bytes(20) + b";",
+    "a.tga": bytes((0, 0, 2)) + bytes(9) + struct.pack("<HH", 14_000, 14_000) + bytes((24, 0)) + bytes(100),
+    "a.jp2": _patched(_jpeg2000(ramp(3, 8), 8), b"\xff\x4f\xff\x51", 4, ">II").replace(
+        struct.pack(">II", *SIZE), struct.pack(">II", 14_000, 14_000)
+    ),
+    "a.avif": _patched(_by_pillow("AVIF")(ramp(3, 8), 8), b"ispe", 4, ">II"),
+    "a.heic": _patched(_heif(ramp(3, 8), 8), b"ispe", 4, ">II"),
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_bombs_are_refused_from_the_header(name: str) -> None:
+    with pytest.raises(DataError) as caught:
+        decode(BOMBS[name], name)
+    assert "14000x14000 is more than" in caught.value.what
