@@ -428,8 +428,6 @@ def test_f12_a_checkpoint_says_nothing_of_its_device(run: Path) -> None:
     resume(read_config(run), run, said.append)
     prefix = "other conditions than before, so the run is not bit-identical"
     (line,) = [line for line in said if line.startswith(prefix)]
-        line for line in said if line.startswith("other conditions than before, so the run is not bit-identical")
-    ]
     assert "device a large one -> " in line and "device_type cuda -> cpu" in line
     assert bytes_of(path) == before
 
