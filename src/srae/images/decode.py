@@ -18,7 +18,7 @@ from pathlib import Path, PurePath
 from typing import IO, NamedTuple
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from srae.errors import DataError, ResourceError
 from srae.images.animation import Timing, find_timing
