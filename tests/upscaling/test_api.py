@@ -262,13 +262,12 @@ def test_images_keep_what_belongs_to_them(model: srae.Model) -> None:
         (np.zeros((4, 4, 2), np.uint8), ValueError, r"\(4, 4, 2\)"),
         (np.zeros((3, 4, 4), np.uint8).reshape(1, 3, 4, 4), ValueError, r"\(1, 3, 4, 4\)"),
         (np.zeros((0, 4, 3), np.uint8), ValueError, r"\(0, 4, 3\)"),
-        (np.full((4, 4), 255, np.float32), ValueError, "divide bytes by 255"),
-        (np.full((4, 4), np.nan, np.float32), ValueError, "nan"),
+        (np.full((4, 4), np.nan, np.float32), ValueError, "finite"),
         (torch.zeros(4, 4), ValueError, r"\(4, 4\)"),
         (torch.zeros(5, 4, 3), ValueError, r"\(5, 4, 3\): give \(C, H, W\)"),
         (torch.zeros(2, 5, 4, 4), ValueError, r"\(2, 5, 4, 4\)"),
-        (torch.zeros(3, 4, 4, dtype=torch.uint8), TypeError, r"floats in \[0, 1\]"),
-        (torch.full((3, 4, 4), -0.5), ValueError, "-0.5"),
+        (torch.zeros(3, 4, 4, dtype=torch.uint8), TypeError, "floats"),
+        (torch.full((3, 4, 4), -torch.inf), ValueError, "finite"),
         (Image.new("F", (4, 4)), ValueError, "mode F"),
     ],
 )
@@ -288,7 +287,7 @@ def test_the_precision_is_checked_and_reaches_the_network(model: srae.Model, mon
         srae.upscale(np.zeros((4, 4), np.uint8), model=model, precision="half")
     asked = []
     monkeypatch.setattr(
-        "srae.upscaling.enlarge.pick_precision", lambda name, device: asked.append(name) or torch.float32
+        "srae.upscaling.network_run.pick_precision", lambda name, device: asked.append(name) or torch.float32
     )
     srae.upscale(np.zeros((4, 4, 3), np.uint8), model=model, precision="bfloat16")
     assert asked == ["bfloat16"]

@@ -99,6 +99,8 @@ def upscale(
     tile: int | None = None,
     self_ensemble: bool = False,
     precision: str = "auto",
+    alpha: str = "blend",
+    wrap: str = "",
 ) -> Input:
     """Enlarge or enhance an image; what comes out is of the type that goes in, each side `scale` times as long.
 
@@ -108,8 +110,8 @@ def upscale(
             - a Pillow image of any mode. Grey, alpha and 16-bit grey stay; palettes and CMYK
               become RGB, or RGBA. ICC profile, EXIF and dpi in `info` stay.
             - a NumPy array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), the fourth channel alpha:
-              uint8, uint16, or float32 with values in [0, 1].
-            - a tensor (C, H, W) or (B, C, H, W) with 1, 3 or 4 channels and floats in [0, 1];
+              uint8, uint16, or float32 of any range, which stays; alpha is in [0, 1].
+            - a tensor (C, H, W) or (B, C, H, W) with 1, 3 or 4 channels of floats, as above;
               the result is on the same device.
         model: from `load_model`, or what `load_model` takes; None: the model that ships for this scale. The four
             that were used last stay in memory, as long as their files do not change.
@@ -118,13 +120,15 @@ def upscale(
         self_ensemble: the mean over the eight turns and flips: a little better, eight times as slow.
         precision: "float32", "bfloat16", or "auto": bfloat16 where the hardware has it and it changes a
             result by at most 0.01 dB (8 bits, networks that add to the enlarged image).
+        alpha: "blend", transparency; "separate", a plane of its own, as the fourth channel of a texture is.
+        wrap: directions in which the image continues at its other side: "x", "y", "xy", or "" none.
 
     Raises:
-        TypeError, ValueError: the image is of another type, shape or range; tile or scale is no positive number;
-            no such precision.
+        TypeError, ValueError: the image is of another type or shape, or not finite; tile or scale is no positive
+            number; no such precision, alpha or wrap.
         srae.errors.SraeError: no such model, it does not enlarge by `scale`, or too little memory.
     """
-    options = UpscaleOptions(scale, tile, self_ensemble, precision)
+    options = UpscaleOptions(scale, tile, self_ensemble, precision, alpha, wrap)
     if not isinstance(image, Image.Image | np.ndarray | Tensor):
         raise TypeError(f"image is a Pillow image, a NumPy array or a tensor, not {type(image).__name__}")
     if isinstance(image, np.ndarray):
@@ -162,22 +166,22 @@ def _upscale_image(image: Image.Image, model: Model, options: UpscaleOptions) ->
 
 def _upscale_array(image: np.ndarray, model: Model, options: UpscaleOptions) -> np.ndarray:
     if image.dtype not in (np.uint8, np.uint16, np.float32):
-        raise TypeError(f"an array of {image.dtype}: give uint8, uint16, or float32 in [0, 1]")
+        raise TypeError(f"an array of {image.dtype}: give uint8, uint16, or float32")
     if image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] not in (1, 3, 4)) or 0 in image.shape:
         raise ValueError(f"an array of shape {image.shape}: give {_SHAPES}")
     if image.dtype == np.float32:
-        _check_range(float(image.min()), float(image.max()))
+        _check_finite(bool(np.isfinite(image).all()))
     large = _run(image if image.ndim == 3 else image[:, :, None], model, options)
     return np.ascontiguousarray(large if image.ndim == 3 else large[:, :, 0])
 
 
 def _upscale_tensor(image: Tensor, model: Model, options: UpscaleOptions) -> Tensor:
     if not image.is_floating_point():
-        raise TypeError(f"a tensor of {image.dtype}: give floats in [0, 1]")
+        raise TypeError(f"a tensor of {image.dtype}: give floats")
     if image.dim() not in (3, 4) or image.shape[-3] not in (1, 3, 4) or 0 in image.shape:
         raise ValueError(f"a tensor of shape {tuple(image.shape)}: give {_TENSOR_SHAPES}")
     image = image.detach()
-    _check_range(float(image.min()), float(image.max()))
+    _check_finite(bool(torch.isfinite(image).all()))
     batch = image[None] if image.dim() == 3 else image
     results = [
         torch.from_numpy(_run(planes.float().cpu().permute(1, 2, 0).numpy(), model, options)).permute(2, 0, 1)
@@ -187,6 +191,6 @@ def _upscale_tensor(image: Tensor, model: Model, options: UpscaleOptions) -> Ten
     return large[0] if image.dim() == 3 else large
 
 
-def _check_range(low: float, high: float) -> None:
-    if not (low >= 0 and high <= 1):  # also refuses what is not a number
-        raise ValueError(f"values from {low:g} to {high:g}: floats are in [0, 1]; divide bytes by 255")
+def _check_finite(finite: bool) -> None:
+    if not finite:
+        raise ValueError("values that are not finite: replace NaN and infinity first")

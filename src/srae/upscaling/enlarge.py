@@ -11,29 +11,25 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from srae.checkpoints.loading import TrainedModel
-from srae.device import autocast, check_memory, float32_kernels, pick_precision
-from srae.errors import CheckpointError, ConfigError, ResourceError
-from srae.images.color import to_luma
+from srae.device import check_memory
+from srae.errors import ConfigError, ResourceError
 from srae.images.encode import make_pixels
-from srae.images.image import TaggedImage, to_levels
-from srae.upscaling.regions import Planes, changed, enlarged, filled, of_pixels, stacked
-from srae.upscaling.tiles import Box, ProgressCallback, is_memory_error, read_geometry, run_pieces, turned_mean
+from srae.images.image import TaggedImage
+from srae.upscaling.conversion import convert_alpha, convert_color, describe_range, is_grey
+from srae.upscaling.network_run import NetworkRun, pick_dtype
+from srae.upscaling.tiles import ProgressCallback, is_memory_error, read_geometry
 
 PRECISIONS = ("auto", "float32", "bfloat16")
-_ADD_TO_BICUBIC = ("residual",)
-"""Networks that add a correction to the enlarged image: bfloat16 rounds the correction only.
-
-Of every shipped one it changes the PSNR by at most 0.01 dB (docs/results/performance.md).
-"""
+ALPHAS = ("blend", "separate")
+WRAPS = ("", "x", "y", "xy")
 _SMALLER = "use a smaller --scale or image"
-_LEVELS = {"uint8": torch.uint8, "uint16": torch.int32}  # torch has few operations for uint16
+_FAR = 64  # pixels that a network sees beyond a joint at most, if it sees everything
+_KERNEL_REACH = 4  # pixels beyond a joint that any resampling kernel takes
 
 
 @dataclass(frozen=True)
@@ -44,23 +40,31 @@ class UpscaleOptions:
         scale: how much longer a side becomes; None: the model's own.
         tile: side of the pieces, in pixels of the input; None: chosen, see `run_pieces`.
         self_ensemble: the mean over eight turns and flips, see `turned_mean`; takes eight times as long.
-        precision: one of `PRECISIONS`, see `_pick_dtype`.
+        precision: one of `PRECISIONS`, see `pick_dtype`.
+        alpha: what a second or fourth channel is: "blend", transparency, so that colours of invisible pixels are
+            free; "separate", any plane of its own, as textures have (gloss, height, a mask).
+        wrap: directions in which the image continues at its other side: "x" a panorama of 360 degrees, "xy" a
+            seamless texture, "y", or "" none.
 
     Raises:
-        ValueError: `scale` or `tile` is no positive number; no such precision.
+        ValueError: `scale` or `tile` is no positive number; a word that is none of the choices.
     """
 
     scale: int | None = None
     tile: int | None = None
     self_ensemble: bool = False
     precision: str = "auto"
+    alpha: str = "blend"
+    wrap: str = ""
 
     def __post_init__(self) -> None:
         for name, value in (("scale", self.scale), ("tile", self.tile)):
             if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
                 raise ValueError(f"{name} is a whole number of at least 1, or None; not {value!r}")
-        if self.precision not in PRECISIONS:
-            raise ValueError(f"precision is one of {', '.join(PRECISIONS)}; not {self.precision!r}")
+        for name, choices in (("precision", PRECISIONS), ("alpha", ALPHAS), ("wrap", WRAPS)):
+            if getattr(self, name) not in choices:
+                wanted = ", ".join(choice or '""' for choice in choices)
+                raise ValueError(f"{name} is one of {wanted}; not {getattr(self, name)!r}")
 
 
 _DEFAULTS = UpscaleOptions()
@@ -119,6 +123,8 @@ def upscale_image(
     notes: list[str] = []
     for trained, factor in zip(chain, _factors(chain, options.scale), strict=True):
         notes += _remarks(image, trained, factor)
+    if stretched := describe_range(image.pixels[:, :, : image.colors]):
+        notes.append(stretched)
     if options.self_ensemble:
         notes.append("self-ensemble: the mean over 8 turns and flips, 8 times the work")
     pixels = upscale_pixels(image.pixels, chain, options, device=device, kind=kind, progress=progress)
@@ -134,28 +140,71 @@ def upscale_pixels(
     kind: str = "PNG",
     progress: ProgressCallback | None = None,
 ) -> np.ndarray:
-    """uint8, uint16, or float32 in [0, 1], (H, W, 1..4) -> the same type and channels, larger.
+    """uint8, uint16, or float32 of any range, (H, W, 1..4) -> the same type and channels, larger.
 
     See `upscale_image` for the arguments and errors; two and four channels end in alpha.
     """
-    dtype, device = pixels.dtype, torch.device(device)
+    if options.wrap:
+        return _upscale_wrapped(pixels, chain, options, device=device, kind=kind, progress=progress)
+    given, device = pixels.dtype, torch.device(device)
     for i, (trained, factor) in enumerate(zip(chain, _factors(chain, options.scale), strict=True)):
         shape, last = (pixels.shape[0] * factor, pixels.shape[1] * factor, pixels.shape[2]), i == len(chain) - 1
         # Between two networks nothing is rounded to 8 bits.
-        levels = np.dtype(np.uint16) if dtype == np.uint8 and not last else dtype
+        levels = np.dtype(np.uint16) if given == np.uint8 and not last else given
         with _memory_errors(shape):
             # Memory for the result comes first: where it is too little, nothing is computed.
-            output = _Output(_allocate(shape, levels, kind), _convert(pixels, trained, factor), trained)
-            _run_network(
-                trained,
-                output,
-                options,
-                device=device,
-                dtype=_pick_dtype(options.precision, trained, dtype, device),
-                progress=partial(_share_of, progress, i, len(chain)) if progress else None,
-            )
-        pixels = output.pixels
+            output = _allocate(shape, levels, kind)
+            dtype = pick_dtype(options.precision, trained, given, device)
+            runs = _plan_runs(pixels, output, trained, factor, options)
+            for number, run in enumerate(runs):
+                share = (
+                    partial(_share_of, progress, i + number / len(runs), len(runs), len(chain)) if progress else None
+                )
+                run.execute(device, dtype, tile=options.tile, self_ensemble=options.self_ensemble, progress=share)
+        pixels = output
     return pixels
+
+
+def _upscale_wrapped(
+    pixels: np.ndarray,
+    chain: Sequence[TrainedModel],
+    options: UpscaleOptions,
+    *,
+    device: torch.device | str,
+    kind: str,
+    progress: ProgressCallback | None,
+) -> np.ndarray:
+    """With what lies across the joint on every side that wraps, as far as the networks see; it is cut off again."""
+    reach, done = 0, 1
+    for trained, factor in zip(chain, _factors(chain, options.scale), strict=True):
+        geometry = read_geometry(trained.model)
+        inside = done * factor // geometry.scale  # a network that keeps the size sees pixels that are enlarged already
+        reach += -(-min(geometry.margin, _FAR) // inside)
+        done *= factor
+    reach += _KERNEL_REACH
+    tall, wide = reach * ("y" in options.wrap), reach * ("x" in options.wrap)
+    around = np.pad(pixels, ((tall, tall), (wide, wide), (0, 0)), mode="wrap")
+    large = upscale_pixels(around, chain, replace(options, wrap=""), device=device, kind=kind, progress=progress)
+    return large[tall * done : large.shape[0] - tall * done, wide * done : large.shape[1] - wide * done]
+
+
+def _plan_runs(
+    pixels: np.ndarray, output: np.ndarray, trained: TrainedModel, factor: int, options: UpscaleOptions
+) -> list[NetworkRun]:
+    """The colours through the network, and the transparency, where the network has no channel for it."""
+    count = 1 if pixels.shape[2] < 3 else 3
+    alpha = pixels[:, :, count:] if pixels.shape[2] > count else None
+    color = pixels[:, :, : 1 if is_grey(pixels) else count]  # three equal channels run as one and come out equal
+    together = alpha is not None and trained.in_shape[0] == 4
+    if together:
+        color = pixels[:, :, :count]
+    conversion = convert_color(color, alpha, trained, factor, fill=options.alpha == "blend")
+    if together or alpha is None:
+        return [NetworkRun(trained, conversion, output)]
+    return [
+        NetworkRun(trained, conversion, output[:, :, :count]),
+        NetworkRun(trained, convert_alpha(alpha, trained, factor), output[:, :, count:], keeps_flat=True),
+    ]
 
 
 def _factors(chain: Sequence[TrainedModel], scale: int | None) -> list[int]:
@@ -164,20 +213,9 @@ def _factors(chain: Sequence[TrainedModel], scale: int | None) -> list[int]:
     return [whole] if len(chain) == 1 else [pick_scale(trained, None) for trained in chain]
 
 
-def _pick_dtype(precision: str, trained: TrainedModel, pixels: np.dtype, device: torch.device) -> torch.dtype:
-    """What the network computes in: ``float32``, ``bfloat16``, or ``auto``.
-
-    ``auto`` is bfloat16 where the hardware has it and nobody sees the difference: 8 bits, and a network that adds to
-    the enlarged image.
-    """
-    if precision == "auto" and (pixels != np.uint8 or trained.config.model.name not in _ADD_TO_BICUBIC):
-        return torch.float32
-    found = pick_precision(precision, device)
-    return torch.float32 if found == torch.float16 else found  # its effect on images is not measured
-
-
-def _share_of(progress: ProgressCallback, number: int, count: int, share: float) -> None:
-    progress((number + share) / count)
+def _share_of(progress: ProgressCallback, done: float, parts: int, chain: int, share: float) -> None:
+    """Args: done: networks; parts: runs of each."""
+    progress((done + share / parts) / chain)
 
 
 def _allocate(shape: tuple[int, int, int], dtype: np.dtype, kind: str) -> np.ndarray:
@@ -198,117 +236,6 @@ def _memory_errors(shape: tuple[int, int, int]) -> Iterator[None]:
         raise ResourceError("not enough memory", f"for {shape[1]}x{shape[0]}", _SMALLER) from None
 
 
-def _run_network(
-    trained: TrainedModel,
-    output: _Output,
-    options: UpscaleOptions,
-    *,
-    device: torch.device,
-    dtype: torch.dtype,
-    progress: ProgressCallback | None,
-) -> None:
-    """Args: dtype: what the network computes in."""
-    model = trained.model.to(device)
-    forward = partial(turned_mean, model) if options.self_ensemble else model
-    with float32_kernels(device), autocast(device, dtype):
-        run_pieces(
-            forward,
-            read_geometry(model),
-            output.conversion.input,
-            output.finish,
-            output.keep,
-            tile=options.tile,
-            device=device,
-            progress=progress,
-        )
-    output.check()
-
-
-class _Output:
-    """Pixels of a result, (H, W, 1..4), filled with boxes of a network's output."""
-
-    def __init__(self, pixels: np.ndarray, conversion: _Conversion, trained: TrainedModel) -> None:
-        self.pixels, self.conversion, self._trained = pixels, conversion, trained
-        self._faults: list[Tensor] = []
-        """Of each box on CUDA: whether it is not finite; looked at when all are done, lest the device wait."""
-
-    def finish(self, box: Box, piece: Tensor) -> Tensor:
-        """Output of the network (C, h, w) -> levels (1..4, h, w), on the device still."""
-        # A sum is finite when all are, and takes a tenth of the time.
-        if piece.is_cuda:
-            self._faults.append(~torch.isfinite(piece).all())
-        elif not bool(torch.isfinite(piece.sum())) and not bool(torch.isfinite(piece).all()):
-            raise self._not_finite()
-        dtype = self.pixels.dtype
-        return to_levels(self.conversion.finish(box, piece), dtype).to(_LEVELS.get(dtype.name, torch.float32))
-
-    def keep(self, box: Box, levels: Tensor) -> None:
-        top, bottom, left, right = box
-        self.pixels[top:bottom, left:right] = levels.permute(1, 2, 0).numpy()  # (C, H, W) -> (H, W, C)
-
-    def check(self) -> None:
-        """Raises: CheckpointError: something that came from CUDA was not finite."""
-        if self._faults and bool(torch.stack(self._faults).any()):
-            raise self._not_finite()
-
-    def _not_finite(self) -> CheckpointError:
-        return CheckpointError("the model's output is not a number", str(self._trained.path), "use another run")
-
-
-class _Conversion(NamedTuple):
-    """An image as a network of some channels takes it, and what its output will lack.
-
-    Attributes:
-        colors: of the image, 1 or 3.
-        channels: of the network.
-        chroma: the colours' differences from grey, in the size of the output, for networks that know grey only.
-        alpha: in the size of the output.
-    """
-
-    colors: int
-    channels: int
-    input: Planes
-    chroma: Planes | None
-    alpha: Planes | None
-
-    def finish(self, box: Box, piece: Tensor) -> Tensor:
-        """Output of the network (C, h, w) in this box -> planes of the image (1..4, h, w)."""
-        own_alpha = piece[3:]
-        if self.chroma is not None:
-            # Y + (R-Y, G-Y, B-Y): the differences are linear in Cb and Cr, so enlarging them enlarges those.
-            piece = piece + self.chroma.read(*box).to(piece.device)
-        elif self.channels != 1:
-            piece = to_luma(piece[:3]) if self.colors == 1 else piece[:3]
-        if self.alpha is None:
-            return piece
-        return torch.cat((piece, own_alpha if self.channels == 4 else self.alpha.read(*box).to(piece.device)))
-
-
-def _convert(pixels: np.ndarray, trained: TrainedModel, factor: int) -> _Conversion:
-    count, channels = (1 if pixels.shape[2] < 3 else 3), trained.in_shape[0]
-    own_scale = read_geometry(trained.model).scale
-    color = of_pixels(pixels[:, :, :count])
-    alpha = large_alpha = None
-    if pixels.shape[2] > count:
-        alpha = of_pixels(pixels[:, :, count:])
-        color, large_alpha = filled(color, alpha), enlarged(alpha, factor, "bicubic")
-    if own_scale < factor:
-        kernel = trained.config.data.enlarge_kernel
-        color = changed(enlarged(color, factor, kernel), _clamp)
-        alpha = None if alpha is None else changed(enlarged(alpha, factor, kernel), _clamp)
-    chroma = None
-    if channels == 1 and count == 3:
-        chroma = enlarged(changed(color, lambda planes: planes - to_luma(planes)), own_scale, "bicubic")
-    input = changed(color, to_luma if channels == 1 else lambda planes: planes.expand(3, -1, -1))
-    if channels == 4:
-        input = stacked(input, changed(color, lambda planes: torch.ones_like(planes[:1])) if alpha is None else alpha)
-    return _Conversion(count, channels, input, chroma, large_alpha)
-
-
-def _clamp(planes: Tensor) -> Tensor:
-    return planes.clamp(0, 1)
-
-
 def _remarks(image: TaggedImage, trained: TrainedModel, factor: int) -> list[str]:
     geometry, data, notes = read_geometry(trained.model), trained.config.data, []
     if geometry.scale == 1 and factor == 1:
@@ -322,6 +249,6 @@ def _remarks(image: TaggedImage, trained: TrainedModel, factor: int) -> list[str
         notes.append(f"this model is bound to {width}x{height}: other sizes run in overlapping windows")
     elif geometry.sees_all:
         notes.append("this model sees the whole image at once: it runs in one piece, not in tiles")
-    if trained.in_shape[0] == 1 and image.colors == 3:
+    if trained.in_shape[0] == 1 and not is_grey(image.pixels):
         notes.append("this model knows grey only: the colours are enlarged bicubically")
     return notes

@@ -1,0 +1,121 @@
+"""An image as a network of some channels takes it, and the network's output as the image wants it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from srae.checkpoints.loading import TrainedModel
+from srae.images.color import to_luma
+from srae.upscaling.limits import limited, limited_at_border
+from srae.upscaling.ranges import WHOLE, ValueRange, measure_range
+from srae.upscaling.regions import Planes, changed, enlarged, filled, of_pixels, stacked
+from srae.upscaling.tiles import Box, read_geometry
+
+ADD_TO_BICUBIC = ("residual",)
+"""Networks that add a correction to the enlarged image."""
+
+_ALPHA_SLACK = 1.0  # less costs thin lines their contrast: 0.8 dB at x4 (docs/lab_log.md, "Alpha through the network")
+
+
+class Conversion(NamedTuple):
+    """What one run of a network works on.
+
+    Attributes:
+        input: in the network's channels, [0, 1].
+        finish: the network's output (C, h, w) in a box -> planes of the image, in its own units.
+    """
+
+    input: Planes
+    finish: Callable[[Box, Tensor], Tensor]
+
+
+def is_grey(pixels: np.ndarray) -> bool:
+    """Whether (H, W, C) has one channel of colour, or three that are the same everywhere."""
+    if pixels.shape[2] < 3:
+        return True
+    first = pixels[:, :, 0]
+    # Most colour images differ in their first rows already.
+    return all(
+        np.array_equal(first[rows], pixels[rows, :, other])
+        for rows in (slice(0, 16), slice(16, None))
+        for other in (1, 2)
+    )
+
+
+def convert_color(
+    pixels: np.ndarray, alpha: np.ndarray | None, trained: TrainedModel, factor: int, *, fill: bool = True
+) -> Conversion:
+    """Grey or colour (H, W, 1|3), through a network of 1, 3 or 4 channels.
+
+    Args:
+        alpha: (H, W, 1); a network of four channels sees it, and makes it: a plane more in the result.
+        fill: invisible pixels get the colour of their neighbours.
+    """
+    values, colors, channels = measure_range(pixels), pixels.shape[2], trained.in_shape[0]
+    own_scale, original = read_geometry(trained.model).scale, of_pixels(pixels)
+    visible = None if alpha is None else of_pixels(alpha)
+    if visible is not None and fill:
+        original = filled(original, visible)
+    color = _preenlarged(changed(original, values.stretch), trained, factor)
+    input = changed(color, to_luma if channels == 1 else lambda planes: planes.expand(3, -1, -1))
+    if channels == 4:
+        opaque = changed(color, lambda planes: torch.ones_like(planes[:1]))
+        input = stacked(input, opaque if visible is None else _preenlarged(visible, trained, factor))
+    chroma = None
+    if channels == 1 and colors == 3:
+        chroma = enlarged(changed(color, lambda planes: planes - to_luma(planes)), own_scale, "bicubic")
+    spill = enlarged(changed(original, values.spill), factor, "bicubic") if values.spilled else None
+    hold_border = own_scale == factor and trained.config.model.name in ADD_TO_BICUBIC
+
+    def finish(box: Box, piece: Tensor) -> Tensor:
+        own_alpha = piece[3:].clamp(0, 1) if channels == 4 and alpha is not None else None
+        if hold_border:
+            piece = limited_at_border(piece, box, input, own_scale)
+        if chroma is not None:
+            # Y + (R-Y, G-Y, B-Y): the differences are linear in Cb and Cr, so enlarging them enlarges those.
+            piece = piece + chroma.read(*box).to(piece.device)
+        elif channels != 1:
+            piece = to_luma(piece[:3]) if colors == 1 else piece[:3]
+        piece = piece.clamp(0, 1)
+        piece = values.restore(piece if spill is None else piece + spill.read(*box).to(piece.device))
+        return piece if own_alpha is None else torch.cat((piece, own_alpha.to(piece.device)))
+
+    return Conversion(input, finish)
+
+
+def convert_alpha(alpha: np.ndarray, trained: TrainedModel, factor: int) -> Conversion:
+    """(H, W, 1) as a grey image through a network of 1 or 3 channels.
+
+    So a shape in the transparency becomes as sharp as the same shape in the colours.  What is opaque or invisible, and
+    so is all around it, remains so.
+    """
+    scale = read_geometry(trained.model).scale
+    grey = _preenlarged(of_pixels(alpha), trained, factor)
+    input = changed(grey, lambda planes: planes.expand(trained.in_shape[0], -1, -1))
+
+    def finish(box: Box, piece: Tensor) -> Tensor:
+        return limited(to_luma(piece), box, grey, scale, slack=_ALPHA_SLACK).clamp(0, 1)
+
+    return Conversion(input, finish)
+
+
+def describe_range(pixels: np.ndarray) -> str | None:
+    """For the user: what of its range an image uses, where that is stretched for the network."""
+    values: ValueRange = measure_range(pixels)
+    if values == WHOLE:
+        return None
+    unit = 1.0 if pixels.dtype == np.float32 else float(np.iinfo(pixels.dtype).max)
+    lowest, highest = values.low * unit, (values.low + values.width) * unit
+    return f"values from {lowest:.6g} to {highest:.6g} are stretched to the whole range for the network, and back"
+
+
+def _preenlarged(planes: Planes, trained: TrainedModel, factor: int) -> Planes:
+    """For networks that keep the size: enlarged as their training images were."""
+    if read_geometry(trained.model).scale == factor:
+        return planes
+    return changed(enlarged(planes, factor, trained.config.data.enlarge_kernel), lambda some: some.clamp(0, 1))

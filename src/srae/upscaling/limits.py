@@ -1,0 +1,58 @@
+"""A network's output held within the range that its input has nearby."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from srae.upscaling.regions import Planes
+from srae.upscaling.tiles import Box
+
+_REACH = 1
+_BORDER = 8
+# A network with zero padding takes the outside of an image for black: flat colours are off by 5 to 13 of 255 at the
+# border.  Half of the local range beyond the local range mends that and costs photographs nothing; padding with the
+# edge's pixels costs them 0.4 to 0.8 dB there (docs/lab_log.md, "Borders of flat art").
+_BORDER_SLACK = 0.5
+
+
+def limited(piece: Tensor, box: Box, input: Planes, scale: int, *, slack: float) -> Tensor:
+    """Every pixel clamped to the range of the input's 3x3 pixels around it.
+
+    Args:
+        piece: (C, h, w), a network's output in this box; the box is aligned to `scale`.
+        input: (C, H, W) of the network.
+        slack: how far beyond that range a value may lie, as a share of its width.
+    """
+    top, bottom, left, right = (place // scale for place in box)
+    y, x = max(top - _REACH, 0), max(left - _REACH, 0)
+    near = input.read(y, min(bottom + _REACH, input.height), x, min(right + _REACH, input.width)).to(piece)
+    # One pooling for both ends of the range: the largest value, and the largest of the negated ones.
+    highest, lowest = F.max_pool2d(torch.stack((near, -near)), 2 * _REACH + 1, 1, _REACH)
+    width = (highest + lowest) * slack
+    lowest, highest = -lowest - width, highest + width
+    low, high = (
+        plane[:, top - y : bottom - y, left - x : right - x].repeat_interleave(scale, 1).repeat_interleave(scale, 2)
+        for plane in (lowest, highest)
+    )
+    return piece.clamp(low, high)
+
+
+def limited_at_border(piece: Tensor, box: Box, input: Planes, scale: int) -> Tensor:
+    """`limited` in the outermost pixels of the image, if the box has some of them; the rest as it is."""
+    top, bottom, left, right = box
+    height, width, depth = input.height * scale, input.width * scale, _BORDER * scale
+    strips = (
+        (top, min(bottom, depth), left, right),
+        (max(top, height - depth), bottom, left, right),
+        (top, bottom, left, min(right, depth)),
+        (top, bottom, max(left, width - depth), right),
+    )
+    touched = [strip for strip in strips if strip[0] < strip[1] and strip[2] < strip[3]]
+    if touched:
+        piece = piece.clone()
+    for strip in touched:
+        inside = piece[:, strip[0] - top : strip[1] - top, strip[2] - left : strip[3] - left]
+        inside.copy_(limited(inside, strip, input, scale, slack=_BORDER_SLACK))
+    return piece
