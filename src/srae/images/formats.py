@@ -43,7 +43,7 @@ def check_fit(path: Path, height: int, width: int, *, bytes_per_pixel: int, tran
 
 def keeps_depth(kind: str, channels: int) -> bool:
     """Whether 16 bits stay 16 bits in this format."""
-    return kind == "PNG" or (kind == "TIFF" and channels != 2)  # Pillow, and so we, cannot read those again
+    return kind in ("PNG", "TIFF")
 
 
 def memory_to_encode(kind: str, pixels: int, quality: int | None) -> int:
