@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -19,20 +19,33 @@ from typing import IO, NamedTuple
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
+from tifffile import TiffFile, TiffPage
 
 from srae.errors import DataError, ResourceError
 from srae.images.animation import Timing, find_timing
 from srae.images.deep_color import add_low_bytes, find_deep, widen_key
 from srae.images.formats import Format, explain_unknown, identify
-from srae.images.metadata import read_tags
-from srae.images.modes import copy_pixels, from_cmyk, to_known_mode, to_pixels
-from srae.images.plugins import Samples, open_image, read_jxl_size, read_samples
+from srae.images.metadata import read_page_tags, read_tags
+from srae.images.modes import converts_colors, copy_pixels, to_known_mode, to_pixels
+from srae.images.plugins import Samples, decode_samples, open_image, read_jxl_size
 from srae.images.png_chunks import hide_metadata
 from srae.images.tags import Tags
-from srae.images.tiff import count_pages, is_tiff
+from srae.images.tiff import (
+    check_codec,
+    check_frame,
+    check_limits,
+    count_pages,
+    is_tiff,
+    needs_extra,
+    pick_page,
+    read_samples,
+    silence_libtiff,
+    suits_pillow,
+)
+from srae.images.tiff_colors import read_layout, to_colors
 
 MAX_PIXELS = 178_000_000
-_SAMPLE_FORMAT = 339  # TIFF's tag
+_ORIENTATION = 274  # TIFF's tag
 
 _pillow_globals = threading.Lock()
 
@@ -143,28 +156,16 @@ def _unreadable(error: Exception, name: str) -> DataError:
 
 
 def _decode(file: IO[bytes], name: str, max_pixels: int, frame: int | None) -> DecodedImage:
+    if is_tiff(file):
+        return _decode_tiff(file, name, max_pixels, frame)
     image = _open(file, name, max_pixels, frame)
-    if samples := read_samples(file, image, frame):
+    if samples := decode_samples(file, image, frame):
         return _with_tags(samples, file, image)
-    deep = find_deep(image, name)
-    widen_key(image)
-    image.load()
+    pixels = _load(image, partial(_open, file, name, max_pixels, frame), name)
     with _pillow_quiet():
         tags, orientation, notes = read_tags(file, image)
-        if image.mode == "CMYK":
-            image, tags = from_cmyk(image, tags.icc), tags.without_color_space()
-        if not deep:
-            image = to_known_mode(image, name)
-    pixels = copy_pixels(image) if deep else to_pixels(image, name)
-    _check_signs(image, pixels, name)
-    if deep and deep.low:
-        del image
-        file.seek(0)
-        pixels = pixels.astype(np.uint16)
-        pixels <<= 8
-        pixels = add_low_bytes(pixels, _open(file, name, max_pixels, frame), deep)
-    elif deep:
-        pixels = pixels.view(">u2").astype(np.uint16)  # bytes of a pixel: high, low, high, low
+    if converts_colors(image):
+        tags = tags.without_color_space()
     return DecodedImage(_orient(pixels, orientation), tags, notes)
 
 
@@ -177,16 +178,80 @@ def _with_tags(samples: Samples, file: IO[bytes], image: Image.Image) -> Decoded
     return DecodedImage(np.ascontiguousarray(pixels), tags, (*samples.notes, *notes))
 
 
+def _decode_tiff(file: IO[bytes], name: str, max_pixels: int, frame: int | None) -> DecodedImage:
+    """By Pillow what it has modes and codecs for, the rest by tifffile."""
+    silence_libtiff()
+    with TiffFile(file) as tiff:
+        index, page = pick_page(tiff, name, frame)
+        check_limits(page, name, max_pixels)
+        layout = read_layout(page, name)
+        with _pillow_quiet():
+            tags, orientation, notes = read_page_tags(file, page.offset)
+        image = _open_page(file, index)
+        if image is None or not suits_pillow(page):
+            check_codec(page, name, required=image is None)
+        if image is not None and (suits_pillow(page) or needs_extra(page)):
+            pixels = _load_page(image, page, partial(_open_page, file, index), name)
+            orientation = orientation if _ORIENTATION in image.getexif() else 1  # Pillow turns it, and forgets the tag
+            remarks: list[str] = []
+        else:
+            pixels, remarks = to_colors(read_samples(page, name), page, layout, tags.icc, name)
+    if layout.converted:
+        tags = tags.without_color_space()
+    return DecodedImage(_orient(pixels, orientation), tags, (*notes, *layout.notes, *remarks))
+
+
+def _load_page(image: Image.Image, page: TiffPage, again: Callable[[], Image.Image | None], name: str) -> np.ndarray:
+    """As `_load`; a codec that this build of Pillow lacks shows when it is needed."""
+    try:
+        return _load(image, again, name)
+    except OSError:
+        check_codec(page, name, required=not suits_pillow(page))
+        raise
+
+
+def _open_page(file: IO[bytes], index: int) -> Image.Image | None:
+    """A page of a TIFF for Pillow, None where it has no mode for it."""
+    try:
+        with _pillow_quiet():
+            file.seek(0)
+            image: Image.Image = Image.open(file, formats=("TIFF",))
+            image.seek(index)
+    except Exception:  # UnidentifiedImageError of the first page, nearly any of the others
+        return None
+    return image
+
+
+def _load(image: Image.Image, again: Callable[[], Image.Image | None], name: str) -> np.ndarray:
+    """Pixels of an opened image.
+
+    Args:
+        again: opens it once more, for the second half of 16-bit colour.
+    """
+    deep = find_deep(image)
+    widen_key(image)
+    image.load()
+    if deep is None:
+        with _pillow_quiet():
+            known = to_known_mode(image, name)
+        return to_pixels(known, name)
+    pixels = copy_pixels(image)
+    if deep.low is None:
+        return pixels.view(">u2").astype(np.uint16)  # bytes of a pixel: high, low, high, low
+    pixels = pixels.astype(np.uint16)
+    pixels <<= 8
+    second = again()
+    assert second is not None
+    return add_low_bytes(pixels, second, deep)
+
+
 def _open(file: IO[bytes], name: str, max_pixels: int, frame: int | None) -> Image.Image:
     """The header, checked; nothing is decoded yet."""
     with _pillow_quiet():
+        file.seek(0)
         image = open_image(hide_metadata(file), _identify(file, name), partial(_check_size, name, max_pixels))
         _check_size(name, max_pixels, *image.size)
-        frames = _frames(image)
-        if frames > 1 and frame is None:
-            raise DataError(f"{frames} frames or pages in one file", name, "choose one with --frame, 0 is the first")
-        if (frame or 0) not in range(frames):
-            raise DataError(f"no frame {frame}", name, f"the file has {frames}, counted from 0")
+        check_frame(_frames(image), frame, name)
         if frame:
             image.seek(frame)
             _check_size(name, max_pixels, *image.size)
@@ -210,10 +275,3 @@ def _orient(pixels: np.ndarray, orientation: int) -> np.ndarray:
     if orientation in (2, 3, 6, 7):
         pixels = pixels[:, ::-1]
     return np.ascontiguousarray(pixels)
-
-
-def _check_signs(image: Image.Image, pixels: np.ndarray, name: str) -> None:
-    """Pillow reads signed bytes as unsigned ones: -5 becomes 251."""
-    signed = image.format == "TIFF" and 2 in image.tag_v2.get(_SAMPLE_FORMAT, (1,))  # type: ignore[attr-defined]
-    if signed and pixels.dtype == np.uint8 and pixels.max(initial=0) > 127:
-        raise DataError("samples below zero", name, "save it with unsigned samples")

@@ -8,10 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageFile
 
-from srae.errors import DataError
 from srae.images.modes import bands, with_key
-
-_BITS, _PLANES = 258, 284  # TIFF's tags
 
 
 class DeepColor(NamedTuple):
@@ -34,16 +31,11 @@ class DeepColor(NamedTuple):
 _OTHER = {"16B": "16L", "16L": "16B", "16N": "16B" if sys.byteorder == "little" else "16L"}
 
 
-def find_deep(image: Image.Image, name: str) -> DeepColor | None:
+def find_deep(image: Image.Image) -> DeepColor | None:
     """How to read an opened image with 16-bit colour, now ready to be loaded; None for all others."""
     if image.format not in ("PNG", "TIFF") or image.mode not in ("RGB", "RGBA") or not _tiles(image):
         return None
-    if image.format == "TIFF":
-        tags = image.tag_v2  # type: ignore[attr-defined]
-        bits = set(tags.get(_BITS, (1,)))
-        if max(bits) > 8 and (bits != {16} or tags.get(_PLANES, 1) != 1):
-            raise DataError("16-bit TIFF stored plane by plane", name, "save it as PNG, or its pixels interleaved")
-    elif getattr(image, "is_animated", False):
+    if image.format == "PNG" and getattr(image, "is_animated", False):
         return None
     layout, _, order = _unpacker(_tiles(image)[0]).partition(";")
     if layout == "LA":  # read as four bytes a pixel: both of grey, both of alpha

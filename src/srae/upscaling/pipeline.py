@@ -152,13 +152,18 @@ def _step(outcome: Outcome) -> Iterator[None]:
         yield
     except SraeError as error:
         outcome.error = error
-    except (MemoryError, RuntimeError) as error:
-        if not is_memory_error(error):
-            raise
-        where = str(outcome.job.source)
-        outcome.error = ResourceError("not enough memory", where, "use a smaller image or --scale")
+    except Exception as error:
+        outcome.error = _as_srae_error(error, str(outcome.job.source))
     finally:
         outcome.seconds += time.perf_counter() - start
+
+
+def _as_srae_error(error: Exception, where: str) -> SraeError:
+    """A fault of srae concerns one image, too: those after it are done."""
+    if is_memory_error(error):
+        return ResourceError("not enough memory", where, "use a smaller image or --scale")
+    reason = (str(error).splitlines() or [""])[0][:200]
+    return SraeError(f"{type(error).__name__}: {reason}", where, "this is a fault of srae: please report it")
 
 
 @contextmanager
