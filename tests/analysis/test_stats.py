@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -29,14 +30,35 @@ def test_seed_interval_is_students() -> None:
     assert interval_over_seeds([3.0]).low is None
 
 
-def test_image_interval_covers_the_mean_about_as_often_as_it_says() -> None:
-    random = np.random.default_rng(0)
-    hits = 0
-    for trial in range(100):
-        found = interval_over_images(random.exponential(1.0, 60).tolist(), seed=trial)
-        assert found.low is not None and found.high is not None
-        hits += found.low <= 1.0 <= found.high
-    assert 86 <= hits <= 99
+@pytest.mark.parametrize("count", [5, 6, 10, 14, 60])
+@pytest.mark.parametrize(("draw", "mean"), [(lambda r, n: r.normal(0, 1, n), 0), (lambda r, n: r.gamma(2, 1, n), 2)])
+def test_image_interval_covers_the_mean_as_often_as_it_says(
+    draw: Callable[[np.random.Generator, int], np.ndarray], mean: float, count: int
+) -> None:
+    """Of skewed values Student's t alone has 0.92, the percentile bootstrap 0.81 to 0.90."""
+    random, trials = np.random.default_rng(0), 4000
+    found = [interval_over_images(draw(random, count)) for _ in range(trials)]
+    coverage = sum(f.low <= mean <= f.high for f in found if f.low is not None and f.high is not None) / trials
+    # Within 1.5 points, and three standard errors of this simulation.
+    assert abs(coverage - 0.95) <= 0.015 + 3 * np.sqrt(0.95 * 0.05 / trials)
+
+
+def test_values_without_skew_have_students_interval() -> None:
+    values = [1.0, 2.0, 3.0, 4.0]
+    low, high = scipy_stats.t.interval(0.95, 3, loc=2.5, scale=scipy_stats.sem(values))
+    found = interval_over_images(values)
+    assert (found.low, found.high) == (pytest.approx(low), pytest.approx(high))
+    same = interval_over_images([0.3] * 5)
+    assert (same.low, same.high) == (pytest.approx(0.3), pytest.approx(0.3))
+
+
+@given(st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=30))
+def test_an_interval_is_ordered_finite_and_turns_with_its_values(values: list[float]) -> None:
+    found, turned = interval_over_images(values), interval_over_images([-value for value in values])
+    assert found.low is not None and found.high is not None and turned.low is not None and turned.high is not None
+    assert np.isfinite([found.low, found.high]).all() and found.low <= found.high
+    spread = 1e-6 * (1 + max(map(abs, values)))
+    assert turned.low == pytest.approx(-found.high, abs=spread) and turned.high == pytest.approx(-found.low, abs=spread)
 
 
 def test_shares_have_wilsons_interval() -> None:
@@ -45,13 +67,6 @@ def test_shares_have_wilsons_interval() -> None:
     assert (found.low, found.high) == (pytest.approx(wilson.low), pytest.approx(wilson.high))
     perfect = interval_over_images([1.0] * 10, shares=True)
     assert perfect.low is not None and 0.6 < perfect.low < 0.8, "ten of ten do not prove a hundred of a hundred"
-
-
-def test_many_images_need_no_bootstrap() -> None:
-    values = np.random.default_rng(2).exponential(1.0, 5000)
-    found, few = interval_over_images(values.tolist()), interval_over_images(values[:1999].tolist())
-    assert found.half_width == pytest.approx(1.96 * scipy_stats.sem(values), rel=1e-3)
-    assert few.half_width == pytest.approx(1.96 * scipy_stats.sem(values[:1999]), rel=0.05), "both say the same"
 
 
 def test_flips_of_equal_size_are_mcnemars_test() -> None:
@@ -94,7 +109,7 @@ def test_what_is_drawn_at_random_is_drawn_once(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr("srae.analysis.stats.np.random.default_rng", spy)
     for table in tables[1:]:
         compare_pairs(table, tables[0], seed=77)
-    assert drawn == [77, 77]  # resamples, and signs
+    assert drawn == [77]
 
 
 def test_comparison_of_equal_and_of_shifted_models() -> None:

@@ -19,7 +19,7 @@ from scipy import special
 LEVEL = 0.95
 RESAMPLES = 10_000
 MANY = 2_000
-"""Images from which the mean is as good as normal, and a bootstrap would only take longer to say so."""
+"""Images from which a sum of random signs is as good as normal, and drawing them would only take longer."""
 
 
 @dataclass(frozen=True)
@@ -45,28 +45,48 @@ def interval_over_seeds(values: Sequence[float]) -> Interval:
     return Interval(mean, mean - half, mean + half, count)
 
 
-def interval_over_images(values: Sequence[float], *, shares: bool = False, seed: int = 0) -> Interval:
+def interval_over_images(values: Sequence[float], *, shares: bool = False) -> Interval:
     """Interval of a mean over images.
 
     Shares (every value says right or wrong, 1 or 0) get Wilson's score interval (1927), which has a width
-    even when all are right; others the percentile bootstrap (Efron 1979), and from `MANY` images on the
-    normal one.  The caller says which: differences that are all 0 look like shares and are none.
+    even when all are right; others Student's t after Hall's transformation (1992, "On the removal of skewness by
+    transformation"), since errors of images are skewed and benchmark sets small.  The caller says which: differences
+    that are all 0 look like shares and are none.
     """
     data = np.asarray(values, float)
     count, mean = len(data), float(data.mean())
     if count < 2:
         return Interval(mean, None, None, count)
-    z = float(special.ndtri((1 + LEVEL) / 2))
     if shares:
+        z = float(special.ndtri((1 + LEVEL) / 2))
         center = (mean + z**2 / (2 * count)) / (1 + z**2 / count)
         half = z / (1 + z**2 / count) * math.sqrt(mean * (1 - mean) / count + z**2 / (4 * count**2))
-        low, high = center - half, center + half
-    elif count >= MANY:
-        half = z * _standard_error(data)
-        low, high = mean - half, mean + half
-    else:
-        low, high = np.quantile(_resampled_means(data, seed), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Interval(mean, float(low), float(high), count)
+        return Interval(mean, center - half, center + half, count)
+    quantile = float(special.stdtrit(count - 1, (1 + LEVEL) / 2)) / math.sqrt(count)
+    deviation, skewness = float(np.std(data, ddof=1)), _skewness(data)
+    low, high = (mean - deviation * _undo_skewness(end, skewness, count) for end in (quantile, -quantile))
+    return Interval(mean, low, high, count)
+
+
+def _skewness(data: np.ndarray) -> float:
+    """Adjusted Fisher-Pearson coefficient; 0 of fewer than three values, or of equal ones.
+
+    Without the adjustment, 95 % intervals over five skewed values hold the mean as rarely as 92 % of the time.
+    """
+    count, deviations = len(data), data - data.mean()
+    scale = float(np.abs(deviations).max())
+    if count < 3 or scale <= 1e-12 * float(np.abs(data).max()):
+        return 0.0
+    deviations = deviations / scale
+    skewness = float((deviations**3).mean()) / float((deviations**2).mean()) ** 1.5
+    return skewness * math.sqrt(count * (count - 1)) / (count - 2)
+
+
+def _undo_skewness(value: float, skewness: float, count: int) -> float:
+    """Inverse of Hall's x + g x^2 / 3 + g^2 x^3 / 27 + g / 6n."""
+    if abs(skewness) < 1e-6:
+        return value
+    return 3 / skewness * (float(np.cbrt(1 + skewness * (value - skewness / (6 * count)))) - 1)
 
 
 def _standard_error(values: Sequence[float] | np.ndarray) -> float:
@@ -101,7 +121,7 @@ def compare_pairs(
     signs = np.sign(differences if higher_is_better else -differences)
     nothing = bool(np.all(differences == 0))
     return Comparison(
-        difference=interval_over_images(differences.tolist(), seed=seed),
+        difference=interval_over_images(differences.tolist()),
         p=1.0 if nothing else _sign_flip_p(differences, seed),
         wilcoxon_p=1.0 if nothing else _wilcoxon_p(differences),
         win_rate=float(np.mean((signs + 1) / 2)),
@@ -171,28 +191,12 @@ def _chunks(count: int) -> list[slice]:
 
 
 @lru_cache(maxsize=2)
-def _draws(count: int, seed: int) -> np.ndarray:
-    """How often each of `count` images is in each resample: (RESAMPLES, count)."""
-    random, times = np.random.default_rng(seed), np.empty((RESAMPLES, count), float if count <= _FEW else np.uint8)
-    for rows in _chunks(count):
-        length = rows.stop - rows.start
-        drawn = random.integers(0, count, (length, count)) + count * np.arange(length)[:, None]
-        times[rows] = np.bincount(drawn.ravel(), minlength=length * count).reshape(length, count)
-    return times
-
-
-@lru_cache(maxsize=2)
 def _flips(count: int, seed: int) -> np.ndarray:
     """Random signs: (RESAMPLES, count)."""
     random, signs = np.random.default_rng(seed), np.empty((RESAMPLES, count), float if count <= _FEW else np.int8)
     for rows in _chunks(count):
         signs[rows] = random.integers(0, 2, (rows.stop - rows.start, count)) * 2 - 1
     return signs
-
-
-def _resampled_means(data: np.ndarray, seed: int) -> np.ndarray:
-    times = _draws(len(data), seed)
-    return np.concatenate([times[rows].astype(float, copy=False) @ data for rows in _chunks(len(data))]) / len(data)
 
 
 def _wilcoxon_p(differences: np.ndarray) -> float:
