@@ -8,10 +8,6 @@ decoded; fully decoded or refused; upright.
 from __future__ import annotations
 
 import io
-import threading
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path, PurePath
@@ -19,35 +15,19 @@ from typing import IO, NamedTuple
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
-from tifffile import TiffFile, TiffPage
 
 from srae.errors import DataError, ResourceError
 from srae.images.animation import Timing, find_timing
-from srae.images.deep_color import add_low_bytes, find_deep, widen_key
+from srae.images.deep_color import load_pixels
 from srae.images.formats import Format, explain_unknown, identify
-from srae.images.metadata import read_page_tags, read_tags
-from srae.images.modes import converts_colors, copy_pixels, to_known_mode, to_pixels
-from srae.images.plugins import Samples, decode_samples, open_image, read_jxl_size
+from srae.images.limits import MAX_PIXELS, check_frame, check_size
+from srae.images.metadata import read_tags
+from srae.images.modes import converts_colors, pillow_quiet
+from srae.images.plugins import Samples, open_image, read_jxl_size, read_samples
 from srae.images.png_chunks import hide_metadata
+from srae.images.read_tiff import read_tiff
 from srae.images.tags import Tags
-from srae.images.tiff import (
-    check_codec,
-    check_frame,
-    check_limits,
-    count_pages,
-    is_tiff,
-    needs_extra,
-    pick_page,
-    read_samples,
-    silence_libtiff,
-    suits_pillow,
-)
-from srae.images.tiff_colors import read_layout, to_colors
-
-MAX_PIXELS = 178_000_000
-_ORIENTATION = 274  # TIFF's tag
-
-_pillow_globals = threading.Lock()
+from srae.images.tiff import count_pages, is_tiff
 
 
 class DecodedImage(NamedTuple):
@@ -56,18 +36,6 @@ class DecodedImage(NamedTuple):
     pixels: np.ndarray
     tags: Tags
     notes: tuple[str, ...] = ()
-
-
-@contextmanager
-def _pillow_quiet() -> Iterator[None]:
-    """Pillow's warnings and its own pixel limit are process-wide; off here, back afterwards, one thread at a time."""
-    with _pillow_globals, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-        try:
-            yield
-        finally:
-            Image.MAX_IMAGE_PIXELS = limit
 
 
 def decode(data: bytes | Path, name: str, *, max_pixels: int = MAX_PIXELS, frame: int | None = None) -> DecodedImage:
@@ -100,7 +68,7 @@ def read_size(path: Path) -> tuple[int, int]:
             row = _identify(file, path.name)
             if row.name == "JXL":
                 return read_jxl_size(file)
-            with _pillow_quiet():
+            with pillow_quiet():
                 image = open_image(hide_metadata(file), row, lambda width, height: None)
                 return image.height, image.width
     except Exception:  # reading the file will say what is wrong with it
@@ -116,7 +84,7 @@ def count_frames(path: Path) -> int:
             row = _identify(file, path.name)
             if not row.animates:
                 return 1
-            with _pillow_quiet():
+            with pillow_quiet():
                 return _frames(open_image(file, row, lambda width, height: None))
     except Exception:
         return 1
@@ -128,7 +96,7 @@ def read_timing(path: Path) -> Timing:
     Raises:
         Exception: of many kinds, when the file is damaged.
     """
-    with path.open("rb") as file, _pillow_quiet():
+    with path.open("rb") as file, pillow_quiet():
         return find_timing(open_image(hide_metadata(file), _identify(file, path.name), lambda width, height: None))
 
 
@@ -157,12 +125,13 @@ def _unreadable(error: Exception, name: str) -> DataError:
 
 def _decode(file: IO[bytes], name: str, max_pixels: int, frame: int | None) -> DecodedImage:
     if is_tiff(file):
-        return _decode_tiff(file, name, max_pixels, frame)
+        pixels, (tags, orientation, notes) = read_tiff(file, name, max_pixels, frame)
+        return DecodedImage(_orient(pixels, orientation), tags, notes)
     image = _open(file, name, max_pixels, frame)
-    if samples := decode_samples(file, image, frame):
+    if samples := read_samples(file, image, frame):
         return _with_tags(samples, file, image)
-    pixels = _load(image, partial(_open, file, name, max_pixels, frame), name)
-    with _pillow_quiet():
+    pixels = load_pixels(image, partial(_open, file, name, max_pixels, frame), name)
+    with pillow_quiet():
         tags, orientation, notes = read_tags(file, image)
     if converts_colors(image):
         tags = tags.without_color_space()
@@ -170,7 +139,7 @@ def _decode(file: IO[bytes], name: str, max_pixels: int, frame: int | None) -> D
 
 
 def _with_tags(samples: Samples, file: IO[bytes], image: Image.Image) -> DecodedImage:
-    with _pillow_quiet():
+    with pillow_quiet():
         tags, orientation, notes = read_tags(file, image)
     if samples.color and not tags.icc:
         tags = replace(tags, color=samples.color)
@@ -178,90 +147,17 @@ def _with_tags(samples: Samples, file: IO[bytes], image: Image.Image) -> Decoded
     return DecodedImage(np.ascontiguousarray(pixels), tags, (*samples.notes, *notes))
 
 
-def _decode_tiff(file: IO[bytes], name: str, max_pixels: int, frame: int | None) -> DecodedImage:
-    """By Pillow what it has modes and codecs for, the rest by tifffile."""
-    silence_libtiff()
-    with TiffFile(file) as tiff:
-        index, page = pick_page(tiff, name, frame)
-        check_limits(page, name, max_pixels)
-        layout = read_layout(page, name)
-        with _pillow_quiet():
-            tags, orientation, notes = read_page_tags(file, page.offset)
-        image = _open_page(file, index)
-        if image is None or not suits_pillow(page):
-            check_codec(page, name, required=image is None)
-        if image is not None and (suits_pillow(page) or needs_extra(page)):
-            pixels = _load_page(image, page, partial(_open_page, file, index), name)
-            orientation = orientation if _ORIENTATION in image.getexif() else 1  # Pillow turns it, and forgets the tag
-            remarks: list[str] = []
-        else:
-            pixels, remarks = to_colors(read_samples(page, name), page, layout, tags.icc, name)
-    if layout.converted:
-        tags = tags.without_color_space()
-    return DecodedImage(_orient(pixels, orientation), tags, (*notes, *layout.notes, *remarks))
-
-
-def _load_page(image: Image.Image, page: TiffPage, again: Callable[[], Image.Image | None], name: str) -> np.ndarray:
-    """As `_load`; a codec that this build of Pillow lacks shows when it is needed."""
-    try:
-        return _load(image, again, name)
-    except OSError:
-        check_codec(page, name, required=not suits_pillow(page))
-        raise
-
-
-def _open_page(file: IO[bytes], index: int) -> Image.Image | None:
-    """A page of a TIFF for Pillow, None where it has no mode for it."""
-    try:
-        with _pillow_quiet():
-            file.seek(0)
-            image: Image.Image = Image.open(file, formats=("TIFF",))
-            image.seek(index)
-    except Exception:  # UnidentifiedImageError of the first page, nearly any of the others
-        return None
-    return image
-
-
-def _load(image: Image.Image, again: Callable[[], Image.Image | None], name: str) -> np.ndarray:
-    """Pixels of an opened image.
-
-    Args:
-        again: opens it once more, for the second half of 16-bit colour.
-    """
-    deep = find_deep(image)
-    widen_key(image)
-    image.load()
-    if deep is None:
-        with _pillow_quiet():
-            known = to_known_mode(image, name)
-        return to_pixels(known, name)
-    pixels = copy_pixels(image)
-    if deep.low is None:
-        return pixels.view(">u2").astype(np.uint16)  # bytes of a pixel: high, low, high, low
-    pixels = pixels.astype(np.uint16)
-    pixels <<= 8
-    second = again()
-    assert second is not None
-    return add_low_bytes(pixels, second, deep)
-
-
 def _open(file: IO[bytes], name: str, max_pixels: int, frame: int | None) -> Image.Image:
     """The header, checked; nothing is decoded yet."""
-    with _pillow_quiet():
-        file.seek(0)
-        image = open_image(hide_metadata(file), _identify(file, name), partial(_check_size, name, max_pixels))
-        _check_size(name, max_pixels, *image.size)
-        check_frame(_frames(image), frame, name)
+    file.seek(0)
+    with pillow_quiet():
+        image = open_image(hide_metadata(file), _identify(file, name), partial(check_size, name, max_pixels))
+        check_size(name, max_pixels, *image.size)
+        check_frame(name, _frames(image), frame)
         if frame:
             image.seek(frame)
-            _check_size(name, max_pixels, *image.size)
+            check_size(name, max_pixels, *image.size)
     return image
-
-
-def _check_size(name: str, max_pixels: int, width: int, height: int) -> None:
-    if width * height > max_pixels:
-        remedy = f"if you trust the file: --max-pixels {width * height}"
-        raise DataError(f"{width}x{height} is more than {max_pixels} pixels", name, remedy)
 
 
 def _orient(pixels: np.ndarray, orientation: int) -> np.ndarray:

@@ -19,9 +19,10 @@ from torch import Tensor
 from srae.errors import ConfigError, DataError
 from srae.files import atomic_write, natural_key
 from srae.images.animation import Frames
-from srae.images.decode import MAX_PIXELS, decode
+from srae.images.decode import decode
 from srae.images.encode import encode, to_8_bits, to_image
 from srae.images.formats import EXTENSIONS, check_fit, format_of
+from srae.images.limits import MAX_PIXELS
 from srae.images.plugins import check_profile
 from srae.images.tags import NO_TAGS, Tags
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+import threading
+import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 from PIL import Image, ImageCms
@@ -12,6 +15,20 @@ from srae.errors import DataError
 
 _BITS, _PHOTOMETRIC = 258, 262  # TIFF's tags
 _BAND = 512  # rows copied at a time
+
+_pillow_globals = threading.Lock()
+
+
+@contextmanager
+def pillow_quiet() -> Iterator[None]:
+    """Pillow's warnings and its own pixel limit are process-wide; off here, back afterwards, one thread at a time."""
+    with _pillow_globals, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
 
 
 _CONVERTED = ("CMYK", "LAB", "HSV")  # modes whose profile, where there is one, does not describe RGB
@@ -51,7 +68,8 @@ def to_pixels(image: Image.Image, name: str) -> np.ndarray:
     """
     image = to_known_mode(image, name)
     if image.mode == "F":
-        return check_finite(np.array(image)[:, :, None], name)
+        grey = check_finite(np.array(image)[:, :, None], name)
+        return 1 - grey if _white_is_zero(image) else grey
     return _deep_grey(image) if image.mode.startswith("I") else copy_pixels(image)
 
 
@@ -111,11 +129,14 @@ def _deep_grey(image: Image.Image) -> np.ndarray:
 
 def _by_tags(grey: np.ndarray, image: Image.Image) -> np.ndarray:
     """Deep grey of a TIFF from 0, black, to 65535, white: Pillow heeds neither the depth nor that 0 may be white."""
-    tags = image.tag_v2 if image.format == "TIFF" else {}  # type: ignore[attr-defined]
-    bits = tags.get(_BITS, (16,))[0]
+    bits = image.tag_v2.get(_BITS, (16,))[0] if image.format == "TIFF" else 16  # type: ignore[attr-defined]
     if bits < 16:
         grey = (grey * (65_535 / (2**bits - 1)) + 0.5).astype(np.uint16)
-    return 65_535 - grey if tags.get(_PHOTOMETRIC) == 0 and bits <= 16 else grey
+    return 65_535 - grey if bits <= 16 and _white_is_zero(image) else grey
+
+
+def _white_is_zero(image: Image.Image) -> bool:
+    return image.format == "TIFF" and image.tag_v2.get(_PHOTOMETRIC) == 0  # type: ignore[attr-defined]
 
 
 def with_key(pixels: np.ndarray, key: tuple[int, ...]) -> np.ndarray:

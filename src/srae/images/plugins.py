@@ -82,7 +82,7 @@ def check_profile(path: Path, icc: bytes | None) -> None:
         raise ConfigError(f"JXL cannot hold the colour profile {name!r}", str(path), "use .avif or .png")
 
 
-def decode_samples(file: IO[bytes], image: Image.Image, frame: int | None) -> Samples | None:
+def read_samples(file: IO[bytes], image: Image.Image, frame: int | None) -> Samples | None:
     """Every bit of an opened image, not turned upright; None where Pillow reads all of them itself.
 
     Args:

@@ -19,6 +19,7 @@ from PIL import _imaging
 from tifffile import COMPRESSION, PHOTOMETRIC, TIFF, TiffFile, TiffFileError, TiffPage
 
 from srae.errors import DataError
+from srae.images.limits import check_frame, check_size
 
 _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # classic TIFF and BigTIFF
 _MOST_PAGES = 100_000  # whoever writes more of them wants readers to be busy
@@ -79,16 +80,8 @@ def pick_page(tiff: TiffFile, name: str, frame: int | None) -> tuple[int, TiffPa
     """
     _check_raw(tiff, name)
     pages = list(_find_pages(tiff))
-    check_frame(len(pages), frame, name)
+    check_frame(name, len(pages), frame)
     return pages[frame or 0]
-
-
-def check_frame(frames: int, frame: int | None, name: str) -> None:
-    """Raises: DataError: several and none is chosen, or there is no such frame."""
-    if frames > 1 and frame is None:
-        raise DataError(f"{frames} frames or pages in one file", name, "choose one with --frame, 0 is the first")
-    if (frame or 0) not in range(frames):
-        raise DataError(f"no frame {frame}", name, f"the file has {frames}, counted from 0")
 
 
 def _check_raw(tiff: TiffFile, name: str) -> None:
@@ -121,9 +114,7 @@ def _sub_pages(page: TiffPage) -> Iterator[TiffPage]:
 def check_limits(page: TiffPage, name: str, max_pixels: int) -> None:
     """Raises: DataError: more pixels, or more bytes of samples, than `max_pixels` stands for."""
     width, height = page.imagewidth, page.imagelength
-    if width * height > max_pixels:
-        remedy = f"if you trust the file: --max-pixels {width * height}"
-        raise DataError(f"{width}x{height} is more than {max_pixels} pixels", name, remedy)
+    check_size(name, max_pixels, width, height)
     size = width * height * page.samplesperpixel * _bits(page) // 8
     if size > _BYTES_PER_PIXEL * max_pixels:
         remedy = f"if you trust the file: --max-pixels {-(-size // _BYTES_PER_PIXEL)}"
@@ -159,9 +150,19 @@ def _call(kinds: type[COMPRESSION] | type[PHOTOMETRIC], value: int) -> str:
         return f"kind {int(value)}"
 
 
-def suits_pillow(page: TiffPage) -> bool:
-    """Whether Pillow's own modes hold such samples exactly: at most 8 bits, unsigned, of a common codec."""
-    return _bits(page) <= 8 and page.sampleformat in (1, 4) and page.compression in _PILLOW_CODECS
+def prefers_pillow(page: TiffPage) -> bool:
+    """Whether Pillow is the faster of two that are exact: at most 8 bits, of a common codec."""
+    return _bits(page) <= 8 and page.compression in _PILLOW_CODECS
+
+
+def is_exact_in_pillow(page: TiffPage) -> bool:
+    """Whether Pillow keeps every bit, and the sign, of such samples, if it has a mode for them."""
+    kind, bits = int(page.sampleformat), _bits(page)
+    if bits <= 8:
+        return kind in (1, 4)
+    if page.samplesperpixel == 1:
+        return (kind, bits) in ((1, 12), (1, 16), (2, 16), (2, 32), (3, 32))
+    return (kind, bits, int(page.planarconfig), int(page.photometric)) == (1, 16, 1, 2)  # RGB, unpacked twice
 
 
 def needs_extra(page: TiffPage) -> bool:
@@ -172,11 +173,11 @@ def needs_extra(page: TiffPage) -> bool:
     return page.compression not in _PLAIN_CODECS or page.predictor not in (1, 2) or packed
 
 
-def check_codec(page: TiffPage, name: str, *, required: bool) -> None:
-    """Raises: DataError: imagecodecs is `required` for this page, and not installed."""
-    if required and needs_extra(page):
-        known = page.dtype is not None and find_spec("imagecodecs") is None
-        remedy = "pip install 'srae[tiff]'" if known else "save it with LZW or deflate compression"
+def check_codec(page: TiffPage, name: str) -> None:
+    """Raises: DataError: it takes imagecodecs to read this page, and that is not installed, or no help."""
+    if needs_extra(page):
+        missing = find_spec("imagecodecs") is None and page.dtype is not None
+        remedy = "pip install 'srae[tiff]'" if missing else "save it with LZW or deflate compression"
         raise DataError(f"this TIFF has {describe(page)}: srae cannot unpack that", name, remedy)
 
 

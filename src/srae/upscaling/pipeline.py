@@ -21,10 +21,11 @@ from srae.checkpoints.loading import TrainedModel
 from srae.device import check_memory
 from srae.errors import PartialError, ResourceError, SraeError
 from srae.images.animation import Frames, as_one_kind
-from srae.images.decode import MAX_PIXELS, count_frames, read_size, read_timing
+from srae.images.decode import count_frames, read_size, read_timing
 from srae.images.encode import to_8_bits
 from srae.images.formats import BY_NAME, check_fit, format_of, keeps_depth, memory_to_encode
 from srae.images.image import TaggedImage, check_output, read_image, write_image
+from srae.images.limits import MAX_PIXELS
 from srae.images.metadata import fit_tags
 from srae.images.plugins import check_profile
 from srae.upscaling.before_after import draw_comparison
