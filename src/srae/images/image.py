@@ -184,7 +184,7 @@ def write_image(
 ) -> None:
     """Write an image; the suffix names the format.  The file appears whole or not at all.
 
-    16 bits stay 16 in PNG and TIFF (but for grey with alpha in TIFF) and become 8 elsewhere.
+    16 bits stay 16 in PNG and TIFF and become 8 elsewhere; floats stay floats in TIFF.
 
     Args:
         quality: 1 to 100, of JPEG (None: 95), AVIF (90), WebP and JPEG XL (None: nothing is lost).
@@ -196,8 +196,7 @@ def write_image(
     """
     path, pixels = Path(path), image.pixels
     check_output(path, overwrite=overwrite)
-    per_pixel = pixels.shape[2] * pixels.dtype.itemsize
-    check_fit(path, *pixels.shape[:2], bytes_per_pixel=per_pixel, transparent=image.is_transparent)
+    check_fit(path, *pixels.shape[:2], transparent=image.is_transparent)
     if metadata == "strip":
         image = TaggedImage(pixels)
     check_profile(path, image.tags.icc)

@@ -22,8 +22,8 @@ from srae.device import check_memory
 from srae.errors import PartialError, ResourceError, SraeError
 from srae.images.animation import Frames, as_one_kind
 from srae.images.decode import count_frames, read_size, read_timing
-from srae.images.encode import to_8_bits
-from srae.images.formats import BY_NAME, check_fit, format_of, keeps_depth, memory_to_encode
+from srae.images.encode import describe_depth, to_8_bits
+from srae.images.formats import BY_NAME, check_fit, format_of, memory_to_encode
 from srae.images.image import TaggedImage, check_output, read_image, write_image
 from srae.images.limits import MAX_PIXELS
 from srae.images.metadata import fit_tags
@@ -214,7 +214,7 @@ class _Steps:
                     outcome.notes.append(f"enlarged x{plan.factor}, then reduced to the size that is asked for")
                 if outcome.job.animation:
                     work.frames = self._enlarge_rest(work.after, plan, outcome.job, number)
-                outcome.notes += self._remarks(outcome.job, work.before, outcome.after)
+                outcome.notes += self._remarks(outcome.job, work.before, work.after)
                 if not outcome.job.comparison:
                     work.before = None
         self.progress(number + 1)
@@ -256,7 +256,7 @@ class _Steps:
                 )
                 if job.comparison and before is not None:
                     drawn = draw_comparison(before, after, job.source.name, describe_chain(plan.chain))
-                    write_image(job.comparison, drawn, overwrite=overwrite)
+                    write_image(job.comparison, drawn, overwrite=overwrite, metadata=files.metadata)
         return outcome
 
     def _check_fit(self, outcome: Outcome, before: TaggedImage, plan: Plan) -> None:
@@ -266,20 +266,19 @@ class _Steps:
         height, width = outcome.after = plan.result(*outcome.before)
         kind, per_pixel = format_of(target), channels * before.pixels.dtype.itemsize
         with _output_errors():
-            check_fit(target, height, width, bytes_per_pixel=per_pixel, transparent=before.is_transparent)
+            check_fit(target, height, width, transparent=before.is_transparent)
             check_profile(target, before.tags.icc if self.files.metadata == "keep" else None)
         need = height * width * per_pixel * (outcome.frames or 1) + memory_to_encode(
             kind, height * width, self.files.quality
         )
         check_memory(need, f"{width}x{height} as {kind}", "use .png, a smaller --scale or a smaller image")
 
-    def _remarks(self, job: Job, before: TaggedImage, after: tuple[int, int]) -> list[str]:
+    def _remarks(self, job: Job, before: TaggedImage, after: TaggedImage) -> list[str]:
         """What reading did to the image, and what the format of the result does to it, for the user."""
         kind, notes = format_of(job.target), list(before.notes)
         if self.files.metadata == "keep":
-            notes += fit_tags(before.tags, kind, *after).notes
-        if before.bits == 16 and not keeps_depth(kind, before.pixels.shape[2]):
-            notes.append(f"{kind} holds 8 bits a colour: 16 become 8")
+            notes += fit_tags(after.tags, kind, *after.pixels.shape[:2]).notes
+        notes += describe_depth(kind, after.pixels)
         if self.files.quality and not BY_NAME[kind].quality:
             notes.append(f"{kind} loses nothing: --quality changes nothing")
         return notes
