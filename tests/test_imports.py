@@ -55,7 +55,7 @@ WITHOUT_TORCH = (
 # Packages whose `__init__` holds their table; every other one is two sentences and no code.
 WITH_A_TABLE = {"models", "data", "cli", "__init__"}
 
-MAX_LINES, MAX_FUNCTION_LINES = 350, 80
+MAX_LINES, MAX_FUNCTION_LINES, MAX_POSITIONAL = 350, 80, 5
 BANNED = "lr"  # could be the rate or the low-resolution image
 # The file and the text of a line that may hold it; any other line is a mistake.
 EXCEPTIONS = {
@@ -268,6 +268,21 @@ def test_no_function_is_too_long() -> None:
         and (node.end_lineno or 0) - node.lineno + 1 > MAX_FUNCTION_LINES
     ]
     assert not long, "\n".join(long)
+
+
+def positional(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    names = [argument.arg for argument in (*function.args.posonlyargs, *function.args.args)]
+    return len([name for name in names if name not in ("self", "cls")])
+
+
+def test_no_function_has_too_many_positional_parameters() -> None:
+    many = [
+        f"{name}:{node.lineno} {node.name}"
+        for name, file in MODULES.items()
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and positional(node) > MAX_POSITIONAL
+    ]
+    assert not many, "\n".join(many)
 
 
 def test_no_file_has_a_name_that_says_nothing() -> None:

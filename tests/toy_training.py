@@ -22,7 +22,7 @@ CPU = torch.device("cpu")
 HANG = 60
 """Seconds after which something waits for ever."""
 CLOCKS = {"epoch_seconds", "wall_seconds", "images_per_second", "rss_peak_mb", "vram_peak_mb", "vram_reserved_mb"}
-CLOCKS_OF_SUMMARY = CLOCKS | {"seconds", "run", "config"}
+CLOCKS_OF_SUMMARY = CLOCKS | {"seconds", "run", "config", "resumes"}
 # Everything that draws random numbers: shuffling, crops, flips, turns, dropout; batch-norm's means and an average.
 TOY = """
 model: {{name: conv_autoencoder, channels: [3, 4], batch_norm: true, dropout: 0.2, plain_output: true}}

@@ -1,4 +1,4 @@
-"""Where and how the arithmetic runs: device, precision, seeds, memory."""
+"""Device, precision, seeds and memory."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def pick_device(name: str = "auto") -> torch.device:
 
     Raises:
         ConfigError: no such name.
-        ResourceError: a device was asked for and cannot be had.
+        ResourceError: the device is not available.
     """
     kind, colon, index = name.partition(":")
     if kind not in ("auto", "cpu", "cuda", "mps") or (colon and (kind != "cuda" or not index.isdecimal())):
@@ -43,9 +43,11 @@ def pick_device(name: str = "auto") -> torch.device:
     if not torch.cuda.is_available():
         built = torch.version.cuda
         why = (
-            f"this torch is built for CUDA {built}, but no GPU answers" if built else "this torch is built without CUDA"
+            f"this torch is built for CUDA {built}, but no GPU responds"
+            if built
+            else "this torch is built without CUDA"
         )
-        raise ResourceError("no CUDA device", why, "use --device cpu, or --device auto to take what there is")
+        raise ResourceError("no CUDA device", why, "use --device cpu, or --device auto")
     count = torch.cuda.device_count()
     if colon and int(index) >= count:
         raise ResourceError(f"no CUDA device {index}", f"this machine has {count}", f"use --device cuda:{count - 1}")
@@ -53,7 +55,7 @@ def pick_device(name: str = "auto") -> torch.device:
 
 
 def has_bfloat16(device: torch.device) -> bool:
-    """Whether bfloat16 products are done by the hardware rather than emulated."""
+    """Whether the hardware multiplies bfloat16 natively."""
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
     if device.type != "cpu":
@@ -63,14 +65,14 @@ def has_bfloat16(device: torch.device) -> bool:
 
 
 def pick_precision(name: str, device: torch.device) -> torch.dtype:
-    """What a network computes in; its weights are float32 in any case.
+    """The number format of a network's computation; its weights stay float32.
 
     Args:
-        name: ``float32``; ``tf32``, float32 whose products on the GPU have 10 bits (`float32_kernels`); ``bfloat16``;
+        name: ``float32``; ``tf32``, float32 with 10-bit mantissas in products on the GPU; ``bfloat16``;
             ``float16``; or ``auto``: bfloat16 where the hardware has it, float16 on GPUs without it (T4, V100).
 
     Raises:
-        ConfigError: the device has no such arithmetic.
+        ConfigError: the device does not support it.
     """
     capability = torch.cuda.get_device_capability(device) if device.type == "cuda" else (0, 0)
     if name == "auto":
@@ -94,9 +96,9 @@ def autocast(device: torch.device, dtype: torch.dtype) -> torch.autocast:
 
 @contextmanager
 def float32_kernels(device: torch.device, *, tf32: bool = False) -> Iterator[None]:
-    """Context in which float32 products on CUDA have 23 bits, or 10 where that is wanted.
+    """Context in which float32 products on CUDA have 23-bit mantissas, or 10-bit ones with `tf32`.
 
-    torch lets convolutions have 10 (TF32) unless it is told otherwise; on other devices there is nothing to tell.
+    By default torch uses 10 bits (TF32) in convolutions; other devices have no such setting.
     """
     if device.type != "cuda":
         yield
@@ -115,20 +117,20 @@ def float32_kernels(device: torch.device, *, tf32: bool = False) -> Iterator[Non
 
 @contextmanager
 def repeatable_kernels(device: torch.device) -> Iterator[None]:
-    """Context without CUDA kernels that add in whatever order comes: a resumed run ends in the same bits.
+    """Context without CUDA kernels of undefined summation order, so that a resumed run is bit-identical.
 
-    CPU kernels have none, at an equal number of threads.
+    CPU kernels have a defined order for a given number of threads.
     """
     if device.type != "cuda":
         yield
         return
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read with the first matrix product
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS reads it at the first matrix product
     cudnn, filling = torch.backends.cudnn, cast(Any, torch.utils.deterministic)
     before = cudnn.deterministic, cudnn.benchmark, filling.fill_uninitialized_memory
     mode = torch.get_deterministic_debug_mode()
     try:
         cudnn.deterministic, cudnn.benchmark = True, False
-        filling.fill_uninitialized_memory = False  # a pass over memory for each new tensor
+        filling.fill_uninitialized_memory = False  # it would fill each new tensor, one more pass over memory
         torch.use_deterministic_algorithms(True, warn_only=True)
         yield
     finally:
@@ -141,7 +143,7 @@ def seed_all(*numbers: int) -> None:
     mixed = 0
     for number in numbers:
         mixed = (mixed * 0x9E3779B97F4A7C15 + number + 1) % 2**63
-    # torch.manual_seed would queue a call with a stack trace for a CUDA that may never start: a millisecond and a leak.
+    # torch.manual_seed queues a call with a stack trace until CUDA starts: a millisecond and a leak per step.
     torch.default_generator.manual_seed(mixed)
     if torch.cuda.is_initialized():
         torch.cuda.manual_seed_all(mixed)
@@ -150,7 +152,7 @@ def seed_all(*numbers: int) -> None:
 
 
 def wait_for(device: torch.device) -> None:
-    """Until the device has done what it was given, so that a clock can be read."""
+    """Block until the device has finished all queued work; needed before time is measured."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     elif device.type == "mps":
@@ -158,24 +160,24 @@ def wait_for(device: torch.device) -> None:
 
 
 def keep_freed_memory() -> None:
-    """Let the allocator hold on to what is freed; without effect where it is not glibc's.
+    """Make glibc's allocator keep freed memory; no effect with other allocators.
 
-    It changes the whole process, so it is for a command to call, before the first large tensor; no library may.
-    It would give large tensors back to the system and ask for them anew at every step: each page is then cleared and
-    mapped again, which takes as long as half of a training step (docs/lab_log.md).  Huge pages only cost time then.
+    It changes the entire process, so a command calls it, before the first large tensor; a library must not.
+    By default glibc returns large tensors to the system and requests them again at every step; clearing and mapping
+    their pages takes up to half of a training step (docs/lab_log.md).  With kept memory, huge pages only cost time.
     """
     os.environ["THP_MEM_ALLOC_ENABLE"] = "0"
     trim_threshold, mmap_max = -1, -4  # of glibc's malloc.h
     with suppress(OSError, AttributeError, TypeError):
         set_option = ctypes.CDLL(None).mallopt
-        set_option(mmap_max, 0)  # nothing by a mapping of its own, which would be undone when it is freed
-        set_option(trim_threshold, -1)  # never
+        set_option(mmap_max, 0)  # no separate mappings, which end when they are freed
+        set_option(trim_threshold, -1)  # never trim
 
 
 def memory_peaks(device: torch.device) -> dict[str, float | None]:
     """Peak memory of this process so far in MB (2**20 bytes), null where it is not known.
 
-    VRAM is null without a GPU; Apple's counts no peak: of that it is what is taken now.
+    VRAM is null without a GPU.  MPS reports no peak, so there it is the current use.
     """
     peaks: dict[str, float | None] = {"vram_peak_mb": None, "vram_reserved_mb": None}
     if device.type == "mps":
@@ -195,9 +197,9 @@ def _rss_peak() -> float | None:
         import resource
 
         unit = 2**20 if sys.platform == "darwin" else 2**10  # getrusage counts bytes there, kilobytes elsewhere
-        # The trap: on Linux it begins with the peak of the process that started this one.
+        # Not first: on Linux this value starts at the peak of the parent process.
         return float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit)
-    with suppress(ImportError, AttributeError):  # only on Windows does psutil know a peak
+    with suppress(ImportError, AttributeError):  # psutil reports a peak only on Windows
         import psutil
 
         return float(getattr(psutil.Process().memory_info(), "peak_wset") / 2**20)  # noqa: B009  other systems: none
@@ -205,7 +207,7 @@ def _rss_peak() -> float | None:
 
 
 def available_memory() -> int | None:
-    """Bytes that can be taken without swapping, within the limit of a container; None where the system does not say."""
+    """Bytes available without swapping, within the limit of a container; None where the system does not report it."""
     found = []
     with suppress(OSError, IndexError):
         found.append(1024 * _read_number("/proc/meminfo", "MemAvailable:"))
@@ -223,17 +225,17 @@ def available_memory() -> int | None:
 
 
 def free_memory(device: torch.device) -> int | None:
-    """Bytes that are free where the arithmetic runs; None where the system does not say."""
+    """Free bytes on the device; None where the system does not report it."""
     return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else available_memory()
 
 
 def _read_number(file: str, name: str) -> int:
-    """The number after a name at the beginning of a line."""
+    """The number after a name that begins a line of a file in /proc or /sys."""
     return int(re.findall(rf"^{name}\s+(\d+)", Path(file).read_text(encoding="utf-8"), re.MULTILINE)[0])
 
 
 def check_memory(need: int, what: str, remedy: str) -> None:
-    """Raises: ResourceError when `what` needs more bytes than there are, rather than the system's end of us."""
+    """Raises: ResourceError when `what` needs more bytes than are free; otherwise the system would kill the process."""
     free = available_memory()
     if free is not None and need > free:
         raise ResourceError(
@@ -242,7 +244,7 @@ def check_memory(need: int, what: str, remedy: str) -> None:
 
 
 def describe_machine(device: torch.device) -> dict[str, Any]:
-    """What a number depends on besides the code: versions, device, threads."""
+    """Versions, device and threads: what results depend on besides code and config."""
     return {
         "srae": __version__,
         "python": platform.python_version(),
@@ -258,14 +260,14 @@ def describe_machine(device: torch.device) -> dict[str, Any]:
 
 @cache
 def _version(library: str) -> str:
-    """Read once: it takes milliseconds, and every checkpoint tells it."""
+    """Version of a library; cached because reading takes milliseconds and every checkpoint stores it."""
     from importlib.metadata import version
 
     return version(library)
 
 
 def describe_call() -> dict[str, Any]:
-    """What was typed, and the commit of srae's own checkout (None where it was installed)."""
+    """The command line, and the commit of the checkout of srae (None if it is installed)."""
     root, commit = CHECKOUT, None
     if (root / ".git").exists():
         command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12"]

@@ -1,8 +1,8 @@
 """The errors a user can cause, each with the exit code that scripts rely on.
 
 A message has three short lines: what is wrong, where (file:line:key, or file
-and split), and what to do about it.  Anything that is not an `SraeError` is a
-bug of srae and exits with 1.
+and split), and what to do about it.  Any other exception is a bug of srae and
+exits with 1.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 
 class SraeError(Exception):
-    """Base of everything srae raises on purpose.
+    """Base class of all errors that srae raises on purpose.
 
     Args:
         what: what is wrong, one line.
@@ -40,7 +40,7 @@ class DataError(SraeError):
 
 
 class PartialError(SraeError):
-    """Some of the files were done, some were not."""
+    """Some of the files or runs were done, others failed."""
 
     exit_code = 4
 
@@ -58,7 +58,7 @@ class DivergedError(SraeError):
 
 
 class CheckpointError(SraeError):
-    """A checkpoint that is damaged, foreign, or of another network."""
+    """A checkpoint that is damaged, of another program, or of another network."""
 
     exit_code = 7
 
@@ -78,7 +78,7 @@ class Interrupted(SraeError):
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """``did you mean X?`` or the empty string; upper and lower case count as alike."""
+    """``did you mean X?`` or the empty string; case is ignored."""
     from difflib import get_close_matches
 
     folded = {name.casefold(): name for name in known}
@@ -98,11 +98,11 @@ _PLAIN = {
 
 
 def explain_problem(error: Mapping[str, Any], known: Iterable[str] = ()) -> str:
-    """What pydantic found wrong with one value, in the words of srae.
+    """One problem of pydantic as a plain sentence.
 
     Args:
         error: of `ValidationError.errors()`.
-        known: the keys that there are, for a key that there is not.
+        known: valid keys, for an unknown key.
     """
     kind, given = error["type"], error.get("input")
     if kind == "missing":
@@ -123,7 +123,7 @@ def explain_problem(error: Mapping[str, Any], known: Iterable[str] = ()) -> str:
 
 
 def show_value(given: Any) -> str:
-    """A value as YAML writes it, at most a line of it."""
+    """A value as YAML writes it, cut to 60 characters."""
     words = {None: "nothing", True: "true", False: "false"}
     text = words[given] if given is None or isinstance(given, bool) else repr(given)
     return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,4 +1,4 @@
-"""A file is written whole or not at all."""
+"""Atomic file writing: a file appears complete or not at all.  Also JSON text, temporary names and orphans."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ from typing import Any, BinaryIO
 
 from srae.errors import ConfigError, ResourceError
 
-# The only path relative to a source file: it breaks when that file moves.
+# The only paths relative to a source file; they break silently when this file moves.
 PACKAGE = Path(__file__).parent
 """Folder of srae itself: `checkpoints/` with the shipped models and, in a wheel, `configs/`."""
 CHECKOUT = PACKAGE.parents[1]
 """Root of the checkout with `configs/` and `.git`; of an installed srae a folder that has neither."""
 
 ORPHAN_AGE = 24 * 3600.0
-"""Seconds after which nobody elsewhere is still writing a file; more than any wrong time zone of a file server."""
-_CLOCKS = 60.0  # seconds that a file server's clock may be off ours
+"""Seconds after which an unchanged temporary file of another host is an orphan; longer than a time zone."""
+_CLOCKS = 60.0  # seconds by which the clock of a file server may differ
 CANNOT = {getattr(errno, name, -1) for name in ("EINVAL", "ENOLCK", "ENOSYS", "ENOTSUP", "EOPNOTSUPP")}
-"""How a file system says that it cannot do something at all: FUSE, SMB, NFS without its lock service, Colab's Drive."""
+"""Error numbers of an unsupported operation: FUSE, SMB, NFS without its lock service, Google Drive in Colab."""
 _living: set[str] = set()  # names of the temporary files of this process
 
 
 def json_text(value: Any, *, ascii_only: bool = False) -> str:
-    """JSON, with null for what is not finite: the words that Python's `dumps` writes for it no other reader knows."""
+    """JSON text with null for numbers that are not finite; `NaN`, which `json.dumps` writes, is no JSON."""
     return json.dumps(json.loads(json.dumps(value), parse_constant=lambda _: None), indent=2, ensure_ascii=ascii_only)
 
 
@@ -70,9 +70,9 @@ def atomic_write(path: Path, *, overwrite: bool = True) -> Iterator[BinaryIO]:
 
 
 def temporary_name(path: Path) -> Path:
-    """A free name beside `path` that says who writes there: `.<name>.tmp.<place>.<pid>.<random>`.
+    """A free name beside `path` that names its writer: `.<name>.tmp.<place>.<pid>.<random>`.
 
-    The number of a process alone is not enough: two containers that share a folder both have a process 1.
+    A PID alone is not enough: two containers that share a folder both have a process 1.
     """
     temporary = path.with_name(f"{_stem(path)}.tmp.{this_place()}.{os.getpid()}.{secrets.token_hex(4)}")
     _living.add(temporary.name)
@@ -80,13 +80,13 @@ def temporary_name(path: Path) -> Path:
 
 
 def _stem(path: Path) -> str:
-    """What the names of its temporary files begin with; a whole name has at most 255 bytes."""
+    """Prefix of the names of its temporary files; file names are limited to 255 bytes."""
     return "." + os.fsencode(path.name)[:150].decode(errors="ignore")
 
 
 @cache
 def this_place() -> str:
-    """Within which the number of a process means something: `<host>-<8 hex digits>`.
+    """The scope in which a PID is unique: `<host>-<8 hex digits>`.
 
     The digits stand for the start of the machine and, on Linux, the PID namespace: containers may share a host's name.
     """
@@ -100,7 +100,7 @@ def this_place() -> str:
 
 
 def replace_file(old: Path, new: Path) -> None:
-    """`os.replace`, also where Windows refuses it for a moment because somebody (a virus scanner, a reader) looks."""
+    """`os.replace` with retries on Windows, which refuses it while a virus scanner or a reader has the file open."""
     for _ in range(20 if sys.platform == "win32" else 0):
         with suppress(PermissionError):
             return os.replace(old, new)
@@ -109,7 +109,7 @@ def replace_file(old: Path, new: Path) -> None:
 
 
 def _claim(temporary: Path, path: Path) -> None:
-    """Give a finished file a name that is free; of two writers only one gets it."""
+    """Move a finished file to a free name; of two writers only one succeeds."""
     try:
         os.link(temporary, path)
     except FileExistsError:
@@ -120,10 +120,10 @@ def _claim(temporary: Path, path: Path) -> None:
 
 
 def check_writable(folder: Path) -> None:
-    """Say at once what making this folder would say later; makes nothing.
+    """Check that a folder can be made and written, without making it.
 
     Raises:
-        ResourceError: it cannot be made, or not be written into.
+        ResourceError: it cannot be made, or not written.
     """
     above = folder.absolute()
     while not above.exists() and above != above.parent:
@@ -140,7 +140,7 @@ def _is_read_only(folder: Path) -> bool:
 
 
 def copy_file(source: Path, path: Path) -> None:
-    """The same bytes under a second name, without taking their space twice where the file system can."""
+    """Copy a file; a hard link, which needs no space, where the file system supports it."""
     path.unlink(missing_ok=True)
     try:
         os.link(source, path)
@@ -156,7 +156,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def sync_file(handle: int, path: Path) -> None:
-    """The bytes of an open file to the disk; a file system that cannot is warned of."""
+    """Flush an open file to disk; logs a warning where the file system cannot."""
     try:
         os.fsync(handle)
     except OSError as error:
@@ -171,7 +171,7 @@ def sync_folder(folder: Path) -> None:
         return
     try:
         handle = os.open(folder, os.O_RDONLY)
-    except PermissionError:  # may be written into, but not be listed
+    except PermissionError:  # writable, but not readable
         return
     try:
         sync_file(handle, folder / "any")
@@ -179,7 +179,7 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-_warned: set[str] = set()  # nothing, or what the first warning was about
+_warned: set[str] = set()  # empty, or the subject of the first warning
 
 
 def warn_of(what: str, folder: Path) -> None:
@@ -187,37 +187,37 @@ def warn_of(what: str, folder: Path) -> None:
     if not _warned:
         _warned.add(what)
         logging.getLogger("srae").warning(
-            "warning: the file system of %r refuses %s; `srae doctor --runs-dir` tells what that means",
+            "warning: the file system of %r refuses %s; `srae doctor --runs-dir` explains the consequences",
             str(folder),
             what,
         )
 
 
 def sweep_orphans(folder: Path, name: str = "*") -> None:
-    """Remove the temporary files of writers that are gone; of files called so (a glob)."""
+    """Remove temporary files of processes that have ended, of files whose name matches a glob."""
     for path in folder.glob(f".{name}.tmp.*"):
         if is_orphan(path):
             path.unlink(missing_ok=True)
 
 
 def sweep_orphans_of(paths: Iterable[Path]) -> None:
-    """Remove what writers of these files left when they were killed; those that live are left alone."""
+    """Remove temporary files that killed writers of these files left; live writers keep theirs."""
     names: dict[Path, set[str]] = {}
     for path in paths:
         names.setdefault(path.parent, set()).add(_stem(path))
     for folder in names:
-        with suppress(OSError):  # no such folder: nothing to sweep
+        with suppress(OSError):  # no such folder, so no orphans
             for entry in os.listdir(folder):
                 if entry.rpartition(".tmp.")[0] in names[folder] and is_orphan(folder / entry):
                     (folder / entry).unlink(missing_ok=True)
 
 
 def is_orphan(path: Path, age: float = ORPHAN_AGE) -> bool:
-    """Whether the writer of a temporary file is gone; false too when the file is.
+    """Whether the writer of a temporary file has ended; false if the file is gone too.
 
-    Of a process in this place the system knows. Of another host's or container's only time tells: no write lasts
-    `age` seconds without a change of its file. A lock would not do, as many file systems that several hosts mount
-    (FUSE, SMB, some NFS) grant the same lock to each of them.
+    For a process of this host and container the system knows.  For others only the age of the file tells: no write
+    lasts `age` seconds without a change of its file.  A lock would not help, because many shared file systems (FUSE,
+    SMB, some NFS) grant the same lock to several hosts.
     """
     if path.name in _living:
         return False
@@ -233,13 +233,13 @@ def is_orphan(path: Path, age: float = ORPHAN_AGE) -> bool:
 
 
 def is_alive(pid: int, wrote: float) -> bool:
-    """Whether the process that wrote at that Unix time lives; another that got its number since does not count."""
+    """Whether the process that wrote at that Unix time still runs, and its PID was not given to another one since."""
     try:
         import psutil
 
         process = psutil.Process(pid)
         return bool(process.status() != psutil.STATUS_ZOMBIE and process.create_time() < wrote + _CLOCKS)
-    except ImportError:  # a system without psutil: nothing is taken from anybody
+    except ImportError:  # without psutil no writer counts as gone
         return True
     except psutil.NoSuchProcess:
         return False
@@ -248,7 +248,7 @@ def is_alive(pid: int, wrote: float) -> bool:
 
 
 def resource_error(error: OSError, path: Path) -> ResourceError:
-    """The plain words for an operating system's refusal."""
+    """A ResourceError for an error of the operating system."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return ResourceError("the disk is full", str(path), "free some space; nothing written before is lost")
     return ResourceError(f"cannot write: {error.strerror or error}", str(path), "check the folder and its permissions")
@@ -261,7 +261,7 @@ def natural_key(name: str) -> tuple[list[str | int], str]:
 
 
 def check_new_folder(folder: Path) -> None:
-    """Raises: ConfigError when output into this folder would mix with what is there already."""
+    """Raises: ConfigError when the folder exists and is not empty, or is a file."""
     if folder.exists() and not folder.is_dir():
         raise ConfigError("the output folder is a file", str(folder), "name a new folder; nothing is overwritten")
     if folder.exists() and any(folder.iterdir()):

@@ -29,7 +29,10 @@ def test_own_files_and_runs_come_before_shipped_models(folder: Path, tmp_path: P
     (runs / "x2").mkdir(parents=True)
     assert resolve_model("x2", runs) == folder / "x2.safetensors", "a folder that is no run"
     (runs / "x2" / "config.yaml").touch()
-    assert resolve_model("x2", runs) == runs / "x2"
+    said: list[str] = []
+    assert resolve_model("x2", runs, said.append) == runs / "x2"
+    assert "shipped:x2" in said[0]
+    assert resolve_model("shipped:x2", runs) == folder / "x2.safetensors"
     (tmp_path / "x2").touch()
     assert resolve_model("x2", runs) == Path("x2")
 
@@ -53,6 +56,6 @@ def test_a_scale_is_one_model_or_several_in_a_row(folder: Path, scale: int | Non
 
 @pytest.mark.parametrize("scale", [0, 5, 9])
 def test_a_scale_that_nothing_reaches_is_refused(folder: Path, scale: int) -> None:
-    with pytest.raises(ConfigError, match=f"no model ships that enlarges by {scale}") as caught:
+    with pytest.raises(ConfigError, match=f"no shipped model enlarges by {scale}") as caught:
         default_models(scale)
     assert caught.value.where == "shipped scales: 1, 2, 3, 4, 6, 8"

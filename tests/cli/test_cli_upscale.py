@@ -89,7 +89,7 @@ def test_without_model_the_shipped_one_for_the_scale_is_taken_and_named(
         with Image.open(f"a_x{times}.png") as image:
             assert image.size == (7 * times, 9 * times)
     assert upscale("a.png", "--scale", "9") == 2
-    assert "no model ships that enlarges by 9\nshipped scales: 1, 2, 3, 4, 6, 8\n" in capsys.readouterr().err
+    assert "no shipped model enlarges by 9\nshipped scales: 1, 2, 3, 4, 6, 8\n" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["double", "runs/double", "runs/double/model.safetensors"])

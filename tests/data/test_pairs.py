@@ -301,7 +301,7 @@ def test_to_score_sizes_may_differ_and_a_folder_of_others_is_not_divided(
     degrade = {"kernel": "bicubic", "scale": 2}
     data = _open(tmp_path / "set5", degrade=degrade, for_scoring=True, undivided=True)
     assert len(data.val) == 5 and data.test is None
-    own, trained = (_open(tmp_path / "set5", degrade=degrade, **how) for how in ({"whole": True}, {"crop": 8}))
+    own, trained = (_open(tmp_path / "set5", degrade=degrade, **how) for how in ({"for_scoring": True}, {"crop": 8}))
     assert (own.train.names, own.val.names) == (trained.train.names, trained.val.names)
     assert own.fingerprint == trained.fingerprint != data.fingerprint
     folder = pair_folder()

@@ -19,6 +19,7 @@ from srae.checkpoints.format import read_checkpoint, save_checkpoint
 from srae.checkpoints.loading import load_model
 from srae.cli import main
 from srae.config.loading import parse_config
+from srae.errors import ConfigError
 from srae.evaluation.score import score_model
 from srae.files import json_text
 from srae.runs.writer import claim_run
@@ -139,6 +140,14 @@ def test_python_gets_the_document_that_the_command_prints_and_writes_nothing(cap
     assert header.split(",") == list(scores.columns)
     assert {len(column) for column in scores.columns.values()} == {len(rows)} == {12}
     assert (scores.protocol and scores.protocol.channels) == "Y"
+
+
+@pytest.mark.usefixtures("enlarger")
+@pytest.mark.parametrize("scale", [0, 1, 9])
+def test_python_refuses_a_scale_that_the_command_line_refuses(scale: int) -> None:
+    with pytest.raises(ConfigError) as caught:
+        score_model(load_model("runs/a"), folder="photos", scale=scale)
+    assert caught.value.where == "scale"
 
 
 @pytest.mark.usefixtures("enlarger")

@@ -25,8 +25,8 @@ from srae.files import this_place
 from srae.images.image import read_image
 from srae.runs.layout import COLUMNS
 from srae.runs.reader import read_rows, read_run
+from srae.runs.signals import catch_signals
 from srae.runs.writer import RunWriter, claim_run
-from srae.training.signals import catch_signals
 from toy_training import (
     HANG,
     assert_same_run,

@@ -255,7 +255,7 @@ def test_the_residual_network_starts_as_its_baseline() -> None:
 def test_large_kernels_are_the_same_function(side: int, kernel: int, padding: int) -> None:
     torch.manual_seed(0)
     conv = build_conv(3, 5, kernel, 1, padding).double()
-    back = build_transposed_conv(5, 3, kernel, 1, padding, 0).double()
+    back = build_transposed_conv(5, 3, kernel, stride=1, padding=padding, output_padding=0).double()
     assert type(conv) is not nn.Conv2d
     assert set(conv.state_dict()) == {"weight", "bias"}
     fast = torch.rand(2, 3, side, side).double().requires_grad_()

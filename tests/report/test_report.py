@@ -146,25 +146,26 @@ def test_the_result_is_said_first(tmp_path: Path, language: str) -> None:
 
 
 def test_overfitting_is_named_with_its_factor(tmp_path: Path) -> None:
-    assert [text for text in said(write_run(tmp_path / "a")) if text.startswith("Overfits") and "a 2 times" in text]
+    told = EN["overfits_mse"].format(runs="a 2 times (0.067 against 0.033)")
+    assert told in said(write_run(tmp_path / "a"))
     folder = write_run(tmp_path / "b")
     (folder / "metrics.csv").write_text("epoch,train_mse,val_mse\n1,0.1,0.149\n")
-    assert "Overfits" not in str(said(folder))
+    assert not [text for text in said(folder) if text.startswith(EN["overfits_mse"].partition(":")[0])]
 
 
 @pytest.mark.parametrize(
-    ("output", "words"),
+    ("output", "told"),
     [
-        ({"min": 0.5, "max": 0.5, "spread": 0.001}, "Learned nothing"),
-        ({"min": 0.5, "max": 1.0, "spread": 0.4}, "nothing comes out below: a 0.50."),
-        ({"min": 0.0, "max": 0.7, "spread": 0.4}, "nothing comes out above: a 0.70."),
-        ({"min": 0.05, "max": 0.95, "spread": 0.4}, ""),
+        ({"min": 0.5, "max": 0.5, "spread": 0.001}, [EN["dead"].format(runs="a")]),
+        ({"min": 0.5, "max": 1.0, "spread": 0.4}, [EN["dark"].format(runs="a 0.50")]),
+        ({"min": 0.0, "max": 0.7, "spread": 0.4}, [EN["light"].format(runs="a 0.70")]),
+        ({"min": 0.05, "max": 0.95, "spread": 0.4}, []),
     ],
 )
-def test_a_dead_or_limited_output_is_named(tmp_path: Path, output: dict[str, float], words: str) -> None:
+def test_a_dead_or_limited_output_is_named(tmp_path: Path, output: dict[str, float], told: list[str]) -> None:
     folder = edit_summary(write_run(tmp_path / "a"), output={**output, "target_min": 0.0, "target_max": 1.0})
-    about = [text for text in said(folder) if "comes out" in text]
-    assert len(about) == bool(words) and words in str(about)
+    faults = [EN[fault].partition(": ")[0] for fault in ("dead", "dark", "light")]
+    assert [text for text in said(folder) if text.startswith(tuple(faults))] == told
 
 
 def test_an_old_run_shows_its_dead_output_by_its_samples(tmp_path: Path) -> None:
@@ -172,7 +173,7 @@ def test_an_old_run_shows_its_dead_output_by_its_samples(tmp_path: Path) -> None
     assert "Learned nothing" not in str(said(folder))
     for name in "12":
         Image.new("RGB", (32, 24), (128, 128, 128)).save(folder / "samples" / f"{name}_output.png")
-    assert "Learned nothing, whatever the input the same image comes out: a." in said(folder)
+    assert EN["dead"].format(runs="a") in said(folder)
 
 
 def test_bold_and_noise_follow_the_paired_test(tmp_path: Path) -> None:
@@ -183,14 +184,14 @@ def test_bold_and_noise_follow_the_paired_test(tmp_path: Path) -> None:
     (clear,) = make_sections([base, better])
     half = row_of(better)["val_psnr_half_width"]
     assert [c.text for row in metrics_table(clear, EN).rows for c in row if c.best] == [f"31.21 ± {half:.2f}"]
-    assert "The lead of better over every other run is beyond noise" in str(write_sentences(clear, EN))
+    assert "better is significantly better than every other run" in str(write_sentences(clear, EN))
     (close,) = make_sections([base, better, equal])
     assert not [c for row in metrics_table(close, EN).rows for c in row if c.best]
-    noise = [s.text for s in write_sentences(close, EN) if "No difference beyond noise" in s.text]
+    noise = [s.text for s in write_sentences(close, EN) if "No significant difference" in s.text]
     assert len(noise) == 1 and "base" not in noise[0]
     few = [read_run(write_run(tmp_path / f"few{i}", width=i, psnr=[30.0 + 9 * i] * 5)) for i in range(2)]
     (section,) = make_sections(few)
-    assert "5 images are too few to tell 2 runs apart" in str(write_sentences(section, EN))
+    assert "5 images are too few to distinguish 2 runs" in str(write_sentences(section, EN))
     untested = read_run(write_run(tmp_path / "untested", width=9))
     (partly,) = make_sections([base, better, untested])
     assert partly.winner is None, "what could not be tested is not beaten"
@@ -231,9 +232,7 @@ def test_what_mattered_is_said(tmp_path: Path) -> None:
         for width in (4, 8)
         for seed in (0, 1)
     ]
-    assert "What mattered for PSNR, as share of its variance over the grid: model.width 100%, rest 0%." in said(
-        *folders
-    )
+    assert EN["mattered"].format(score="PSNR", shares="model.width 100%, rest 0%") in said(*folders)
 
 
 def test_a_grid_is_drawn_over_the_factor_with_most_levels(tmp_path: Path) -> None:

@@ -216,7 +216,7 @@ def test_sentences_about_classifiers(tmp_path: Path) -> None:
     assert "validation loss far above training loss" in str(texts)
     alone = texts_of(stuck)
     assert alone[0] == "stuck reaches 25.00% on validation."
-    assert "Learned nothing, whatever the image stuck answers dog." in alone
+    assert "Learned nothing, stuck answers dog for every image." in alone
     assert "stuck is no better than guessing among 3 classes: 25.00% on validation." in alone
     assert "guessing" not in str(texts_of(write_classifier(tmp_path / "good", [(t, t) for t, _ in VAL] * 2)))
     spanish = texts_of(stuck, language="es")
@@ -227,7 +227,7 @@ def test_noise_is_said_in_points(tmp_path: Path) -> None:
     worse = [*VAL[:-1], ("cat", "dog")]
     folders = [write_classifier(tmp_path / n, v, classes=ANIMALS, width=i) for i, (n, v) in
                enumerate((("a", VAL), ("b", worse)))]  # fmt: skip
-    assert "No difference beyond noise between a and b (-5.00 points) (" in str(texts_of(*folders))
+    assert "No significant difference between a and b (-5.00 points) (" in str(texts_of(*folders))
     assert "b (-5.00 puntos)" in str(texts_of(*folders, language="es"))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import os
 import platform
@@ -105,12 +106,19 @@ def test_a_run_can_start_from_the_weights_of_another(folder: Path, tmp_path: Pat
     said: list[str] = []
     config = toy(folder, f"train.start_from={first}", "train.learning_rate=1e-12")
     second = begin(config, tmp_path / "runs", "second", said.append)
-    assert any(line.startswith(f"starts from {first / 'model.safetensors'}") for line in said)
+    source = first / "model.safetensors"
+    assert any(line.startswith(f"starts from {source}") for line in said)
+    recorded = {"path": str(source), "sha256": hashlib.sha256(source.read_bytes()).hexdigest()}
+    for file in ("environment.json", "summary.json"):
+        assert json.loads((second / file).read_text())["started_from"] == recorded
+    assert load_model(second).meta["started_from"] == recorded
     old, new = (dict(load_model(path).model.named_parameters()) for path in (first, second))
     assert all(torch.allclose(old[name], new[name], atol=1e-6) for name in old)
     with pytest.raises(CheckpointError, match="none of its weights fits"):
         prepare(parse_config(f"model: {{name: unet, channels: [4]}}\ndata: {{folder: {folder}}}", "toy",
                              [f"train.start_from={first}"]), CPU)  # fmt: skip
+    by_name = toy(folder, "train.start_from=first")
+    assert prepare(by_name, CPU, runs_dir=tmp_path / "runs").started_from == recorded
     shutil.rmtree(first)
     with pytest.raises(ConfigError, match="no model"):
         prepare(config, CPU)
@@ -206,7 +214,7 @@ def test_a_dead_network_is_called_dead_in_words(folder: Path, tmp_path: Path) ->
     )
     summary = prepare_and_train(parse_config(text, "toy"), tmp_path, dead=False)
     assert summary["output"]["min"] >= 0.5
-    assert "nothing darker than 0.5" in result_lines(summary, "runs/toy")
+    assert "darker than 0.5" in result_lines(summary, "runs/toy")
     summary = prepare_and_train(parse_config(text, "toy"), tmp_path, dead=True)
     assert "learned nothing" in result_lines(summary, "runs/toy")
 
@@ -220,6 +228,16 @@ def prepare_and_train(config: Config, tmp_path: Path, *, dead: bool) -> dict:
         return train(session, writer, lambda _: None)
     finally:
         writer.close()
+
+
+def test_every_resume_is_recorded(folder: Path, tmp_path: Path) -> None:
+    path = begin(toy(folder, epochs=1), tmp_path / "runs")
+    for epochs in (2, 3):
+        resume(toy(folder, epochs=epochs), path)
+    for file in ("environment.json", "summary.json"):
+        resumes = json.loads((path / file).read_text())["resumes"]
+        assert [entry["epoch"] for entry in resumes] == [1, 2]
+        assert all({"device", "threads", "torch", "command"} <= entry.keys() for entry in resumes)
 
 
 def test_early_stopping_and_patience(folder: Path, tmp_path: Path) -> None:

@@ -97,7 +97,7 @@ def test_without_a_model_the_shipped_one_of_the_scale_is_taken(tmp_path: Path, m
     assert srae.upscale(image).shape == (6, 4, 3)
     assert srae.upscale(image, scale=4).shape == (12, 8, 3)
     assert srae.upscale(image, scale=8).shape == (24, 16, 3)
-    with pytest.raises(SraeError, match="no model ships that enlarges by 5"):
+    with pytest.raises(SraeError, match="no shipped model enlarges by 5"):
         srae.upscale(image, scale=5)
 
 

@@ -1,4 +1,4 @@
-"""Runs against runs: `scores` that rank them, `stats` over seeds and images, `compare` makes the rows.
+"""Comparison of runs: `scores` that rank them, `stats` over seeds and images, rows from `compare`.
 
 No torch.
 """

@@ -1,10 +1,10 @@
-"""Runs -> rows of a table.  No torch.
+"""Rows of comparison tables from runs.  No torch.
 
-Numbers stand in one table only when they were measured on the same data under
-the same protocol: rows come in groups of equal (fingerprint, protocol).  Runs
-that differ in their seed alone are one row: mean and 95 % interval over seeds.
-A seed trained twice is no second seed: the repeat is a row of its own.  A single
-run has its interval over images; the two are never pooled.
+Metrics are in one table only if they were measured on the same data under the
+same protocol: rows come in groups of equal (fingerprint, protocol).  Runs that
+differ only in their seed are one row, with mean and 95 % interval over seeds.  A
+seed trained twice is no second seed: the repeat gets its own row.  A single run
+has an interval over images; intervals over seeds and images are never pooled.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _OF_METRICS = {f"{split}_{name}": metric for name, metric in METRICS.items() for
 _FIRST = ("train_mse", "val_mse", "val_psnr", "val_ssim", "test_mse", "test_psnr", "train_accuracy", "val_accuracy",
           "test_accuracy")  # fmt: skip
 MEASURED = (*_FIRST, *(column for column in _OF_METRICS if column not in _FIRST))
-"""Columns `<split>_<metric>`, from a summary or, until there is one, from the last epoch."""
+"""Columns `<split>_<metric>`, from a summary or, without one, from the last epoch."""
 WITH_INTERVAL = tuple(column for column in MEASURED if not column.startswith("train_"))
 COLUMNS = (
     "run",
@@ -50,7 +50,7 @@ COLUMNS = (
     "interval_over",
     *(f"{column}_half_width" for column in WITH_INTERVAL),
 )
-"""The last ones are for files; a person reads them as `mean ± half width`."""
+"""The columns `*_half_width` are in files only; tables for readers show `mean ± half width`."""
 _AVERAGED = ("epochs", *MEASURED, "gain_db", "seconds", "images_per_second")
 _FORMATS = {
     "parameters": ",.0f",
@@ -82,13 +82,13 @@ class Group:
         return score_of(self.runs[0])
 
     def experiments(self) -> dict[str, list[Run]]:
-        """Name -> runs that differ in their seed alone."""
+        """Name -> runs that differ only in their seed."""
         found: dict[str, list[Run]] = {}
         for run in self.runs:
             config = run.config or {}
             key = repr({**config, "seed": None})
             seeds = [(other.config or {}).get("seed") for other in found.get(key, [])]
-            # a run whose config cannot be read stands for itself, and so does the repeat of a seed
+            # a run with an unreadable config is its own experiment, and so is the repeat of a seed
             found.setdefault(key if config and config.get("seed") not in seeds else str(run.path), []).append(run)
         return dict(zip(unique_names(list(found.values())), found.values(), strict=True))
 
@@ -122,7 +122,7 @@ def describe_protocol(protocol: Mapping[str, Any] | None, score: Score) -> str:
 
 
 def row_of(run: Run) -> dict[str, Any]:
-    """One run as a row of `COLUMNS`, intervals over the images of each split; what is not known (yet) is None."""
+    """One run as a row of `COLUMNS`, intervals over the images of each split; unknown values are None."""
     summary, last = run.summary or {}, run.rows[-1] if run.rows else {}
     measured = _measured(run)
     psnr, identity = measured["val_psnr"], finite((summary.get("identity") or {}).get("psnr"))
@@ -194,13 +194,13 @@ def _with_intervals(row: dict[str, Any], intervals: Mapping[str, Interval], over
 
 
 def name_of(runs: Sequence[Run]) -> str:
-    """What an experiment is called: its run, or its runs but for the seed."""
+    """Name of an experiment: that of its run, or of its runs without the seed."""
     stems = {stem_of(run.name) for run in runs}
     return stems.pop() if len(stems) == 1 and len(runs) > 1 else runs[0].name
 
 
 def unique_names(experiments: Sequence[Sequence[Run]]) -> list[str]:
-    """What experiments are called side by side: names that repeat get their study in front, or are whole paths."""
+    """Unique names of experiments: repeated names get their study as prefix, or become full paths."""
     names = [name_of(runs) for runs in experiments]
     studies = [f"{runs[0].path.resolve().parent.name}/{name_of(runs)}" for runs in experiments]
     for longer in (studies, [str(runs[0].path) for runs in experiments]):
@@ -214,7 +214,7 @@ def stem_of(name: str) -> str:
 
 
 def pair_with_best(group: Group) -> tuple[str, list[dict[str, Any]]]:
-    """The experiment with the highest mean score on val, and every other one against it, image by image.
+    """Compare every experiment with the one of the highest mean score on val, image by image.
 
     Values of several seeds are averaged per image first, so a test is over images alone.
 
@@ -250,7 +250,7 @@ def pair_with_best(group: Group) -> tuple[str, list[dict[str, Any]]]:
 
 
 def _score_by_image(runs: Sequence[Run], score: Score) -> dict[str, float]:
-    """Image -> score on val in units of its differences, mean over runs; empty unless all are there and finite."""
+    """Image -> score on val in units of its differences, mean over runs; empty if a value is missing or infinite."""
     tables = [
         {r["name"]: score.per_unit * float(r[score.metric]) for r in read_images(run)
          if r["split"] == "val" and r.get(score.metric)}
@@ -263,13 +263,13 @@ def _score_by_image(runs: Sequence[Run], score: Score) -> dict[str, float]:
 
 
 def what_mattered(group: Group) -> dict[str, float]:
-    """Share of the variance of the score on val per varied key and pair of keys; empty unless a full grid."""
+    """Share of the variance of the val score per varied key and pair of keys; empty without a full grid."""
     values = [_measured(run)[group.score.column] for run in group.runs] if len(group.runs) >= 4 else []
     if not values or None in values:
         return {}
     factors = find_factors(group.runs)
     if any(len({repr(level) for level in levels}) == len(values) for levels in factors.values()):
-        return {}  # a level of its own for every run explains all, and so tells nothing
+        return {}  # a factor with a level per run explains all variance by definition
     rows = [{key: levels[i] for key, levels in factors.items()} for i in range(len(values))]
     try:
         return share_of_variance(rows, values) if factors else {}
@@ -307,7 +307,7 @@ def _flatten(config: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str,
 
 
 def format_cell(column: str, row: Mapping[str, Any]) -> str:
-    """A value for a person: ``12.15 ± 0.03`` where there is an interval."""
+    """A value as text: ``12.15 ± 0.03`` where there is an interval."""
     value, half = row[column], row.get(f"{column}_half_width")
     if value is None:
         return "-"
@@ -316,18 +316,18 @@ def format_cell(column: str, row: Mapping[str, Any]) -> str:
 
 
 def is_number(column: str) -> bool:
-    """Whether a column stands to the right."""
+    """Whether a column has numbers, which are aligned right."""
     return column in _FORMATS
 
 
 def known_columns(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Columns for a person in which some row has a value."""
+    """Columns to show: those in which some row has a value, without half widths."""
     shown = [column for column in COLUMNS if not column.endswith("_half_width")]
     return [column for column in shown if any(row[column] is not None for row in rows)]
 
 
 def text_table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Aligned columns for a terminal; numbers to the right."""
+    """Aligned columns for a terminal; numbers are aligned right."""
     columns = known_columns(rows)
     cells = [columns, *([format_cell(c, row) for c in columns] for row in rows)]
     widths = [max(len(line[i]) for line in cells) for i in range(len(columns))]

@@ -22,7 +22,7 @@ def describe_group(group: Group) -> dict[str, Any]:
 
 
 def test_lines(group: Group) -> Iterator[str]:
-    """Paired tests against the best run, and what mattered, where there is something to say."""
+    """Lines with the paired tests against the best run and the shares of variance; none if there are none."""
     score = group.score
     best, rows = pair_with_best(group)
     if rows:

@@ -1,7 +1,7 @@
-"""What the experiments of a task are ranked by.  No torch.
+"""The score that ranks the experiments of a task.  No torch.
 
-One row of a table per task: images are ranked by PSNR, classifiers by
-accuracy.  Of every score more is better.
+One table row per task: PSNR for images, accuracy for classifiers.  Higher is
+better for every score.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def finite(value: float | None) -> float | None:
 
 
 def score_of(run: Run) -> Score:
-    """By the task that a run names, else by what it has measured."""
+    """The score of the task that a run names; without one, of the metrics in its rows."""
     for document in (run.summary, run.config):
         if document and (task := str(document.get("task"))) in SCORES:
             return SCORES[task]

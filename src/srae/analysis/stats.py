@@ -1,8 +1,8 @@
 """Intervals over seeds and over images, paired tests, and what mattered in a grid.
 
 Seeds and images are never pooled: an interval is over one or the other, and
-whoever shows it says which.  Pure functions of numbers.  Importing scipy.stats
-takes longer than all that is done here, so it is done where it is needed.
+tables name which.  Pure functions of numbers.  scipy.stats is imported inside
+functions because its import takes longer than all computations here.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from scipy import special
 LEVEL = 0.95
 RESAMPLES = 10_000
 MANY = 2_000
-"""Images from which a sum of random signs is as good as normal, and drawing them would only take longer."""
+"""Number of images from which a sum of random signs is close to normal, so that drawing signs only takes longer."""
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean and its 95 % interval; without spread to judge from (one value) the interval is missing."""
+    """A mean and its 95 % interval; a single value has no interval."""
 
     mean: float
     low: float | None
@@ -50,8 +50,8 @@ def interval_over_images(values: Sequence[float], *, shares: bool = False) -> In
 
     Shares (every value says right or wrong, 1 or 0) get Wilson's score interval (1927), which has a width
     even when all are right; others Student's t after Hall's transformation (1992, "On the removal of skewness by
-    transformation"), since errors of images are skewed and benchmark sets small.  The caller says which: differences
-    that are all 0 look like shares and are none.
+    transformation"), because errors of images are skewed and benchmark sets small.  The caller sets `shares`, because
+    differences that are all 0 look like shares.
     """
     data = np.asarray(values, float)
     count, mean = len(data), float(data.mean())
@@ -139,7 +139,7 @@ def adjust_holm(p_values: Sequence[float]) -> list[float]:
 
 
 def describe_p(p: float, at_least: str = "") -> str:
-    """Two digits; what is too small to be told from zero is "< 0.0001"."""
+    """Two digits; smaller values are "< 0.0001"."""
     return "< 0.0001" if p < 1e-4 else f"{at_least}{p:.2g}"
 
 

@@ -1,4 +1,4 @@
-"""Weights on disk: the file `format`, `loading` a trained network back, the models that are `shipped`.
+"""Weights on disk: the file `format`, `loading` into networks, and the `shipped` models.
 
-The shipped models lie here, NAME.safetensors beside its card NAME.md.
+The shipped models are in this folder, each NAME.safetensors with its card NAME.md.
 """

@@ -1,7 +1,7 @@
-"""The checkpoint file: written and read, safely.
+"""The checkpoint file: write, verify, read.
 
 One format, safetensors, for weights and optimizer state alike: tensors and
-plain text, nothing that can run.  The file carries a SHA-256 over all its bytes
+plain text, no executable code.  The file carries a SHA-256 over all its bytes
 (with the digest's own place blanked), because neither torch nor safetensors
 notices a flipped bit in a weight.
 """
@@ -36,7 +36,7 @@ _DTYPES = {
     torch.bool: "BOOL",
 }
 MAX_HEADER = 2**20
-"""Of the thousands of tensors there could be; in JSON a hostile header takes up to thirty times its bytes."""
+"""Bytes; enough for thousands of tensors.  Parsing JSON can take thirty times its size, so the limit is low."""
 
 
 def save_checkpoint(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any], previous: Path | None) -> None:
@@ -44,7 +44,7 @@ def save_checkpoint(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str
 
     Args:
         tensors: name -> tensor, any device.
-        meta: plain types only; must hold what reading needs.
+        meta: JSON types; what reading needs.
 
     Raises:
         ResourceError: disk full or not writable; the old file is untouched.
@@ -52,7 +52,7 @@ def save_checkpoint(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str
     with atomic_write(path) as file:
         _write(file, tensors, {**meta, "format": FORMAT})
         file.flush()
-        sync_file(file.fileno(), path)  # the old file moves only when the new one is on the disk
+        sync_file(file.fileno(), path)  # the old file is moved only when the new one is on disk
         if previous is not None and path.exists():
             replace_file(path, previous)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -73,8 +74,24 @@ def find_weights(path: Path) -> Path:
     raise CheckpointError("this run has no weights yet", str(path), "wait for its first epoch, or resume it")
 
 
-def start_from(model: nn.Module, path: Path) -> str:
-    """Copy the weights that have the same name and shape here; returns what was taken, in words.
+class StartingPoint(NamedTuple):
+    """What a training started from.
+
+    Attributes:
+        note: which tensors were taken, for the user.
+    """
+
+    path: Path
+    sha256: str
+    note: str
+
+    def describe(self) -> dict[str, str]:
+        """For files: `path` and `sha256`."""
+        return {"path": str(self.path), "sha256": self.sha256}
+
+
+def start_from(model: nn.Module, path: Path) -> StartingPoint:
+    """Copy the weights that have the same name and shape here.
 
     Raises:
         CheckpointError: damaged, or no weight fits.
@@ -88,7 +105,8 @@ def start_from(model: nn.Module, path: Path) -> str:
     model.load_state_dict(fitting, strict=False)
     new = sorted(own.keys() - fitting.keys())
     left = f"; new here: {', '.join(new[:4])}{' ...' if len(new) > 4 else ''}" if new else ""
-    return f"starts from {path}: {len(fitting)} of {len(own)} tensors{left}"
+    note = f"starts from {path}: {len(fitting)} of {len(own)} tensors{left}"
+    return StartingPoint(path, hashlib.sha256(path.read_bytes()).hexdigest(), note)
 
 
 def _of_model(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -1,7 +1,7 @@
-"""Which model is meant: a file, a run, or one of the models that ship with srae.  No torch.
+"""Find the model that a name means: a file, a run, or one of the shipped models.  No torch.
 
-Shipped models lie in this package, NAME.safetensors with its card NAME.md, and are
-made by `scripts/ship_weights.py`.
+Shipped models are in this package, each NAME.safetensors with its card NAME.md;
+`scripts/ship_weights.py` makes them.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from srae.runs.reader import read_run
 FOLDER = PACKAGE / "checkpoints"
 CHAINS = {1: ["p"], 2: ["x2"], 3: ["x3"], 4: ["x4"], 6: ["x3", "x2"], 8: ["x4", "x2"]}
 """Scale -> models that enlarge by it, one after the other."""
+SHIPPED = "shipped:"
 
 
 def shipped_models() -> dict[str, Path]:
@@ -26,16 +27,25 @@ def shipped_models() -> dict[str, Path]:
     return {path.stem: path for path in sorted(FOLDER.glob("*.safetensors"))}
 
 
-def resolve_model(name: str, runs_dir: Path) -> Path:
+def resolve_model(name: str, runs_dir: Path, say: Callable[[str], None] = lambda _: None) -> Path:
     """A checkpoint file or a run folder, from a path, a run's name, or the name of a shipped model, in this order.
+
+    ``shipped:x2`` is the shipped model, whatever files and runs there are.
+
+    Args:
+        say: told when a file or a run has the name of a shipped model.
 
     Raises:
         ConfigError: there is none.
     """
+    shipped = shipped_models()
+    if name.startswith(SHIPPED) and name.removeprefix(SHIPPED) in shipped:
+        return shipped[name.removeprefix(SHIPPED)]
     for path in (Path(name), runs_dir / name):
         if path.is_file() or (path / "config.yaml").is_file():
+            if name in shipped:
+                say(f"{name} is {path}, not the model that ships with srae: say {SHIPPED}{name} for that")
             return path
-    shipped = shipped_models()
     if name in shipped:
         return shipped[name]
     known = [*shipped, *(path.name for path in list_runs(runs_dir))]
@@ -44,7 +54,7 @@ def resolve_model(name: str, runs_dir: Path) -> Path:
 
 
 def find_models(names: Iterable[str], runs_dir: Path, say: Callable[[str], None]) -> list[Path]:
-    """As `resolve_model`; a study by its runs that are done, and it is said which others are left out.
+    """As `resolve_model`, and for a study all its finished runs; `say` is told which runs are left out.
 
     Raises:
         ConfigError: there is no such model, or no run of the study is done.
@@ -54,10 +64,10 @@ def find_models(names: Iterable[str], runs_dir: Path, say: Callable[[str], None]
         runs = study_runs(name, runs_dir)
         done = [path for path in runs if (read_run(path).summary or {}).get("status") == "done"]
         if runs and not done:
-            raise ConfigError("none of its runs is done", name, f"resume with: srae-train --resume {runs[0]}")
+            raise ConfigError("no run of this study is finished", name, f"resume with: srae-train --resume {runs[0]}")
         if len(done) < len(runs):
             say(f"left out, not done: {', '.join(path.name for path in runs if path not in done)}")
-        models += done if runs else [resolve_model(name, runs_dir)]
+        models += done if runs else [resolve_model(name, runs_dir, say)]
     return models
 
 
@@ -86,13 +96,15 @@ def default_models(scale: int | None) -> list[Path]:
 def _no_model(times: str) -> NoReturn:
     scales = ", ".join(map(str, CHAINS))
     remedy = "name your own with --model, for example a run: srae-train --config upscalers/x2"
-    raise ConfigError(f"no model ships that enlarges by {times}", f"shipped scales: {scales}", remedy)
+    raise ConfigError(f"no shipped model enlarges by {times}", f"shipped scales: {scales}", remedy)
 
 
-def pick_models(name: str | None, scale: int | None, runs_dir: Path) -> list[Path]:
+def pick_models(
+    name: str | None, scale: int | None, runs_dir: Path, say: Callable[[str], None] = lambda _: None
+) -> list[Path]:
     """The model of that name, else those that ship for the scale; several run one after the other.
 
     Raises:
         ConfigError: there is none.
     """
-    return [resolve_model(name, runs_dir)] if name else default_models(scale)
+    return [resolve_model(name, runs_dir, say)] if name else default_models(scale)

@@ -1,8 +1,8 @@
-"""The commands.  This module knows their names and imports nothing heavy.
+"""The commands: their table, the parser and the output.  Imports nothing heavy.
 
 A verb is a module of this folder with `add_arguments(parser)`, `run(args)` and
 `EXAMPLES`; it is imported when it is called, and imports what it needs inside
-`run`.  Results go to stdout, talk to stderr.
+`run`.  Results go to stdout, messages to stderr.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ VERBS = {
     "report": "write plots, tables and one HTML page about runs",
     "runs": "list the run folders",
     "data": "check a folder of images, or make pairs from one",
-    "doctor": "tell what would fail on this machine",
+    "doctor": "check what would fail on this machine",
     "schema": "list the keys of a YAML, or print its JSON Schema",
 }
 
 
-# A name, a config or a run folder from elsewhere must not drive the terminal: C0 without the line feed, DEL, C1.
+# Names from foreign files must not control the terminal: C0 without the line feed, DEL, C1.
 _CONTROL = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if code != 10}
 
 
@@ -42,20 +42,20 @@ def escape_control(text: str) -> str:
 
 
 def say(text: str) -> None:
-    """One line for a person, on stderr; where nobody can listen any more, the work goes on."""
+    """Print a line on stderr; an error of the stream is ignored, because the work must go on."""
     try:
         print(escape_control(text), file=sys.stderr, flush=True)
-    except OSError:  # the reader is gone, or the disk behind `2> file` is full: a training may be hours old
-        _let_go_of(sys.stderr)
+    except OSError:  # a closed pipe, or a full disk behind `2> file`, must not end a training
+        _discard_output_of(sys.stderr)
 
 
 def show(text: str) -> None:
-    """Results for a person, on stdout."""
+    """Print results on stdout."""
     print(escape_control(text))
 
 
 def print_json(value: Any) -> None:
-    """One JSON document on stdout; in ASCII, which every encoding and every file name goes through."""
+    """Print a JSON document on stdout; in ASCII, which every encoding of a terminal can print."""
     from srae.files import json_text
 
     print(json_text(value, ascii_only=True))
@@ -81,36 +81,36 @@ def upscale_main() -> int:
 
 @contextmanager
 def _sound_output() -> Iterator[None]:
-    """Whatever our output is connected to, it is no bug of ours.
+    """Survive whatever stdout and stderr are connected to, without a traceback.
 
-    A stream may be closed, or know fewer letters than a file name has.  The
-    reader may go away (`srae runs | head`): nothing to say, nothing to flush at
-    exit.  The disk behind `> file` may be full.
+    A stream may be closed, or its encoding may lack letters of a file name.  The
+    reader may end early (`srae runs | head`); then nothing is flushed at exit.
+    The disk behind `> file` may be full.
     """
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115  as long as the process
-    if hasattr(sys.stdout, "reconfigure"):  # bytes that are no text go out as they came in
-        whole = sys.stdout.encoding.lower() in ("utf-8", "utf8")
-        sys.stdout.reconfigure(errors="surrogateescape" if whole else "backslashreplace")
+    if hasattr(sys.stdout, "reconfigure"):  # bytes that are no text are written unchanged
+        is_utf8 = sys.stdout.encoding.lower() in ("utf-8", "utf8")
+        sys.stdout.reconfigure(errors="surrogateescape" if is_utf8 else "backslashreplace")
     try:
         try:
             yield
         finally:  # also on argparse's own exit from --help
             sys.stdout.flush()
     except BrokenPipeError:
-        _let_go_of(sys.stdout)
+        _discard_output_of(sys.stdout)
         raise SystemExit(141) from None
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
-        _let_go_of(sys.stdout)
+        _discard_output_of(sys.stdout)
         say(f"the disk is full\n{error.filename or 'standard output'}\nfree some space")
         raise SystemExit(ResourceError.exit_code) from None
 
 
-def _let_go_of(stream: TextIO) -> None:
-    """What is still buffered goes nowhere, or Python would try once more at exit."""
+def _discard_output_of(stream: TextIO) -> None:
+    """Discard what is still buffered; Python would try to write it again at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
@@ -120,7 +120,7 @@ def _run_top(arguments: list[str]) -> int:
     parser = _Parser(
         prog="srae",
         description="Train, compare and use super-resolution autoencoders.",
-        epilog=f"verbs:\n{verbs}\n\n`srae VERB --help` tells more.",
+        epilog=f"verbs:\n{verbs}\n\n`srae VERB --help` explains a verb.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="store_true", help="print the version")
@@ -151,8 +151,8 @@ def run_verb(verb: str, arguments: list[str], program: str) -> int:
         formatter_class=_HelpFormatter,
     )
     module.add_arguments(parser)
-    # torch asks for huge pages where they are: the first touch of a large tensor costs up to half of what is done with
-    # it (docs/lab_log.md). It is read at torch's first allocation, and is a command's to decide, not a library's.
+    # Huge pages: without them the first touch of a large tensor costs up to half of the work on it (docs/lab_log.md).
+    # torch reads this at its first allocation.  A command may set it; a library must not.
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     try:
         args = parser.parse_args(arguments)
@@ -175,7 +175,7 @@ def run_verb(verb: str, arguments: list[str], program: str) -> int:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Its help starts with what the verb does, then says how to call it."""
+    """A parser whose help starts with the purpose of the verb, before its usage."""
 
     def format_help(self) -> str:
         what, self.description = self.description, None
@@ -186,7 +186,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 class _HelpFormatter(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaultsHelpFormatter):
-    """Examples as written; defaults shown where there is one."""
+    """Keeps the line breaks of the examples, and shows defaults."""
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
         shown = action.default not in (None, False, []) and action.option_strings
@@ -201,7 +201,7 @@ def _print_error(program: str, error: SraeError) -> None:
 
 
 def positive(text: str) -> int:
-    """The type of an argument that counts something."""
+    """Type of an argument: an integer of at least 1."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"needs a whole number of at least 1, not {text!r}")
     return int(text)

@@ -1,6 +1,6 @@
-"""Put runs side by side: what differs in their configs, what they reached, what they cost.
+"""Compare runs: differences of their configs, their metrics and their cost.
 
-Runs on different data or under different protocols are shown in tables of their own.
+Runs on different data or under different protocols are shown in separate tables.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="report metrics that `srae eval` stored, by their label, e.g. set14-val-y",
     )
     parser.add_argument("--runs-dir", metavar="DIR", default="runs", help="folder in which names are looked up")
-    parser.add_argument("--json", action="store_true", help="print what was written and found as JSON")
+    parser.add_argument("--json", action="store_true", help="print files and findings as JSON")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""List the runs: what they trained, how far they came, and how well."""
+"""List the runs: data, epochs, status and metrics."""
 
 from __future__ import annotations
 

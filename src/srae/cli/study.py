@@ -1,4 +1,4 @@
-"""Run a grid of configs and seeds; finished runs are skipped, interrupted ones go on.
+"""Run a grid of configs and seeds; finished runs are skipped, interrupted ones are resumed.
 
 The runs are ordinary run folders under RUNS-DIR/NAME-OF-THE-STUDY.
 """
@@ -19,12 +19,12 @@ EXAMPLES = """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("study", metavar="YAML|NAME", help="study: a file, or the name of a shipped one")
+    parser.add_argument("study", metavar="YAML|NAME", help="study: a file, or the name of a shipped study")
     parser.add_argument("--runs-dir", metavar="DIR", type=Path, default=Path("runs"), help="folder of the study folder")
     parser.add_argument("--jobs", metavar="N", type=positive, default=1, help="trainings at a time")
     parser.add_argument("--device", metavar="NAME", default="auto", help="auto, cpu, cuda, cuda:N or mps")
     parser.add_argument("--dry-run", action="store_true", help="print the plan and how long it will take")
-    parser.add_argument("--json", action="store_true", help="print the runs and what became of them as JSON")
+    parser.add_argument("--json", action="store_true", help="print the runs and their state as JSON")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -48,9 +48,9 @@ def run(args: argparse.Namespace) -> int:
         failed = []
     else:
         with open_study(file, folder):
-            now = plan(load_study(file), file, folder)  # nobody else changes it any more
+            now = plan(load_study(file), file, folder)  # planned again under the lock
             failed = run_study(now, folder, say, device=args.device, jobs=args.jobs)
-        say(f"the runs lie in {folder}; next: srae compare {folder}, srae report {folder} -o report")
+        say(f"the runs are in {folder}; next: srae compare {folder}, srae report {folder} -o report")
     if args.json:
         states = plan(load_study(file), file, folder)
         print_json({"study": str(file), "folder": str(folder), "runs": {p.name: p.state for p in states}})

@@ -1,4 +1,4 @@
-"""Train the network of a YAML into a run folder, or go on with one.
+"""Train the network of a YAML into a run folder, or resume a run.
 
 The folder gets the resolved config, one row of metrics per epoch, checkpoints,
 curves and sample strips; it is never overwritten.
@@ -26,9 +26,9 @@ EXAMPLES = """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--config", metavar="YAML|NAME", help="experiment: a file, or the name of a shipped one")
-    parser.add_argument("--resume", metavar="RUN", help="go on with this run, exactly where it stopped")
-    parser.add_argument("--data", metavar="FOLDER", help="folder of images in place of the config's")
+    parser.add_argument("--config", metavar="YAML|NAME", help="experiment: a file, or the name of a shipped config")
+    parser.add_argument("--resume", metavar="RUN", help="continue this run exactly where it stopped")
+    parser.add_argument("--data", metavar="FOLDER", help="folder of images, instead of the one in the config")
     parser.add_argument(
         "--set", metavar="KEY=VALUE", action="append", default=[], help="override a key of the config; repeatable"
     )
@@ -41,21 +41,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--runs-dir", metavar="DIR", default="runs", help="folder that holds the run folders")
     parser.add_argument("--name", metavar="NAME", help="name of the run (default: the config's)")
     parser.add_argument(
-        "--allow-changed", action="store_true", help="resume although the data or the batch size are others"
+        "--allow-changed", action="store_true", help="resume although the data or the batch size changed"
     )
-    parser.add_argument("--dry-run", action="store_true", help="only check everything and time three steps")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="check everything and time three steps, but do not train"
+    )
     parser.add_argument("--json", action="store_true", help="print the run's summary as JSON")
 
 
 def run(args: argparse.Namespace) -> int:
     if bool(args.config) == bool(args.resume):
-        raise ConfigError("name one of --config and --resume", None, "for example: srae-train --config cnn4_tanh")
+        raise ConfigError("give either --config or --resume", None, "for example: srae-train --config cnn4_tanh")
     if args.resume:
         config, writer = _reopen(args)
     else:
         file, name = _find(args)
 
-    # torch is imported from here on: a wrong command line, or a file that is no YAML, is told before
+    # torch is imported from here on; a wrong command line or an invalid YAML was reported without it
     from srae.config.loading import load_config
     from srae.device import keep_freed_memory, pick_device
     from srae.models import check_options
@@ -69,12 +71,13 @@ def run(args: argparse.Namespace) -> int:
         config = load_config(file, args.set, check_options=check_options)
     if args.data:
         config = config.model_copy(update={"data": config.data.at(_text(args.data))})
-    session = prepare(config, device, resume=bool(args.resume) and has_progress(writer))
+    resume = bool(args.resume)
+    session = prepare(config, device, resume=resume and has_progress(writer), runs_dir=Path(args.runs_dir))
     if args.dry_run:
         return _show_plan(session, json=args.json)
-    if not args.resume:  # only now: a run that cannot start leaves no folder
+    if not args.resume:  # last, so that a run that cannot start leaves no folder
         writer = claim_run(Path(args.runs_dir), name)
-    summary = _train(session, writer, resume=bool(args.resume), allow_changed=args.allow_changed)
+    summary = _train(session, writer, resume=resume, allow_changed=args.allow_changed)
     if args.json:
         print_json({**summary, "run": str(writer.path)})
     return 0
@@ -94,7 +97,7 @@ def _reopen(args: argparse.Namespace) -> tuple[Config, RunWriter]:
 
 
 def _find(args: argparse.Namespace) -> tuple[Path, str]:
-    """The YAML of --config, and what its run will be called."""
+    """The YAML of --config, and the name of its run."""
     from srae.config.loading import find_config
     from srae.config.yaml_text import parse_yaml, read_text
     from srae.files import check_writable
@@ -119,7 +122,7 @@ def _show_plan(session: Session, *, json: bool) -> int:
 
 
 def _train(session: Session, writer: RunWriter, *, resume: bool, allow_changed: bool) -> dict[str, Any]:
-    """Train and draw; what is said, and what goes wrong, is in the run's log too.  Returns the summary."""
+    """Train and draw plots; all lines and errors also go to log.txt of the run.  Returns the summary."""
     from srae.report.curves import draw_run
     from srae.runs.messages import result_lines
     from srae.training.loop import train

@@ -144,7 +144,7 @@ def run(args: argparse.Namespace) -> int:
     from srae.checkpoints.shipped import next_scale, pick_models
 
     # A wrong name or scale is told before torch is imported.
-    paths = pick_models(args.model, None if args.model else next_scale(args.scale), args.runs_dir)
+    paths = pick_models(args.model, None if args.model else next_scale(args.scale), args.runs_dir, say)
 
     from srae.checkpoints.loading import load_model
     from srae.device import pick_device

@@ -19,8 +19,8 @@ from pydantic import (
 )
 from pydantic_core import InitErrorDetails
 
-from srae.config.section import Section
-from srae.errors import ConfigError, did_you_mean
+from srae.config.section import Section, known_keys
+from srae.errors import ConfigError, explain_problem
 
 
 class Degrade(Section):
@@ -301,20 +301,13 @@ def _explained(name: str, section: type[BaseModel], problem: dict[str, Any]) -> 
     """A problem of pydantic's, with the reason in words where a key is not known."""
     place, kind, context = problem["loc"], problem["type"], problem.get("ctx", {})
     if kind == "extra_forbidden":
-        kind, context = "value_error", {"error": _why_unknown(name, section, place)}
+        (*parents, key), others = place, who_knows(str(place[0]))
+        if others and not parents:
+            reason = f"data set {name} has no {key}; it is a key of {', '.join(others)}"
+        else:
+            reason = explain_problem(problem, known_keys(section, parents))
+        kind, context = "value_error", {"error": reason}
     return InitErrorDetails(type=kind, loc=place, input=problem["input"], ctx=context)
-
-
-def _why_unknown(name: str, section: type[BaseModel], place: tuple[str | int, ...]) -> str:
-    *parents, key = map(str, place)
-    if not parents and (others := who_knows(key)):
-        return f"data set {name} has no {key}; it is a key of {', '.join(others)}"
-    for parent in parents:
-        annotation = section.model_fields[parent].annotation
-        kinds = [kind for kind in (annotation, *get_args(annotation)) if isinstance(kind, type)]
-        section = next(kind for kind in kinds if issubclass(kind, BaseModel))
-    known = list(section.model_fields)
-    return f"unknown key; {did_you_mean(key, known) or 'known keys: ' + ', '.join(known)}"
 
 
 DataSection = Annotated[SerializeAsAny[DataConfig], BeforeValidator(read_section)]

@@ -1,7 +1,7 @@
 """The sections of an experiment: frozen, typed, with their defaults; `loading` reads them from YAML.
 
-Options of a network are checked by whoever owns them, see `models.check_options`;
-the keys of each data set stand in `data_sets`.
+Options of networks are checked by `models.check_options`; the keys of each data
+set are in `data_sets`.
 """
 
 from __future__ import annotations
@@ -91,9 +91,9 @@ class Config(Section):
 
 
 def find_ineffective(config: Section) -> list[tuple[tuple[str, ...], str]]:
-    """Settings of a user's config that can have no effect, as (key, reason): better refused than ignored.
+    """Settings of a user's config that have no effect, as (key, reason); they are refused.
 
-    Not asked of configs that srae stored itself: an older one may have allowed them.
+    Configs that srae stored are not checked: an older version may have allowed them.
     """
     if not isinstance(config, Config):
         return []
@@ -106,7 +106,7 @@ def find_ineffective(config: Section) -> list[tuple[tuple[str, ...], str]]:
         "weight_decay": ("adam", "adamw", "sgd", "adadelta"),
     }
     found = [
-        (key, f"{train.optimizer} has none; it is for {', '.join(optimizers)}")
+        (key, f"{train.optimizer} does not use it; it is for {', '.join(optimizers)}")
         for key, optimizers in users.items()
         if getattr(train, key) != getattr(fresh, key) and train.optimizer not in optimizers
     ]

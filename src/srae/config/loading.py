@@ -1,10 +1,9 @@
 """YAML <-> `Config`; `--set` overrides.
 
-Everything that is wrong with a file is collected and raised once, each problem
-with its line and, for a misspelt key, the key that was probably meant.  The
-options of a network or of a data set are checked by whoever owns them: pass
-`check_options` (see `models.check_options`) to have them reported together
-with the rest; without it no torch is imported.
+All problems of a file are collected and raised once, each with its line and, for
+a misspelt key, a suggestion.  The options of networks are checked in `models`:
+with `check_options` (see `models.check_options`) their problems are reported too;
+without it no torch is imported.
 """
 
 from __future__ import annotations
@@ -17,9 +16,9 @@ from pydantic import BaseModel, ValidationError
 
 from srae.config.data_sets import without_foreign_keys
 from srae.config.experiment import Config, find_ineffective
-from srae.config.section import Section
+from srae.config.section import Section, known_keys
 from srae.config.stored import upgrade_stored
-from srae.config.yaml_text import Key, Problem, dump_yaml, parse_yaml, read_text
+from srae.config.yaml_text import ConfigProblem, Key, dump_yaml, parse_yaml, read_text
 from srae.errors import ConfigError, did_you_mean, explain_problem, show_value
 from srae.files import CHECKOUT, PACKAGE
 
@@ -39,7 +38,7 @@ def find_config(name: str) -> Path:
     path = Path(name)
     if path.is_file():
         return path
-    folders = reversed(CONFIG_FOLDERS)  # of two files with one name, the installed package's own wins
+    folders = reversed(CONFIG_FOLDERS)  # of two files with one name the file in the package wins
     shipped = {p.relative_to(f).with_suffix("").as_posix(): p for f in folders for p in f.rglob("*.yaml")}
     bare = name.removesuffix(".yaml")
     if bare in shipped:
@@ -97,13 +96,13 @@ def parse_section(
     overrides: Sequence[str] = (),
     *,
     check_options: CheckOptions | None = None,
-    find_more: Callable[[Section], Sequence[Problem]] = lambda _: (),
+    find_more: Callable[[Section], Sequence[ConfigProblem]] = lambda _: (),
     stored: bool = False,
 ) -> SectionType:
-    """A YAML as any section; `parse_config` is this for a whole experiment.
+    """Parse a YAML as any section; `parse_config` does so for a complete experiment.
 
     Args:
-        find_more: what else is wrong with a section whose values are each right.
+        find_more: finds problems of a section whose values are valid one by one.
     """
     value, lines, problems = parse_yaml(text, source)
     if not isinstance(value, dict):
@@ -113,7 +112,7 @@ def parse_section(
     sources: dict[Key, str] = {}
     for override in overrides:
         _apply(value, override, sources)
-    if ("data", "name") in sources:  # another data set: what the file says of its own goes with it
+    if ("data", "name") in sources:  # another data set: drop the keys of the file's own one
         value["data"] = without_foreign_keys(value["data"], [str(key[1]) for key in sources if key[0] == "data"])
     section: SectionType | None = None
     try:
@@ -151,7 +150,7 @@ def _apply(value: dict[str, Any], override: str, sources: dict[Key, str]) -> Non
 
 
 def _explain(root: type[BaseModel], key: Key, error: dict[str, Any]) -> str:
-    return explain_problem(error, _fields(root, key[:-1]) if error["type"] == "extra_forbidden" else ())
+    return explain_problem(error, known_keys(root, key[:-1]) if error["type"] == "extra_forbidden" else ())
 
 
 def _dotted(key: Key) -> str:
@@ -159,15 +158,7 @@ def _dotted(key: Key) -> str:
     return ".".join(str(k) if str(k).isprintable() and len(str(k)) <= 60 else show_value(k) for k in key) or "config"
 
 
-def _fields(section: type[BaseModel], key: Key) -> list[str]:
-    for name in key:
-        annotation = section.model_fields[str(name)].annotation
-        found = [t for t in (annotation, *getattr(annotation, "__args__", ())) if isinstance(t, type)]
-        section = next(t for t in found if issubclass(t, BaseModel))
-    return list(section.model_fields)
-
-
-def _raise(problems: list[Problem], source: str, lines: dict[Key, int], sources: dict[Key, str]) -> None:
+def _raise(problems: list[ConfigProblem], source: str, lines: dict[Key, int], sources: dict[Key, str]) -> None:
     told = []
     for key, message in problems:
         places = [key[:length] for length in range(len(key), -1, -1)]

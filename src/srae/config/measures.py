@@ -1,4 +1,4 @@
-"""What is measured and what is minimised, one row each.  No torch: run folders, comparisons and reports read it too.
+"""The metrics and the losses, one table row each.  No torch: run folders, comparisons and reports read it too.
 
 A metric's function has its name in `evaluation.metrics`, a loss's in `evaluation.losses`.
 """
@@ -14,18 +14,18 @@ CLASSES = ("classification",)
 @dataclass(frozen=True)
 class Metric:
     tasks: tuple[str, ...]
-    """Tasks in which it is taken of every image, as `val_<name>` and `test_<name>`."""
+    """Tasks in which it is computed for every image, as `val_<name>` and `test_<name>`."""
     words: tuple[str, str]
     """English, Spanish."""
     text: str = "{:.4f}"
-    """A value for a person."""
+    """Format of a value in tables."""
     unit: str = ""
     """In the heads of tables."""
     splits: tuple[str, ...] = ("val", "test")
-    """Of which `srae compare` and `srae report` show it; none: in metrics.csv, images.csv and summary.json alone."""
+    """Splits for which `srae compare` and `srae report` show it; empty: it is only in the files of a run."""
 
     def head(self, split: str) -> tuple[str, str]:
-        """Of a column, in English and Spanish: ``val PSNR (dB)``, ``PSNR val (dB)``."""
+        """Head of a column, in English and Spanish: ``val PSNR (dB)``, ``PSNR val (dB)``."""
         unit = f" ({self.unit})" if self.unit else ""
         english, spanish = self.words
         return f"{split} {english}{unit}", f"{spanish} {split}{unit}"

@@ -20,7 +20,7 @@ def cosine(config: Any, done: float, total: float, epoch: float) -> float:
 
 
 def stepped(config: Any, done: float, total: float, epoch: float) -> float:
-    """`step_factor` once more from each of `step_epochs` on."""
+    """Multiplied by `step_factor` at each of `step_epochs`."""
     return config.step_factor ** sum(epoch >= start for start in config.step_epochs)
 
 

@@ -1,4 +1,4 @@
-"""Sections of a config as JSON Schema, and a schema as lines for people."""
+"""Sections of a config as JSON Schema, and a schema as readable lines."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def data_schemas() -> dict[str, Any]:
     _, document = models_json_schema([(section, "validation") for section in data_sets.SECTIONS])
     branches = [
         {
-            # Without a name it is the default's: only there an absent name fits the condition.
+            # Without a name the default applies: only its condition accepts an absent name.
             "if": {"properties": {"name": {"enum": list(names_of(section))}}}
             | ({} if DEFAULT in names_of(section) else {"required": ["name"]}),
             "then": {"$ref": f"#/$defs/{section.__name__}"},
@@ -49,19 +49,19 @@ def data_schemas() -> dict[str, Any]:
 
 
 def _without_titles(schema: Any) -> Any:
-    """Pydantic titles every key with its own name; in an editor that is noise."""
+    """Drop the titles that pydantic makes of the keys; they only repeat them."""
     if isinstance(schema, dict):
         return {k: _without_titles(v) for k, v in schema.items() if not (k == "title" and isinstance(v, str))}
     return [_without_titles(item) for item in schema] if isinstance(schema, list) else schema
 
 
 def describe_schema(schema: dict[str, Any]) -> Iterator[str]:
-    """The schema as lines for people: ``key  type = default`` and its sentence."""
+    """The schema as readable lines: ``key  type = default`` and its sentence."""
     sections = schema.get("$defs", {})
 
     def lines(properties: dict[str, Any], required: list[str], prefix: str) -> Iterator[str]:
         for key, rule in properties.items():
-            if rule is True:  # the name, which is listed above
+            if rule is True:  # the name, which the caller lists
                 continue
             default = "required" if key in required else f"= {json.dumps(rule['default'])}" if "default" in rule else ""
             nested = _section(rule)
@@ -91,7 +91,7 @@ def _section(rule: dict[str, Any]) -> str | None:
 
 
 def _type(rule: dict[str, Any]) -> str:
-    """A rule in the words that the error messages use."""
+    """A rule in the words of the error messages."""
     words = {
         "integer": "whole number",
         "boolean": "true or false",

@@ -1,4 +1,4 @@
-"""Configs that srae itself stored, in run folders and checkpoints, as today's sections know them."""
+"""Upgrade configs that srae stored in run folders and checkpoints to the current sections."""
 
 from __future__ import annotations
 
@@ -9,17 +9,16 @@ from srae.config.data_sets import find_section, without_foreign_keys
 
 
 def upgrade_stored(config: Any) -> Any:
-    """A stored config without the data keys that its training did not read; what is no config comes back as it is.
+    """Drop the data keys that the training of a stored config did not read; other values are returned unchanged.
 
     srae 0.1.0 wrote every key of every data set into config.yaml and checkpoints
     (``side: null`` of pairs, ``val_count: 5000`` of demo).  A key of another data
-    set was ignored or, where it would have mattered, refused before there was a
-    run: dropping it, whatever its value, changes nothing that was computed.  The
-    same holds for what else is refused today because it has no effect.  A user's
-    own YAML does not come here: there such a key is a mistake.
+    set was ignored, or refused before there was a run, so dropping it changes no
+    result.  The same holds for other keys that are refused today because they have
+    no effect.  A user's own YAML is not upgraded: there such a key is a mistake.
 
     The keys get the order of their section, so that old and new runs of one
-    experiment are equal as text, too.
+    experiment have equal text.
     """
     data = config.get("data") if isinstance(config, Mapping) else None
     if not isinstance(data, Mapping) or not (section := find_section(data)):
@@ -28,7 +27,7 @@ def upgrade_stored(config: Any) -> Any:
     if isinstance(augment := kept.get("augment"), list) and all(isinstance(kind, str) for kind in augment):
         kept["augment"] = list(dict.fromkeys(augment))
     if kept.get("high") and kept.get("degrade") and not kept.get("folder"):
-        kept["folder"] = kept["high"]  # of `low` nothing was read: it was made
+        kept["folder"] = kept["high"]  # `low` was not read: low-resolution images were made
     if kept.get("folder") and "low" in kept:
         kept |= {"low": None, "high": None}
     ordered = {key: kept[key] for key in section.model_fields if key in kept}

@@ -1,9 +1,8 @@
 """YAML text <-> plain values, with the line of every key.  The only file that calls PyYAML.
 
 Stricter than PyYAML and read by the YAML 1.2 core schema: `1e-3` is a number,
-`on` and `off` are text, duplicate keys are problems, and whatever a page of
-settings never needs (tags, anchors, absurd size or depth) is refused before
-anything is built from it.
+`on` and `off` are text, duplicate keys are problems, and what a config never
+needs (tags, anchors, huge size or depth) is refused before any value is built.
 """
 
 from __future__ import annotations
@@ -20,7 +19,8 @@ MAX_BYTES = 64 * 1024
 MAX_DEPTH = 16
 
 Key = tuple[str | int, ...]
-Problem = tuple[Key, str]
+ConfigProblem = tuple[Key, str]
+"""(key, message)"""
 
 _INT = re.compile(r"[-+]?[0-9]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
@@ -38,13 +38,13 @@ def _scalar(text: str) -> Any:
     """A plain scalar by the YAML 1.2 core schema: 1e-3 is a number, on/off/yes are text."""
     if text in _SPECIAL:
         return _SPECIAL[text]
-    if _INT.fullmatch(text) and len(text) < 400:  # int() refuses thousands of digits; as a float they are inf
+    if _INT.fullmatch(text) and len(text) < 400:  # int() refuses thousands of digits; a float becomes inf
         return int(text)
     return float(text) if _FLOAT.fullmatch(text) else text
 
 
 def check_size(size: int, source: str) -> None:
-    """Refuse what no person wrote by hand; PyYAML takes seconds for a few hundred KB."""
+    """Refuse huge files; PyYAML takes seconds for a few hundred KB."""
     if size > MAX_BYTES:
         raise ConfigError(f"config is larger than {MAX_BYTES // 1024} KB", source, "a config is a page of text")
 
@@ -66,7 +66,7 @@ def read_text(file: Path) -> str:
         raise ConfigError(f"cannot read: {error.strerror}", str(file)) from None
 
 
-def parse_yaml(text: str, source: str) -> tuple[Any, dict[Key, int], list[Problem]]:
+def parse_yaml(text: str, source: str) -> tuple[Any, dict[Key, int], list[ConfigProblem]]:
     """Value, line of every key, and the problems (duplicate keys) of one document.
 
     Raises:
@@ -82,7 +82,7 @@ def parse_yaml(text: str, source: str) -> tuple[Any, dict[Key, int], list[Proble
         where = f"{source}:{_line(mark)}" if mark else source
         raise ConfigError(f"not valid YAML: {what}", where, "indent with spaces, one `key: value` a line") from None
     lines: dict[Key, int] = {}
-    problems: list[Problem] = []
+    problems: list[ConfigProblem] = []
 
     def build(node: yaml.Node, key: Key) -> Any:
         lines.setdefault(key, _line(node.start_mark))
@@ -103,7 +103,9 @@ def parse_yaml(text: str, source: str) -> tuple[Any, dict[Key, int], list[Proble
         if isinstance(node, yaml.SequenceNode):
             return [build(item, (*key, i)) for i, item in enumerate(node.value)]
         assert isinstance(node, yaml.ScalarNode), node
-        if any("\ud800" <= letter <= "\udfff" for letter in node.value):  # from an escape; no file can hold it
+        if any(
+            "\ud800" <= letter <= "\udfff" for letter in node.value
+        ):  # from an escape; it cannot be encoded in a file
             problems.append((key, "is not valid Unicode text"))
         return _scalar(node.value) if node.style is None else node.value
 
@@ -111,7 +113,7 @@ def parse_yaml(text: str, source: str) -> tuple[Any, dict[Key, int], list[Proble
 
 
 def _refuse_hostile(text: str, source: str) -> None:
-    """Events come one by one without recursion, so depth and aliases cost nothing here."""
+    """Check events one by one, without recursion, so that depth and aliases cost nothing."""
     depth = 0
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
         where = f"{source}:{_line(event.start_mark)}"
@@ -130,12 +132,12 @@ def _line(mark: Any) -> int:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Quotes the text that our reader would take for a number (``1e-3``), which PyYAML's own would not."""
+    """Quotes text that our reader would parse as a number (``1e-3``); PyYAML's own dumper does not."""
 
 
 def _represent_text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
     style = None if isinstance(_scalar(text), str) else "'"
-    if "\x85" in text:  # the Unicode line break PyYAML writes as it is and reads as a space
+    if "\x85" in text:  # a Unicode line break that PyYAML writes unescaped and reads as a space
         style = '"'
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 

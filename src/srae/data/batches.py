@@ -56,7 +56,7 @@ def _uniform(seed: int, epoch: int, stream: int, shape: tuple[int, ...]) -> np.n
     return np.random.Generator(bits).random(shape)
 
 
-def _draw(seed: int, epoch: int, samples: int, shuffle: bool, augment: Sequence[str], versions: int) -> _Draws:
+def _draw(seed: int, epoch: int, samples: int, *, shuffle: bool, augment: Sequence[str], versions: int) -> _Draws:
     order = np.arange(samples)
     if shuffle:
         order = np.argsort(_uniform(seed, epoch, _ORDER, (samples,)), kind="stable")
@@ -98,7 +98,7 @@ def train_batches(
         start: batch to begin with.
     """
     samples = split.epoch_length * crops_per_picture
-    draws = _draw(seed, epoch, samples, shuffle, augment, len(split.inputs))
+    draws = _draw(seed, epoch, samples, shuffle=shuffle, augment=augment, versions=len(split.inputs))
     for first in range(start * batch_size, samples, batch_size):
         chosen = draws.order[first : first + batch_size]
         indices = (chosen // crops_per_picture).tolist()

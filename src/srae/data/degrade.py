@@ -80,19 +80,18 @@ def add_sizes(
     high: AnyShelf,
     lows: Sequence[AnyShelf],
     names: Sequence[str],
-    factors: Sequence[float],
     degrade: Degrade,
     enlarge_kernel: Kernel | None,
 ) -> None:
-    """Append every image shrunk by every factor; shrinking sharpens what a camera or JPEG blurred.
+    """Append every image shrunk by every factor of `degrade.sizes`; shrinking sharpens what a camera or JPEG blurred.
 
     As the 91 images of SRCNN's successors were multiplied (Dong et al. 2016, FSRCNN: 0.9 to 0.6).
     """
     kernel, scale, count = degrade.kernel, degrade.scale, len(names)
-    all_names = with_sizes(names, factors)
+    all_names = with_sizes(names, degrade.sizes)
 
     def add(place: int) -> None:
-        factor, pixels = factors[place // count - 1], high.pixels(place % count)
+        factor, pixels = degrade.sizes[place // count - 1], high.pixels(place % count)
         size = shrunk((pixels.shape[0], pixels.shape[1]), factor, scale)
         planes = to_float(torch.from_numpy(pixels).permute(2, 0, 1))  # (H, W, C) -> (C, H, W)
         small = to_uint8(resize(planes, size)).permute(1, 2, 0).contiguous().numpy()

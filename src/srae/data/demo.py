@@ -92,7 +92,7 @@ def open_demo(options: ImagesConfig, *, for_scoring: bool = False, undivided: bo
             highs.put(index, high)
             rows.append((split, name, hashlib.sha256(pixels.tobytes()).hexdigest()))
         if options.degrade and factors:
-            add_sizes(highs, lows, names, factors, options.degrade, options.enlarge)
+            add_sizes(highs, lows, names, options.degrade, options.enlarge)
         low, *more = (shelf.to_store() for shelf in lows)
         splits[split] = Split(low, highs.to_store(), with_sizes(names, factors), more_inputs=more)
     in_shape, out_shape = sample_shapes(splits["train"], None if for_scoring else options.crop)

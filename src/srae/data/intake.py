@@ -175,8 +175,8 @@ class _PairReader:
         if problems := problems + find_misfits(scanned, self.options, self.folder):
             raise_problems(problems, self.source)
         for split, (*lows, high) in shelves.items():
-            if degrade and (factors := sizes_of(degrade, split, for_scoring=self.for_scoring)):
-                add_sizes(high, lows, [pair.name for pair in self.pairs[split]], factors, degrade, enlarge)
+            if degrade and sizes_of(degrade, split, for_scoring=self.for_scoring):
+                add_sizes(high, lows, [pair.name for pair in self.pairs[split]], degrade, enlarge)
         return scanned
 
     def to_split(self, split: str, stores: Sequence[Store]) -> Split:

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
+from pydantic import ValidationError
 
 from srae.checkpoints.loading import TrainedModel
 from srae.config.data_sets import DataConfig, Degrade
 from srae.data import Data, Split, Store, open_data
 from srae.device import float32_kernels
-from srae.errors import ConfigError
+from srae.errors import ConfigError, explain_problem
 from srae.evaluation.evaluate import InColour, SelfEnsemble, baseline_model, evaluate, means, score_split
 from srae.evaluation.metrics import Protocol
 from srae.evaluation.tasks import TASKS
@@ -74,51 +75,86 @@ def score_model(
         DataError: everything that is wrong with the images.
     """
     device, task, trained_on = torch.device(device), TASKS[trained.config.task], trained.config.data
+    model, section = trained.model, _pick_data(trained_on, folder, scale, kernel)
+    if task.has_baseline and trained_on.channels == "L":  # scored on the same colour images as every other network
+        model, section = InColour(model), section.model_copy(update={"channels": "RGB"})
+        say("this model knows grey only: the colours are enlarged bicubically")
     with float32_kernels(device):
-        model, section = trained.model, _pick_data(trained_on, folder, scale, kernel)
-        if task.has_baseline and trained_on.channels == "L":  # scored on the same colour images as every other network
-            model, section = InColour(model), section.model_copy(update={"channels": "RGB"})
-            say("this model knows grey only: the colours are enlarged bicubically")
         # Nothing of another folder was trained on, so all is val; the run's own images keep the split of its training.
         data = open_data(section, for_scoring=True, undivided=bool(folder)).to(device)
         for note in data.notes:
             say(note)
         part = _pick_split(data, split)
-        prepare, label = Protocol(channels=trained_on.channels), f"{data.name}-{split}"
-        baseline: dict[str, str] = {}
-        identity: dict[str, list[float]] = {}
+        prepare, baseline, identity = Protocol(channels=trained_on.channels), "", dict[str, list[float]]()
         if task.has_baseline:
             shapes = _sample_shapes(part)
             factor = _check_scale(trained, *shapes)
             prepare = Protocol(channels="Y", border=scale or factor) if protocol == "y" else Protocol(channels="RGB")
-            label += f"-{protocol}" if kernel == "bicubic" else f"-{kernel}-{protocol}"
-            if self_ensemble:
-                model, label = SelfEnsemble(model), f"{label}-self-ensemble"
-            baseline = {"baseline": baseline_name(factor)}
-            identity = evaluate(baseline_model(*shapes), part, task, prepare)
+            model = SelfEnsemble(model) if self_ensemble else model
+            baseline, identity = baseline_name(factor), evaluate(baseline_model(*shapes), part, task, prepare)
         else:
             _check_targets(trained, data, say)
         values = score_split(model.to(device), part, data.classes, task, prepare)
-    document = {
+    ways = [kernel] * (kernel != "bicubic") + [protocol] + ["self-ensemble"] * self_ensemble
+    return Scores(
+        document=_describe(
+            trained,
+            data,
+            split,
+            protocol=prepare.as_dict() | ({"baseline": baseline} if baseline else {}),
+            values=values,
+            identity=identity,
+        ),
+        columns=_columns_of(part, split, values, identity),
+        label="-".join([data.name, split, *(ways if task.has_baseline else [])]),
+        protocol=prepare if task.images else None,
+    )
+
+
+def _describe(
+    trained: TrainedModel,
+    data: Data,
+    split: str,
+    *,
+    protocol: dict[str, Any],
+    values: dict[str, list[Any]],
+    identity: dict[str, list[float]],
+) -> dict[str, Any]:
+    """The document of `Scores`."""
+    metrics = TASKS[trained.config.task].metrics
+    return {
         "model": str(trained.path),
-        "data": {"name": data.name, "fingerprint": data.fingerprint, "counts": {split: len(part)}},
-        "protocol": {**prepare.as_dict(), **baseline},
-        split: means({name: values[name] for name in task.metrics}),
+        "data": {
+            "name": data.name,
+            "fingerprint": data.fingerprint,
+            "counts": {split: len(_pick_split(data, split))},
+        },
+        "protocol": protocol,
+        split: means({name: values[name] for name in metrics}),
         "identity": means(identity) or None,
-        "best_epoch": trained.meta.get("progress", {}).get(
-            "best_epoch"
-        ),  # tells later whether a longer training has replaced these weights
+        # Shows later whether a longer training has replaced these weights.
+        "best_epoch": trained.meta.get("progress", {}).get("best_epoch"),
     }
+
+
+def _columns_of(
+    part: Split, split: str, values: dict[str, list[Any]], identity: dict[str, list[float]]
+) -> dict[str, list[Any]]:
     columns: dict[str, list[Any]] = {"split": [split] * len(part), "name": part.names, **values}
-    if identity:
-        columns["identity_mse"] = identity["mse"]
-    return Scores(document, columns, label, prepare if task.images else None)
+    return columns | ({"identity_mse": identity["mse"]} if identity else {})
 
 
 def _pick_data(trained_on: DataConfig, folder: str | None, scale: int | None, kernel: _Kernel) -> DataConfig:
     """The run's own data or the folder, with low-resolution images as the caller wants them."""
     section = trained_on.to_score(folder) if folder else trained_on
-    return section.degraded(Degrade(kernel=kernel, scale=scale)) if scale else section
+    if scale is None:
+        return section
+    try:
+        return section.degraded(Degrade(kernel=kernel, scale=scale))
+    except ValidationError as error:
+        problem = error.errors()[0]
+        name = str(problem["loc"][0])
+        raise ConfigError(f"{name} {explain_problem(problem)}", name, "see the docstring of score_model") from None
 
 
 def _pick_split(data: Data, name: str) -> Split:

@@ -1,4 +1,4 @@
-"""A large image some rows at a time: worked on by a few threads, handed on in order."""
+"""Process a large image in bands of rows: by a few threads, with results in order."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def bands(pixels: np.ndarray) -> Iterator[slice]:
 
 
 def in_order(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-    """As `map`, by several threads that are never more than a few items ahead of what has been taken."""
+    """As `map`, by several threads that work at most a few items ahead of the caller."""
     ahead: deque[Future[Result]] = deque()
     with ThreadPoolExecutor(_THREADS) as pool:
         for item in items:

@@ -1,4 +1,4 @@
-"""Luma: what a network for grey and the Y protocol see of a colour image.  Pure."""
+"""Luma, the grey version of a colour image, for networks for grey and for the Y protocol.  Pure."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
 """Image files: read, written, listed; bytes <-> numbers in [0, 1].
 
-Every image leaves through `write_image`, which never leaves a part of a
-file and never overwrites unasked.
+`write_image` writes every image: atomically, and it overwrites only on request.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ class TaggedImage:
         pixels: uint8, uint16, or float32 of any finite range; (H, W, C).  C is 1 grey, 2 grey and alpha, 3 RGB, 4 RGB
             and alpha; alpha of floats is in [0, 1].
         tags: what the file holds beside the pixels.
-        notes: for the user: what of the file this image does not hold, or holds in another way.
+        notes: lines for the user about content of the file that this image lacks or changes.
     """
 
     pixels: np.ndarray
@@ -76,7 +75,7 @@ class TaggedImage:
 
     @property
     def is_transparent(self) -> bool:
-        """Whether some pixel is not wholly opaque."""
+        """Whether some pixel is not fully opaque."""
         last = self.pixels[:, :, -1]
         return self.pixels.shape[2] in (2, 4) and last.min() < (
             1 if last.dtype == np.float32 else np.iinfo(last.dtype).max
@@ -107,7 +106,7 @@ def to_pixels(planes: Tensor, dtype: np.dtype | type) -> np.ndarray:
 
 
 def to_levels(planes: Tensor, dtype: np.dtype | type) -> Tensor:
-    """Floats clamped to [0, 1] -> the same for float32, else whole numbers from 0 to the largest of the type."""
+    """Floats clamped to [0, 1] -> the same for float32, else integers from 0 to the maximum of the type."""
     planes = planes.clamp(0, 1)
     return planes if dtype == np.float32 else planes.mul_(np.iinfo(dtype).max).round_()
 
@@ -116,7 +115,7 @@ def find_images(folder: str | Path) -> tuple[list[Path], int]:
     """Images directly inside a folder in natural order, and how many entries were passed over.
 
     Passed over are hidden files, folders, and files with other suffixes.  A
-    broken link with an image's suffix is listed: reading it tells its name.
+    broken link with an image's suffix is listed, so that reading it reports its name.
 
     Raises:
         DataError: not a readable folder.
@@ -182,7 +181,7 @@ def write_image(
     quality: int | None = None,
     frames: Frames | None = None,
 ) -> None:
-    """Write an image; the suffix names the format.  The file appears whole or not at all.
+    """Write an image atomically; the suffix names the format.
 
     16 bits stay 16 in PNG and TIFF and become 8 elsewhere; floats stay floats in TIFF.
 

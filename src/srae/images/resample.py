@@ -1,4 +1,4 @@
-"""Shrinking and enlarging images by the field's conventions; pure.
+"""Shrink and enlarge images as the literature does; pure.
 
 A separable resampler that agrees with MATLAB's `imresize`: pixel centres at
 half-integers, kernels widened by the factor when shrinking (antialiasing),
@@ -37,7 +37,7 @@ def _triangle(x: np.ndarray) -> np.ndarray:
 
 
 def _box(x: np.ndarray) -> np.ndarray:
-    # Pixels often lie on the edge of the box exactly: rounding decides which side they are on.
+    # Pixels often are exactly on the edge of the box; rounding makes the choice of a side independent of float error.
     x = np.round(x, 9)
     return ((-0.5 <= x) & (x < 0.5)).astype(np.float64)
 

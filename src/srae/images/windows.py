@@ -1,4 +1,4 @@
-"""Sums over every window of an array, in time that does not grow with the window.  No torch."""
+"""Sums over every window of an array, in time independent of the window size.  No torch."""
 
 from __future__ import annotations
 

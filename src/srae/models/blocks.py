@@ -103,7 +103,7 @@ def build_conv(inputs: int, outputs: int, kernel: int, stride: int, padding: int
 
 
 def build_transposed_conv(
-    inputs: int, outputs: int, kernel: int, stride: int, padding: int, output_padding: int
+    inputs: int, outputs: int, kernel: int, *, stride: int, padding: int, output_padding: int
 ) -> nn.ConvTranspose2d:
     """ConvTranspose2d, or the variant that is fast for large kernels at stride 1."""
     kind = LargeConvTranspose2d if kernel >= FOURIER_KERNEL and stride == 1 else nn.ConvTranspose2d

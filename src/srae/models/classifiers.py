@@ -61,7 +61,7 @@ class ConvClassifier(nn.Module):
             after = [build_activation(activation)]
             if pools[i] > 1:
                 after.append(nn.MaxPool2d(pools[i]))
-            if activation == "relu":  # the same after the pooling, with a quarter of the values
+            if activation == "relu":  # equal results after the pooling, from a quarter of the values
                 after.reverse()
             layers.extend(after)
             height, width = conv_size(size, kernels[i], strides[i], paddings[i])
@@ -88,7 +88,7 @@ class ResidualClassifier(nn.Module):
     """(B, C, H, W) in [0, 1] -> logits (B, classes); residual stages after He et al. 2016.
 
     Every stage halves the size: conv, batch-norm, relu, conv, batch-norm, plus the
-    input (through a strided 1x1 convolution), relu.  A mean over places follows.
+    input (through a strided 1x1 convolution), relu.  Then a mean over all pixels.
 
     Args:
         in_shape: (C, H, W) of a sample.

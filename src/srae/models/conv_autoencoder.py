@@ -85,7 +85,7 @@ class ConvAutoencoder(nn.Module):
         self.skips = skips
         self.receptive_radius, self.multiple_of = _reach(levels)
 
-        # The order in which layers are built is that of their random weights and of the checkpoint's keys.
+        # Layers are built in this order because it decides their random weights and the keys of checkpoints.
         self.encoder, self.pools = nn.ModuleList(), nn.ModuleList()
         for level in levels:
             conv = build_conv(level.inputs, level.outputs, level.kernel, level.stride, level.padding)
@@ -198,7 +198,12 @@ def _reach(levels: Sequence[_Level]) -> tuple[int, int]:
 def _build_mirror(level: _Level, skipped: int) -> nn.ConvTranspose2d:
     """The transposed convolution that undoes a level; `skipped` channels come from its skip connection."""
     return build_transposed_conv(
-        level.outputs + skipped, level.inputs, level.kernel, level.stride, level.padding, _extra(level)[0]
+        level.outputs + skipped,
+        level.inputs,
+        level.kernel,
+        stride=level.stride,
+        padding=level.padding,
+        output_padding=_extra(level)[0],
     )
 
 

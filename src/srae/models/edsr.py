@@ -4,7 +4,7 @@ Lim, Son, Kim, Nah & Lee, "Enhanced Deep Residual Networks for Single Image
 Super-Resolution" (CVPR workshops 2017): 16 blocks of 64 channels, 1.37 million
 parameters at x2.  The authors subtract the mean colour of their training
 images; here it is mid-grey, 0.5, for any data and number of channels (no
-batch-norm, so only the zeros around the image know the difference).
+batch-norm, so only the zero padding makes a difference).
 """
 
 from __future__ import annotations

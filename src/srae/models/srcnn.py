@@ -53,9 +53,9 @@ class SRCNN(nn.Module):
 
 
 class _EdgeConv2d(nn.Conv2d):
-    """Keeps the size by repeating the edge: zeros around would darken it.
+    """Keeps the size by repeating the edge: zero padding would darken it.
 
-    Put together from slices: on CUDA the gradient of `padding_mode="replicate"` adds in whatever order comes.
+    Built from slices: on CUDA the gradient of `padding_mode="replicate"` has an undefined summation order.
     """
 
     def forward(self, input: Tensor) -> Tensor:

@@ -54,7 +54,7 @@ class Variant:
     """Its row of `compare`."""
 
     def name_of(self, run: Run) -> str:
-        """What one of its runs is called."""
+        """Name of one of its runs."""
         return self.name if len(self.runs) == 1 else run.name
 
 
@@ -64,7 +64,7 @@ def has_own_metrics(run: Run) -> bool:
 
 
 def style_of(number: int) -> tuple[str, str]:
-    """Colour and marker; the first 64 differ in at least one of the two."""
+    """Colour and marker of a variant; the first 64 pairs are different."""
     return COLORS[number % len(COLORS)], MARKERS[(number + number // len(COLORS)) % len(MARKERS)]
 
 
@@ -74,8 +74,8 @@ def new_figure(width: float = 6.4, height: float = 4.2) -> tuple[Figure, Axes]:
 
 
 def save_figure(figure: Figure, stem: Path, formats: Sequence[str] = ("png", "svg"), dots: int = 150) -> None:
-    """Write `stem.png`, `stem.svg`, `stem.pdf` without a date in them."""
-    if figure.get_layout_engine() is not None:  # place everything once, not once per format
+    """Write `stem.png`, `stem.svg`, `stem.pdf`, without a date, so that equal runs give equal bytes."""
+    if figure.get_layout_engine() is not None:  # compute the layout once, not once per format
         figure.draw_without_rendering()
         figure.set_layout_engine("none")
     clocks: dict[str, dict[str, Any]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
@@ -90,7 +90,9 @@ def draw_legend(figure: Figure, axes: Axes) -> None:
     handles, labels = axes.get_legend_handles_labels()
     if handles:
         width, height = figure.get_size_inches()
-        columns = max(1, min(4, int(13 * width) // (max(map(len, labels)) + 8)))  # 13 letters an inch, 8 for the mark
+        columns = max(
+            1, min(4, int(13 * width) // (max(map(len, labels)) + 8))
+        )  # 13 letters per inch, 8 for the marker
         figure.set_size_inches(width, height + 0.2 * max(0, -(-len(labels) // columns) - 3))  # the axes keep theirs
         figure.legend(handles, labels, loc="outside lower center", ncols=columns)
 
@@ -101,7 +103,7 @@ def show_shares(axis: Axis) -> None:
 
 
 def plain(text: str) -> str:
-    """A name as a label shows it: no formula, no letter that the font lacks, not hidden from the legend."""
+    """A name as matplotlib label: no formula, only letters of the font, and visible in the legend."""
     known = "".join(c if c == "…" else c.encode("latin-1", "replace").decode("latin-1") for c in text)
     shown = "".join(c if c.isprintable() else " " for c in known)
     return (" " if shown.startswith("_") else "") + shown.replace("$", r"\$")

@@ -1,4 +1,4 @@
-"""Charts of one group of experiments: scores with intervals, scores against cost, what mattered."""
+"""Charts of one group of experiments: scores with intervals, scores against cost, shares of variance."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ from srae.report.words import Words, translate
 def draw_bars(
     variants: Sequence[Variant], score: Score, baseline: tuple[str, float] | None, stem: Path, words: Words
 ) -> bool:
-    """Mean score on val with 95 % intervals, best on top; bars start at the baseline, so that length is gain.
+    """Mean score on val with 95 % intervals, best on top; bars start at the baseline, so their length is the gain.
 
     Args:
         baseline: its name and score.
 
     Returns:
-        Whether there was something to draw.
+        Whether a plot was drawn.
     """
     measured = sorted(_measured(variants, score), key=lambda v: v.row[score.column])
     if not measured:
@@ -49,7 +49,7 @@ def draw_bars(
         axes.barh(i, value - start, left=start, height=0.6, color=variant.color, alpha=0.85)
         if half is not None:
             _, caps, lines = axes.errorbar(value, i, xerr=half, color="#222222", capsize=3, linewidth=1.2)
-            for artist in (*caps, *lines):  # one of the colours is black
+            for artist in (*caps, *lines):  # white outline, because one of the colours is black
                 artist.set_path_effects([withStroke(linewidth=3, foreground="white", alpha=0.8)])
         grows = value >= start
         axes.annotate(
@@ -62,7 +62,7 @@ def draw_bars(
     axes.set_yticks(range(len(measured)), [_fold(v.name, 34) for v in measured], fontsize=9)
     axes.set_xlabel(words[f"{score.metric}_mean_axis"])
     axes.grid(axis="y", visible=False)
-    axes.margins(x=0.5 if score.is_share else 0.3)  # room for the numbers
+    axes.margins(x=0.5 if score.is_share else 0.3)  # space for the numbers
     if score.is_share:
         show_shares(axes.xaxis)
         axes.set_xticks([tick for tick in axes.get_xticks() if tick <= 1])
@@ -75,6 +75,7 @@ def draw_pareto(
     variants: Sequence[Variant],
     score: Score,
     cost: str,
+    *,
     baseline: tuple[str, float] | None,
     stem: Path,
     words: Words,
@@ -82,7 +83,7 @@ def draw_pareto(
     """Score on val against a cost (a column of the rows) on a logarithmic axis, with the frontier.
 
     Returns:
-        Whether there was something to draw: a single point is no comparison.
+        Whether a plot was drawn: it needs at least two points.
     """
     known = [v for v in _measured(variants, score) if (v.row.get(cost) or 0) > 0]
     if len(known) < 2:
@@ -101,7 +102,7 @@ def draw_pareto(
     axes.set(xscale="log", xlabel=words[f"{cost}_axis"], ylabel=words[f"{score.metric}_mean_axis"])
     axes.margins(x=0.12, y=0.1)
     low, high = axes.get_xlim()
-    if high / low < 10:  # within a decade ticks would be too few
+    if high / low < 10:  # less than a decade would have too few ticks
         low, high = math.sqrt(low * high / 10), math.sqrt(low * high * 10)
         axes.set_xlim(low, high)
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low < 150 else (1,)))
@@ -126,10 +127,10 @@ def find_frontier(points: Sequence[tuple[float, float]]) -> list[tuple[float, fl
 def draw_levels(
     variants: Sequence[Variant], score: Score, baseline: tuple[str, float] | None, stem: Path, words: Words
 ) -> str:
-    """Score over the levels of the factor that has most, one line per combination of the others.
+    """Score over the levels of the factor with most levels, one line per combination of the others.
 
     Returns:
-        The factor, or nothing where there was nothing to draw: no full grid of two factors or more, or too many lines.
+        The factor; empty if nothing was drawn: no full grid of two or more factors, or too many lines.
     """
     grid = _arrange(_measured(variants, score))
     if grid is None:
@@ -142,7 +143,7 @@ def draw_levels(
         axes.errorbar(
             range(len(rows)), [row[score.column] for row in rows],
             yerr=[row[f"{score.column}_half_width"] or 0 for row in rows], label=plain(label),
-            # the last factor is told by the line's style
+            # the line style shows the last factor
             color=COLORS[number // shades], linestyle=("-", "--", ":", "-.")[number % shades % 4],
             marker=MARKERS[number % len(MARKERS)], capsize=3, linewidth=1.4, markersize=5,
         )  # fmt: skip
@@ -163,17 +164,17 @@ class _Grid(NamedTuple):
     """A full grid of factors as lines over the levels of one."""
 
     across: str
-    """The factor that has most levels."""
+    """The factor with most levels."""
     levels: list[str]
     """Its levels."""
     others: list[str]
     """The other factors."""
     lines: dict[tuple[str, ...], dict[str, Variant]]
-    """A level of each of the others -> level of the first -> what was measured there."""
+    """Levels of the other factors -> level of `across` -> variant."""
 
 
 def _arrange(known: Sequence[Variant]) -> _Grid | None:
-    """None where the variants are no full grid of two factors or more, or would be too many lines."""
+    """The grid; None if the variants are no full grid of two or more factors, or need too many lines."""
     factors = find_factors([v.runs[0] for v in known]) if known else {}
     names = {key: list(dict.fromkeys(map(_level, levels))) for key, levels in factors.items()}
     if len(names) < 2 or math.prod(map(len, names.values())) != len(known):
@@ -209,7 +210,7 @@ def draw_shares(shares: Mapping[str, float], stem: Path, words: Words) -> bool:
 
 
 def _fold(name: str, letters: int) -> str:
-    """A label of one line, or of two where the name is long and has a hyphen to break at."""
+    """A label of one line, or of two lines, broken at a hyphen, if the name is long."""
     places = [i + 1 for i, letter in enumerate(name) if letter == "-"]
     if len(name) <= letters or not places:
         return plain(shorten(name, letters))

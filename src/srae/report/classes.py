@@ -1,4 +1,4 @@
-"""What classifiers answered, counted by class."""
+"""Answers of classifiers, counted by class."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from srae.files import natural_key
 from srae.report.canvas import Variant
 from srae.runs.reader import Run, read_images
 
-SPLITS = ("test", "val")  # the first that was scored is shown
+SPLITS = ("test", "val")  # the first that was scored is used
 
 
 @dataclass(frozen=True)
@@ -34,13 +34,13 @@ class Answers:
         return np.max([counts.sum(1) for counts in self.counts.values()], axis=0)
 
     def never_given(self, variant: str) -> list[str]:
-        """Classes that there are images of, and that a variant never answers."""
+        """Classes with images that a variant never answers."""
         counts = self.counts[variant]
         silent = (counts.sum(0) == 0) & (counts.sum(1) > 0)
         return [name for name, is_silent in zip(self.classes, silent, strict=True) if is_silent]
 
     def confused_pairs(self, most: int) -> list[tuple[int, int]]:
-        """(true class, wrong answer) by how often that happened to all variants together; of equals the first."""
+        """(true class, wrong answer), most frequent first, over all variants."""
         total = np.sum(list(self.counts.values()), axis=0)
         np.fill_diagonal(total, 0)
         order = np.argsort(-total, axis=None, kind="stable")[:most]
@@ -49,7 +49,7 @@ class Answers:
 
 
 def read_answers(variants: Sequence[Variant]) -> Answers | None:
-    """Answers on test, or on val where no run has a test split; None when nothing was classified."""
+    """Answers on test, or on val where no run has a test split; None when no run is a classifier."""
     answers = {v.name: [list(_answers_of(run)) for run in v.runs] for v in variants}
     splits = {split for runs in answers.values() for rows in runs for split, _, _ in rows}
     split = next((split for split in SPLITS if split in splits), None)
@@ -79,6 +79,6 @@ def _answers_of(run: Run) -> Iterable[tuple[str, str, str]]:
 
 
 def _classes_of(run: Run) -> list[str]:
-    """Class names in the order of the labels, as far as recorded."""
+    """Class names in the order of the labels; empty if not recorded."""
     classes = ((run.summary or {}).get("data") or {}).get("classes")
     return classes if isinstance(classes, list) else []

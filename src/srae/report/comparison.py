@@ -1,4 +1,4 @@
-"""What `srae compare -o` writes: tables and curves, without the page of a report."""
+"""Files of `srae compare -o`: tables and curves, without a page."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from srae.report.tables import comparison_table, write_table
 
 
 def write_comparison(groups: Sequence[Group], folder: Path) -> None:
-    """Per group a table as csv, md and tex and the curves over each other; an existing folder is not touched."""
+    """Write a table (csv, md, tex) and the curves of each group into a new or empty folder."""
     check_new_folder(folder)
     folder.mkdir(parents=True, exist_ok=True)
     for number, group in enumerate(groups, 1):

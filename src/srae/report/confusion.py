@@ -15,7 +15,7 @@ from srae.report.tables import Cell, Table, labelled_table
 from srae.report.words import Words
 
 MANY_CLASSES = 20
-"""Classes from which on names and numbers have no room."""
+"""With more classes, names and numbers do not fit."""
 PAIRS = 10
 LETTERS = 18  # of a class's name on an axis
 
@@ -33,7 +33,7 @@ def draw_confusion(answers: Answers, variant: str, stem: Path, words: Words) -> 
     side = 4.4 if large else max(3.2, 0.4 * count)
     figure = Figure(figsize=(side + 1.9, side + 1.1), layout="constrained")
     axes = figure.subplots()
-    # rare confusions of many classes would be as pale as none
+    # a linear scale would make rare confusions of many classes invisible
     image = axes.imshow(shares, cmap="Blues", norm=PowerNorm(0.5 if large else 1, 0, 1), interpolation="none")
     every = -(-count // 15) if large else 1
     names = [plain(shorten(name, LETTERS)) for name in answers.classes[::every]]
@@ -78,13 +78,13 @@ def classes_table(section: ReportSection, answers: Answers, words: Words) -> Tab
         {"run": name, "class": answers.classes[i], "pictures": int(counts[i].sum()), "right": int(counts[i, i])}
         for name, counts in answers.counts.items()
         for i in range(len(answers.classes))
-    ]  # of all classes, whatever a person is shown
+    ]  # all classes, also those that the table leaves out
     heads = [words["class"], words["images_head"], *names]
-    return labelled_table("classes", caption, section, heads, 1, rows, records, words)
+    return labelled_table("classes", caption, section, words, heads=heads, text_columns=1, rows=rows, records=records)
 
 
 def pairs_table(section: ReportSection, answers: Answers, words: Words) -> Table | None:
-    """The pairs of classes that are taken for each other most often; None when nothing is."""
+    """The most frequent wrong answers by pair of classes; None when all answers are right."""
     pairs = answers.confused_pairs(PAIRS)
     if not pairs:
         return None
@@ -100,4 +100,4 @@ def pairs_table(section: ReportSection, answers: Answers, words: Words) -> Table
         ]
     caption = words["caption_pairs"].format(count=len(pairs), split=words[answers.split])
     heads = [words["true_class"], words["answer"], *answers.counts]
-    return labelled_table("confused", caption, section, heads, 2, rows, records, words)
+    return labelled_table("confused", caption, section, words, heads=heads, text_columns=2, rows=rows, records=records)

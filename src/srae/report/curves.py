@@ -35,28 +35,28 @@ from srae.runs.reader import Run, baseline_of, read_run
 
 @dataclass(frozen=True)
 class Panel:
-    """What is drawn over the epochs."""
+    """A pair of columns that is plotted over the epochs."""
 
     train: str
     val: str
     """Columns of metrics.csv."""
     share: bool = False
-    """In per cent; anything else is drawn logarithmically."""
+    """In per cent; otherwise the axis is logarithmic."""
 
     @property
     def name(self) -> str:
-        """In the keys of its words."""
+        """Name in the keys of `words`."""
         return self.val.removeprefix("val_")
 
 
 def panels_of(score: Score) -> list[Panel]:
-    """The loss, and the score where train has it too."""
+    """The loss, and the score if it exists for train too."""
     loss = Panel(score.train_loss, score.val_loss)
     return [loss, Panel("train_accuracy", score.column, share=True)] if score.metric == "accuracy" else [loss]
 
 
 def draw_run(folder: Path) -> None:
-    """Into the run folder: `curves.png` and `.svg`, a strip per sample, or a classifier's predictions."""
+    """Write `curves.png` and `.svg` into the run folder, and a strip per sample, or a classifier's predictions."""
     run = read_run(folder)
     draw_curves(run, folder / "curves")
     for low in sorted((folder / "samples").glob("*_low.png")):
@@ -71,17 +71,17 @@ def draw_curves(run: Run, stem: Path) -> None:
     panels = panels_of(score_of(run))
     figure, grid = _new_panels(len(panels), 4.2)
     for panel, axes in zip(panels, grid, strict=True):
-        _plot(axes, _points(run, panel.train), COLORS[0], "--", "", "train")
-        _plot(axes, _points(run, panel.val), COLORS[1], "-", MARKERS[0], "validation")
+        _plot(axes, _points(run, panel.train), "train", color=COLORS[0], style="--")
+        _plot(axes, _points(run, panel.val), "validation", color=COLORS[1], style="-", marker=MARKERS[0])
         _finish_axes(axes, panel, [run], ENGLISH)
-        if axes.get_legend_handles_labels()[0]:  # a run that has just begun has nothing to show
+        if axes.get_legend_handles_labels()[0]:  # a run that has just begun has no points
             axes.legend()
     figure.suptitle(plain(run.name), fontsize="large")
     save_figure(figure, stem)
 
 
 def draw_overlay(runs: Sequence[Run], stem: Path) -> None:
-    """All curves of several runs over each other, train dashed in the same colour."""
+    """Curves of several runs in one plot, train dashed in the same colour."""
     names = unique_names([[run] for run in runs])
     variants = [Variant(name, [run], *style_of(i)) for i, (name, run) in enumerate(zip(names, runs, strict=True))]
     draw_variants(variants, panels_of(score_of(runs[0])), stem)
@@ -95,13 +95,13 @@ def draw_variants(
     words: Words = ENGLISH,
     formats: Sequence[str] = ("png", "svg"),
 ) -> None:
-    """Validation curves over each other, train dashed; of several seeds the mean, and a band from lowest to highest."""
+    """Validation curves in one plot, train dashed; several seeds as mean and a band from lowest to highest."""
     figure, grid = _new_panels(len(panels), 4.4)
     for panel, axes in zip(panels, grid, strict=True):
         for variant in variants:
-            _plot(axes, _mean_points(variant.runs, panel.train), variant.color, "--", "", None)
-            points = _mean_points(variant.runs, panel.val)
-            _plot(axes, points, variant.color, "-", variant.marker, plain(variant.name))
+            _plot(axes, _mean_points(variant.runs, panel.train), color=variant.color, style="--")
+            points, label = _mean_points(variant.runs, panel.val), plain(variant.name)
+            _plot(axes, points, label, color=variant.color, style="-", marker=variant.marker)
             if len(variant.runs) > 1 and (band := _band(variant.runs, panel.val)):
                 epochs, lowest, highest = zip(*band, strict=True)
                 axes.fill_between(epochs, lowest, highest, color=variant.color, alpha=0.2, linewidth=0)
@@ -115,14 +115,14 @@ def draw_variants(
 def draw_strip(sample: Path) -> None:
     """`<sample>_low.png | _output.png | _high.png` side by side, PSNR under each -> `<sample>_strip.png`.
 
-    Of an autoencoder, whose input is its target, there are two to show.
+    An autoencoder, whose input is its target, has two images.
     """
     sides = {side: read_png(Path(f"{sample}_{side}.png")) for side in ("low", "output", "high")}
     height, width = sides["high"].shape[:2]
     titles = {"low": "input", "output": "output", "high": "target"}
     if np.array_equal(sides["low"], sides["high"]):
         titles = {"high": "original", "output": "reconstruction"}
-    zoom = max(1, 512 // max(height, width))  # whole pixels: nothing is resampled
+    zoom = max(1, 512 // max(height, width))  # integer zoom: nothing is resampled
     gap, foot, dots, count = 8, 44, 100, len(titles)
     total = (count * width * zoom + (count - 1) * gap, height * zoom + foot)
     figure = Figure(figsize=(total[0] / dots, total[1] / dots), dpi=dots)
@@ -142,7 +142,7 @@ def draw_strip(sample: Path) -> None:
 
 
 def draw_baseline(axes: Axes, runs: Sequence[Run], words: Words = ENGLISH) -> None:
-    """A line at the error of the baseline, where the runs have one."""
+    """A line at the error of the baseline, if the runs have one."""
     values = {row.get("identity_mse"): baseline_of(run) for run in runs for row in run.rows[:1]}
     for value, name in values.items():
         if value is not None:
@@ -156,7 +156,7 @@ def _new_panels(count: int, height: float) -> tuple[Figure, Sequence[Axes]]:
 
 
 def _points(run: Run, column: str) -> list[tuple[float, float]]:
-    """(epoch, value) where there is a finite value."""
+    """(epoch, value) of the finite values."""
     pairs = [(row.get("epoch"), row.get(column)) for row in run.rows]
     return [(x, y) for x, y in pairs if x is not None and y is not None and math.isfinite(y)]
 
@@ -176,22 +176,28 @@ def _band(runs: Sequence[Run], column: str) -> list[tuple[float, float, float]]:
 
 
 def _plot(
-    axes: Axes, points: list[tuple[float, float]], color: str, style: str, marker: str, label: str | None
+    axes: Axes,
+    points: list[tuple[float, float]],
+    label: str | None = None,
+    *,
+    color: str,
+    style: str,
+    marker: str | None = None,
 ) -> None:
     if not points:
         return
     x, y = zip(*points, strict=True)
     every = max(1, len(x) // 20)
-    axes.plot(x, y, style, color=color, marker=marker or None, markevery=every, markersize=4, label=label)
+    axes.plot(x, y, style, color=color, marker=marker, markevery=every, markersize=4, label=label)
 
 
 def _finish_axes(axes: Axes, panel: Panel, runs: Sequence[Run], words: Words) -> None:
-    """Names and scales, and the baseline of an error."""
+    """Labels, scales and the baseline."""
     axes.set(xlabel=words["epoch"], ylabel=words[f"{panel.name}_axis"])
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     if panel.share:
         show_shares(axes.yaxis)
         return
-    if axes.dataLim.ymax > 0:  # a network that returns the very target has no error to show
+    if axes.dataLim.ymax > 0:  # a log scale needs a positive error
         axes.set_yscale("log")
     draw_baseline(axes, runs, words)

@@ -2,9 +2,9 @@
 
     srae report cnn4_tanh residual -o report
 
-Whatever run folders say goes through jinja2's autoescape.  The page may run the
-one script and use the one style sheet that stand in it, known by their hashes,
-and load nothing.
+All text from run folders is escaped by jinja2's autoescape.  The content security
+policy of the page allows its one script and one style sheet, by their hashes, and
+no other resource.
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ from srae.report.tables import (
 from srae.report.words import Words, translate, words_of
 from srae.runs.reader import Run
 
-MAX_CONFIG = 20_000  # letters
+MAX_CONFIG = 20_000  # characters
 PARTS = {"results": "results", "classes": "by_class", "cost": "cost_head", "looks": "looks", "settings": "settings"}
-"""What a study may ask for (`draw`), in the order of the page, and the key of its heading."""
+"""Parts that a study may ask for (`draw`), in the order of the page -> key of the heading."""
 
 # Corners in a box of 10 x 10; a circle where there are none.
 MARKER_CORNERS = {
@@ -60,7 +60,7 @@ MARKER_CORNERS = {
 
 @dataclass(frozen=True)
 class SectionText:
-    """What a report says about one section."""
+    """The texts of one section of a report."""
 
     heading: str
     section: ReportSection
@@ -78,7 +78,7 @@ def write_report(
     """Write plots, tables and `report.html` into a new or empty folder; returns the texts of its sections.
 
     Args:
-        parts: of `PARTS`, what to draw.
+        parts: keys of `PARTS`.
 
     Raises:
         ConfigError: the folder is not empty.
@@ -100,7 +100,7 @@ def write_report(
 
 
 def render_page(views: Sequence[dict], sections: Sequence[ReportSection], words: Words, title: str | None) -> str:
-    """The page with its own hashes in its policy."""
+    """The page, with the hashes of its script and style sheet in its policy."""
     parts = {name: _resource(f"template.{name}") for name in ("html", "css", "js")}
     names = [v.name for s in sections for v in s.variants]
     runs = sum(len(section.group.runs) for section in sections)
@@ -127,7 +127,7 @@ def _hash(text: str) -> str:
 
 
 class _Page:
-    """Draws the parts of the page in the order in which they are read, and numbers them."""
+    """Draws the parts of the page in reading order, and numbers plots and tables."""
 
     def __init__(self, folder: Path, words: Words, parts: Collection[str]) -> None:
         self.plots, self.tables, self.words = folder / "figures", folder / "tables", words
@@ -135,7 +135,7 @@ class _Page:
         self._plot_numbers, self._table_numbers = count(1), count(1)
 
     def view(self, section: ReportSection) -> dict[str, Any]:
-        """What the template shows of a section."""
+        """The values of a section for the template."""
         words = self.words
         draw = {
             "results": self._results,
@@ -214,7 +214,8 @@ class _Page:
         charts = []
         for cost in ("parameters", "multiply_adds", "seconds"):
             stem = file_in(self.plots, f"pareto_{cost}", section)
-            if draw_pareto(section.variants, section.score, cost, section.baseline, stem, self.words):
+            baseline = section.baseline
+            if draw_pareto(section.variants, section.score, cost, baseline=baseline, stem=stem, words=self.words):
                 caption = f"{self.words[f'plot_pareto_{cost}']} {self.words['frontier_note']}"
                 charts.append(self._chart(stem, caption, section))
         yield from _side_by_side(charts)
@@ -230,7 +231,7 @@ class _Page:
             return
         stem = file_in(self.plots, "strip", section)
         draw_crops(crop, samples, variants, stem, words)
-        caption = words["plot_rows" if crop.is_whole else "plot_strip"].format(
+        caption = words["plot_rows" if crop.is_full_image else "plot_strip"].format(
             side=crop.side, sample=crop.sample.name, kept=_kept(len(shown), models, words)
         )
         yield self._plot(f"{stem}.png", caption, section, "strip")

@@ -1,4 +1,4 @@
-"""Captions and sentences of a report in English and Spanish, and what run folders say in English."""
+"""Captions and sentences of a report in English and Spanish, and translations of phrases in run folders."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ CAPTIONS: dict[str, tuple[str, str]] = {
         "Entropía cruzada y exactitud por partición, de los pesos de la mejor época; media ± mitad del intervalo del "
         "95 % sobre {over}. {bold}",
     ),
-    "over_column": ("what the last column says", "lo que dice la última columna"),
+    "over_column": ("the unit in the last column", "la unidad de la última columna"),
     "bold_yes": (
         "Bold: better than every other (paired permutation test on the same images, Holm, p < 0.05).",
         "En negrita: mejor que todos los demás (prueba de permutación pareada sobre las mismas imágenes, Holm, "
         "p < 0.05).",
     ),
     "bold_no": (
-        "Nothing is bold: no run is better than every other beyond noise, or it could not be tested.",
-        "Nada en negrita: ninguna ejecución supera a todas las demás más allá del ruido, o no pudo comprobarse.",
+        "Nothing is bold: no run is significantly better than all others, or there were too few images to test.",
+        "Nada en negrita: ninguna ejecución supera significativamente a todas las demás, o no pudo comprobarse.",
     ),
     "caption_cost": (
         "Cost of training: wall seconds, training images per second, peak memory.",
@@ -44,8 +44,8 @@ CAPTIONS: dict[str, tuple[str, str]] = {
         "imágenes en las que gana (los empates cuentan la mitad).",
     ),
     "caption_shares": (
-        "What mattered: share of the variance of {score} on validation over the grid.",
-        "Qué influyó: parte de la varianza de {score} en validación en la rejilla.",
+        "Share of the variance of {score} on validation that each setting of the grid explains.",
+        "Parte de la varianza de {score} en validación que explica cada ajuste de la rejilla.",
     ),
     "caption_published": (
         "Published final metrics beside ours at the same epoch, in the published unit; ours on test is that of the "
@@ -64,7 +64,7 @@ CAPTIONS: dict[str, tuple[str, str]] = {
         "en el archivo CSV.",
     ),
     "caption_pairs": (
-        "The {count} most frequent confusions on {split}: how many images of a class got which wrong answer.",
+        "The {count} most frequent confusions on {split}: number of images of a class that got this wrong answer.",
         "Las {count} confusiones más frecuentes en {split}: cuántas imágenes de una clase recibieron qué respuesta "
         "errónea.",
     ),
@@ -117,14 +117,14 @@ CAPTIONS: dict[str, tuple[str, str]] = {
     "plot_pareto_multiply_adds": ("Quality against computation.", "Calidad frente a cálculo."),
     "plot_pareto_seconds": ("Quality against training time.", "Calidad frente a tiempo de entrenamiento."),
     "frontier_note": (
-        "Grey: what no cheaper run exceeds.",
-        "En gris: lo que ninguna ejecución más barata supera.",
+        "Grey line: the Pareto frontier; no cheaper run is better.",
+        "Línea gris: la frontera de Pareto; ninguna ejecución más barata es mejor.",
     ),
     "plot_levels": (
         "Mean score over {factor}, one line per combination of the other settings; 95 % intervals over {over}.",
         "Media según {factor}, una línea por combinación de los demás ajustes; intervalos del 95 % sobre {over}.",
     ),
-    "plot_shares": ("What mattered, as bars.", "Qué influyó, en barras."),
+    "plot_shares": ("Share of the variance per setting.", "Parte de la varianza por ajuste."),
     "plot_strip": (
         "The {side} x {side} pixels of validation image {sample} on which the models differ most (chosen by the "
         "variance between their outputs); PSNR of the crop, RGB in 8 bits.{kept}",
@@ -132,13 +132,12 @@ CAPTIONS: dict[str, tuple[str, str]] = {
         "la varianza entre sus salidas); PSNR del recorte, RGB en 8 bits.{kept}",
     ),
     "plot_rows": (
-        "Validation images and what the models make of them, {side} x {side} pixels; PSNR, RGB in 8 bits.{kept}",
-        "Imágenes de validación y lo que hacen de ellas los modelos, {side} x {side} píxeles; PSNR, RGB en 8 bits."
-        "{kept}",
+        "Validation images and the outputs of the models, {side} x {side} pixels; PSNR, RGB in 8 bits.{kept}",
+        "Imágenes de validación y las salidas de los modelos, {side} x {side} píxeles; PSNR, RGB en 8 bits.{kept}",
     ),
     "plot_confusion": (
-        "What {run} answered on {split}: a row per true class, a column per answer.",
-        "Lo que respondió {run} en {split}: una fila por clase verdadera, una columna por respuesta.",
+        "Confusion matrix of {run} on {split}: a row per true class, a column per answer.",
+        "Matriz de confusión de {run} en {split}: una fila por clase verdadera, una columna por respuesta.",
     ),
     "confusion_numbers": (
         "Numbers are images, colour is their share of the row.",
@@ -191,11 +190,11 @@ SENTENCES: dict[str, tuple[str, str]] = {
     ),
     "worse_one": ("{run} (by {loss})", "{run} (en {loss})"),
     "overfits_mse": (
-        "Overfits, validation error far above training error at the end: {runs}.",
+        "Overfitting, final validation error far above training error: {runs}.",
         "Sobreajusta, al final el error de validación supera con mucho al de entrenamiento: {runs}.",
     ),
     "overfits_cross_entropy": (
-        "Overfits, validation loss far above training loss at the end: {runs}.",
+        "Overfitting, final validation loss far above training loss: {runs}.",
         "Sobreajusta, al final la pérdida de validación supera con mucho a la de entrenamiento: {runs}.",
     ),
     "overfits_one": (
@@ -204,19 +203,19 @@ SENTENCES: dict[str, tuple[str, str]] = {
     ),
     "overfits_score": (", accuracy {val} against {train}", ", exactitud {val} frente a {train}"),
     "dead": (
-        "Learned nothing, whatever the input the same image comes out: {runs}.",
+        "Learned nothing, the output is the same for every input: {runs}.",
         "No aprendió nada, sea cual sea la entrada sale la misma imagen: {runs}.",
     ),
     "dark": (
-        "Cannot reach the dark, of 0 (black) to 1 (white) nothing comes out below: {runs}.",
+        "Does not reach dark values; the darkest output, from 0 (black) to 1 (white), is: {runs}.",
         "No alcanza lo oscuro, de 0 (negro) a 1 (blanco) no sale nada por debajo de: {runs}.",
     ),
     "light": (
-        "Cannot reach the light, of 0 (black) to 1 (white) nothing comes out above: {runs}.",
+        "Does not reach bright values; the brightest output, from 0 (black) to 1 (white), is: {runs}.",
         "No alcanza lo claro, de 0 (negro) a 1 (blanco) no sale nada por encima de: {runs}.",
     ),
     "one_answer": (
-        "Learned nothing, whatever the image {run} answers {answer}.",
+        "Learned nothing, {run} answers {answer} for every image.",
         "No aprendió nada, sea cual sea la imagen {run} responde {answer}.",
     ),
     "guesses": (
@@ -228,25 +227,25 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "{run} nunca responde {count} de {all} clases: {names}.",
     ),
     "noise": (
-        "No difference beyond noise between {best} and {runs} (paired permutation test on {images} images, Holm, "
+        "No significant difference between {best} and {runs} (paired permutation test on {images} images, Holm, "
         "p ≥ 0.05).",
         "Sin diferencia más allá del ruido entre {best} y {runs} (prueba de permutación pareada sobre {images} "
         "imágenes, Holm, p ≥ 0.05).",
     ),
     "too_few": (
-        "{images} images are too few to tell {runs} runs apart: no paired permutation test over them, Holm, can "
+        "{images} images are too few to distinguish {runs} runs: no paired permutation test on them, Holm, can "
         "reach p < 0.05.",
         "{images} imágenes son pocas para distinguir {runs} ejecuciones: ninguna prueba de permutación pareada sobre "
         "ellas, Holm, puede llegar a p < 0.05.",
     ),
     "beyond_noise": (
-        "The lead of {best} over every other run is beyond noise (paired permutation test on {images} images, Holm, "
+        "{best} is significantly better than every other run (paired permutation test on {images} images, Holm, "
         "p {p}).",
         "La ventaja de {best} sobre todas las demás va más allá del ruido (prueba de permutación pareada sobre "
         "{images} imágenes, Holm, p {p}).",
     ),
     "mattered": (
-        "What mattered for {score}, as share of its variance over the grid: {shares}.",
+        "Share of the variance of {score} that each setting of the grid explains: {shares}.",
         "Qué influyó en {score}, como parte de su varianza en la rejilla: {shares}.",
     ),
     "unfinished": (
@@ -256,7 +255,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "no_metrics": ("{run} has no metrics yet ({status}).", "{run} aún no tiene métricas ({status})."),
 }
 
-# What run folders say in English: Spanish.
+# English phrases in run folders -> Spanish.
 PHRASES = {
     "returning the input": "devolver la entrada",
     "bicubic interpolation": "la interpolación bicúbica",

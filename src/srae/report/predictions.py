@@ -1,4 +1,4 @@
-"""Images with their true class and what each classifier took them for."""
+"""Images with their true class and the answer of each classifier."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ COLUMNS = 4
 SIDE, GAP, LINE = 1.7, 0.2, 0.19  # inches: an image, between two, a line of text
 LETTERS = 26  # of a name, which gets smaller the longer it is
 RIGHT, WRONG = "#00694c", "#b33c00"
-# Drawn: the fonts of a reader may have no such letter.
+# A drawn shape: fonts may lack this letter.
 CHECK = MarkerPath([(-1.0, 0.1), (-0.3, -0.7), (1.0, 0.9)], [MarkerPath.MOVETO, MarkerPath.LINETO, MarkerPath.LINETO])
 
 
@@ -35,7 +35,7 @@ class Prediction:
 
 
 def read_predictions(variants: Sequence[Variant]) -> list[Prediction]:
-    """The sample images that every variant has answered; of several seeds the first run speaks for its variant."""
+    """The sample images that every variant has answered; of several seeds the first run is used."""
     if not variants or not all(has_own_metrics(v.runs[0]) for v in variants):
         return []
     tables = {v.name: _rows_by_split(v) for v in variants}
@@ -46,7 +46,7 @@ def read_predictions(variants: Sequence[Variant]) -> list[Prediction]:
             if len(rows) == len(variants) and len({(row["name"], row["label"]) for _, row in rows}) == 1:
                 try:
                     pixels = read_png(file)
-                except (OSError, SyntaxError, ValueError):  # what Pillow says of broken images
+                except (OSError, SyntaxError, ValueError):  # errors of Pillow on broken images
                     continue
                 found.append(Prediction(pixels, rows[0][1]["label"], {name: row["prediction"] for name, row in rows}))
         if found:

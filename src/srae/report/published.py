@@ -46,7 +46,7 @@ def published_table(section: ReportSection, words: Words) -> Table | None:
     units = dict.fromkeys(f"{translate(r['source'], words)}: {translate(r['unit'], words)}" for r in records)
     caption = f"{words['caption_published']} {'; '.join(units)}."
     records = [{**record, "published": float(record["published"])} for record in records]
-    return make_table("published", caption, section, columns, records, texts, words)
+    return make_table("published", caption, section, words, columns=columns, records=records, texts=texts)
 
 
 def _texts(record: dict[str, Any], words: Words) -> dict[str, str]:

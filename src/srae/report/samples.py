@@ -1,4 +1,4 @@
-"""The sample images of runs, and the strip on the crop where their outputs differ most."""
+"""The sample images of runs, and a strip of the crop where their outputs differ most."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ BOX = "#ff2d95"  # a colour that photographs rarely have
 
 @dataclass(frozen=True)
 class Sample:
-    """One validation image: its input, what each variant made of it, its target; all (H, W, 3) in [0, 1]."""
+    """One validation image: input, output of each variant, target; all (H, W, 3) in [0, 1]."""
 
     name: str
     low: np.ndarray
@@ -49,7 +49,7 @@ class Sample:
         return enlarge_pixels(self.low, *self.high.shape[:2])
 
     def surround(self, words: Words) -> tuple[list[tuple[str, np.ndarray]], list[tuple[str, np.ndarray]]]:
-        """What is shown before and after the outputs; of an autoencoder input and target are one image."""
+        """Images before and after the outputs in a strip; input and target of an autoencoder are one image."""
         if np.array_equal(self.low, self.high):
             return [(words["original"], self.high)], []
         return [(words["input"], self.low)], [(words["target"], self.high)]
@@ -65,8 +65,8 @@ class Crop:
     side: int
 
     @property
-    def is_whole(self) -> bool:
-        """The image is no larger than a crop."""
+    def is_full_image(self) -> bool:
+        """Whether the image is no larger than a crop."""
         return self.sample.high.shape[:2] == (self.side, self.side)
 
     def cut(self, pixels: np.ndarray) -> np.ndarray:
@@ -74,7 +74,7 @@ class Crop:
 
 
 def with_outputs(variants: Sequence[Variant]) -> list[Variant]:
-    """Those that left output images of what they were scored on."""
+    """Variants with output images of the data that they were scored on."""
     own = [v for v in variants if has_own_metrics(v.runs[0])]
     return [v for v in own if list((v.runs[0].path / "samples").glob("*_output.png"))]
 
@@ -99,7 +99,7 @@ def choose_variants(variants: Sequence[Variant], score: Score) -> tuple[list[Var
 def read_samples(variants: Sequence[Variant]) -> list[Sample]:
     """Images that all variants have, by name; broken or half-written ones are left out.
 
-    Of several seeds the first run speaks for its variant.
+    Of several seeds the first run is used.
     """
     if not variants:
         return []
@@ -111,7 +111,7 @@ def read_samples(variants: Sequence[Variant]) -> list[Sample]:
             first = next(iter(folders.values()))
             low, high = (read_png(first / f"{name}_{side}.png") for side in ("low", "high"))
             outputs = {variant: read_png(folder / f"{name}_output.png") for variant, folder in folders.items()}
-        except (OSError, SyntaxError, ValueError):  # what Pillow says of broken images
+        except (OSError, SyntaxError, ValueError):  # errors of Pillow on broken images
             continue
         fits = all(h % s == 0 for h, s in zip(high.shape[:2], low.shape[:2], strict=True))
         if fits and all(output.shape == high.shape for output in outputs.values()):
@@ -120,9 +120,9 @@ def read_samples(variants: Sequence[Variant]) -> list[Sample]:
 
 
 def find_crop(samples: Sequence[Sample], models: Sequence[str], side: int = CROP) -> Crop | None:
-    """The window with the largest variance between the models' outputs; of equals the first.
+    """The window with the largest variance between the outputs of the models.
 
-    A single model is set against its input.
+    A single model is compared with its input.
     """
     best: tuple[float, Crop] | None = None
     for sample in samples:
@@ -130,7 +130,7 @@ def find_crop(samples: Sequence[Sample], models: Sequence[str], side: int = CROP
         if len(images) < 2:
             images.append(sample.enlarged)
         height, width = sample.high.shape[:2]
-        step = height // sample.low.shape[0]  # whole pixels of the input
+        step = height // sample.low.shape[0]  # multiples of an input pixel
         size = max(step, min(side, height, width) // step * step)
         score = window_sums(np.var(np.stack(images), axis=0).mean(2), size, size)[::step, ::step]
         top, left = np.unravel_index(int(np.argmax(score)), score.shape)
@@ -143,15 +143,15 @@ def find_crop(samples: Sequence[Sample], models: Sequence[str], side: int = CROP
 def draw_crops(crop: Crop, samples: Sequence[Sample], variants: Sequence[Variant], stem: Path, words: Words) -> None:
     """The full image with the box on the left; input, outputs and target of the crop beside it.
 
-    Where the crop is the whole image, there is room for all samples instead, a row each.
+    Where the crop is the entire image, all samples are shown instead, one row each.
     """
-    crops = [Crop(sample, 0, 0, crop.side) for sample in samples[:MAX_ROWS]] if crop.is_whole else [crop]
+    crops = [Crop(sample, 0, 0, crop.side) for sample in samples[:MAX_ROWS]] if crop.is_full_image else [crop]
     panels = [panel for each in crops for panel in _panels(each, variants, words)]
-    rows = len(crops) if crop.is_whole else -(-len(panels) // COLUMNS)
+    rows = len(crops) if crop.is_full_image else -(-len(panels) // COLUMNS)
     columns = -(-len(panels) // rows)  # rows of equal length
-    unit, foot = 1.35, 0.42  # inches of a crop, of the words under it
+    unit, foot = 1.35, 0.42  # inches: side of a crop, height of the text below it
     tall = rows * (unit + foot)
-    left = [] if crop.is_whole else [min(2.0 * unit + 0.4, tall) if rows > 1 else unit]
+    left = [] if crop.is_full_image else [min(2.0 * unit + 0.4, tall) if rows > 1 else unit]
     figure = Figure(figsize=(sum(left) + columns * (unit + 0.08), tall))
     grid = GridSpec(
         rows, columns + len(left), figure, left=0.005, right=0.995, top=0.995, bottom=foot / tall,
@@ -179,7 +179,7 @@ def draw_crops(crop: Crop, samples: Sequence[Sample], variants: Sequence[Variant
 
 
 def _panels(crop: Crop, variants: Sequence[Variant], words: Words) -> list[tuple[str, np.ndarray, str, str]]:
-    """Name, pixels, colour and quality of everything that is shown of a crop."""
+    """Name, pixels, colour and quality of every panel of a crop."""
     sample = crop.sample
     before, after = sample.surround(words)
     outputs = [(plain(v.name), sample.outputs[v.name], v.color) for v in variants]

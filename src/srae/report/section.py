@@ -1,4 +1,4 @@
-"""Runs -> the sections of a report: what is comparable, under one heading, with everything known about it."""
+"""The sections of a report: groups of comparable runs with their tests, shares and answers."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ class ReportSection:
 
     number: int
     suffix: str
-    """Of file names: nothing when there is one section only."""
+    """Suffix of file names; empty when there is one section."""
     group: Group
     variants: list[Variant]
     best: str
-    """The experiment that `tests` are against."""
+    """The experiment that `tests` compare with."""
     tests: list[dict[str, Any]]
     shares: dict[str, float]
     answers: Answers | None
-    """Of classifiers."""
+    """None if the runs are no classifiers."""
 
     @property
     def score(self) -> Score:
@@ -37,26 +37,26 @@ class ReportSection:
 
     @property
     def summary(self) -> dict[str, Any]:
-        """Of the first run that has one: data and protocol are the same in all."""
+        """Summary of the first run that has one; data and protocol are equal in all."""
         return next((run.summary for run in self.group.runs if run.summary), {})
 
     @property
     def baseline(self) -> tuple[str, float] | None:
-        """Name and score; none where that is infinite, as of a set with a flat image."""
+        """Name and score of the baseline; None where the score is infinite, as on a set with a flat image."""
         value = finite((self.group.baseline or {}).get(self.score.metric))
         run = next((run for run in self.group.runs if run.summary), None)
         return (baseline_of(run), value) if run and value is not None else None
 
     @property
     def winner(self) -> str | None:
-        """The best experiment, where the paired tests say that it beats every other one."""
+        """The best experiment if the paired tests show that it is better than every other one."""
         others = {v.name for v in self.variants} - {self.best}
         beaten = {test["run"] for test in self.tests if test["p"] < 0.05}
         return self.best if others and beaten == others else None
 
 
 def make_sections(runs: Sequence[Run]) -> list[ReportSection]:
-    """Sections in order of first appearance; colours run on, so that each belongs to one experiment."""
+    """Sections in order of first appearance; every experiment of the page has its own colour."""
     groups = [part for group in group_runs(runs) for part in _split_unrecorded(group)]
     sections, seen = [], 0
     for number, group in enumerate(groups, 1):
@@ -74,7 +74,7 @@ def make_sections(runs: Sequence[Run]) -> list[ReportSection]:
 
 
 def _split_unrecorded(group: Group) -> list[Group]:
-    """Runs that have not said yet what their data is are told apart by what their configs ask for."""
+    """Split runs without recorded data by the `data` section of their configs."""
     if any(run.summary for run in group.runs):
         return [group]
     asked: dict[str, list[Run]] = {}
@@ -90,7 +90,7 @@ def describe_data(section: ReportSection, words: Words) -> str:
 
 
 def describe_protocol(section: ReportSection, words: Words) -> str:
-    """How the score was taken, in one line."""
+    """The protocol of the score in one line."""
     protocol = section.summary.get("protocol") or {}
     if not protocol:
         return words["unknown"]

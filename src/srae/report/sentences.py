@@ -1,4 +1,4 @@
-"""What the numbers of a section say, as sentences."""
+"""Findings of a section as sentences."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Sentence:
 
 
 def write_sentences(section: ReportSection, words: Words) -> list[Sentence]:
-    """Everything there is to say, the result first."""
+    """All findings, the main result first."""
     return [
         *_about_best(section, words),
         *_about_losers(section, words),
@@ -40,7 +40,7 @@ def write_sentences(section: ReportSection, words: Words) -> list[Sentence]:
 
 
 def _trained(section: ReportSection) -> list[Variant]:
-    """With a score, and more than a baseline itself."""
+    """Variants with a score that have parameters, so are no baseline."""
     return [v for v in section.variants if _is_number(v.row[section.score.column]) and v.row["parameters"] != 0]
 
 
@@ -85,7 +85,7 @@ def _about_losers(section: ReportSection, words: Words) -> list[Sentence]:
     losers = [(v.name, reference - v.row[column]) for v in _trained(section) if v.row[column] < reference]
     if not losers:
         return []
-    if len(losers) == len(_trained(section)) > MANY:  # a list of everything says less than its ends
+    if len(losers) == len(_trained(section)) > MANY:  # the best and the worst say more than a long list
         least, most = (pick(losers, key=lambda loser: loser[1]) for pick in (min, max))
         facts = {
             "count": len(losers),
@@ -103,14 +103,14 @@ def _about_outputs(section: ReportSection, words: Words) -> list[Sentence]:
         faults = [dict(find_output_faults(_output_of(run))) for run in variant.runs]
         for fault, texts in found.items():
             values = {run.name: each[fault] for run, each in zip(variant.runs, faults, strict=True) if fault in each}
-            if len(values) == len(variant.runs):  # all seeds alike
+            if len(values) == len(variant.runs):  # every seed has this fault
                 values = {variant.name: sum(values.values()) / len(values)}
             texts += [name if fault == "dead" else f"{name} {value:.2f}" for name, value in values.items()]
     return [Sentence("bad", words[fault].format(runs=", ".join(texts))) for fault, texts in found.items() if texts]
 
 
 def _output_of(run: Run) -> dict[str, float] | None:
-    """A summary's `output`; of a run that did not record it, the same from its sample images."""
+    """`output` of the summary; older runs lack it, so it is computed from their sample images."""
     if not has_own_metrics(run):
         return None
     recorded = (run.summary or {}).get("output")
@@ -135,7 +135,7 @@ def _output_of(run: Run) -> dict[str, float] | None:
 
 
 def _about_answers(section: ReportSection, words: Words) -> list[Sentence]:
-    """Classifiers that guess, or know one answer only, and classes that they never answer."""
+    """Classifiers that guess or always give one answer, and classes that they never answer."""
     answers = section.answers
     if answers is None:
         return []
@@ -180,7 +180,7 @@ def _about_noise(section: ReportSection, words: Words) -> list[Sentence]:
     if not section.tests:
         return []
     images, unit = section.tests[0]["images"], words[section.score.unit]
-    if len(section.tests) * 2.0 ** (1 - images) >= NOISE:  # all signs equal: no p is smaller
+    if len(section.tests) * 2.0 ** (1 - images) >= NOISE:  # the smallest possible p, with all signs equal
         return [Sentence("note", words["too_few"].format(images=images, runs=len(section.tests) + 1))]
     equal = [
         f"{test['run']} ({test[section.score.key('difference')]:+.2f} {unit})"

@@ -1,4 +1,4 @@
-"""Before and after: the layers of an image that a reader slides over each other."""
+"""Before-and-after sliders: layers of an image that a reader moves over each other."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from srae.report.words import Words
 
 MAX_SLIDER_SIDE = 512  # pixels: larger images would make the page too heavy to mail
 MAX_SLIDERS = 4
-_NO_CLOCK: Any = {"Software": None}  # nor the version of what wrote it
+_NO_CLOCK: Any = {"Software": None}  # no date and no version, so that equal runs give equal bytes
 
 
 def make_slider(sample: Sample, variants: Sequence[Variant], words: Words) -> dict[str, Any]:
@@ -33,7 +33,7 @@ def make_slider(sample: Sample, variants: Sequence[Variant], words: Words) -> di
 
 
 def _middle(pixels: np.ndarray, sample: Sample) -> np.ndarray:
-    """The middle of a large image, in whole pixels of the input on every side alike."""
+    """The centre of a large image, cut at multiples of an input pixel."""
     low = sample.low.shape
     scale = pixels.shape[0] // low[0]
     side = MAX_SLIDER_SIDE // (sample.high.shape[0] // low[0])

@@ -1,8 +1,8 @@
 """The tables of a report, and their three files: CSV, Markdown, LaTeX (booktabs).
 
-A CSV holds full precision and English keys in every language; the others hold
-what a person reads.  Run names and config values come from outside: each
-format escapes them.
+A CSV has full precision and English keys in every language; the other formats
+are for readers.  Run names and config values are foreign text: each format
+escapes them.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _TEXT_COLUMNS = ("run", "status", "model", "interval_over", "source", "same_prot
 class Cell:
     text: str
     value: float | str | None
-    """What sorting goes by; None is sorted last."""
+    """Sort key; None is sorted last."""
     best: bool = False
 
 
@@ -52,35 +52,35 @@ class Table:
     caption: str
     heads: list[str]
     numeric: list[bool]
-    """Per column: to the right."""
+    """Per column: whether it is aligned right."""
     rows: list[list[Cell]]
     records: list[dict[str, Any]]
-    """For the CSV."""
+    """Rows of the CSV."""
 
 
 def metrics_table(section: ReportSection, words: Words) -> Table:
-    """Scores and losses with intervals; bold only where every paired test allows it."""
+    """Scores and losses with intervals; a winner of all paired tests is bold."""
     bold = {(section.winner, section.score.column)} if section.winner else set()
     rows = [v.row for v in section.variants]
     over = {row["interval_over"] for row in rows if row["interval_over"]}
-    # what is the same in all rows needs no column
+    # columns with one value in all rows are left out
     hidden = ["interval_over"] if len(over) < 2 else []
     hidden += ["status"] if all(row["status"] == "done" for row in rows) else []
     caption = words[f"caption_metrics_{section.score.metric}"].format(
         over=over_text(over.pop(), words) if len(over) == 1 else words["over_column"],
         bold=words["bold_yes" if bold else "bold_no"] if len(rows) > 1 else "",
     )
-    return _table_of_rows("metrics", caption, section, METRICS, words, extra=HALVES, bold=bold, hidden=hidden)
+    return _table_of_rows("metrics", caption, section, words, columns=METRICS, extra=HALVES, bold=bold, hidden=hidden)
 
 
 def cost_table(section: ReportSection, words: Words) -> Table:
     counted = any(v.row["multiply_adds"] is not None for v in section.variants)
     caption = words["caption_cost"] + (" " + words["multiply_adds_note"] if counted else "")
-    return _table_of_rows("cost", caption, section, COST, words)
+    return _table_of_rows("cost", caption, section, words, columns=COST)
 
 
 def tests_table(section: ReportSection, words: Words) -> Table | None:
-    """Every experiment against the best one; None when there is nothing to test."""
+    """Paired tests of every experiment against the best one; None when there are no tests."""
     if not section.tests:
         return None
     score = section.score
@@ -98,7 +98,7 @@ def tests_table(section: ReportSection, words: Words) -> Table | None:
     caption = words["caption_tests"].format(
         best=section.best, images=section.tests[0]["images"], score=words[score.metric], unit=words[score.unit]
     )
-    return _table("tests", caption, section, columns, rows, section.tests, words)
+    return _table("tests", caption, section, words, columns=columns, rows=rows, records=section.tests)
 
 
 def shares_table(section: ReportSection, words: Words) -> Table | None:
@@ -109,11 +109,11 @@ def shares_table(section: ReportSection, words: Words) -> Table | None:
     rows = [[Cell(words["residual"] if n == "residual" else n, n), Cell(f"{s:.1%}", s)] for n, s in ordered]
     records = [{"factor": name, "share": share} for name, share in ordered]
     caption = words["caption_shares"].format(score=words[section.score.metric])
-    return _table("shares", caption, section, ["factor", "share"], rows, records, words)
+    return _table("shares", caption, section, words, columns=["factor", "share"], rows=rows, records=records)
 
 
 def differences_table(section: ReportSection, words: Words) -> Table | None:
-    """Keys in which configs differ, the seed of repeated runs aside; None when nothing differs."""
+    """Keys in which configs differ, without the seed of repeated runs; None when nothing differs."""
     variants = section.variants
     differing = differing_keys([v.runs[0] for v in variants])
     if any(len(v.runs) > 1 for v in variants):
@@ -121,7 +121,7 @@ def differences_table(section: ReportSection, words: Words) -> Table | None:
     if not differing or len(variants) < 2:
         return None
     names = [v.name for v in variants]
-    if len(names) > max(6, len(differing)):  # a big study: a row per run
+    if len(names) > max(6, len(differing)):  # a large study: one row per run
         heads, lines = [words["run"], *differing], [[n, *row] for n, row in zip(names, zip(*differing.values()))]  # noqa: B905
     else:
         heads, lines = [words["key"], *names], [[key, *values] for key, values in differing.items()]
@@ -139,28 +139,28 @@ def _config_cell(value: Any) -> Cell:
 
 
 def make_table(
-    name: str, caption: str, section: ReportSection, columns: Sequence[str], records: Sequence[Mapping[str, Any]],
-    texts: Sequence[Mapping[str, str]], words: Words,
+    name: str, caption: str, section: ReportSection, words: Words, *,
+    columns: Sequence[str], records: Sequence[Mapping[str, Any]], texts: Sequence[Mapping[str, str]],
 ) -> Table:  # fmt: skip
     """A table whose cells are `texts` and sort by the values of `records`."""
     rows = [
         [Cell(text[column], record[column]) for column in columns] for text, record in zip(texts, records, strict=True)
     ]
-    return _table(name, caption, section, columns, rows, records, words)
+    return _table(name, caption, section, words, columns=columns, rows=rows, records=records)
 
 
 def labelled_table(
-    name: str, caption: str, section: ReportSection, heads: list[str], texts: int, rows: list[list[Cell]],
-    records: list[dict[str, Any]], words: Words,
+    name: str, caption: str, section: ReportSection, words: Words, *,
+    heads: list[str], text_columns: int, rows: list[list[Cell]], records: list[dict[str, Any]],
 ) -> Table:  # fmt: skip
-    """A table whose first `texts` columns are texts, the others numbers, under heads that may be runs' names."""
-    numeric = [i >= texts for i in range(len(heads))]
+    """A table whose first `text_columns` columns are text, the others numbers; heads may be names of runs."""
+    numeric = [i >= text_columns for i in range(len(heads))]
     return Table(name, _with_protocol(caption, section, words), heads, numeric, rows, records)
 
 
 def comparison_table(group: Group) -> Table:
-    """The rows of `srae compare` under the keys of its files."""
-    records, over = group.rows(), "Mean ± half of the 95 % interval over what the last column says"
+    """The rows of `srae compare`, with the keys of its files as heads."""
+    records, over = group.rows(), "Mean ± half of the 95 % interval; its unit is in the last column"
     columns = known_columns(records)
     return Table(
         name="table",
@@ -173,11 +173,10 @@ def comparison_table(group: Group) -> Table:
 
 
 def _table_of_rows(
-    name: str, caption: str, section: ReportSection, columns: Sequence[str], words: Words, *,
-    extra: Sequence[str] = (), bold: set[tuple[str, str]] | None = None,
-    hidden: Sequence[str] = (),
+    name: str, caption: str, section: ReportSection, words: Words, *, columns: Sequence[str],
+    extra: Sequence[str] = (), bold: set[tuple[str, str]] | None = None, hidden: Sequence[str] = (),
 ) -> Table:  # fmt: skip
-    """Columns of `compare`'s rows in which something is known."""
+    """A table of `compare`'s rows, without empty columns."""
     records = [v.row for v in section.variants]
     shown = [c for c in columns if c not in hidden and any(record[c] is not None for record in records)]
     rows = [
@@ -185,7 +184,7 @@ def _table_of_rows(
         for record in records
     ]
     kept = [{c: record[c] for c in (*columns, *extra)} for record in records]
-    return _table(name, caption, section, shown, rows, kept, words)
+    return _table(name, caption, section, words, columns=shown, rows=rows, records=kept)
 
 
 def _show(column: str, record: Mapping[str, Any], words: Words) -> str:
@@ -201,7 +200,7 @@ def _show(column: str, record: Mapping[str, Any], words: Words) -> str:
 
 
 def typeset(number: str) -> str:
-    """A number as it is printed: a thin space between thousands in every language, a true minus."""
+    """A number for print: thin spaces between thousands, a minus sign instead of a hyphen."""
     return number.replace(",", "\u202f").replace("-", "−")
 
 
@@ -212,8 +211,8 @@ def over_text(over: str, words: Words) -> str:
 
 
 def _table(
-    name: str, caption: str, section: ReportSection, columns: Sequence[str], rows: list[list[Cell]],
-    records: Sequence[Mapping[str, Any]], words: Words,
+    name: str, caption: str, section: ReportSection, words: Words, *,
+    columns: Sequence[str], rows: list[list[Cell]], records: Sequence[Mapping[str, Any]],
 ) -> Table:  # fmt: skip
     numeric = [column not in _TEXT_COLUMNS for column in columns]
     heads = [words[column] for column in columns]
@@ -221,7 +220,7 @@ def _table(
 
 
 def _with_protocol(caption: str, section: ReportSection, words: Words) -> str:
-    """Every table says what it was measured on and how."""
+    """A caption with data and protocol."""
     data, protocol = describe_data(section, words), describe_protocol(section, words)
     return f"{caption.strip()} {words['data']}: {data}. {words['protocol']}: {protocol}."
 
@@ -236,12 +235,12 @@ def write_table(table: Table, stem: Path) -> None:
 
 
 def replace_surrogates(text: str) -> str:
-    """A folder's name may hold bytes that are no text."""
+    """Replace surrogates, which stand for bytes of folder names that are no text."""
     return text.encode("utf-8", "replace").decode()
 
 
 def to_csv(table: Table) -> str:
-    """Full precision; a text that a spreadsheet would run as a formula gets a quote in front."""
+    """Full precision; text that a spreadsheet would run as a formula is prefixed with a quote."""
     columns = list(dict.fromkeys(key for record in table.records for key in record))
     heads = dict(zip(columns, map(_no_formula, columns), strict=True))
     rows = [{heads[key]: _no_formula(value) for key, value in record.items()} for record in table.records]
@@ -264,7 +263,7 @@ def to_markdown(table: Table) -> str:
 
 
 def escape_markdown(text: str) -> str:
-    """Text that Markdown shows as it is; underscores within words are left alone, as they mean nothing there."""
+    """Escape text for Markdown; underscores inside words have no meaning there and stay."""
     escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     escaped = re.sub(r"([\\`*|\[\]~$])", r"\\\1", " ".join(escaped.splitlines()))
     return re.sub(r"(?<!\w)_|_(?!\w)", r"\\_", escaped)
@@ -279,7 +278,7 @@ _LATEX = {
 
 
 def escape_latex(text: str) -> str:
-    """Text that LaTeX prints as it is; control characters become spaces."""
+    """Escape text for LaTeX; control characters become spaces."""
     return "".join(_LATEX.get(c, c if c.isprintable() else " ") for c in text)
 
 

@@ -1,4 +1,4 @@
-"""Every word of a report in the languages it can be written in.
+"""All texts of a report, in English and Spanish.
 
 A text is looked up by its key: `words["best"].format(run="a")`.  `translate` takes
 English phrases that run folders contain (a baseline's name, the SSIM window) and
@@ -129,7 +129,7 @@ def words_of(language: str) -> Words:
 
 
 def translate(phrase: str, words: Words) -> str:
-    """A phrase that a run folder holds, where it is known; itself otherwise."""
+    """Translation of an English phrase from a run folder; unknown phrases are returned unchanged."""
     return PHRASES.get(phrase, phrase) if words["lang"] == "es" else phrase
 
 

@@ -1,4 +1,4 @@
-"""What a resumed run may be given anew; everything else of its config stays, or its numbers would mean nothing."""
+"""Config keys that may change when a run is resumed; all others stay, so that its rows remain comparable."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from srae.errors import ConfigError
 
 ALWAYS = ("train.epochs", "train.patience", "train.checkpoint_every")
 ON_DEMAND = ("train.batch_size", "data.")
-"""With --allow-changed; a key, or the beginning of one."""
+"""With --allow-changed; keys, or prefixes of keys."""
 
 
 def check_changes(keys: Iterable[str], *, renamed: bool, allow_changed: bool) -> None:

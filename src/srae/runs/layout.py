@@ -1,4 +1,4 @@
-"""What a run folder holds, what it may be called, and where it is found.
+"""Files, names and places of run folders.
 
 A run folder is a contract (version 1): `config.yaml`, `environment.json`,
 `metrics.csv`, `images.csv`, `summary.json`, `checkpoints/`, `model.safetensors`,
@@ -34,7 +34,7 @@ _ALWAYS = (
     "images_per_second",
     "vram_peak_mb",
     "rss_peak_mb",
-    # later columns go to the end, so that scripts keep working
+    # new columns go to the end, so that scripts keep working
     "vram_reserved_mb",
     "train_loss",
     "val_channel_argmax_accuracy",
@@ -55,7 +55,7 @@ def check_name(name: str) -> str:
 
 
 def is_stillborn(path: Path) -> bool:
-    """Whether a folder is empty, or holds no more than a start leaves that was killed before its config was written."""
+    """Whether a folder is empty, or holds only what a start leaves that was killed before it wrote its config."""
     left = {".lock", ".lock.owner", "checkpoints", "samples", "log.txt", "environment.json"}
     return path.is_dir() and all(entry.name in left or ".tmp." in entry.name for entry in path.rglob("*"))
 

@@ -1,4 +1,4 @@
-"""One writer at a time: locks that the system drops with their owner, and a word beside them about who that is."""
+"""One writer at a time: locks that the system releases with their process, and a file beside them that names it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Lock:
-    """Held until it is closed; made by `lock_file`."""
+    """A lock that is held until `close`; made by `lock_file`."""
 
     def __init__(self, path: Path, lock: BaseFileLock | None) -> None:
         self._path, self._lock, self._held = path, lock, True
@@ -42,7 +42,7 @@ class Lock:
 
 
 class _Owner(NamedTuple):
-    """Who holds a lock. In a file of its own: on Windows nobody else can read the one that is locked."""
+    """The process that holds a lock; in a separate file, because Windows lets no other process read a locked one."""
 
     pid: int
     place: str
@@ -58,16 +58,16 @@ class _Owner(NamedTuple):
 
 
 def lock_file(path: Path) -> Lock:
-    """A lock on the file `path`, which is made if need be.
+    """Lock the file `path`, and create it if necessary.
 
-    Where the file system has no locks, a warning is given and the word of the owner counts: a process of this host
-    and container that lives is respected.
+    Where the file system has no locks, a warning is logged and the file of the owner counts: a live process of this
+    host and container keeps its lock.
 
     Raises:
-        RunBusyError: another process holds it; its number and host are told.
+        RunBusyError: another process holds it; the message names its PID and host.
         ResourceError: the file cannot be made.
     """
-    if not path.parent.is_dir():  # filelock would make it
+    if not path.parent.is_dir():  # filelock would create the folder
         raise resource_error(FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)), path)
     lock, before, works = _kernel_lock(path), _read_owner(path), True
     try:
@@ -87,9 +87,9 @@ def lock_file(path: Path) -> Lock:
         held.close()
         raise resource_error(error, path) from None
     if before and before.host != _Owner(0, this_place(), 0).host and time.time() - before.since < ORPHAN_AGE:
-        # FUSE and some network mounts grant a lock to each host: only this tells that there may be two writers.
+        # FUSE and some network mounts grant a lock to each host: only the owner file shows a second writer.
         logging.getLogger("srae").warning(
-            "warning: process %d on %s was writing in %r and did not say that it ended; if it runs, stop one of them",
+            "warning: process %d on %s was writing in %r and recorded no end; if it still runs, stop one of the two",
             before.pid,
             before.host,
             str(path.parent),
@@ -100,14 +100,14 @@ def lock_file(path: Path) -> Lock:
 def is_locked(path: Path) -> bool:
     """Whether a process holds this lock."""
     owner = _read_owner(path)
-    if owner is None:  # nobody says so; asking the system would keep a starting writer out for a moment
+    if owner is None:  # testing the lock itself could disturb a process that is starting
         return False
     lock = _kernel_lock(path)
     try:
         if not _take(lock):
             return True
         lock.release()
-    except OSError:  # no locks here, or a folder of somebody else
+    except OSError:  # no locks on this file system, or no permission
         return owner.is_alive_here()
     return False
 
@@ -141,9 +141,9 @@ def find_refusals(folder: Path) -> list[str]:
 
 
 def _kernel_lock(path: Path) -> BaseFileLock:
-    # Not `FileLock`, which elsewhere than on Windows may be a file that outlives its owner.
+    # Not `FileLock`: outside Windows it may fall back to a file that outlives its process.
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that there is no flock is told by us
+        warnings.simplefilter("ignore")  # `find_refusals` reports a missing flock
         from filelock import UnixFileLock, WindowsFileLock
 
     kind: type[BaseFileLock] = WindowsFileLock if sys.platform == "win32" else UnixFileLock
@@ -158,14 +158,14 @@ def _take(lock: BaseFileLock) -> bool:
         with suppress(Timeout):
             lock.acquire(timeout=0)
             return True
-        time.sleep(0.02)  # it may only be `is_locked`, which is looking
+        time.sleep(0.02)  # `is_locked` takes the lock for a moment
     return False
 
 
 def _busy(path: Path) -> RunBusyError:
     owner = _read_owner(path)
     who = f"process {owner.pid} on {owner.host}" if owner else "another process"
-    return RunBusyError(f"{who} is writing here", str(path.parent), "wait or stop it")
+    return RunBusyError(f"{who} is writing here", str(path.parent), "wait until it ends, or stop it")
 
 
 def _owner_file(lock: Path) -> Path:
@@ -177,5 +177,5 @@ def _read_owner(lock: Path) -> _Owner | None:
     try:
         pid, place = file.read_text(encoding="ascii").split()
         return _Owner(int(pid), place, file.stat().st_mtime)
-    except (OSError, ValueError):  # none, or one that is being written
+    except (OSError, ValueError):  # no owner file, or one that is being written
         return None

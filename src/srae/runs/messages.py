@@ -1,4 +1,4 @@
-"""What a training says to the person who watches: before, after each epoch, at the end."""
+"""Lines that a training prints: before it starts, after each epoch, at the end."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ def epoch_line(row: dict[str, Any], epochs: int, identity: dict[str, float]) -> 
 
 
 def describe_psnr(psnr: float | None) -> str:
-    """``28.65 dB``; the mean has no value where an image came out without any error, as flat ones easily do."""
+    """``28.65 dB``; the mean is infinite when one image has no error at all, which happens with flat images."""
     return "no finite PSNR" if psnr is None or not math.isfinite(psnr) else f"{psnr:.2f} dB"
 
 
 OUTPUT_FAULTS = {
-    "dead": "learned nothing: whatever the input, the same image comes out",
-    "dark": "nothing darker than {value:.2f} comes out (0 is black, 1 white)",
-    "light": "nothing lighter than {value:.2f} comes out (0 is black, 1 white)",
+    "dead": "learned nothing: the output is the same for every input",
+    "dark": "no output is darker than {value:.2f} (0 is black, 1 is white)",
+    "light": "no output is lighter than {value:.2f} (0 is black, 1 is white)",
 }
 
 
 def find_output_faults(output: Mapping[str, float] | None) -> list[tuple[str, float]]:
-    """What is wrong with what a network puts out, whatever its error.
+    """Faults in the outputs of a network that the error alone does not show.
 
     Args:
         output: a summary's `output`: ranges in [0, 1] of outputs and targets, and the outputs' `spread`.
@@ -66,7 +66,7 @@ def output_sentences(output: Mapping[str, float] | None) -> list[str]:
 
 
 def val_sentence(summary: dict[str, Any]) -> str:
-    """What a run reached on val; of images also whether that was worth it."""
+    """Metrics of a run on val; for images also the difference to the baseline."""
     val, identity = summary["val"], summary["identity"]
     if not identity:
         return "val " + ", ".join(f"{name.replace('_', '-')} {value:.5g}" for name, value in val.items())
@@ -75,7 +75,7 @@ def val_sentence(summary: dict[str, Any]) -> str:
 
 
 def against_baseline(scores: Mapping[str, Any], identity: Mapping[str, Any], baseline: str) -> str:
-    """Whether scores are better than those of a baseline: by PSNR, or where one of the two has none, by mean error."""
+    """Compare scores with those of a baseline: by PSNR, or by MSE where one PSNR is not finite."""
     psnr, reference = scores["psnr"], identity["psnr"]
     if any(value is None or not math.isfinite(value) for value in (psnr, reference)):
         mse, error = scores["mse"], identity["mse"]
@@ -86,7 +86,7 @@ def against_baseline(scores: Mapping[str, Any], identity: Mapping[str, Any], bas
 
 
 def result_lines(summary: dict[str, Any], path: str) -> str:
-    """What came out, what it cost, where it lies, what to type next."""
+    """Lines after the training: metrics, cost, files, and a command to try next."""
     lines = []
     val, identity = summary["val"], summary["identity"]
     if identity:
@@ -105,6 +105,6 @@ def result_lines(summary: dict[str, Any], path: str) -> str:
     lines.append(f"look at   {path}/curves.png and {path}/samples/")
     if identity and summary["parameters"]:
         same_size = summary["protocol"]["baseline"] == "returning the input"
-        scale = "--scale 2 " if same_size else ""  # such a network needs its image enlarged first
+        scale = "--scale 2 " if same_size else ""  # a network that keeps the size needs an enlarged image
         lines.append(f"next      srae-upscale img.png {scale}--model {path}")
     return "\n".join(lines)

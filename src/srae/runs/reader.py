@@ -1,4 +1,4 @@
-"""What lies in a run folder, read in whatever state it is; `writer` writes it."""
+"""Read a run folder in any state: finished, running, killed or damaged; `writer` writes it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from srae.runs.layout import epoch_of, is_busy
 
 @dataclass(frozen=True)
 class Run:
-    """What lies in a run folder; parts that are not there (yet) are empty."""
+    """The content of a run folder; missing parts are empty."""
 
     path: Path
     config: dict[str, Any] | None
@@ -37,7 +37,7 @@ class Run:
 
 
 def read_run(path: Path) -> Run:
-    """Read a run folder in whatever state it is.
+    """Read a run folder in any state.
 
     Raises:
         DataError: it is no run folder.
@@ -65,9 +65,9 @@ def read_run(path: Path) -> Run:
 
 
 def describe_run(run: Run) -> dict[str, Any]:
-    """One run as `srae runs` lists it; of a run without a summary, what its last whole epoch says.
+    """One run as `srae runs` lists it; without a summary the values are those of its last complete epoch.
 
-    `val_mse` and `val_psnr` (dB) are the best epoch's, images in [0, 1]; `identity_psnr` is the input's own.
+    `val_mse` and `val_psnr` (dB) are of the best epoch, images in [0, 1]; `identity_psnr` is of the identity baseline.
     """
     summary, config = run.summary or {}, run.config or {}
     last = run.rows[-1] if run.rows else {}
@@ -88,18 +88,18 @@ def describe_run(run: Run) -> dict[str, Any]:
 
 
 def read_rows(path: Path) -> list[dict[str, float | None]]:
-    """metrics.csv as numbers, whatever its columns are; a torn last line is left out."""
+    """metrics.csv as numbers, with any columns; an incomplete last line is left out."""
     try:
         text = (path / "metrics.csv").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return []
     lines = text.replace("\0", "\ufffd").splitlines(keepends=True)  # Python 3.10 refuses a line with NUL
-    whole = [lines[0], *(line for line in lines[1:] if epoch_of(line) is not None)] if lines else []
-    return [{key: _number(value) for key, value in row.items() if key} for row in csv.DictReader(whole)]
+    complete = [lines[0], *(line for line in lines[1:] if epoch_of(line) is not None)] if lines else []
+    return [{key: _number(value) for key, value in row.items() if key} for row in csv.DictReader(complete)]
 
 
 def _number(text: str | None) -> float | None:
-    """A cell; None where nothing was measured, or it is damaged."""
+    """The number in a cell; None when the cell is empty or damaged."""
     try:
         return float(text) if text else None
     except ValueError:

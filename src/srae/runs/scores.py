@@ -1,7 +1,7 @@
-"""Where `srae eval` stores metrics, and in what: per image a CSV, and beside it the means as JSON.
+"""Store the metrics of `srae eval`: a CSV with a row per image, and beside it a JSON with the means.
 
-Beside a run's own files they are called `images-LABEL.csv` and `.json`, where `reader.scored_on` finds them.
-Nothing is overwritten: a second scoring gets a number.
+In a run folder they are called `images-LABEL.csv` and `.json`; `reader.scored_on` finds them there.  Nothing is
+overwritten: the files of a second scoring get a number.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from srae.runs.layout import csv_text
 
 
 def check_output(output: Path) -> None:
-    """Say before anything is scored that the metrics could not be stored.
+    """Check before scoring that the metrics can be stored.
 
     Raises:
-        ConfigError: it is no name for a CSV, or one of the two files exists.
+        ConfigError: the name is not that of a CSV, or one of the two files exists.
     """
     if output.suffix.lower() == ".json":
         raise ConfigError("the metrics per image are a CSV", str(output), "name it .csv: the JSON goes beside it")
@@ -31,13 +31,13 @@ def check_output(output: Path) -> None:
 def store_scores(
     means: Mapping[str, Any], columns: Mapping[str, Sequence[Any]], *, model: Path, label: str, output: Path | None
 ) -> Path:
-    """Both files under the first name that is free, be it that another scoring took one meanwhile.
+    """Write both files under the first free name, also when another process takes a name meanwhile.
 
     Args:
         means: for the JSON; what `srae compare --on` reads.
         columns: of the CSV, one value per image.
-        model: the weights; metrics of a run's own go into the run, others into the working directory.
-        output: the CSV; None: chosen.
+        model: the weights; metrics of the weights of a run go into its folder, others into the working directory.
+        output: path of the CSV; None: a free name is chosen.
 
     Returns:
         The CSV.
@@ -58,7 +58,7 @@ def store_scores(
 
 
 def _write_both(path: Path, table: bytes, means: bytes) -> None:
-    """Raises: FileExistsError: one of the two files exists; the other one is not left alone."""
+    """Raises: FileExistsError: one of the two files exists; then none is written."""
     with atomic_write(path, overwrite=False) as file:
         file.write(table)
     try:
@@ -70,16 +70,16 @@ def _write_both(path: Path, table: bytes, means: bytes) -> None:
 
 
 def _beside(output: Path) -> Path:
-    """The file of means, protocol and data of a CSV of metrics per image."""
+    """The JSON beside a CSV of metrics per image: means, protocol and data."""
     return output.with_suffix(".json")
 
 
 def _free_paths(model: Path, label: str) -> Iterator[Path]:
-    """Names of which neither file exists, as long as they find no taker."""
+    """Names for which neither file exists."""
     run = next((folder for folder in model.parents[:2] if (folder / "config.yaml").is_file()), None)
     folder, name = (run, f"images-{label}") if run else (Path(), f"{model.stem}-{label}")  # a file, or one that ships
     for number in range(1, 10_000):
         path = folder / f"{name}{'' if number == 1 else f'-{number}'}.csv"
         if not path.exists() and not _beside(path).exists():
             yield path
-    raise ConfigError("10,000 evaluations lie there already", str(folder), "name a file with -o")
+    raise ConfigError("there are already 10,000 evaluations", str(folder), "name a file with -o")

@@ -1,7 +1,8 @@
-"""The writer of a run folder: one process, which holds its lock.  No torch."""
+"""Write a run folder: one process, which holds its lock.  No torch."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -16,7 +17,7 @@ from srae.runs.locks import lock_file
 
 
 def claim_run(runs_dir: Path, name: str) -> RunWriter:
-    """Make and lock a new folder: `name`, else `name-2`, `name-3`, ...; never one that holds a run.
+    """Make and lock a new folder: `name`, else `name-2`, `name-3`, ...; never one that contains a run.
 
     Raises:
         ResourceError: the folder cannot be made.
@@ -31,7 +32,7 @@ def claim_run(runs_dir: Path, name: str) -> RunWriter:
             except FileExistsError:
                 if not is_stillborn(path):
                     continue
-            with suppress(RunBusyError):  # somebody else is just claiming it
+            with suppress(RunBusyError):  # another process is claiming it
                 run = RunWriter(path)
                 if is_stillborn(path):
                     return run
@@ -64,9 +65,22 @@ class RunWriter:
             raise resource_error(error, path) from None
 
     def write_start(self, config: Config, environment: Mapping[str, Any]) -> None:
-        """What is known before the first step; with its config the folder becomes a run."""
+        """Write environment and config before the first step; with its config the folder is a run."""
         self.write_json("environment.json", environment)
         self.write_config(config)
+
+    def record_resume(self, environment: Mapping[str, Any]) -> None:
+        """Append to the `resumes` of environment.json: where a resume began, and on what machine and versions."""
+        started = self._environment()
+        self.write_json("environment.json", {**started, "resumes": [*started.get("resumes", []), environment]})
+
+    def _environment(self) -> dict[str, Any]:
+        """What environment.json holds; empty if it is damaged, since nothing depends on it."""
+        try:
+            found = json.loads((self.path / "environment.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}
 
     def write_config(self, config: Config) -> None:
         write_text(self.path / "config.yaml", dump_config(config))
@@ -75,10 +89,10 @@ class RunWriter:
         write_text(self.path / name, json_text(value) + "\n")
 
     def append_row(self, row: Mapping[str, Any]) -> None:
-        """One epoch into metrics.csv, on the disk when this returns."""
+        """Append one epoch to metrics.csv; the row is on disk when this returns."""
         path = self.path / "metrics.csv"
         try:
-            with open(path, "ab", buffering=0) as file:  # what is not written now is not written by `truncate` either
+            with open(path, "ab", buffering=0) as file:  # unbuffered, so that `truncate` writes nothing
                 start = file.tell()
                 rest = csv_text([row], COLUMNS, header=start == 0).encode()
                 try:
@@ -93,13 +107,13 @@ class RunWriter:
             raise resource_error(error, path) from None
 
     def keep_rows(self, epochs: int) -> None:
-        """Drop rows after `epochs`, and a torn last line: a resumed run writes them again."""
+        """Drop rows after `epochs` and an incomplete last line: a resumed run writes them again."""
         path = self.path / "metrics.csv"
         if not path.exists():
             return
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
         own = csv_text([], COLUMNS, header=True)
-        # Columns are only added at the end: ours fits the rows of an older srae, that of a newer one fits ours.
+        # Columns are only added at the end, so our header fits rows of an older srae, and a newer header fits our rows.
         header = next((line for line in lines[:1] if line.startswith(own.strip()) and line.endswith("\n")), own)
         kept = [line for line in lines if (epoch := epoch_of(line)) is not None and epoch <= epochs]
         write_text(path, "".join([header, *kept]))
@@ -110,18 +124,19 @@ class RunWriter:
         write_text(self.path / "images.csv", csv_text(rows, columns, header=True))
 
     def log(self, text: str) -> None:
-        """A line for log.txt; a full disk is told by the files that matter."""
+        """Append a line to log.txt; a full disk is ignored here, because the other files report it."""
         with suppress(OSError), open(self.path / "log.txt", "a", encoding="utf-8") as file:
             file.write(text + "\n")
 
     def finish(self, summary: Mapping[str, Any]) -> None:
         """summary.json, and DONE when the run is done."""
-        self.write_json("summary.json", {"version": VERSION, "run": self.path.name, **summary})
+        resumes = self._environment().get("resumes", [])
+        self.write_json("summary.json", {"version": VERSION, "run": self.path.name, **summary, "resumes": resumes})
         if summary["status"] == "done":
             write_text(self.path / "DONE", "")
 
     def reopen(self) -> None:
-        """A run is to go on: what was said of its end holds no longer."""
+        """Remove the files that mark the end of a run, before it is resumed."""
         for name in ("DONE", "summary.json"):
             (self.path / name).unlink(missing_ok=True)
 

@@ -31,11 +31,11 @@ from srae.runs.locks import lock_file
 from srae.runs.reader import read_config
 
 FILE = "study.yaml"
-"""In a study folder: what was asked for."""
+"""Name of the copy of a study's YAML in its folder."""
 
 
 class Study(Section):
-    """What is varied; every combination runs once per seed."""
+    """The grid of a study; every combination runs once per seed."""
 
     configs: Annotated[list[str], Field(min_length=1)]
     """Names of shipped configs, or paths relative to the study's file."""
@@ -80,7 +80,7 @@ def load_study(path: Path) -> Study:
 
 @contextmanager
 def open_study(source: Path, folder: Path) -> Iterator[None]:
-    """A study's folder with a copy of its file, where `read_parts` finds it; for one process at a time.
+    """Lock a study's folder, and copy its file there for `read_parts`; one process at a time.
 
     Raises:
         RunBusyError: another process runs this study.
@@ -96,23 +96,23 @@ def open_study(source: Path, folder: Path) -> Iterator[None]:
 
 
 def read_parts(folder: Path) -> list[str] | None:
-    """The parts of the report that the study of this folder wants drawn; None when it is no study's.
+    """The parts of a report that the study of this folder asks for; None when there is no study.yaml.
 
     Raises:
-        ConfigError: its study.yaml was damaged since.
+        ConfigError: its study.yaml is damaged.
     """
     return list(load_study(folder / FILE).draw) if (folder / FILE).is_file() else None
 
 
 def plan(study: Study, source: Path, folder: Path) -> list[PlannedRun]:
-    """Every run in order, seeds innermost, and what is there of it already.
+    """Every run in order, seeds innermost, with its state on disk.
 
     Args:
-        source: the study's file; its configs are looked up beside it.
+        source: the file of the study; configs are searched beside it.
         folder: the study folder.
 
     Raises:
-        ConfigError: a config is wrong, or a run of that name has another one.
+        ConfigError: a config is wrong, or a run of that name exists with another config.
     """
     planned = []
     for name, *values in product(study.configs, *study.grid.values()):
@@ -120,7 +120,7 @@ def plan(study: Study, source: Path, folder: Path) -> list[PlannedRun]:
         config = beside if beside.is_file() else find_config(name)
         varied = dict(zip(study.grid, values, strict=True))
         overrides = [f"{key}={json.dumps(value)}" for key, value in {**study.set, **varied}.items()]
-        # With one config and something varied, its name would only be repeated.
+        # With one config and varied keys, its name would be the same in every run.
         stems = [] if len(study.configs) == 1 and varied else [config.stem]
         stem = "-".join([*stems, *(f"{key.rsplit('.', 1)[-1]}_{_word(value)}" for key, value in varied.items())])
         for seed in study.seeds:
@@ -135,7 +135,7 @@ def plan(study: Study, source: Path, folder: Path) -> list[PlannedRun]:
 
 
 def _word(value: Any) -> str:
-    """A value as part of a run's name: 0.001, relu, 16_32, true."""
+    """A value in the name of a run: 0.001, relu, 16_32, true."""
     text = "_".join(map(str, value)) if isinstance(value, list) else str(value)
     text = text.lower() if isinstance(value, bool) else text
     return "".join(c if c.isalnum() or c in "._-" else "_" for c in text)

@@ -115,6 +115,7 @@ class Checkpointer:
             what = f"changed since this run was started: {', '.join(changed.values())}"
             raise ConfigError(what, str(run.path), "restore it, start a new run, or go on with --allow-changed")
         self._load(path, tensors)
+        s.started_from = saved.get("started_from")
         if different:
             say(f"other conditions than before, so the run is not bit-identical: {', '.join(different)}")
         if changed:

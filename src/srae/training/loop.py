@@ -32,13 +32,13 @@ from srae.evaluation.evaluate import describe_outputs, evaluate, means, save_ima
 from srae.files import copy_file
 from srae.runs.messages import epoch_line
 from srae.runs.reader import read_rows
+from srae.runs.signals import catch_signals
 from srae.runs.writer import RunWriter
 from srae.training.checkpointer import Checkpointer
 from srae.training.optimizer import set_learning_rate, update_average
 from srae.training.prepare import epoch_batches
 from srae.training.progress import Progress
 from srae.training.session import Session, make_row, make_summary, start_lines
-from srae.training.signals import catch_signals
 from srae.training.step import TrainingStep, is_finite
 
 Say = Callable[[str], None]
@@ -57,18 +57,21 @@ def train(
 
     Raises:
         DivergedError: a loss or gradient is not finite; the last good checkpoint is kept.
-        Interrupted: SIGINT or SIGTERM, after a clean save.
+        Interrupted: SIGINT, SIGTERM or SIGHUP, after a clean save.
     """
     s = session
     with s.kernels():
         if not resume:
-            run.write_start(s.config, {**describe_machine(s.device), **describe_call()})
+            environment = {**describe_machine(s.device), **describe_call()}
+            run.write_start(s.config, environment | ({"started_from": s.started_from} if s.started_from else {}))
         for line in [*s.data.notes, *start_lines(s)]:
             say(line)
         keeper, progress = Checkpointer(s, run), Progress()
         if resume:
             progress = keeper.restore(say, allow_changed=allow_changed)
             run.write_config(s.config)  # more epochs, or other data
+            place = {"epoch": progress.epoch, "step": progress.step}
+            run.record_resume({**place, **describe_machine(s.device), **describe_call()})
         try:
             if s.optimizer is not None:
                 Training(s, progress, run, keeper, say).fit()

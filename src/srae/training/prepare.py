@@ -27,11 +27,12 @@ from srae.training.session import Session
 from srae.training.step import TrainingStep
 
 
-def prepare(config: Config, device: torch.device, *, resume: bool = False) -> Session:
+def prepare(config: Config, device: torch.device, *, resume: bool = False, runs_dir: Path = Path("runs")) -> Session:
     """Open the data, time a step, build the network: everything that can fail before a run folder is made.
 
     Args:
         resume: the weights will come from the run itself, not from `train.start_from`.
+        runs_dir: where a run that `train.start_from` names is sought.
 
     Raises:
         ConfigError: options or shapes that do not fit.
@@ -48,7 +49,10 @@ def prepare(config: Config, device: torch.device, *, resume: bool = False) -> Se
     session = _build(config, data, device)
     session.step_seconds, session.identity = step_seconds, identity
     if config.train.start_from and not resume:
-        data.notes.append(start_from(session.model, find_weights(resolve_model(config.train.start_from, Path("runs")))))
+        named = resolve_model(config.train.start_from, runs_dir, data.notes.append)
+        source = start_from(session.model, find_weights(named))
+        session.started_from = source.describe()
+        data.notes.append(source.note)
     if config.train.weight_average and session.optimizer is not None:
         session.average = copy.deepcopy(session.model)
     return session

@@ -44,6 +44,8 @@ class Session:
     identity: dict[str, float] = field(default_factory=dict)
     """Val metrics of the baseline."""
     step_seconds: float | None = None
+    started_from: dict[str, str] | None = None
+    """`path` and `sha256` of the weights that `train.start_from` names."""
 
     @contextmanager
     def kernels(self) -> Iterator[None]:
@@ -123,6 +125,7 @@ def make_meta(s: Session) -> dict[str, Any]:
         "data": {"name": s.data.name, "fingerprint": s.data.fingerprint, "classes": s.data.classes},
         "protocol": s.protocol.as_dict(),
         "machine": describe_machine(s.device),
+        "started_from": s.started_from,
     }
 
 
@@ -153,5 +156,6 @@ def make_summary(
         "images_per_second": rates[len(rates) // 2] if rates else None,
         "best_epoch": progress.best_epoch,
         "status": status,
+        "started_from": s.started_from,
         **memory_peaks(s.device),
     }

@@ -1,4 +1,4 @@
-"""One image of before and after: the whole result, and the places where it differs most from bicubic."""
+"""The comparison image of `--compare`: the full result, and the crops where it differs most from bicubic."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ def draw_comparison(before: TaggedImage, after: TaggedImage, title: str, model: 
     profile, of grey in sRGB.
 
     Args:
-        title: what the image is called.
-        model: what made the result.
+        title: name of the image.
+        model: name of the model.
     """
     if after.pixels.dtype == np.float32:
         extremes = float_range(after.pixels)
         before, after = (replace(one, pixels=to_integers(one.pixels, np.uint16, extremes)) for one in (before, after))
     tags, show = _pick_colors(after.tags)
-    left, right = _plain(before, after.pixels.shape[:2]), _whole(after)
+    left, right = _plain(before, after.pixels.shape[:2]), _on_paper(after)
     size = min(_CROP[0], right.height), min(_CROP[1], right.width)
     places = find_places(left, right, size)
     overview = show(_shrink(after.pixels, _WIDTH - 2 * _GAP, _TALLEST))
@@ -100,7 +100,7 @@ def find_places(before: Planes, after: Planes, size: tuple[int, int]) -> list[Pl
     places: list[Place] = []
     while len(places) < _ROWS:
         y, x = (int(i) for i in np.unravel_index(np.argmax(sums), sums.shape))
-        if sums[y, x] < 0:  # every other crop would overlap one that is shown
+        if sums[y, x] < 0:  # all other crops overlap one that is shown
             break
         places.append(Place(min(y * _BLOCK, after.height - size[0]), min(x * _BLOCK, after.width - size[1])))
         sums[max(0, y - tall) : y + tall + 1, max(0, x - wide) : x + wide + 1] = -1
@@ -128,14 +128,14 @@ def _plain(image: TaggedImage, size: tuple[int, int]) -> Planes:
     """Enlarged bicubically to this (height, width), on white."""
     scale = size[0] // image.pixels.shape[0]
     if size != (image.pixels.shape[0] * scale, image.pixels.shape[1] * scale):
-        return _whole(TaggedImage(resize_pixels(image.pixels, size)))
+        return _on_paper(TaggedImage(resize_pixels(image.pixels, size)))
     color, alpha = _split(image)
     if alpha is None:
         return enlarged(color, scale, "bicubic")
     return _on_white(enlarged(stacked(filled(color, alpha), alpha), scale, "bicubic"))
 
 
-def _whole(image: TaggedImage) -> Planes:
+def _on_paper(image: TaggedImage) -> Planes:
     color, alpha = _split(image)
     return color if alpha is None else _on_white(stacked(color, alpha))
 
@@ -165,7 +165,7 @@ def _crop(planes: Planes, place: Place, size: tuple[int, int]) -> Image.Image:
 
 
 def _shrink(pixels: np.ndarray, width: int, height: int) -> Image.Image:
-    """To fit into this, on white; a small image as it is.  First by means of squares, which need no copy of all."""
+    """Shrink to fit, on white; small images keep their size.  Block means first, which need no full copy."""
     factor = max(1, min(max(pixels.shape[1] // width, 1), max(pixels.shape[0] // height, 1)))
     rows, columns = pixels.shape[0] // factor, pixels.shape[1] // factor
     small = np.empty((rows, columns, pixels.shape[2]), np.float32)
@@ -173,7 +173,7 @@ def _shrink(pixels: np.ndarray, width: int, height: int) -> Image.Image:
         band = pixels[y * factor : (y + 1) * factor, : columns * factor]
         small[y] = band.reshape(factor, columns, factor, -1).mean((0, 2), dtype=np.float32)
     small = to_8_bits(small.round().astype(np.uint16)) if pixels.dtype == np.uint16 else small.round().astype(np.uint8)
-    planes = _whole(TaggedImage(small))
+    planes = _on_paper(TaggedImage(small))
     color = planes.read(0, rows, 0, columns).expand(3, -1, -1)
     image = Image.fromarray(to_pixels(color, np.uint8))
     image.thumbnail((width, height), Image.Resampling.LANCZOS)
@@ -181,9 +181,9 @@ def _shrink(pixels: np.ndarray, width: int, height: int) -> Image.Image:
 
 
 def _on_overview(
-    place: Place, size: tuple[int, int], corner: tuple[int, int], overview: Image.Image, whole: Planes
+    place: Place, size: tuple[int, int], corner: tuple[int, int], overview: Image.Image, full: Planes
 ) -> tuple[int, int, int, int]:
-    across, down = overview.width / whole.width, overview.height / whole.height
+    across, down = overview.width / full.width, overview.height / full.height
     x, y = corner[0] + place.left * across, corner[1] + place.top * down
     return round(x), round(y), round(x + size[1] * across), round(y + size[0] * down)
 

@@ -1,4 +1,4 @@
-"""Windows of one size over an image that is larger: where they lie, and how their results fade into each other."""
+"""Overlapping windows of one size over a larger image: their places, and the blending of their results."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Blend:
             self._band[:, :, left * self._scale : (left + self._width) * self._scale] += result * self._fade
 
     def take(self, top: int, after: int) -> Tensor:
-        """What lies from `top` to where the next row of windows begins, (C, h, W); it is finished."""
+        """The finished rows from `top` to the start of the next row of windows, (C, h, W)."""
         rows = slice(top * self._scale, after * self._scale)
         done = rows.stop - rows.start
         finished = self._band[:, :done] / (self._heights[rows, None] * self._widths)

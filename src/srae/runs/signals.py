@@ -1,4 +1,4 @@
-"""Graceful stop: SIGTERM and Ctrl-C set a flag, and the loop stops after its current step."""
+"""Graceful stop: SIGTERM, Ctrl-C and a lost terminal set a flag, and the loop stops after its current step."""
 
 from __future__ import annotations
 
@@ -22,12 +22,21 @@ class StopRequest:
         self.signal_number = number
 
 
+def _stop_signals() -> list[int]:
+    """Those of this system; a hang-up that is ignored, as under nohup, stays ignored."""
+    numbers: list[int] = [signal.SIGINT, signal.SIGTERM]
+    hangup = getattr(signal, "SIGHUP", None)  # not on Windows
+    if hangup is not None and signal.getsignal(hangup) is not signal.SIG_IGN:
+        numbers.append(hangup)
+    return numbers
+
+
 @contextmanager
 def catch_signals() -> Iterator[StopRequest]:
-    """Within the block SIGINT and SIGTERM only set the request; outside the main thread nothing is caught."""
+    """Within the block SIGINT, SIGTERM and SIGHUP only set the request; outside the main thread nothing is caught."""
     request, before = StopRequest(), {}
     try:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in _stop_signals():
             before[number] = signal.signal(number, request._receive)
     except ValueError:  # not the main thread
         pass
