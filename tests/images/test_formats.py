@@ -274,12 +274,12 @@ def test_what_cannot_be_read_is_called_by_its_name(name: str, word: str) -> None
 def test_limits_of_what_is_written(row: formats.Format) -> None:
     path = Path(f"a{row.suffixes[0]}")
     if row.longest_side < 2**31 - 1:
-        check_fit(path, 1, row.longest_side, bytes_per_pixel=3, transparent=False)
+        check_fit(path, 1, row.longest_side, transparent=False)
         with pytest.raises(ConfigError, match="does not fit"):
-            check_fit(path, 1, row.longest_side + 1, bytes_per_pixel=3, transparent=False)
+            check_fit(path, 1, row.longest_side + 1, transparent=False)
     if not row.alpha:
         with pytest.raises(ConfigError, match="transparency"):
-            check_fit(path, 1, 1, bytes_per_pixel=4, transparent=True)
+            check_fit(path, 1, 1, transparent=True)
     file = io.BytesIO()
     encode(file, row.name, ramp(3, 8))
     assert identify(file.getvalue()[:64]) is row

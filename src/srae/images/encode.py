@@ -16,15 +16,13 @@ import numpy as np
 from PIL import Image
 
 from srae.images.bands import bands
-from srae.images.formats import keeps_depth
+from srae.images.formats import keeps_depth, keeps_floats
 from srae.images.jpeg import write_jpeg
 from srae.images.metadata import fit_tags
 from srae.images.png import write_png
 from srae.images.tags import NO_TAGS, Tags
 from srae.images.write_tiff import write_tiff
 
-FLOAT = ("TIFF",)
-"""Formats that hold floats."""
 _QUALITY = 95
 _AVIF_QUALITY = 90
 
@@ -55,7 +53,7 @@ def encode(
         quality: 1 to 100, of JPEG (None: 95), AVIF (90), WebP and JPEG XL (None: nothing is lost).
     """
     deep = keeps_depth(kind, pixels.shape[2])
-    if pixels.dtype == np.float32 and kind not in FLOAT:
+    if pixels.dtype == np.float32 and not keeps_floats(kind):
         pixels = to_integers(pixels, np.uint16 if deep else np.uint8)
     elif pixels.dtype == np.uint16 and not deep:
         pixels = to_8_bits(pixels)
@@ -76,15 +74,26 @@ def to_8_bits(pixels: np.ndarray) -> np.ndarray:
     return result
 
 
-def float_range(pixels: np.ndarray) -> tuple[float, float]:
+def describe_depth(kind: str, pixels: np.ndarray) -> list[str]:
+    """A remark for the user where `encode` changes the samples."""
+    deep = keeps_depth(kind, pixels.shape[2])
+    if pixels.dtype == np.uint16 and not deep:
+        return [f"{kind} holds 8 bits a colour: 16 become 8"]
+    if pixels.dtype != np.float32 or keeps_floats(kind):
+        return []
+    low, high = _float_range(pixels)
+    return [f"{kind} holds no floats: from {low:g}, black, to {high:g}, white, they become {16 if deep else 8} bits"]
+
+
+def _float_range(pixels: np.ndarray) -> tuple[float, float]:
     """What becomes black and white where floats become integers: 0 and 1, or the extremes of the colours beyond."""
     color = pixels[:, :, : -1 if pixels.shape[2] in (2, 4) else None]
     return min(0.0, float(color.min(initial=0))), max(1.0, float(color.max(initial=0)))
 
 
 def to_integers(pixels: np.ndarray, dtype: type[np.uint8] | type[np.uint16]) -> np.ndarray:
-    """float32 (H, W, C), alpha in [0, 1] -> integers of the same shape; `float_range` becomes all of their range."""
-    low, high = float_range(pixels)
+    """float32 (H, W, C), alpha in [0, 1] -> integers of the same shape; black and white are as `_float_range` says."""
+    low, high = _float_range(pixels)
     colors, most = pixels.shape[2] - (pixels.shape[2] in (2, 4)), np.iinfo(dtype).max
     result = np.empty(pixels.shape, dtype)
     for rows in bands(pixels):

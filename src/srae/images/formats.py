@@ -11,11 +11,6 @@ from typing import Any
 
 from srae.errors import ConfigError
 
-# A TIFF keeps its layout (strips, sizes, compression) among the tags that EXIF has; only these describe the image:
-# description, make, model, software, date, artist, copyright, EXIF and GPS folders.
-TIFF_TAGS_KEPT = frozenset((270, 271, 272, 305, 306, 315, 33432, 34665, 34853))
-_MOST_TIFF_BYTES = 2**32 - 2**24  # its offsets have 32 bits
-
 
 @dataclass(frozen=True)
 class Format:
@@ -26,7 +21,7 @@ class Format:
         suffixes: of its files; a result has the suffix of its source, and the first where another format was asked for.
         magic: pattern of the first bytes; None: it has none, the suffix decides.
         reads: bits of a sample that are read, 32 for floats.
-        writes: bits of a sample that are written; none: it is only read.
+        writes: bits of a sample that are written, 32 for floats; none: it is only read.
         aliases: suffixes that are read only; results are given the first of `suffixes`.
         alpha: transparency is written.
         quality: `--quality` matters.
@@ -108,7 +103,7 @@ TABLE = (
         alpha=False,
         pillow=("BMP", "DIB"),
     ),
-    Format("TIFF", (".tif", ".tiff"), rb"II[*+]\0|MM\0[*+]", (8, 16), (8, 16)),
+    Format("TIFF", (".tif", ".tiff"), rb"II[*+]\0|MM\0[*+]", (8, 16, 32), (8, 16, 32)),
     Format(
         "AVIF",
         (".avif",),
@@ -220,15 +215,14 @@ def format_of(path: Path) -> str:
     return row.name
 
 
-def check_fit(path: Path, height: int, width: int, *, bytes_per_pixel: int, transparent: bool) -> None:
+def check_fit(path: Path, height: int, width: int, *, transparent: bool) -> None:
     """Whether the format that the suffix names can hold such an image.
 
     Raises:
         ConfigError: it is too large, or transparent and the format is not.
     """
     row = BY_NAME[format_of(path)]
-    too_many = row.name == "TIFF" and height * width * bytes_per_pixel > _MOST_TIFF_BYTES
-    if too_many or max(height, width) > row.longest_side:
+    if max(height, width) > row.longest_side:
         raise ConfigError(f"{width}x{height} does not fit into {row.name}", str(path), "use .png")
     if transparent and not row.alpha:
         raise ConfigError(f"{row.name} cannot hold transparency", str(path), "use .png")
@@ -239,6 +233,11 @@ def keeps_depth(kind: str, channels: int) -> bool:
     if kind == "TIFF" and channels == 2:  # Pillow, and so we, cannot read those again
         return False
     return 16 in BY_NAME[kind].writes
+
+
+def keeps_floats(kind: str) -> bool:
+    """Whether floats stay floats in this format."""
+    return 32 in BY_NAME[kind].writes
 
 
 def memory_to_encode(kind: str, pixels: int, quality: int | None) -> int:

@@ -169,7 +169,7 @@ def write_image(
 ) -> None:
     """Write an image atomically; the suffix names the format.
 
-    16 bits stay 16 in PNG and TIFF (but for grey with alpha in TIFF) and become 8 elsewhere.
+    16 bits stay 16 in PNG and TIFF and become 8 elsewhere; floats stay floats in TIFF.
 
     Args:
         quality: 1 to 100, of JPEG (None: 95) and WebP (None: nothing is lost).
@@ -180,8 +180,7 @@ def write_image(
     """
     path, pixels = Path(path), image.pixels
     check_output(path, overwrite=overwrite)
-    per_pixel = pixels.shape[2] * pixels.dtype.itemsize
-    check_fit(path, *pixels.shape[:2], bytes_per_pixel=per_pixel, transparent=image.is_transparent)
+    check_fit(path, *pixels.shape[:2], transparent=image.is_transparent)
     if metadata == "strip":
         image = TaggedImage(pixels)
     check_profile(path, image.tags.icc)

@@ -19,7 +19,8 @@ from srae.checkpoints.loading import TrainedModel
 from srae.device import check_memory
 from srae.errors import PartialError, ResourceError, SraeError
 from srae.images.decode import MAX_PIXELS, read_size
-from srae.images.formats import BY_NAME, check_fit, format_of, keeps_depth, memory_to_encode
+from srae.images.encode import describe_depth
+from srae.images.formats import BY_NAME, check_fit, format_of, memory_to_encode
 from srae.images.image import TaggedImage, check_output, read_image, write_image
 from srae.images.metadata import fit_tags
 from srae.images.plugins import check_profile
@@ -200,7 +201,7 @@ class _Steps:
                 if plan.size:
                     work.after = replace(work.after, pixels=resize_pixels(work.after.pixels, plan.size))
                     outcome.notes.append(f"enlarged x{plan.factor}, then reduced to the size that is asked for")
-                outcome.notes += self._remarks(outcome.job, work.before, outcome.after)
+                outcome.notes += self._remarks(outcome.job, work.before, work.after)
                 if not outcome.job.comparison:
                     work.before = None
         self.progress(number + 1)
@@ -223,18 +224,17 @@ class _Steps:
         height, width = outcome.after = plan.result(*outcome.before)
         kind, per_pixel = format_of(target), channels * before.pixels.dtype.itemsize
         with _output_errors():
-            check_fit(target, height, width, bytes_per_pixel=per_pixel, transparent=before.is_transparent)
+            check_fit(target, height, width, transparent=before.is_transparent)
             check_profile(target, before.tags.icc if self.files.metadata == "keep" else None)
         need = height * width * per_pixel + memory_to_encode(kind, height * width, self.files.quality)
         check_memory(need, f"{width}x{height} as {kind}", "use .png, a smaller --scale or a smaller image")
 
-    def _remarks(self, job: Job, before: TaggedImage, after: tuple[int, int]) -> list[str]:
+    def _remarks(self, job: Job, before: TaggedImage, after: TaggedImage) -> list[str]:
         """What reading did to the image, and what the format of the result does to it, for the user."""
         kind, notes = format_of(job.target), list(before.notes)
         if self.files.metadata == "keep":
-            notes += fit_tags(before.tags, kind, *after).notes
-        if before.bits == 16 and not keeps_depth(kind, before.pixels.shape[2]):
-            notes.append(f"{kind} holds 8 bits a colour: 16 become 8")
+            notes += fit_tags(after.tags, kind, *after.pixels.shape[:2]).notes
+        notes += describe_depth(kind, after.pixels)
         if self.files.quality and not BY_NAME[kind].quality:
             notes.append(f"{kind} loses nothing: --quality changes nothing")
         return notes
