@@ -1,11 +1,14 @@
 """The image of before and after shows the places where the two differ."""
 
+import struct
+
 import numpy as np
 import pytest
 import torch
 
 from srae.images.image import TaggedImage
 from srae.images.resample import resize
+from srae.images.tags import Tags
 from srae.upscaling.before_after import draw_comparison, find_places
 from srae.upscaling.regions import of_tensor
 from toys import random_planes
@@ -57,3 +60,54 @@ def test_transparency_is_shown_on_white() -> None:
     hidden = TaggedImage(np.zeros((100, 200, 4), np.uint8))
     drawn = draw_comparison(hidden, hidden, "a", "b").pixels
     assert (drawn[-200:-40, 60:400] == 255).all()
+
+
+def _profile(space: bytes) -> bytes:
+    """ICC 2, of linear light: sRGB's primaries, or grey."""
+    curve = b"curv" + bytes(8)
+    parts = {name: b"XYZ " + struct.pack(">4i", 0, *(round(v * 65_536) for v in xyz)) for name, xyz in _XYZ.items()}
+    parts |= dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), curve)
+    if space == b"GRAY":
+        parts = {b"wtpt": parts[b"wtpt"], b"kTRC": curve}
+    table, body, place = b"", b"", 128 + 4 + 12 * len(parts)
+    for name, data in parts.items():
+        table += name + struct.pack(">II", place + len(body), len(data))
+        body += data
+    head = struct.pack(">I4sI4s4s4s", place + len(body), b"", 0x02100000, b"mntr", space, b"XYZ ") + bytes(12) + b"acsp"
+    head += bytes(28) + struct.pack(">3i", 63_190, 65_536, 54_061)
+    return head.ljust(128, b"\0") + struct.pack(">I", len(parts)) + table + body
+
+
+_XYZ = {
+    b"wtpt": (0.9642, 1.0, 0.8249), b"rXYZ": (0.4361, 0.2225, 0.0139), b"gXYZ": (0.3851, 0.7169, 0.0971),
+    b"bXYZ": (0.1431, 0.0606, 0.7139),
+}  # fmt: skip
+
+
+def test_the_strip_has_the_profile_of_the_image() -> None:
+    rgb, grey = _profile(b"RGB "), _profile(b"GRAY")
+    pq = ((b"cICP", bytes((9, 16, 0, 1))),)
+    for tags, channels, wanted in (
+        (Tags(rgb), 3, Tags(rgb)),
+        (Tags(rgb, b"exif", (72, 72)), 4, Tags(rgb)),
+        (Tags(color=pq), 3, Tags(color=pq)),
+        (Tags(grey), 1, Tags()),
+        (Tags(b"no profile"), 3, Tags()),
+        (Tags(), 3, Tags()),
+    ):
+        image = TaggedImage(np.full((100, 160, channels), 55, np.uint8), tags)
+        drawn = draw_comparison(image, image, "a", "b")
+        assert drawn.tags == wanted
+        if channels == 1:  # 55 of linear light
+            assert np.abs(drawn.pixels[-100, 100:300].astype(int) - 128).max() <= 1
+        elif channels == 3:
+            assert (drawn.pixels[-100, 100:300] == 55).all()
+
+
+def test_floats_are_shown_between_their_extremes() -> None:
+    ramp = np.linspace(-100, 900, 160 * 240, dtype=np.float32).reshape(160, 240, 1)
+    drawn = draw_comparison(TaggedImage(ramp[::2, ::2]), TaggedImage(ramp), "a", "b").pixels
+    shown = drawn[64 : 64 + 160, 500, 0].astype(int)
+    assert shown[0] <= 2
+    assert shown[-1] >= 250
+    assert np.abs(np.diff(shown)).max() <= 3

@@ -81,19 +81,25 @@ def describe_depth(kind: str, pixels: np.ndarray) -> list[str]:
         return [f"{kind} holds 8 bits a colour: 16 become 8"]
     if pixels.dtype != np.float32 or keeps_floats(kind):
         return []
-    low, high = _float_range(pixels)
+    low, high = float_range(pixels)
     return [f"{kind} holds no floats: from {low:g}, black, to {high:g}, white, they become {16 if deep else 8} bits"]
 
 
-def _float_range(pixels: np.ndarray) -> tuple[float, float]:
+def float_range(pixels: np.ndarray) -> tuple[float, float]:
     """What becomes black and white where floats become integers: 0 and 1, or the extremes of the colours beyond."""
     color = pixels[:, :, : -1 if pixels.shape[2] in (2, 4) else None]
     return min(0.0, float(color.min(initial=0))), max(1.0, float(color.max(initial=0)))
 
 
-def to_integers(pixels: np.ndarray, dtype: type[np.uint8] | type[np.uint16]) -> np.ndarray:
-    """float32 (H, W, C), alpha in [0, 1] -> integers of the same shape; black and white are as `_float_range` says."""
-    low, high = _float_range(pixels)
+def to_integers(
+    pixels: np.ndarray, dtype: type[np.uint8] | type[np.uint16], extremes: tuple[float, float] | None = None
+) -> np.ndarray:
+    """float32 (H, W, C), alpha in [0, 1] -> integers of the same shape.
+
+    Args:
+        extremes: black and white; None: those of `float_range`.
+    """
+    low, high = extremes or float_range(pixels)
     colors, most = pixels.shape[2] - (pixels.shape[2] in (2, 4)), np.iinfo(dtype).max
     result = np.empty(pixels.shape, dtype)
     for rows in bands(pixels):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import io
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageCms, ImageDraw, ImageFont
 
-from srae.images.encode import to_8_bits
+from srae.images.encode import float_range, to_8_bits, to_integers
 from srae.images.image import TaggedImage, to_pixels
+from srae.images.tags import Tags
 from srae.images.windows import window_sums
 from srae.upscaling.exact_size import resize_pixels
 from srae.upscaling.regions import Planes, enlarged, filled, of_pixels, stacked
@@ -33,16 +36,21 @@ def draw_comparison(before: TaggedImage, after: TaggedImage, title: str, model: 
     """RGB, 8 bits, 1008 pixels wide: the result with boxes, below it each box four times as large, left and right.
 
     Left is the input enlarged bicubically, or as it is where the sizes are equal.
-    Transparency is shown on white.
+    Transparency is shown on white, floats between the extremes of the result.  The colours are in the image's
+    profile, of grey in sRGB.
 
     Args:
         title: name of the image.
         model: name of the model.
     """
+    if after.pixels.dtype == np.float32:
+        extremes = float_range(after.pixels)
+        before, after = (replace(one, pixels=to_integers(one.pixels, np.uint16, extremes)) for one in (before, after))
+    tags, show = _pick_colors(after.tags)
     left, right = _plain(before, after.pixels.shape[:2]), _on_paper(after)
     size = min(_CROP[0], right.height), min(_CROP[1], right.width)
     places = find_places(left, right, size)
-    overview = _shrink(after.pixels, _WIDTH - 2 * _GAP, _TALLEST)
+    overview = show(_shrink(after.pixels, _WIDTH - 2 * _GAP, _TALLEST))
     head, row = 64, size[0] * _ZOOM + _GAP
     canvas = Image.new("RGB", (_WIDTH, head + overview.height + _GAP + 40 + len(places) * row), _PAPER)
     draw = ImageDraw.Draw(canvas)
@@ -61,10 +69,26 @@ def draw_comparison(before: TaggedImage, after: TaggedImage, title: str, model: 
         _text(draw, (x, top - 32), name, 18, _INK)
     for number, place in enumerate(places, 1):
         for planes, x in zip((left, right), columns, strict=True):
-            canvas.paste(_crop(planes, place, size), (x, top))
+            canvas.paste(show(_crop(planes, place, size)), (x, top))
         _badge(draw, (columns[0], top), str(number))
         top += row
-    return TaggedImage(np.asarray(canvas))
+    return TaggedImage(np.asarray(canvas), tags)
+
+
+def _pick_colors(tags: Tags) -> tuple[Tags, Callable[[Image.Image], Image.Image]]:
+    """What says how the strip's colours are meant, and what is done to RGB of the image to fit that.
+
+    A grey profile cannot describe RGB: its greys become those of sRGB.
+    """
+    space = (tags.icc or b"")[16:20]
+    if space != b"GRAY":
+        return Tags(tags.icc if space == b"RGB " else None, color=tags.color), lambda image: image
+    try:
+        profile = ImageCms.ImageCmsProfile(io.BytesIO(tags.icc or b""))
+        to_screen = ImageCms.buildTransform(profile, ImageCms.createProfile("sRGB"), "L", "RGB")
+    except (ImageCms.PyCMSError, OSError):
+        return Tags(color=tags.color), lambda image: image
+    return Tags(), lambda image: ImageCms.applyTransform(image.getchannel(0), to_screen) or image
 
 
 def find_places(before: Planes, after: Planes, size: tuple[int, int]) -> list[Place]:

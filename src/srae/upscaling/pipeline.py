@@ -214,7 +214,7 @@ class _Steps:
                 write_image(job.target, after, overwrite=overwrite, metadata=files.metadata, quality=files.quality)
                 if job.comparison and before is not None:
                     drawn = draw_comparison(before, after, job.source.name, describe_chain(plan.chain))
-                    write_image(job.comparison, drawn, overwrite=overwrite)
+                    write_image(job.comparison, drawn, overwrite=overwrite, metadata=files.metadata)
         return outcome
 
     def _check_fit(self, outcome: Outcome, before: TaggedImage, plan: Plan) -> None:
