@@ -12,9 +12,18 @@ from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
-from srae.images.exif import DESCRIPTION, RESOLUTION, build_user_comment, make_upright, states, with_size
+from srae.images.exif import (
+    DESCRIPTION,
+    RESOLUTION,
+    build_user_comment,
+    make_upright,
+    states,
+    with_size,
+    without_orientation,
+)
 from srae.images.ifd import TiffStructure
 from srae.images.jpeg_segments import read_jpeg_tags, too_long
+from srae.images.jxl_boxes import read_jxl_xmp
 from srae.images.png_chunks import read_png_tags
 from srae.images.tags import Tags
 from srae.images.tiff_tags import read_density, read_tiff_tags
@@ -81,6 +90,8 @@ def read_tags(file: IO[bytes], image: Image.Image) -> FoundTags:
         tags = replace(tags, dpi=_dpi(image))
     else:
         tags, exif, xmp, notes = Tags(image.info.get("icc_profile") or None, dpi=_dpi(image)), *_from_info(image), ()
+        if image.format == "JXL":
+            xmp, notes = read_jxl_xmp(file)
     return _upright(tags, exif, xmp, notes)
 
 
@@ -168,6 +179,8 @@ def fit_tags(tags: Tags, kind: str, height: int, width: int) -> FittedTags:
     if kind == "TIFF" and fitted.texts and exif and states(exif, DESCRIPTION):
         fitted = replace(fitted, texts=())
         notes.append("TIFF has one description, EXIF's: comments and texts left out")
+    if kind == "AVIF" and exif:  # Pillow writes a block with this tag anew, and moves all that is in it
+        fitted = replace(fitted, exif=without_orientation(exif))
     for field in too_long(fitted) if kind == "JPEG" else ():
         fitted = replace(fitted, **{field: getattr(Tags, field)})
         notes.append(f"{kind} cannot hold more than 64 KiB of {NAMES[field]}: left out")
