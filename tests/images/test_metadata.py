@@ -13,6 +13,7 @@ from pathlib import Path
 
 import metadata_samples as samples
 import numpy as np
+import pillow_heif
 import pytest
 from PIL import Image
 
@@ -20,7 +21,7 @@ from srae.images.decode import decode
 from srae.images.encode import encode
 from srae.images.ifd import Field, TiffStructure, pack_directory, pack_header
 from srae.images.image import TaggedImage, read_image, write_image
-from srae.images.metadata import KEPT, NAMES, fit_tags
+from srae.images.metadata import KEPT, NAMES, fit_tags, resize_info
 from srae.images.png_chunks import hide_metadata
 from srae.images.tags import Tags
 from srae.images.texts import Text
@@ -381,7 +382,7 @@ def test_a_png_without_its_metadata_reads_like_a_file() -> None:
     assert hide_metadata(other) is other
 
 
-# -------------------------------------------------------------------------- second images
+# ------------------------------------------------------------------------- second images
 
 
 def test_other_images_in_a_jpeg_are_said() -> None:
@@ -397,6 +398,41 @@ def test_other_images_in_a_jpeg_are_said() -> None:
         assert len(notes) == 1
         assert word in notes[0]
     assert decode(samples.jpeg(), "a").notes == ()
+
+
+# ------------------------------------------------------------------------ through libraries
+
+
+def test_heic() -> None:
+    file, pixels = io.BytesIO(), samples.pixels(16, 16)
+    heif = pillow_heif.from_bytes("RGB", (16, 16), pixels.tobytes())
+    heif.save(file, exif=samples.exif(size=(16, 16)), xmp=samples.xmp(1, 16, 16))
+    read = _tags(file.getvalue())
+    found = _tags(_written("JPEG", read, (32, 48)))
+    assert found.exif is not None
+    assert samples.exif_numbers(found.exif)[40_962] == (48,)
+    assert samples.note_owner(found.exif) == b"Ana's camera"
+    assert found.xmp is not None
+    assert found.xmp.split() == samples.xmp(1, 32, 48).split()
+
+
+def test_info_of_a_pillow_image_of_another_size() -> None:
+    info = {
+        "icc_profile": samples.ICC,
+        "exif": b"Exif\0\0" + samples.exif(6),
+        "xmp": samples.xmp(6, 3, 5),
+        "XML:com.adobe.xmp": samples.xmp(6, 3, 5).decode(),
+        "parameters": "a cat",
+        "dpi": (300, 300),
+        "transparency": 3,
+        "jfif": 257,
+    }
+    found = resize_info(info, 6, 10)
+    assert info.keys() - found.keys() == {"transparency", "jfif"}
+    assert found["xmp"] == found["XML:com.adobe.xmp"].encode() == samples.xmp(6, 6, 10)
+    numbers = samples.exif_numbers(found["exif"])
+    assert (numbers[274], numbers[40_962], numbers[40_963]) == ((6,), (10,), (6,))
+    assert resize_info({"exif": b"damaged"}, 6, 10) == {"exif": b"damaged"}
 
 
 # --------------------------------------------------------------------------------- GeoTIFF

@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import math
 import struct
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
-from typing import IO, NamedTuple
+from typing import IO, Any, NamedTuple
 
 from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
@@ -14,6 +16,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from srae.images.exif import (
     DESCRIPTION,
+    EXIF_PREFIX,
     RESOLUTION,
     build_user_comment,
     make_upright,
@@ -57,6 +60,11 @@ _SRGB = {b"sRGB": None, b"cICP": b"\1\x0d\0\1", b"gAMA": struct.pack(">I", 45_45
 _SRGB[b"cHRM"] = struct.pack(">8I", 31_270, 32_900, 64_000, 33_000, 30_000, 60_000, 15_000, 6_000)
 """Of the chunks in `Tags.color`, what says sRGB; None: anything."""
 _PROMPT = "parameters"  # where generators of images keep it in a PNG; elsewhere it is EXIF's comment
+
+
+_XMP_INFO = {"xmp", "XML:com.adobe.xmp"}
+_KEPT_INFO = {"icc_profile", "exif", "dpi", "comment", "gamma", "chromaticity", "srgb", *_XMP_INFO}
+"""Keys of Pillow."""
 
 
 class FoundTags(NamedTuple):
@@ -204,3 +212,23 @@ def _is_kept_elsewhere(field: str, tags: Tags) -> bool:
 
 def _is_srgb(color: tuple[tuple[bytes, bytes], ...]) -> bool:
     return all(kind in _SRGB and _SRGB[kind] in (None, data) for kind, data in color)
+
+
+# -------------------------------------------------------------------------- Pillow's images
+
+
+def resize_info(info: Mapping[Any, Any], height: int, width: int) -> dict[Any, Any]:
+    """What of a Pillow image's `info` holds for the same image in another size, not turned; sizes in it are corrected.
+
+    Kept are profile, EXIF, XMP, resolution, comment, texts, and what a PNG says of its colours.
+    """
+    kept = {key: value for key, value in info.items() if key in _KEPT_INFO or isinstance(value, str)}
+    if isinstance(kept.get("exif"), bytes):
+        with suppress(ValueError):  # damaged, it stays as it is
+            prefix = EXIF_PREFIX if kept["exif"].startswith(EXIF_PREFIX) else b""
+            kept["exif"] = prefix + with_size(kept["exif"], height, width)
+    for key in _XMP_INFO & kept.keys():
+        value = kept[key]
+        packet = resize_xmp(value.encode(errors="surrogateescape") if isinstance(value, str) else value, height, width)
+        kept[key] = packet.decode(errors="surrogateescape") if isinstance(value, str) else packet
+    return kept
