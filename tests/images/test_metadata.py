@@ -217,6 +217,8 @@ def test_what_is_longer_than_a_segment_of_a_jpeg_is_said() -> None:
     assert _tags(_written("JPEG", tags)) == Tags()
     assert len(fit_tags(tags, "JPEG", 6, 10).notes) == 3
     assert fit_tags(tags, "PNG", 6, 10).notes == ()
+    long_text = Text(b"tEXt", b"Title\0" + b"x" * 70_000)
+    assert len(_tags(_written("JPEG", Tags(texts=(long_text, samples.TEXT)))).texts) == 1
     padded = samples.xmp(1, 3, 5).replace(b" " * 200, b" " * 70_000)
     assert _tags(_written("JPEG", Tags(xmp=padded))).xmp is not None
 
@@ -268,6 +270,8 @@ def test_iptc_of_photoshop(form: str) -> None:
 
 
 def test_iptc_of_a_tiff_as_numbers_of_32_bits() -> None:
+    long_text = Text(b"tEXt", b"Title\0" + b"x" * 70_000)
+    assert len(_tags(_written("JPEG", Tags(texts=(long_text, samples.TEXT)))).texts) == 1
     padded = samples.IPTC + b"\0" * (-len(samples.IPTC) % 4)
     tiff = bytearray(_written("TIFF", Tags(iptc=padded)))
     structure = TiffStructure(io.BytesIO(tiff))

@@ -28,7 +28,7 @@ from srae.images.ifd import TiffStructure
 from srae.images.jpeg_segments import read_jpeg_tags, too_long
 from srae.images.jxl_boxes import read_jxl_xmp
 from srae.images.png_chunks import read_png_tags
-from srae.images.tags import Tags
+from srae.images.tags import NO_TAGS, Tags
 from srae.images.tiff_tags import read_density, read_tiff_tags
 from srae.images.xmp import clean_xmp, resize_xmp
 
@@ -40,7 +40,7 @@ NAMES = {
     "xmp": "XMP",
     "iptc": "IPTC",
     "texts": "comments and texts",
-    "color": "what the samples mean (PNG's cICP, gAMA, cHRM)",
+    "color": "the colour space that PNG's chunks state (cICP, gAMA, cHRM)",
     "geo": "the place on Earth (GeoTIFF)",
 }
 """The fields of `Tags`, as users call them."""
@@ -181,7 +181,7 @@ def fit_tags(tags: Tags, kind: str, height: int, width: int) -> FittedTags:
     fitted = replace(tags, exif=exif, xmp=xmp)
     for field, name in NAMES.items():
         if getattr(tags, field) and field not in kept:
-            fitted = replace(fitted, **{field: getattr(Tags, field)})
+            fitted = _without(fitted, field)
             if not _is_kept_elsewhere(field, tags):
                 notes.append(f"{kind} cannot hold {name}: left out")
     if kind == "TIFF" and fitted.texts and exif and states(exif, DESCRIPTION):
@@ -190,9 +190,14 @@ def fit_tags(tags: Tags, kind: str, height: int, width: int) -> FittedTags:
     if kind == "AVIF" and exif:  # Pillow writes a block with this tag anew, and moves all that is in it
         fitted = replace(fitted, exif=without_orientation(exif))
     for field in too_long(fitted) if kind == "JPEG" else ():
-        fitted = replace(fitted, **{field: getattr(Tags, field)})
+        short = tuple(text for text in fitted.texts if not too_long(Tags(texts=(text,))))
+        fitted = replace(fitted, texts=short) if field == "texts" else _without(fitted, field)
         notes.append(f"{kind} cannot hold more than 64 KiB of {NAMES[field]}: left out")
     return FittedTags(fitted, tuple(notes))
+
+
+def _without(tags: Tags, field: str) -> Tags:
+    return replace(tags, **{field: getattr(NO_TAGS, field)})
 
 
 def _prompt_to_exif(tags: Tags) -> Tags:
