@@ -77,6 +77,20 @@ def with_size(exif: bytes, height: int, width: int) -> bytes:
     return bytes(block)
 
 
+def without_orientation(exif: bytes) -> bytes:
+    """The same block, all values in their places, but without this tag; of a block from `make_upright`."""
+    block = bytearray(exif)
+    structure = TiffStructure(io.BytesIO(block))
+    directory = structure.read_directory(structure.first)
+    entry = directory.entries.get(_ORIENTATION)
+    if entry:
+        end, at = directory.next_at + 4, structure.first
+        block[entry.at : end] = block[entry.at + 12 : end] + bytes(12)
+        count = int.from_bytes(block[at : at + 2], "little" if structure.order == "<" else "big")
+        struct.pack_into(structure.order + "H", block, at, count - 1)
+    return bytes(block)
+
+
 def _exchange(block: bytearray, one: Entry | None, other: Entry | None) -> None:
     """The values of two entries that are alike."""
     if one and other and one[1:3] == other[1:3]:

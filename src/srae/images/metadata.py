@@ -5,18 +5,30 @@ from __future__ import annotations
 import io
 import math
 import struct
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
-from typing import IO, NamedTuple
+from typing import IO, Any, NamedTuple
 
 from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
-from srae.images.exif import DESCRIPTION, RESOLUTION, build_user_comment, make_upright, states, with_size
+from srae.images.exif import (
+    DESCRIPTION,
+    EXIF_PREFIX,
+    RESOLUTION,
+    build_user_comment,
+    make_upright,
+    states,
+    with_size,
+    without_orientation,
+)
 from srae.images.ifd import TiffStructure
 from srae.images.jpeg_segments import read_jpeg_tags, too_long
+from srae.images.jxl_boxes import read_jxl_xmp
 from srae.images.png_chunks import read_png_tags
-from srae.images.tags import Tags
+from srae.images.tags import NO_TAGS, Tags
 from srae.images.tiff_tags import read_density, read_tiff_tags
 from srae.images.xmp import clean_xmp, resize_xmp
 
@@ -28,7 +40,7 @@ NAMES = {
     "xmp": "XMP",
     "iptc": "IPTC",
     "texts": "comments and texts",
-    "color": "what the samples mean (PNG's cICP, gAMA, cHRM)",
+    "color": "the colour space that PNG's chunks state (cICP, gAMA, cHRM)",
     "geo": "the place on Earth (GeoTIFF)",
 }
 """The fields of `Tags`, as users call them."""
@@ -48,6 +60,11 @@ _SRGB = {b"sRGB": None, b"cICP": b"\1\x0d\0\1", b"gAMA": struct.pack(">I", 45_45
 _SRGB[b"cHRM"] = struct.pack(">8I", 31_270, 32_900, 64_000, 33_000, 30_000, 60_000, 15_000, 6_000)
 """Of the chunks in `Tags.color`, what says sRGB; None: anything."""
 _PROMPT = "parameters"  # where generators of images keep it in a PNG; elsewhere it is EXIF's comment
+
+
+_XMP_INFO = {"xmp", "XML:com.adobe.xmp"}
+_KEPT_INFO = {"icc_profile", "exif", "dpi", "comment", "gamma", "chromaticity", "srgb", *_XMP_INFO}
+"""Keys of Pillow."""
 
 
 class FoundTags(NamedTuple):
@@ -81,6 +98,8 @@ def read_tags(file: IO[bytes], image: Image.Image) -> FoundTags:
         tags = replace(tags, dpi=_dpi(image))
     else:
         tags, exif, xmp, notes = Tags(image.info.get("icc_profile") or None, dpi=_dpi(image)), *_from_info(image), ()
+        if image.format == "JXL":
+            xmp, notes = read_jxl_xmp(file)
     return _upright(tags, exif, xmp, notes)
 
 
@@ -162,16 +181,23 @@ def fit_tags(tags: Tags, kind: str, height: int, width: int) -> FittedTags:
     fitted = replace(tags, exif=exif, xmp=xmp)
     for field, name in NAMES.items():
         if getattr(tags, field) and field not in kept:
-            fitted = replace(fitted, **{field: getattr(Tags, field)})
+            fitted = _without(fitted, field)
             if not _is_kept_elsewhere(field, tags):
                 notes.append(f"{kind} cannot hold {name}: left out")
     if kind == "TIFF" and fitted.texts and exif and states(exif, DESCRIPTION):
         fitted = replace(fitted, texts=())
         notes.append("TIFF has one description, EXIF's: comments and texts left out")
+    if kind == "AVIF" and exif:  # Pillow writes a block with this tag anew, and moves all that is in it
+        fitted = replace(fitted, exif=without_orientation(exif))
     for field in too_long(fitted) if kind == "JPEG" else ():
-        fitted = replace(fitted, **{field: getattr(Tags, field)})
+        short = tuple(text for text in fitted.texts if not too_long(Tags(texts=(text,))))
+        fitted = replace(fitted, texts=short) if field == "texts" else _without(fitted, field)
         notes.append(f"{kind} cannot hold more than 64 KiB of {NAMES[field]}: left out")
     return FittedTags(fitted, tuple(notes))
+
+
+def _without(tags: Tags, field: str) -> Tags:
+    return replace(tags, **{field: getattr(NO_TAGS, field)})
 
 
 def _prompt_to_exif(tags: Tags) -> Tags:
@@ -191,3 +217,23 @@ def _is_kept_elsewhere(field: str, tags: Tags) -> bool:
 
 def _is_srgb(color: tuple[tuple[bytes, bytes], ...]) -> bool:
     return all(kind in _SRGB and _SRGB[kind] in (None, data) for kind, data in color)
+
+
+# -------------------------------------------------------------------------- Pillow's images
+
+
+def resize_info(info: Mapping[Any, Any], height: int, width: int) -> dict[Any, Any]:
+    """What of a Pillow image's `info` holds for the same image in another size, not turned; sizes in it are corrected.
+
+    Kept are profile, EXIF, XMP, resolution, comment, texts, and what a PNG says of its colours.
+    """
+    kept = {key: value for key, value in info.items() if key in _KEPT_INFO or isinstance(value, str)}
+    if isinstance(kept.get("exif"), bytes):
+        with suppress(ValueError):  # damaged, it stays as it is
+            prefix = EXIF_PREFIX if kept["exif"].startswith(EXIF_PREFIX) else b""
+            kept["exif"] = prefix + with_size(kept["exif"], height, width)
+    for key in _XMP_INFO & kept.keys():
+        value = kept[key]
+        packet = resize_xmp(value.encode(errors="surrogateescape") if isinstance(value, str) else value, height, width)
+        kept[key] = packet.decode(errors="surrogateescape") if isinstance(value, str) else packet
+    return kept

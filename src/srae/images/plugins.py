@@ -17,7 +17,7 @@ from PIL import Image, ImageCms
 
 from srae.errors import ConfigError, DataError
 from srae.images.formats import Format, format_of
-from srae.images.headers import avif_bits, boxes, color_codes, read_jpeg2000, read_jxl
+from srae.images.headers import avif_bits, color_codes, read_jpeg2000, read_jxl
 
 _SRGB = {(1, 13), (1, 1), (1, 2), (2, 2), (2, 13), (1, 6), (2, 1), (2, 6)}
 """Primaries and transfers that screens show as sRGB, or that are not stated (2)."""
@@ -53,14 +53,10 @@ def open_image(file: IO[bytes], row: Format, check_size: Callable[[int, int], No
     if row.name == "HEIF":
         return import_module("pillow_heif").HeifImageFile(file)
     if row.name == "JXL":  # its plugin decodes the image when it opens the file
-        data = file.read()
-        header = read_jxl(data)
+        header = read_jxl(file.read())
         check_size(header.width, header.height)
         file.seek(0)
-        image = import_module("pillow_jxl.JpegXLImagePlugin").JXLImageFile(file)
-        packets = [data[start:end] for kind, start, end in boxes(data) if kind == b"xml "]
-        image.info |= {"xmp": packets[0]} if packets else {}
-        return image
+        return import_module("pillow_jxl.JpegXLImagePlugin").JXLImageFile(file)
     return Image.open(file, formats=row.pillow or (row.name,))
 
 
