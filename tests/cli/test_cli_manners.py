@@ -141,7 +141,13 @@ def _raise(error: Exception) -> None:
     [
         ("sys.version_info", (3, 9, 1), "fail", "python", ""),
         ("srae.diagnostics.machine.metadata.version", lambda _: "0.1", "fail", "torch", "0.1"),
-        ("srae.diagnostics.machine.import_module", lambda _: _raise(OSError("lib\nmore")), "fail", "pillow", "lib"),
+        (
+            "srae.diagnostics.machine.import_module",
+            lambda _: _raise(OSError("libjpeg\nmore")),
+            "fail",
+            "pillow",
+            "libjpeg",
+        ),
         ("srae.device.available_memory", lambda: 3e8, "fail", "memory", "0.3 GB"),
         ("srae.device.available_memory", lambda: 1e9, "warn", "memory", "1.0 GB"),
         ("srae.device.available_memory", lambda: None, "ok", "memory", "unknown"),

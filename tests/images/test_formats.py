@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+import struct
 from pathlib import Path
-from typing import Any
 
+import formats_page
 import imagecodecs
 import numpy as np
 import pillow_heif
 import pytest
+from format_samples import MATRIX, SIZE, by_pillow, flat, heif, jpeg2000, jxl, ramp, widened
 from PIL import Image, ImageCms
 
 from srae.errors import ConfigError, DataError
@@ -22,81 +23,6 @@ from srae.images.headers import read_jpeg2000, read_jxl
 from srae.images.image import TaggedImage, read_image, write_image
 from srae.images.tags import Tags
 
-SIZE = (24, 40)
-
-
-def ramp(channels: int, bits: int) -> np.ndarray:
-    """Every level from black to white, in each channel another way round; (H, W, C) of this many bits."""
-    most = 2**bits - 1
-    line = np.linspace(0, most, SIZE[0] * SIZE[1]).round().astype(np.uint8 if bits == 8 else np.uint16).reshape(SIZE)
-    return np.stack([line, line[::-1], line[:, ::-1], most - line // 2][:channels], axis=2)
-
-
-def widened(pixels: np.ndarray, bits: int) -> np.ndarray:
-    """What the image must be read as: 8 bits as they are, white otherwise 65535."""
-    if bits == 8:
-        return pixels
-    return np.floor(pixels.astype(np.float64) * 65_535 / (2**bits - 1) + 0.5).astype(np.uint16)
-
-
-def _jxl(pixels: np.ndarray, bits: int) -> bytes:
-    return imagecodecs.jpegxl_encode(_flat(pixels), lossless=True, bitspersample=bits)
-
-
-def _avif(pixels: np.ndarray, bits: int) -> bytes:
-    return imagecodecs.avif_encode(_flat(pixels), level=100, bitspersample=bits)
-
-
-def _jpeg2000(pixels: np.ndarray, bits: int, kind: str = "jp2") -> bytes:
-    return imagecodecs.jpeg2k_encode(_flat(pixels), level=0, bitspersample=bits, codecformat=kind)
-
-
-def _heif(pixels: np.ndarray, bits: int) -> bytes:
-    file, mode = io.BytesIO(), {1: "L", 3: "RGB", 4: "RGBA"}[pixels.shape[2]]
-    if bits > 8:
-        pixels, mode = pixels << (16 - bits), f"{mode};16"
-    lossless = {"quality": -1, "chroma": 444, "matrix_coefficients": 0, "save_nclx_profile": True}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pillow_heif.options, "SAVE_HDR_TO_12_BIT", bits == 12)
-        pillow_heif.encode(mode, SIZE[::-1], np.ascontiguousarray(pixels).tobytes(), file, **lossless)
-    return file.getvalue()
-
-
-def _ppm(pixels: np.ndarray, bits: int) -> bytes:
-    kind = {1: b"P5", 3: b"P6"}[pixels.shape[2]]
-    head = b"%s # made by hand\n%d %d\n%d\n" % (kind, SIZE[1], SIZE[0], 2**bits - 1)
-    return head + pixels.astype("u1" if bits == 8 else ">u2").tobytes()
-
-
-def _plain_ppm(pixels: np.ndarray, bits: int) -> bytes:
-    words = b" ".join(b"%d" % value for value in pixels.ravel())
-    return b"P%d\n%d %d %d\n%s" % (2 if pixels.shape[2] == 1 else 3, SIZE[1], SIZE[0], 2**bits - 1, words)
-
-
-def _by_pillow(kind: str, **options: Any) -> Callable[[np.ndarray, int], bytes]:
-    def save(pixels: np.ndarray, bits: int) -> bytes:
-        file = io.BytesIO()
-        Image.fromarray(_flat(pixels)).save(file, kind, **options)
-        return file.getvalue()
-
-    return save
-
-
-def _flat(pixels: np.ndarray) -> np.ndarray:
-    return np.ascontiguousarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
-
-
-MATRIX: dict[str, tuple[Callable[[np.ndarray, int], bytes], tuple[int, ...], tuple[int, ...]]] = {
-    ".jxl": (_jxl, (1, 2, 3, 4), (8, 10, 12, 16)),
-    ".avif": (_avif, (1, 3, 4), (8, 10, 12)),
-    ".jp2": (_jpeg2000, (1, 2, 3, 4), (8, 10, 12, 16)),
-    ".j2k": (lambda pixels, bits: _jpeg2000(pixels, bits, "j2k"), (1, 3), (8, 12, 16)),
-    ".heic": (_heif, (1, 3, 4), (8, 10, 12)),
-    ".ppm": (_ppm, (1, 3), (8, 10, 12, 16)),
-    ".pnm": (_plain_ppm, (1, 3), (8, 10, 16)),
-    ".tga": (_by_pillow("TGA", compression="tga_rle"), (1, 2, 3, 4), (8,)),
-    ".dib": (_by_pillow("DIB"), (1, 3), (8,)),
-}
 CASES = [(s, c, b) for s, (_, channels, depths) in MATRIX.items() for c in channels for b in depths]
 
 
@@ -180,7 +106,7 @@ def test_profiles_and_colours_by_number(tmp_path: Path) -> None:
     pillow_heif.from_pillow(image).save(heif)
     for data, name in ((avif.getvalue(), "a.avif"), (heif.getvalue(), "a.heic")):
         assert decode(data, name).tags.icc == profile
-    pixels = _flat(ramp(3, 8))
+    pixels = flat(ramp(3, 8))
     plain = imagecodecs.avif_encode(pixels, level=100)
     wide = imagecodecs.avif_encode(pixels, level=100, primaries=12, transfer=13)
     assert decode(plain, "a.avif").tags.color == ()
@@ -251,9 +177,9 @@ def test_no_format_but_those_of_the_table_is_opened(content: bytes) -> None:
 
 
 def test_what_is_not_installed_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    data = _heif(ramp(3, 8), 8)
+    data = heif(ramp(3, 8), 8)
     monkeypatch.setattr(formats, "_missing", lambda modules: "none" if modules else "")
-    for name, content in (("a.heic", data), ("a.jxl", _jxl(ramp(1, 8), 8))):
+    for name, content in (("a.heic", data), ("a.jxl", jxl(ramp(1, 8), 8))):
         with pytest.raises(DataError) as caught:
             decode(content, name)
         assert caught.value.remedy == BY_SUFFIX[Path(name).suffix].remedy
@@ -285,6 +211,11 @@ def test_limits_of_what_is_written(row: formats.Format) -> None:
     assert identify(file.getvalue()[:64]) is row
 
 
+def test_the_page_says_what_is_measured() -> None:
+    """`PYTHONPATH=src python tests/images/formats_page.py --write` writes it anew."""
+    assert formats_page.PAGE.read_text(encoding="utf-8") == formats_page.page()
+
+
 # ------------------------------------------------------------------------------ headers
 
 
@@ -303,3 +234,45 @@ def test_animations_in_a_jpeg_xl() -> None:
     read = decode(data, "a.jxl")
     assert read.pixels.shape == (8, 8, 3)
     assert any("animation" in note for note in read.notes)
+
+
+def _jxl_header(height: int, width: int) -> bytes:
+    """A JPEG XL that ends after its size: each side behind two bits that choose 30 bits."""
+    bits, place = 0, 1
+    for value, count in ((3, 2), (height - 1, 30), (0, 3), (3, 2), (width - 1, 30)):
+        bits |= value << place
+        place += count
+    return b"\xff\x0a" + (bits | 1 << place).to_bytes(20, "little")
+
+
+def _patched(data: bytes, kind: bytes, offset: int, fields: str) -> bytes:
+    """With sides of 14000 written after the first box or marker of this kind."""
+    place = data.index(kind) + len(kind) + offset
+    return data[:place] + struct.pack(fields, 14_000, 14_000) + data[place + struct.calcsize(fields) :]
+
+
+def _square_heif() -> bytes:
+    """Of a size that the coder has blocks for, so that nothing is cropped."""
+    file = io.BytesIO()
+    pillow_heif.encode("L", (64, 64), bytes(64 * 64), file)
+    return file.getvalue()
+
+
+BOMBS = {
+    "a.jxl": _jxl_header(14_000, 14_000),
+    "a.ppm": b"P6\n14000 14000\n65535\n" + bytes(100),
+    "a.gif": b"GIF89a" + struct.pack("<HH", 14_000, 14_000) + bytes(3) + b"," + bytes(20) + b";",
+    "a.tga": bytes((0, 0, 2)) + bytes(9) + struct.pack("<HH", 14_000, 14_000) + bytes((24, 0)) + bytes(100),
+    "a.jp2": _patched(jpeg2000(ramp(3, 8), 8), b"\xff\x4f\xff\x51", 4, ">II").replace(
+        struct.pack(">II", *SIZE), struct.pack(">II", 14_000, 14_000)
+    ),
+    "a.avif": _patched(by_pillow("AVIF")(ramp(3, 8), 8), b"ispe", 4, ">II"),
+    "a.heic": _patched(_square_heif(), b"ispe", 4, ">II"),
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_bombs_are_refused_from_the_header(name: str) -> None:
+    with pytest.raises(DataError) as caught:
+        decode(BOMBS[name], name)
+    assert "14000x14000 is more than" in caught.value.what

@@ -97,8 +97,27 @@ def test_without_a_model_the_shipped_one_of_the_scale_is_taken(tmp_path: Path, m
     assert srae.upscale(image).shape == (6, 4, 3)
     assert srae.upscale(image, scale=4).shape == (12, 8, 3)
     assert srae.upscale(image, scale=8).shape == (24, 16, 3)
-    with pytest.raises(SraeError, match="no shipped model enlarges by 5"):
-        srae.upscale(image, scale=5)
+    with pytest.raises(SraeError, match="no shipped model enlarges by 9"):
+        srae.upscale(image, scale=9)
+
+
+@pytest.mark.parametrize(("scale", "size"), [(1.5, (5, 3)), (1.1, (3, 2)), (2.5, (8, 5)), (3, (9, 6)), (2.0, (6, 4))])
+def test_a_scale_between_those_of_the_models(
+    scale: float, size: tuple[int, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, times in (("x2", 2), ("x3", 3)):
+        _save(tmp_path / f"{name}.safetensors", scale=times)
+    monkeypatch.setattr("srae.checkpoints.shipped.FOLDER", tmp_path)
+    draw = np.random.default_rng(1)
+    for image in (
+        draw.integers(0, 256, (3, 2, 3), dtype=np.uint8),
+        draw.integers(0, 65_536, (3, 2, 4), dtype=np.uint16),
+        (draw.random((3, 2)) * 5).astype(np.float32),
+    ):
+        large = srae.upscale(image, scale=scale)
+        assert (large.shape[:2], large.dtype, large.ndim) == (size, image.dtype, image.ndim)
+    assert srae.upscale(torch.zeros(2, 3, 3, 2), scale=scale).shape == (2, 3, *size)
+    assert srae.upscale(Image.new("RGBA", (2, 3)), scale=scale).size == size[::-1]
 
 
 # ---------------------------------------------------------------- models that are kept
@@ -313,9 +332,15 @@ def test_other_things_are_refused_in_words(model: srae.Model, image: object, kin
         srae.upscale(image, model=model)  # type: ignore[type-var]
 
 
-@pytest.mark.parametrize("options", [{"scale": 0}, {"scale": 2.0}, {"tile": -1}, {"tile": True}, {"scale": "2"}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        *({"scale": scale} for scale in (0, 0.5, "2", True, float("nan"), float("inf"))),
+        *({"tile": tile} for tile in (-1, True, 1.5)),
+    ],
+)
 def test_options_are_checked(model: srae.Model, options: dict) -> None:
-    with pytest.raises(ValueError, match="a whole number of at least 1"):
+    with pytest.raises(ValueError, match="number of at least 1"):
         srae.upscale(np.zeros((4, 4), np.uint8), model=model, **options)
 
 

@@ -178,14 +178,21 @@ def test_suffixes_of_results() -> None:
 
 
 def test_frames_are_numbered_from_1_and_counted_from_0() -> None:
-    frames = {"doc.tif": 3, "a.png": 1}
+    frames = {"doc.tif": 3, "a.png": 1, "b.gif": 2, "b.webp": 2}
     naming = {"frames": lambda path: frames[path.name]}
     assert _targets("doc.tif", "a.png", **naming) == ["doc_p1_x2.tif", "doc_p2_x2.tif", "doc_p3_x2.tif", "a_x2.png"]
     assert [job.frame for job in _jobs("doc.tif", "a.png", **naming)] == [0, 1, 2, None]
     assert _targets("doc.tif", frame=1, **naming) == ["doc_p2_x2.tif"]
     assert _targets("a.png", frame=0, **naming) == ["a_x2.png"]
     assert _targets("doc.tif", frame=1, output="x.tif", **naming) == ["x.tif"]
-    assert _targets("doc.tif", animation=True, **naming) == ["doc_x2.webp"]
+    assert len(_targets("doc.tif", animation=True, **naming)) == 3  # pages are no animation
+    assert _targets("b.gif", "b.webp", "a.png", animation=True, **naming) == [
+        "b_gif_x2.webp",
+        "b_webp_x2.webp",
+        "a_x2.png",
+    ]
+    (job,) = _jobs("b.gif", animation=True, wanted="jpg", **naming)
+    assert job.refusal is not None
     with pytest.raises(ConfigError, match="one file for several frames"):
         _targets("doc.tif", output="x.tif", **naming)
     _touch("in/doc.tif", "in/doc_p1_x2.tif", "in/doc_p2.tif", "in/doc_p2_x1.5.png")

@@ -32,12 +32,11 @@ def run(args: argparse.Namespace) -> int:
         return _clean_cache(args.json)
 
     from srae.diagnostics.machine import check_machine
+    from srae.images.formats import TABLE
 
     checks = check_machine(args.runs_dir)
     failed = sum(check.level == "fail" for check in checks)
     if args.json:
-        from srae.images.formats import TABLE
-
         formats = [row.describe() for row in TABLE]
         print_json({"ok": not failed, "checks": [check._asdict() for check in checks], "formats": formats})
     else:

@@ -14,9 +14,10 @@ from pathlib import Path, PurePath
 from typing import IO, NamedTuple
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from srae.errors import DataError, ResourceError
+from srae.images.animation import Timing, find_timing
 from srae.images.deep_color import load_pixels
 from srae.images.formats import Format, explain_unknown, identify
 from srae.images.limits import MAX_PIXELS, check_frame, check_size
@@ -89,6 +90,16 @@ def count_frames(path: Path) -> int:
         return 1
 
 
+def read_timing(path: Path) -> Timing:
+    """Of an animation, all of whose frames are decoded for it.
+
+    Raises:
+        Exception: of many kinds, when the file is damaged.
+    """
+    with path.open("rb") as file, pillow_quiet():
+        return find_timing(open_image(hide_metadata(file), _identify(file, path.name), lambda width, height: None))
+
+
 def _frames(image: Image.Image) -> int:
     """Phones write a JPEG or a HEIC with a second, hidden image (depth, HDR); the first is the photograph."""
     return 1 if image.format in ("MPO", "HEIF") else getattr(image, "n_frames", 1)
@@ -106,6 +117,8 @@ def _identify(file: IO[bytes], name: str) -> Format:
 def _unreadable(error: Exception, name: str) -> DataError:
     if isinstance(error, OSError) and error.errno:
         return DataError(f"cannot read image: {error.strerror}", name)
+    if isinstance(error, UnidentifiedImageError):  # although its first bytes are right
+        return DataError("damaged image: its header cannot be read", name, "replace or remove the file")
     reason = (str(error).splitlines() or [type(error).__name__])[0]
     return DataError(f"damaged image: {reason}", name, "replace or remove the file")
 

@@ -15,6 +15,7 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 from PIL import Image
 
+from srae.images.animation import Frames
 from srae.images.bands import bands
 from srae.images.formats import keeps_depth
 from srae.images.jpeg import write_jpeg
@@ -46,12 +47,14 @@ def encode(
     tags: Tags = NO_TAGS,
     *,
     quality: int | None = None,
+    frames: Frames | None = None,
 ) -> None:
     """Write uint8, uint16 or float32 pixels (H, W, C) that passed `check_fit`.
 
     Where the format has fewer bits, integers are rounded and floats become integers as `to_integers` does it.
 
     Args:
+        frames: of an animation, whose first one `pixels` are; the format is one that animates.
         quality: 1 to 100, of JPEG (None: 95), AVIF (90), WebP and JPEG XL (None: nothing is lost).
     """
     if pixels.dtype == np.float32 and not keeps_depth(kind, 32):
@@ -59,12 +62,12 @@ def encode(
     elif pixels.dtype == np.uint16 and not keeps_depth(kind, 16):
         pixels = to_8_bits(pixels)
     tags = fit_tags(tags, kind, *pixels.shape[:2]).tags
-    if kind == "PNG":
+    if kind == "PNG" and frames is None:
         write_png(file, pixels, tags)
     elif kind == "TIFF":
         write_tiff(file, pixels, tags)
     else:
-        _write_with_pillow(file, kind, pixels, tags, quality)
+        _write_with_pillow(file, kind, pixels, tags, quality=quality, frames=frames)
 
 
 def to_8_bits(pixels: np.ndarray) -> np.ndarray:
@@ -134,7 +137,9 @@ class _PlainFile(io.RawIOBase):
         return self._file.write(data)
 
 
-def _write_with_pillow(file: BinaryIO, kind: str, pixels: np.ndarray, tags: Tags, quality: int | None) -> None:
+def _write_with_pillow(
+    file: BinaryIO, kind: str, pixels: np.ndarray, tags: Tags, *, quality: int | None, frames: Frames | None
+) -> None:
     if kind in ("JPEG", "BMP") and pixels.shape[2] in (2, 4):  # `check_fit` knows that nothing is transparent
         pixels = pixels[:, :, :-1]
     if kind == "JPEG":
@@ -149,6 +154,10 @@ def _write_with_pillow(file: BinaryIO, kind: str, pixels: np.ndarray, tags: Tags
         import_module("pillow_jxl")  # tells Pillow of itself
         # More effort makes files 10 % smaller and takes 8 times as long.
         options |= {"lossless": True, "effort": 3} if quality is None else {"quality": quality, "effort": 4}
+    if frames:
+        pixels, *rest = frames.pixels
+        durations, loops = list(frames.timing.durations), frames.timing.loops
+        options |= {"save_all": True, "append_images": list(map(to_image, rest)), "duration": durations, "loop": loops}
     image = to_image(pixels)
     if image.mode == "RGBX" and kind == "BMP":
         image = image.convert("RGB")

@@ -234,7 +234,6 @@ def keeps_depth(kind: str, bits: int) -> bool:
 
 
 def memory_to_encode(kind: str, pixels: int, quality: int | None) -> int:
-    """Bytes that the encoder takes besides the pixels; of libwebp as measured."""
-    if kind == "WEBP":
-        return pixels * (40 if quality is None else 12)
-    return 4 * pixels if kind == "BMP" else 0
+    """Bytes that the encoder takes besides the pixels; of libwebp, libaom and libjxl as measured."""
+    lossless = quality is None
+    return pixels * {"WEBP": 40 if lossless else 12, "AVIF": 40, "JXL": 20, "BMP": 4}.get(kind, 0)

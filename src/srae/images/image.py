@@ -17,6 +17,7 @@ from torch import Tensor
 
 from srae.errors import ConfigError, DataError
 from srae.files import atomic_write, natural_key
+from srae.images.animation import Frames
 from srae.images.decode import decode
 from srae.images.encode import encode, to_8_bits, to_image
 from srae.images.formats import EXTENSIONS, check_fit, format_of
@@ -178,13 +179,15 @@ def write_image(
     overwrite: bool = False,
     metadata: Literal["keep", "strip"] = "keep",
     quality: int | None = None,
+    frames: Frames | None = None,
 ) -> None:
     """Write an image atomically; the suffix names the format.
 
     16 bits stay 16 in PNG and TIFF and become 8 elsewhere; floats stay floats in TIFF.
 
     Args:
-        quality: 1 to 100, of JPEG (None: 95) and WebP (None: nothing is lost).
+        quality: 1 to 100, of JPEG (None: 95), AVIF (90), WebP and JPEG XL (None: nothing is lost).
+        frames: of an animation, whose first one the image is.
 
     Raises:
         ConfigError: the file exists (without `overwrite`), unknown suffix, or a format that cannot hold this image.
@@ -198,7 +201,7 @@ def write_image(
     check_profile(path, image.tags.icc)
     try:
         with atomic_write(path, overwrite=overwrite) as file:
-            encode(file, format_of(path), pixels, image.tags, quality=quality)
+            encode(file, format_of(path), pixels, image.tags, quality=quality, frames=frames)
     except FileExistsError:
         raise _exists(path) from None
 

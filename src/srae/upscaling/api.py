@@ -11,7 +11,10 @@ Examples:
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import TypeVar
@@ -22,12 +25,13 @@ from PIL import Image
 from torch import Tensor
 
 from srae.checkpoints import loading
-from srae.checkpoints.shipped import default_models, resolve_model
+from srae.checkpoints.shipped import default_models, next_scale, resolve_model
 from srae.device import DEVICES, pick_device
 from srae.images.encode import to_image
 from srae.images.metadata import resize_info
 from srae.images.modes import converts_colors, to_pixels
 from srae.upscaling.enlarge import UpscaleOptions, chain_scale, upscale_pixels
+from srae.upscaling.exact_size import WantedSize, pick_factor, read_scale, resize_pixels
 
 Input = TypeVar("Input", Image.Image, np.ndarray, Tensor)
 
@@ -95,7 +99,7 @@ def upscale(
     image: Input,
     model: Model | str | Path | None = None,
     *,
-    scale: int | None = None,
+    scale: float | None = None,
     tile: int | None = None,
     self_ensemble: bool = False,
     precision: str = "auto",
@@ -117,7 +121,9 @@ def upscale(
               the result is on the same device.
         model: from `load_model`, or what `load_model` takes; None: the model that ships for this scale. The four
             that were used last stay in memory, as long as their files do not change.
-        scale: None: the model's own. A model that keeps the size enlarges before it works.
+        scale: None: the model's own. Less than that, or between the scales of the shipped models: the result of the
+            next larger is reduced, antialiased; sides are rounded to whole pixels. A model that keeps the size
+            enlarges before it works.
         tile: side of the pieces that a large image is cut into, in pixels; None: chosen.
         self_ensemble: the mean over the eight turns and flips: a little better, eight times as slow.
         precision: "float32", "bfloat16", or "auto": bfloat16 where the hardware has it and it changes a
@@ -130,43 +136,50 @@ def upscale(
             number; no such precision, alpha or wrap.
         srae.errors.SraeError: no such model, it does not enlarge by `scale`, or too little memory.
     """
-    options = UpscaleOptions(scale, tile, self_ensemble, precision, alpha, wrap)
+    times, options = read_scale(scale), UpscaleOptions(None, tile, self_ensemble, precision, alpha, wrap)
     if not isinstance(image, Image.Image | np.ndarray | Tensor):
         raise TypeError(f"image is a Pillow image, a NumPy array or a tensor, not {type(image).__name__}")
+    run = partial(_run, model=_pick(model, times), options=options, times=times)
     if isinstance(image, np.ndarray):
-        return _upscale_array(image, _pick(model, scale), options)
+        return _upscale_array(image, run)
     if isinstance(image, Tensor):
-        return _upscale_tensor(image, _pick(model, scale), options)
-    return _upscale_image(image, _pick(model, scale), options)
+        return _upscale_tensor(image, run)
+    return _upscale_image(image, run)
 
 
-def _pick(model: Model | str | Path | None, scale: int | None) -> Model:
+def _pick(model: Model | str | Path | None, times: Fraction | None) -> Model:
     if isinstance(model, Model):
         return model
     if model is None:
-        return _keep_loaded(default_models(scale))
+        return _keep_loaded(default_models(next_scale(times)))
     if isinstance(model, str | Path):
         return _keep_loaded([resolve_model(str(model), Path("runs"))])
     raise TypeError(f"model is a name, a path, or what load_model gives; not {type(model).__name__}")
 
 
-def _run(pixels: np.ndarray, model: Model, options: UpscaleOptions) -> np.ndarray:
-    """(H, W, 1..4), two and four channels with alpha -> as many channels, larger."""
-    return upscale_pixels(pixels, model.chain, options, device=model.device)
+_Run = Callable[[np.ndarray], np.ndarray]
+"""(H, W, 1..4), two and four channels with alpha -> as many channels, larger."""
 
 
-def _upscale_image(image: Image.Image, model: Model, options: UpscaleOptions) -> Image.Image:
+def _run(pixels: np.ndarray, model: Model, options: UpscaleOptions, times: Fraction | None) -> np.ndarray:
+    options = replace(options, scale=pick_factor(model.chain, times))
+    large = upscale_pixels(pixels, model.chain, options, device=model.device)
+    size = large.shape[:2] if times is None else WantedSize(times).size_of(*pixels.shape[:2])
+    return large if large.shape[:2] == size else resize_pixels(large, size)
+
+
+def _upscale_image(image: Image.Image, run: _Run) -> Image.Image:
     image.load()
     try:
         pixels = to_pixels(image, "image")
     except Exception as error:
         raise ValueError(f"images of mode {image.mode} cannot be enlarged: {error}") from None
-    large = to_image(_run(pixels, model, options))
+    large = to_image(run(pixels))
     large.info = resize_info(image.info, large.height, large.width, converted=converts_colors(image))
     return large
 
 
-def _upscale_array(image: np.ndarray, model: Model, options: UpscaleOptions) -> np.ndarray:
+def _upscale_array(image: np.ndarray, run: _Run) -> np.ndarray:
     if not image.dtype.isnative:
         image = image.astype(image.dtype.newbyteorder("="))
     if image.dtype not in (np.uint8, np.uint16, np.float32):
@@ -175,11 +188,11 @@ def _upscale_array(image: np.ndarray, model: Model, options: UpscaleOptions) -> 
         raise ValueError(f"an array of shape {image.shape}: give {_SHAPES}")
     if image.dtype == np.float32:
         _check_finite(bool(np.isfinite(image).all()))
-    large = _run(image if image.ndim == 3 else image[:, :, None], model, options)
+    large = run(image if image.ndim == 3 else image[:, :, None])
     return np.ascontiguousarray(large if image.ndim == 3 else large[:, :, 0])
 
 
-def _upscale_tensor(image: Tensor, model: Model, options: UpscaleOptions) -> Tensor:
+def _upscale_tensor(image: Tensor, run: _Run) -> Tensor:
     if not image.is_floating_point():
         raise TypeError(f"a tensor of {image.dtype}: give floats")
     if image.dim() not in (3, 4) or image.shape[-3] not in (1, 3, 4) or 0 in image.shape:
@@ -188,7 +201,7 @@ def _upscale_tensor(image: Tensor, model: Model, options: UpscaleOptions) -> Ten
     _check_finite(bool(torch.isfinite(image).all()))
     batch = image[None] if image.dim() == 3 else image
     results = [
-        torch.from_numpy(_run(planes.float().cpu().permute(1, 2, 0).numpy(), model, options)).permute(2, 0, 1)
+        torch.from_numpy(run(planes.float().cpu().permute(1, 2, 0).numpy())).permute(2, 0, 1)
         for planes in batch  # (C, H, W) -> (H, W, C) and back
     ]
     large = torch.stack(results).to(image)

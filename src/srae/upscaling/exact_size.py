@@ -19,7 +19,7 @@ from srae.device import check_memory
 from srae.errors import ConfigError
 from srae.images.image import from_pixels, to_levels
 from srae.images.resample import Kernel, resize_bands
-from srae.upscaling.enlarge import pick_scale
+from srae.upscaling.enlarge import chain_scale
 
 _KERNEL: Kernel = "bicubic"
 
@@ -59,6 +59,31 @@ class WantedSize:
         times = self.times(height, width) or Fraction(1)
         new = [max(1, math.floor(side * times + Fraction(1, 2))) for side in (height, width)]
         return new[0], new[1]
+
+
+def read_scale(scale: float | Fraction | None) -> Fraction | None:
+    """A number as a person means it: 1.1 is eleven tenths.
+
+    Raises:
+        ValueError: it is no finite number of at least 1.
+    """
+    if scale is None:
+        return None
+    if isinstance(scale, bool) or not isinstance(scale, int | float | Fraction) or not 1 <= scale < math.inf:
+        raise ValueError(f"scale is a number of at least 1, or None; not {scale!r}")
+    return Fraction(scale).limit_denominator(1_000_000)
+
+
+def pick_factor(chain: Sequence[TrainedModel], times: Fraction | None) -> int:
+    """By how much a chain enlarges an image that becomes so much larger (None: as the chain has it).
+
+    Raises:
+        ConfigError: the chain enlarges by less, or is no model for images.
+    """
+    own = chain_scale(chain, None)
+    if own == 1 or (times or 0) > own:  # the image is enlarged before the model, or it is said that it cannot be
+        return chain_scale(chain, math.ceil(times or 1))
+    return own
 
 
 class Plan(NamedTuple):
@@ -126,14 +151,9 @@ class Planner:
 
     def _pick(self, times: Fraction | None) -> tuple[list[TrainedModel], int]:
         """Models that run one after the other, and by how much they enlarge."""
-        if self.chosen is None:
-            factor = next_scale(times)
-            return [self._load(path) for path in default_models(factor)], factor
-        trained = self._load(self.chosen)
-        own = pick_scale(trained, None)
-        if own == 1 or (times or 0) > own:  # the image is enlarged before the model, or it is said that it cannot be
-            return [trained], pick_scale(trained, math.ceil(times or 1))
-        return [trained], own
+        paths = [self.chosen] if self.chosen else default_models(next_scale(times))
+        chain = [self._load(path) for path in paths]
+        return chain, pick_factor(chain, times)
 
     def _load(self, path: Path) -> TrainedModel:
         if path not in self.loaded:

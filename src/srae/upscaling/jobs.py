@@ -79,12 +79,13 @@ def name_jobs(sources: Sources, output: str | None, naming: Naming) -> list[Job]
         jobs = _by_suffix(jobs, naming)
         jobs = jobs if output is None else _by_folder(jobs, Path(output))
         _make_folders({job.target.parent for job in jobs if output is not None})
-    return _refuse_equal(_with_strips(jobs) if naming.compare else jobs, sources)
+    return _refuse(_with_strips(jobs) if naming.compare else jobs, sources)
 
 
 def _split(source: Path, naming: Naming) -> list[Job]:
     count = naming.frames(source) if naming.frames else 1
-    if naming.animation and count > 1:
+    row = BY_SUFFIX.get(source.suffix.lower())
+    if naming.animation and count > 1 and row and row.animates:  # pages of a TIFF are no animation
         return [Job(source, source, animation=True)]
     if naming.frame is not None:  # of a file with one frame, the frame is no part of the name
         return [Job(source, source, frame=naming.frame if count > 1 or naming.frame else None)]
@@ -103,9 +104,7 @@ def _name(job: Job, naming: Naming, *, with_suffix: bool = False) -> str:
     stem = f"{job.source.stem}_{job.source.suffix[1:]}" if with_suffix else job.source.stem
     page = "" if job.frame is None else f"_p{job.frame + 1}"
     suffix = result_suffix(job.source)
-    if job.animation and not BY_SUFFIX[suffix.lower()].animates:
-        suffix = ".webp"
-    if job.animation and job.source.suffix.lower() == ".gif":  # what is animated in 256 colours is so in more
+    if job.animation and job.source.suffix.lower() == ".gif":  # as small, and not bound to 256 colours
         suffix = ".webp"
     return f"{stem}{page}_{naming.mark}{SUFFIXES[naming.wanted] if naming.wanted else suffix}"
 
@@ -153,11 +152,15 @@ def _with_strips(jobs: list[Job]) -> list[Job]:
     return named
 
 
-def _refuse_equal(jobs: list[Job], sources: Sources) -> list[Job]:
-    """With a refusal where an image would replace an input, or a result of this command."""
+def _refuse(jobs: list[Job], sources: Sources) -> list[Job]:
+    """With a refusal where an image would replace an input or a result of this command, or its format cannot move."""
     taken = {path.resolve() for path in sources.paths}
     checked = []
     for job in jobs:
+        kind = BY_SUFFIX.get(job.target.suffix.lower())
+        if job.animation and kind and kind.writes and not kind.animates:
+            where, remedy = str(job.target), "use .webp, .png or .avif, or --frame all without --animation"
+            job = replace(job, refusal=ConfigError(f"{kind.name} holds no animation", where, remedy))
         for path in filter(None, (job.target, job.comparison)):
             if path.resolve() in taken:
                 what = "the output would replace an input, or another result of this command"

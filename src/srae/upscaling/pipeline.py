@@ -10,16 +10,19 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import groupby
 from typing import Any, Literal
 
+import numpy as np
 import torch
 
 from srae.checkpoints.loading import TrainedModel
 from srae.device import check_memory
 from srae.errors import PartialError, ResourceError, SraeError
-from srae.images.decode import read_size
-from srae.images.encode import describe_depth
+from srae.images.animation import Frames, as_one_kind
+from srae.images.decode import count_frames, read_size, read_timing
+from srae.images.encode import describe_depth, to_8_bits
 from srae.images.formats import BY_NAME, check_fit, format_of, memory_to_encode
 from srae.images.image import TaggedImage, check_output, read_image, write_image
 from srae.images.limits import MAX_PIXELS
@@ -49,7 +52,7 @@ class FileOptions:
 
 @dataclass
 class Outcome:
-    """What became of one job: sizes are (height, width)."""
+    """What became of one job: sizes are (height, width), frames those of an animation."""
 
     job: Job
     error: SraeError | None = None
@@ -57,6 +60,7 @@ class Outcome:
     before: tuple[int, int] = (0, 0)
     after: tuple[int, int] = (0, 0)
     seconds: float = 0.0
+    frames: int | None = None
 
     def describe(self) -> dict[str, Any]:
         """Its entry in the JSON document."""
@@ -70,6 +74,7 @@ class Outcome:
             "seconds": round(self.seconds, 3),
         }
         entry |= {} if self.job.frame is None else {"frame": self.job.frame}
+        entry |= {} if self.frames is None else {"frames": self.frames}
         return entry if self.job.comparison is None else entry | {"comparison": str(self.job.comparison)}
 
 
@@ -120,6 +125,8 @@ def _run_overlapping(jobs: Iterator[tuple[int, Job]], steps: _Steps) -> Iterator
 
 
 def _is_large(job: Job, make_plan: MakePlan) -> bool:
+    if job.animation:
+        return True
     height, width = read_size(job.source)
     try:
         return height * width * make_plan(height, width).factor ** 2 > _LARGE
@@ -135,6 +142,7 @@ class _Work:
     plan: Plan | None = None
     before: TaggedImage | None = None
     after: TaggedImage | None = None
+    frames: Frames | None = None
 
 
 @contextmanager
@@ -186,7 +194,11 @@ class _Steps:
                     raise job.refusal
                 for path in filter(None, (job.target, job.comparison)):
                     check_output(path, overwrite=self.files.overwrite)
-            work.before = read_image(job.source, max_pixels=self.files.max_pixels, frame=job.frame)
+            work.before = read_image(
+                job.source, max_pixels=self.files.max_pixels, frame=0 if job.animation else job.frame
+            )
+            if job.animation:
+                work.outcome.frames = count_frames(job.source)
         return work
 
     def compute(self, work: _Work, number: int) -> None:
@@ -196,28 +208,52 @@ class _Steps:
             with _step(outcome):
                 plan = work.plan = self.make_plan(*work.before.pixels.shape[:2])
                 self._check_fit(outcome, work.before, plan)
-                work.after, outcome.notes = upscale_image(
-                    work.before,
-                    plan.chain,
-                    replace(self.options, scale=plan.factor),
-                    device=self.device,
-                    kind=format_of(outcome.job.target),
-                    progress=lambda share: self.progress(number + share),
-                )
+                share = partial(self._tell, number, 0, outcome.frames or 1)
+                work.after, outcome.notes = self._enlarge(work.before, plan, outcome.job, share)
                 if plan.size:
-                    work.after = replace(work.after, pixels=resize_pixels(work.after.pixels, plan.size))
                     outcome.notes.append(f"enlarged x{plan.factor}, then reduced to the size that is asked for")
+                if outcome.job.animation:
+                    work.frames = self._enlarge_rest(work.after, plan, outcome.job, number)
                 outcome.notes += self._remarks(outcome.job, work.before, work.after)
                 if not outcome.job.comparison:
                     work.before = None
         self.progress(number + 1)
+
+    def _tell(self, number: int, frame: int, count: int, share: float) -> None:
+        """Args: share: of this frame of so many, which is done."""
+        self.progress(number + (frame + share) / count)
+
+    def _enlarge(
+        self, before: TaggedImage, plan: Plan, job: Job, progress: ProgressCallback
+    ) -> tuple[TaggedImage, list[str]]:
+        """To the size of the plan; and remarks about it."""
+        options, kind = replace(self.options, scale=plan.factor), format_of(job.target)
+        after, notes = upscale_image(before, plan.chain, options, device=self.device, kind=kind, progress=progress)
+        return replace(after, pixels=resize_pixels(after.pixels, plan.size)) if plan.size else after, notes
+
+    def _enlarge_rest(self, first: TaggedImage, plan: Plan, job: Job, number: int) -> Frames:
+        """All frames of an animation whose first one is enlarged; in 8 bits."""
+        timing, done = read_timing(job.source), [first.pixels]
+        count = len(timing.durations)
+        for frame in range(1, count):
+            before = read_image(job.source, max_pixels=self.files.max_pixels, frame=frame)
+            after, _ = self._enlarge(before, plan, job, partial(self._tell, number, frame, count))
+            done.append(after.pixels)
+        return Frames(as_one_kind([to_8_bits(one) if one.dtype == np.uint16 else one for one in done]), timing)
 
     def write(self, work: _Work) -> Outcome:
         outcome, job, before, after, plan = work.outcome, work.outcome.job, work.before, work.after, work.plan
         if after is not None and plan is not None:
             overwrite, files = self.files.overwrite, self.files
             with _step(outcome), _output_errors():
-                write_image(job.target, after, overwrite=overwrite, metadata=files.metadata, quality=files.quality)
+                write_image(
+                    job.target,
+                    after,
+                    overwrite=overwrite,
+                    metadata=files.metadata,
+                    quality=files.quality,
+                    frames=work.frames,
+                )
                 if job.comparison and before is not None:
                     drawn = draw_comparison(before, after, job.source.name, describe_chain(plan.chain))
                     write_image(job.comparison, drawn, overwrite=overwrite, metadata=files.metadata)
@@ -232,7 +268,9 @@ class _Steps:
         with _output_errors():
             check_fit(target, height, width, transparent=before.is_transparent)
             check_profile(target, before.tags.icc if self.files.metadata == "keep" else None)
-        need = height * width * per_pixel + memory_to_encode(kind, height * width, self.files.quality)
+        need = height * width * per_pixel * (outcome.frames or 1) + memory_to_encode(
+            kind, height * width, self.files.quality
+        )
         check_memory(need, f"{width}x{height} as {kind}", "use .png, a smaller --scale or a smaller image")
 
     def _remarks(self, job: Job, before: TaggedImage, after: TaggedImage) -> list[str]:
