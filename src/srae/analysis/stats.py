@@ -31,10 +31,6 @@ class Interval:
     high: float | None
     count: int
 
-    @property
-    def half_width(self) -> float | None:
-        return None if self.low is None or self.high is None else (self.high - self.low) / 2
-
 
 def interval_over_seeds(values: Sequence[float]) -> Interval:
     """Student's t interval of a mean: few values, one per seed, roughly normal."""

@@ -141,7 +141,7 @@ def _about_answers(section: ReportSection, words: Words) -> list[Sentence]:
         return []
     sentences, all_classes, column = [], len(answers.classes), section.score.column
     for row in (v.row for v in _trained(section)):
-        if row[column] - (row[f"{column}_half_width"] or 0) <= 1 / all_classes:
+        if (row[column] if row[f"{column}_low"] is None else row[f"{column}_low"]) <= 1 / all_classes:
             facts = {"run": row["run"], "all": str(all_classes), "score": section.score.show(row[column])}
             sentences.append(Sentence("bad", words["guesses"].format(**facts)))
     for name, counts in answers.counts.items():
