@@ -17,7 +17,10 @@ from srae.analysis.compare import (
     text_table,
     what_mattered,
 )
+from srae.analysis.describe import describe_group
+from srae.analysis.describe import test_lines as lines_about_tests
 from srae.analysis.scores import ACCURACY, PSNR, score_of
+from srae.analysis.stats import can_tell
 from srae.cli import main
 from srae.report.tables import comparison_table, to_csv, to_markdown
 from srae.runs.reader import read_run
@@ -78,6 +81,17 @@ def test_a_seed_counts_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert main(["compare", "a", "link", str(tmp_path / "a"), "--runs-dir", str(tmp_path)]) == 0
     said = capsys.readouterr().out
     assert "seeds" not in said and "against" not in said
+
+
+@pytest.mark.parametrize(("images", "rivals", "testable"), [(5, 1, False), (6, 1, True), (6, 3, False), (8, 3, True)])
+def test_too_few_images_are_not_called_noise(tmp_path: Path, images: int, rivals: int, testable: bool) -> None:
+    for rival in range(rivals + 1):
+        write_run(tmp_path / f"w{rival}", width=rival, psnr=[30.0 + i - rival * (1 + i / 9) for i in range(images)])
+    (group,) = group_runs(read_run(tmp_path / f"w{rival}") for rival in range(rivals + 1))
+    assert can_tell(images, rivals) == testable == describe_group(group)["testable"]
+    said = "\n".join(lines_about_tests(group))
+    assert ("too few" in said) == (not testable)
+    assert "noise" not in said, "all images agree"
 
 
 def test_experiments_of_one_name_are_told_apart_by_their_study(

@@ -134,6 +134,18 @@ def adjust_holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
+NOISE = 0.05
+"""Differences with a larger p are not told from noise."""
+
+
+def can_tell(images: int, tests: int) -> bool:
+    """Whether a sign-flip test on so many images can reach p < `NOISE`, Holm-adjusted over a family of tests.
+
+    The smallest p is that of equal signs: 2 of 2**images patterns.
+    """
+    return tests * 2.0 ** (1 - images) < NOISE
+
+
 def describe_p(p: float, at_least: str = "") -> str:
     """Two digits; smaller values are "< 0.0001"."""
     return "< 0.0001" if p < 1e-4 else f"{at_least}{p:.2g}"

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from srae.analysis.stats import describe_p
+from srae.analysis.stats import NOISE, can_tell, describe_p
 from srae.report.canvas import Variant, has_own_metrics, read_png
 from srae.report.section import ReportSection
 from srae.report.words import Words, translate
@@ -14,7 +14,6 @@ from srae.runs.messages import find_output_faults
 from srae.runs.reader import Run
 
 OVERFITS_FROM = 1.5  # validation error over training error
-NOISE = 0.05  # p after Holm
 NAMED = 5  # classes in a sentence
 MANY = 6  # runs that a sentence lists
 
@@ -180,7 +179,7 @@ def _about_noise(section: ReportSection, words: Words) -> list[Sentence]:
     if not section.tests:
         return []
     images, unit = section.tests[0]["images"], words[section.score.unit]
-    if len(section.tests) * 2.0 ** (1 - images) >= NOISE:  # the smallest possible p, with all signs equal
+    if not can_tell(images, len(section.tests)):
         return [Sentence("note", words["too_few"].format(images=images, runs=len(section.tests) + 1))]
     equal = [
         f"{test['run']} ({test[section.score.key('difference')]:+.2f} {unit})"
