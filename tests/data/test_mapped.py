@@ -55,13 +55,13 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of the images that were decoded."""
     names: list[str] = []
-    read = srae.data.intake.read_pixels
+    read = srae.data.intake.read_flat_pixels
 
-    def count(data: bytes, channels: Any, *, name: str) -> np.ndarray:
+    def count(data: bytes, channels: Any, *, name: str) -> tuple[np.ndarray, bool]:
         names.append(name)
         return read(data, channels, name=name)
 
-    monkeypatch.setattr(srae.data.intake, "read_pixels", count)
+    monkeypatch.setattr(srae.data.intake, "read_flat_pixels", count)
     return names
 
 
@@ -275,7 +275,7 @@ def test_images_that_change_while_they_are_read_are_refused(
 ) -> None:
     folder = pair_folder()
     digest = srae.data.intake._digest
-    monkeypatch.setattr(srae.data.intake, "_digest", lambda path: digest(path)[::-1])
+    monkeypatch.setattr(srae.data.intake, "_digest", lambda path, **how: digest(path, **how)[::-1])
     with pytest.raises(DataError, match="changed while they were read"):
         _open(folder)
     assert not _files(cache) and not _left_over(cache)

@@ -235,8 +235,12 @@ def test_channels(pair_folder: Callable[..., Path], mode: str, channels: str) ->
     assert data.in_shape == data.out_shape == (len(channels), 16, 16)
 
 
-def test_rgb_of_rgba_drops_alpha_and_changes_no_colour(pair_folder: Callable[..., Path]) -> None:
+def test_rgb_of_opaque_rgba_is_its_colour(pair_folder: Callable[..., Path]) -> None:
     folder = pair_folder(mode="RGBA")
+    for path in folder.rglob("*.png"):
+        pixels = np.array(Image.open(path))
+        pixels[:, :, 3] = 255
+        Image.fromarray(pixels).save(path)
     pixels = np.asarray(Image.open(folder / "train" / "low_res" / "0.png"))
     assert np.array_equal(_open(folder).train.input.image(0).permute(1, 2, 0).numpy(), pixels[:, :, :3])
 

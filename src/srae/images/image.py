@@ -19,6 +19,7 @@ from srae.errors import ConfigError, DataError
 from srae.files import atomic_write, natural_key
 from srae.images.decode import MAX_PIXELS, decode
 from srae.images.encode import encode, to_8_bits, to_image
+from srae.images.flatten import is_transparent, lay_on_white
 from srae.images.formats import EXTENSIONS, check_fit, format_of
 from srae.images.plugins import check_profile
 from srae.images.tags import NO_TAGS, Tags
@@ -72,8 +73,7 @@ class TaggedImage:
     @property
     def is_transparent(self) -> bool:
         """Whether some pixel is not fully opaque."""
-        last = self.pixels[:, :, -1]
-        return self.pixels.shape[2] in (2, 4) and int(last.min()) < np.iinfo(last.dtype).max
+        return is_transparent(self.pixels)
 
 
 def to_float(pixels: Tensor) -> Tensor:
@@ -134,20 +134,31 @@ def read_pixels(
 ) -> np.ndarray:
     """Decode to exactly these channels: uint8 (H, W, C), C-contiguous.
 
-    Grey from colour is BT.601 luma; missing alpha is 255; unwanted alpha is
-    dropped; 16 bits are scaled, not clipped.
+    Grey from colour is BT.601 luma; missing alpha is 255; without alpha among
+    `channels` transparent images are laid on white; 16 bits are scaled, not clipped.
 
     Raises:
         DataError: missing, damaged, too large, animated, or no image.
     """
+    return read_flat_pixels(data, channels, name=name, max_pixels=max_pixels)[0]
+
+
+def read_flat_pixels(
+    data: bytes | Path, channels: Literal["L", "RGB", "RGBA"], *, name: str = "", max_pixels: int = MAX_PIXELS
+) -> tuple[np.ndarray, bool]:
+    """As `read_pixels`; and whether the image was transparent and is laid on white."""
     pixels = decode(data, name or (str(data) if isinstance(data, Path) else "image"), max_pixels=max_pixels).pixels
+    # An image whose shape is in its alpha would be a black square without it: equal to every other one.
+    on_white = channels != "RGBA" and is_transparent(pixels)
+    if on_white:
+        pixels = lay_on_white(pixels)
     if pixels.dtype == np.uint16:
         pixels = to_8_bits(pixels)
     if channels == "RGB" and pixels.shape[2] in (2, 4):
         pixels = pixels[:, :, :-1]
     if pixels.shape[2] != len(channels):
         pixels = np.array(to_image(pixels).convert(channels))
-    return np.ascontiguousarray(pixels if pixels.ndim == 3 else pixels[:, :, None])
+    return np.ascontiguousarray(pixels if pixels.ndim == 3 else pixels[:, :, None]), on_white
 
 
 def read_image(path: str | Path, *, max_pixels: int = MAX_PIXELS, frame: int | None = None) -> TaggedImage:
