@@ -62,7 +62,7 @@ def test_a_step_reads_nothing_back_from_the_device() -> None:
 
 
 def test_weight_decay_is_refused_not_ignored() -> None:
-    with pytest.raises(ConfigError, match="knows no weight decay"):
+    with pytest.raises(ConfigError, match="muon has no weight decay"):
         build_optimizer(TrainConfig(optimizer="muon", weight_decay=0.1), make_net())
 
 
