@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from refusals import refuses
 from srae.cli import data as verb
 from srae.errors import ConfigError, DataError, SraeError
 from toys import open_named
@@ -155,15 +156,14 @@ def test_nothing_is_overwritten_and_nothing_half_made(tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.mkdir()
     (out / "mine.txt").write_text("keep")
-    with pytest.raises(ConfigError, match="not empty"):
+    with refuses(ConfigError, out):
         _run("make-pairs", photos, out)
     assert [path.name for path in out.iterdir()] == ["mine.txt"]
     (photos / "3.png").write_bytes(b"x")
     (photos / "4.png").write_bytes(b"x")
     before = sorted(tmp_path.iterdir())
-    with pytest.raises(DataError, match="2 problems") as caught:
+    with refuses(DataError, "3.png", "4.png"):
         _run("make-pairs", photos, tmp_path / "new")
-    assert "3.png" in str(caught.value) and "4.png" in str(caught.value)
     assert sorted(tmp_path.iterdir()) == before
 
 
@@ -175,7 +175,7 @@ def test_an_empty_output_folder_is_welcome(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("split", ["0.8,0.1", "a,b,c", "1,0,0", "0.9,0.2,-0.1", "0.5,0.1,0.1", "nan,0.1,0.1"])
 def test_wrong_shares(tmp_path: Path, split: str) -> None:
-    with pytest.raises(ConfigError, match="--split"):
+    with refuses(ConfigError, "--split"):
         _run("make-pairs", tmp_path, tmp_path / "out", "--split", split)
 
 

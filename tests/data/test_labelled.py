@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 
+from refusals import refuses
 from srae.config.loading import CONFIG_FOLDERS, load_config, parse_config
 from srae.data import Labels, train_batches
 from srae.data.demo import TEXTURES
@@ -93,12 +94,12 @@ def test_an_autoencoder_gets_its_input_as_target(tmp_path: Path) -> None:
 
 
 def test_missing_and_damaged_files_are_told(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="cannot read MNIST"):
+    with refuses(DataError, tmp_path / "none"):
         open_named("mnist", folder=str(tmp_path / "none"))
     folder = write_idx(tmp_path / "cut")
     images = folder / "MNIST" / "raw" / "train-images-idx3-ubyte"
     images.write_bytes(images.read_bytes()[:500])
-    with pytest.raises(DataError, match="cannot read MNIST"):
+    with refuses(DataError, folder):
         open_named("mnist", folder=str(folder))
 
 
@@ -214,19 +215,14 @@ def test_the_same_loop_reconstructs(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("override", "words"),
-    [
-        ("data.target=input", "needs labels as target"),
-        ("train.loss=mse", "does not fit task"),
-        ("model={name: residual}", "is no integer multiple|no integer"),
-    ],
+    ("override", "named"), [("data.target=input", "label"), ("train.loss=mse", "mse"), ("model={name: residual}", "10")]
 )
-def test_a_task_that_does_not_fit_its_data_is_refused(override: str, words: str) -> None:
+def test_a_task_that_does_not_fit_its_data_is_refused(override: str, named: str) -> None:
     text = (
         "task: classification\nmodel: {name: conv_classifier, channels: [4]}\n"
         "data: {name: mnist, folder: none, otherwise: demo, channels: L}\ntrain: {loss: cross_entropy}"
     )
-    with pytest.raises(ConfigError, match=words):
+    with refuses(ConfigError, named):
         prepare(parse_config(text, "toy", [override]), CPU)
 
 
@@ -252,7 +248,7 @@ def test_a_data_folder_runs_nothing(name: str, tmp_path: Path, monkeypatch: pyte
         path.write_bytes(pickle.dumps(Owner()))
         if name == "mnist":
             torch.save(Owner(), path)
-    with pytest.raises(DataError, match="cannot read"):
+    with refuses(DataError, "data"):
         open_named(name, folder="data")
     assert not (tmp_path / "owned").exists()
     pickle.loads(pickle.dumps(Owner()))

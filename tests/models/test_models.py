@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from refusals import refuses
 from srae.config.loading import CONFIG_FOLDERS, load_config
 from srae.errors import ConfigError
 from srae.models import MODELS, build_model, check_options, count_multiply_adds, count_parameters
@@ -289,16 +290,16 @@ def test_wrong_options_say_what_would_be_right(options: dict, key: str, words: s
 
 
 @pytest.mark.parametrize(
-    ("name", "out_shape", "options", "words"),
+    ("name", "out_shape", "options", "named"),
     [
-        ("conv_autoencoder", (3, 64, 64), {"channels": [4]}, "keeps the size"),
-        ("conv_autoencoder", SMALL, {"channels": [4, 4], "kernel": [3]}, "kernel has 1 entries for 2 layers"),
-        ("conv_autoencoder", SMALL, {"channels": [4] * 7, "kernel": 4}, "nothing left"),
-        ("identity", (3, 64, 64), {}, "use the model bicubic"),
-        ("bicubic", SMALL, {}, "use the model identity"),
-        ("residual", (3, 48, 48), {}, "no integer multiple"),
+        ("conv_autoencoder", (3, 64, 64), {"channels": [4]}, ("64",)),
+        ("conv_autoencoder", SMALL, {"channels": [4, 4], "kernel": [3]}, ("kernel", "1", "2")),
+        ("conv_autoencoder", SMALL, {"channels": [4] * 7, "kernel": 4}, ("6", "32x32")),
+        ("identity", (3, 64, 64), {}, ("bicubic",)),
+        ("bicubic", SMALL, {}, ("identity",)),
+        ("residual", (3, 48, 48), {}, ("48", "32")),
     ],
 )
-def test_impossible_shapes_are_refused(name: str, out_shape: tuple, options: dict, words: str) -> None:
-    with pytest.raises(ConfigError, match=words):
+def test_impossible_shapes_are_refused(name: str, out_shape: tuple, options: dict, named: tuple[str, ...]) -> None:
+    with refuses(ConfigError, *named):
         build_model(name, SMALL, out_shape, options)

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+from refusals import refuses
 from srae.config.loading import CONFIG_FOLDERS, load_config
 from srae.errors import ConfigError, ResourceError
 from srae.models import build_model, check_options, count_multiply_adds, count_parameters
@@ -144,7 +145,7 @@ def test_want_of_memory_is_told_where_there_are_no_tiles() -> None:
         raise torch.OutOfMemoryError("CUDA out of memory.")
 
     model.register_forward_pre_hook(starve)
-    with pytest.raises(ResourceError, match="even in pieces of 40"):
+    with refuses(ResourceError, 40):
         upscale(model, random_image(3, 20, 40), tile=8)
 
 
@@ -205,22 +206,22 @@ def test_one_recipe() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "options", "words"),
+    ("name", "options", "named"),
     [
-        ("srcnn", {"middle_kernel": 4}, "must be odd, not 4"),
-        ("vdsr", {"layers": 1}, "layers: should be greater than or equal to 2"),
-        ("imdn", {"width": 10}, "multiple of 4, not 10"),
+        ("srcnn", {"middle_kernel": 4}, ("middle_kernel", "4")),
+        ("vdsr", {"layers": 1}, ("layers", "2")),
+        ("imdn", {"width": 10}, ("width", "4", "10")),
     ],
 )
-def test_impossible_options_are_refused(name: str, options: dict, words: str) -> None:
-    with pytest.raises(ConfigError, match=words):
+def test_impossible_options_are_refused(name: str, options: dict, named: tuple[str, ...]) -> None:
+    with refuses(ConfigError, *named):
         build_model(name, (3, 8, 8), (3, 16, 16), options)
 
 
 @pytest.mark.parametrize("name", ["srcnn", "fsrcnn", "espcn", "vdsr", "edsr", "imdn"])
 def test_impossible_shapes_are_refused(name: str) -> None:
     for target in ((3, 12, 12), (1, 16, 16), (3, 16, 24)):
-        with pytest.raises(ConfigError, match="no integer multiple"):
+        with refuses(ConfigError, target[1], 8):
             build_model(name, (3, 8, 8), target, {})
 
 
