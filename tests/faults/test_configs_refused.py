@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from one_process import Done, assert_told, run_all
 
+from conftest import clean_environment
+from one_process import Done, assert_told, run_all
 from srae.config.loading import load_config
 from srae.config.yaml_text import MAX_BYTES, parse_yaml
 from srae.errors import ConfigError
@@ -143,7 +144,14 @@ def test_f13_reading_a_config_never_imports_torch(tmp_path: Path) -> None:
         "import srae.cli; print(srae.cli.main(['study', 'a.yaml']), srae.cli.main(['train', '--config', 'nothing']))",
     ):
         look = f"{code}\nimport sys; assert 'torch' not in sys.modules"
-        done = subprocess.run([sys.executable, "-c", look], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(
+            [sys.executable, "-c", look],
+            cwd=tmp_path,
+            env=clean_environment(),
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
         assert done.returncode == 0, done.stderr
     assert done.stdout == "2 2\n"
 
