@@ -118,7 +118,7 @@ def test_to_score_a_split_may_be_missing_and_a_folder_of_others_is_not_divided(t
     for name in ("abra", "ditto"):
         (tmp_path / "empty" / name).mkdir(parents=True)
     with refuses(DataError, tmp_path / "empty", "train"):
-        opened(tmp_path / "empty", whole=True, undivided=True)
+        opened(tmp_path / "empty", for_scoring=True, undivided=True)
 
 
 def test_an_epoch_can_have_equally_many_of_every_class(tmp_path: Path) -> None:

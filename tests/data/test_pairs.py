@@ -207,7 +207,7 @@ def test_mixed_sizes_need_a_crop(pair_folder: Callable[..., Path]) -> None:
     data = _open(folder, crop=20)
     assert data.in_shape == (3, 10, 10) and data.out_shape == (3, 20, 20)
     assert data.train.target.shape is None
-    assert _open(folder, whole=True).in_shape == (3, 16, 16)
+    assert _open(folder, for_scoring=True).in_shape == (3, 16, 16)
     for crop, named in ((24, "3.png"), (15, "2")):
         with refuses(DataError, "data.crop", named):
             _open(folder, crop=crop)
