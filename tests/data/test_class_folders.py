@@ -10,26 +10,23 @@ import pytest
 import torch
 from PIL import Image
 
+from builders import write_image
 from refusals import refuses
 from srae.config.loading import parse_config
 from srae.data import Data, Labels, Split, train_batches
 from srae.data.batches import TILT
 from srae.errors import ConfigError, DataError
-from srae.runs.writer import claim_run
-from srae.training.loop import train
-from srae.training.prepare import prepare
+from srae.runs.reader import read_run
+from toy_training import begin
 from toys import open_named
 
 SIDE = 16
 
 
 def write_classes(root: Path, counts: dict[str, int], seed: int = 0) -> Path:
-    random = np.random.default_rng(seed)
-    for name, count in counts.items():
-        (root / name).mkdir(parents=True, exist_ok=True)
+    for number, (name, count) in enumerate(counts.items()):
         for i in range(count):
-            pixels = random.integers(0, 256, (20 + i, 24, 3), dtype=np.uint8)
-            Image.fromarray(pixels).save(root / name / f"{i}.png")
+            write_image(root / name / f"{i}.png", (20 + i, 24), seed=10_000 * seed + 100 * number + i)
     return root
 
 
@@ -207,9 +204,8 @@ def test_images_of_the_test_split_lie_in_the_run_folder(tmp_path: Path) -> None:
         "train: {epochs: 1, batch_size: 16, loss: cross_entropy}",
         "toy",
     )
-    writer = claim_run(tmp_path / "runs", "toy")
-    summary = train(prepare(config, torch.device("cpu")), writer, lambda _: None)
-    writer.close()
+    run = read_run(begin(config, tmp_path / "runs"))
+    summary = run.summary or {}
     assert summary["data"]["classes"] == ["abra", "ditto"]
-    assert sorted(p.name for p in writer.samples.glob("*.png")) == [f"test_{i}.png" for i in range(6)]
-    assert len((writer.path / "metrics.csv").read_text().splitlines()[1].split(",")[-1]) > 1, "train accuracy"
+    assert sorted(p.name for p in (run.path / "samples").glob("*.png")) == [f"test_{i}.png" for i in range(6)]
+    assert len((run.path / "metrics.csv").read_text().splitlines()[1].split(",")[-1]) > 1, "train accuracy"

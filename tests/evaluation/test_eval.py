@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
-import torch
 from PIL import Image
 
 import srae.evaluation.score
@@ -22,9 +20,7 @@ from srae.config.loading import parse_config
 from srae.errors import ConfigError
 from srae.evaluation.score import score_model
 from srae.files import json_text
-from srae.runs.writer import claim_run
-from srae.training.loop import train
-from srae.training.prepare import prepare
+from toy_training import begin
 
 IMAGES = "model: {{name: {model}}}\ndata: {{{data}}}\ntrain: {{epochs: 1, batch_size: 4}}"
 CLASSES = """
@@ -48,9 +44,8 @@ def draw(folder: str, count: int, *, seed: int = 0) -> None:
 
 
 def trained(text: str, name: str = "a") -> dict[str, Any]:
-    with closing(claim_run(Path("runs"), name)) as run:
-        train(prepare(parse_config(text, "toy.yaml"), torch.device("cpu")), run, lambda _: None)
-        return dict(json.loads((run.path / "summary.json").read_text()))
+    run = begin(parse_config(text, "toy.yaml"), Path("runs"), name)
+    return dict(json.loads((run / "summary.json").read_text()))
 
 
 def strict(text: str) -> Any:

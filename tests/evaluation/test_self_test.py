@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 
+from conftest import Run
 from refusals import refuses
 from srae.errors import DataError
 from srae.evaluation import self_test
-
-Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def test_the_metrics_pass_their_own_check(srae: Run) -> None:

@@ -88,40 +88,14 @@ def test_f9_what_is_not_finite_stops_before_the_step(
 
     with monkeypatch.context() as patch:
         patch.setattr(srae.training.step, "compute_gradients", step_gradients)
-        writer = claim_run(tmp_path, "toy")
-        session = prepare(toy(pairs), CPU)
-        weights = {}
-        patch.setattr(
-            srae.training.loop,
-            "_diverged",
-            remembering(srae.training.loop._diverged, lambda: weights.update(copied(session.model))),
-        )
-        with pytest.raises(DivergedError, match="diverged: loss") as caught:
-            train(session, writer, lambda _: None)
-        writer.close()
-    error = caught.value
-    assert error.exit_code == 6
-    assert re.fullmatch(rf"epoch 2, step {step}, learning_rate 0\.0\d+, batch: \d\.png(, \d\.png)*", str(error.where))
-    assert "last good checkpoint is kept" in (error.remedy or "")
-    assert all(tensor.isfinite().all() for tensor in weights.values()) and weights  # nothing was stepped
+        with refuses(DivergedError, f"epoch 2, step {step}, learning_rate 0.0", ".png"):
+            begin(toy(pairs), tmp_path)
     path = tmp_path / "toy"
     assert read_run(path).status == "diverged"
     assert not (path / "DONE").exists()
     assert standing(path / "checkpoints" / "last.safetensors")["epoch"] == 1
     resume(toy(pairs), path)  # without the fault: the last good one was the right one
     assert_same_run(path, whole)
-
-
-def remembering(function: Callable[..., Any], note: Callable[[], None]) -> Callable[..., Any]:
-    def noted(*arguments: Any) -> Any:
-        note()
-        return function(*arguments)
-
-    return noted
-
-
-def copied(model: torch.nn.Module) -> dict[str, torch.Tensor]:
-    return {name: p.detach().clone() for name, p in model.named_parameters()}
 
 
 @pytest.mark.parametrize("step", [6, 8])
@@ -228,7 +202,7 @@ def test_f10_none_left_is_exit_7_however_often_it_is_tried(run: Path, capsys: py
     for _ in range(2):
         assert main(["train", "--resume", str(run)]) == 7
         told = capsys.readouterr().err
-        assert told.count("SHA-256") == 2 and all(path.name in told for path in before)
+        assert told.count("SHA-256") == 2 and "last.safetensors" in told and "previous.safetensors" in told
         assert rows_of(run) == rows
         assert {path: path.read_bytes() for path in (run / "checkpoints").iterdir()} == before
 
@@ -464,12 +438,12 @@ def test_f33_changed_data_need_a_flag(pairs: Path, run: Path, capsys: pytest.Cap
     arguments = ["train", "--resume", str(run), "--set", "train.epochs=4", "--device", "cpu"]
     assert main(arguments) == 2
     told = capsys.readouterr().err
-    assert re.search(r"data [0-9a-f]{16} -> [0-9a-f]{16}$", told, re.MULTILINE)
+    assert re.search(r"data [0-9a-f]{16} -> [0-9a-f]{16}", told)
     assert "--allow-changed" in told
     assert {path: path.read_bytes() for path in run.rglob("*.safetensors")} == before
     assert len(rows_of(run)) == 3
     assert main([*arguments, "--allow-changed"]) == 0
-    assert re.search(r"data [0-9a-f]{16} -> [0-9a-f]{16}$", capsys.readouterr().err, re.MULTILINE)
+    assert re.search(r"data [0-9a-f]{16} -> [0-9a-f]{16}", capsys.readouterr().err)
     assert [row["epoch"] for row in rows_of(run)] == ["1", "2", "3", "4"]
     summary = json.loads((run / "summary.json").read_text())
     assert summary["best_epoch"] == 4  # metrics of the old images do not compare

@@ -25,7 +25,7 @@ from srae.report.curves import draw_variants, panels_of
 from srae.report.html import write_report
 from srae.report.published import published_table
 from srae.report.samples import Sample, choose_variants, find_crop, read_samples, with_outputs
-from srae.report.section import make_sections
+from srae.report.section import ReportSection, make_sections
 from srae.report.sentences import write_sentences
 from srae.report.tables import escape_latex, escape_markdown, metrics_table
 from srae.report.words import _TEXTS, LANGUAGES, words_of
@@ -37,9 +37,13 @@ BETTER = [value + 0.4 + 0.01 * (i * 5 % 12) for i, value in enumerate(BASE)]  # 
 EQUAL = [value + (0.01 + 0.001 * i) * (1 if i % 2 else -1) for i, value in enumerate(BETTER)]
 
 
-def said(*folders: Path, language: str = "en") -> list[str]:
+def section_of(*folders: Path) -> ReportSection:
     (section,) = make_sections([read_run(folder) for folder in folders])
-    return [sentence.text for sentence in write_sentences(section, words_of(language))]
+    return section
+
+
+def said(*folders: Path, language: str = "en") -> list[str]:
+    return [sentence.text for sentence in write_sentences(section_of(*folders), words_of(language))]
 
 
 # ------------------------------------------------------------------------ whole reports
@@ -242,7 +246,7 @@ def test_a_grid_is_drawn_over_the_factor_with_most_levels(tmp_path: Path) -> Non
             config = f"model: {{name: residual, width: {width}, blocks: {blocks}}}"
             folder = write_run(tmp_path / f"w{width}-b{blocks}", config=config, psnr=[20.0 + width - blocks] * 2)
             folders.append(folder)
-    (section,) = make_sections([read_run(folder) for folder in folders])
+    section = section_of(*folders)
     assert draw_levels(section.variants, PSNR, section.baseline, tmp_path / "levels", EN) == "model.width"
     drawn = (tmp_path / "levels.svg").read_text()
     assert ">blocks 1<" in drawn and ">blocks 2<" in drawn
@@ -266,7 +270,7 @@ def test_escapes() -> None:
 
 def test_published_figures_stand_beside_ours_in_their_unit(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "cnn4_tanh", rows=20)
-    (section,) = make_sections([read_run(folder)])
+    section = section_of(folder)
     table = published_table(section, EN)
     assert table is not None
     val = next(record for record in table.records if record["measure"] == "val_mse")
@@ -274,10 +278,10 @@ def test_published_figures_stand_beside_ours_in_their_unit(tmp_path: Path) -> No
     assert not val["same_protocol"], "toy data under RGB is not what report A measured"
     counts = {"name": "p", "fingerprint": "9", "counts": {"train": 685, "val": 119, "test": 51}}
     edit_summary(folder, data=counts, protocol={"channels": "RGBA", "rounded": True, "border": 0})
-    (section,) = make_sections([read_run(folder)])
+    section = section_of(folder)
     table = published_table(section, ES)
     assert table is not None and all(record["same_protocol"] for record in table.records)
-    (section,) = make_sections([read_run(write_run(tmp_path / "mine"))])
+    section = section_of(write_run(tmp_path / "mine"))
     assert published_table(section, EN) is None
 
 
