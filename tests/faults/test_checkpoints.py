@@ -491,4 +491,4 @@ def test_f33_nothing_else_may_change(run: Path, capsys: pytest.CaptureFixture[st
     for key in ("model.channels=[8]", "seed=9", "train.optimizer=sgd", "train.learning_rate=1"):
         for flag in ([], ["--allow-changed"]):
             assert main(["train", "--resume", str(run), "--set", key, *flag]) == 2
-            assert key.partition("=")[0] in capsys.readouterr().err
+            assert "train.epochs" in capsys.readouterr().err  # what may
