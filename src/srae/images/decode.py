@@ -19,6 +19,7 @@ from typing import IO, NamedTuple
 
 import numpy as np
 from PIL import Image
+from PIL.TiffImagePlugin import TiffImageFile
 
 from srae.errors import DataError, ResourceError
 from srae.images.deep_color import add_low_bytes, find_deep, widen_key
@@ -29,6 +30,7 @@ from srae.images.plugins import Samples, open_image, read_jxl_size, read_samples
 from srae.images.png_chunks import hide_metadata
 from srae.images.tags import Tags
 from srae.images.tiff import count_pages, is_tiff
+from srae.images.tiff_tags import hide_folders
 
 MAX_PIXELS = 178_000_000
 _SAMPLE_FORMAT = 339  # TIFF's tag
@@ -177,6 +179,8 @@ def _open(file: IO[bytes], name: str, max_pixels: int, frame: int | None) -> Ima
         if frame:
             image.seek(frame)
             _check_size(name, max_pixels, *image.size)
+        if isinstance(image, TiffImageFile):
+            hide_folders(image)
     return image
 
 
