@@ -202,7 +202,7 @@ def test_a_png_is_packed_in_the_way_that_suits_it(kind: str, monkeypatch: pytest
         strategies.append(strategy)
         return original(level, method, window, memory, strategy)
 
-    monkeypatch.setattr("srae.images.png.zlib.compressobj", spy)
+    monkeypatch.setattr("srae.images.deflate.zlib.compressobj", spy)
     file = io.BytesIO()
     encode(file, "PNG", pixels)
     assert strategies[:2] == [zlib.Z_RLE, zlib.Z_DEFAULT_STRATEGY]
