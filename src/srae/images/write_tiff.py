@@ -23,7 +23,7 @@ from srae.images.tiff_tags import ICC, IPTC, XMP
 MOST_BYTES = 2**32 - 2**24
 """Of a classic TIFF, whose offsets have 32 bits, before its last directories; longer ones become BigTIFF."""
 _LONG8 = 16
-_DEFLATE, _AS_THEY_ARE, _DIFFERENCES = 8, 1, 2
+_DEFLATE, _DIFFERENCES, _FLOAT_DIFFERENCES = 8, 2, 3
 _GREY, _RGB, _ALPHA, _FLOAT, _INCH, _NO_UNIT = 1, 2, 2, 3, 2, 1
 
 
@@ -71,7 +71,7 @@ def _describe_pixels(pixels: np.ndarray) -> list[Field]:
         Field(262, SHORT, (_GREY if channels < 3 else _RGB,)),
         Field(277, SHORT, (channels,)),
         Field(284, SHORT, (1,)),  # the samples of a pixel side by side
-        Field(317, SHORT, (_AS_THEY_ARE if is_float else _DIFFERENCES,)),
+        Field(317, SHORT, (_FLOAT_DIFFERENCES if is_float else _DIFFERENCES,)),
     ]
     if channels in (2, 4):
         fields.append(Field(338, SHORT, (_ALPHA,)))  # not multiplied into the colours
@@ -94,12 +94,11 @@ def _describe_image(tags: Tags, height: int, width: int) -> list[Field]:
 
 
 def _differences(pixels: np.ndarray, order: Order) -> memoryview:
-    """Each sample less the one to its left (TIFF 6.0, section 14); floats as they are.
-
-    There is a predictor for floats too, but tifffile reads it only with imagecodecs.
-    """
-    rest = pixels
-    if pixels.dtype != np.float32:
-        rest = pixels.copy()
-        rest[:, 1:] -= pixels[:, :-1]
+    """Each sample less the one to its left (TIFF 6.0, section 14); floats byte by byte (Adobe's Technical Note 3)."""
+    if pixels.dtype == np.float32:
+        height, width, channels = pixels.shape
+        raw = np.ascontiguousarray(pixels, ">f4").view(np.uint8).reshape(height, width * channels, 4)
+        pixels = raw.transpose(0, 2, 1).reshape(height, 4 * width, channels)  # first bytes of all samples come first
+    rest = pixels.copy()
+    rest[:, 1:] -= pixels[:, :-1]
     return np.ascontiguousarray(rest, rest.dtype.newbyteorder(order)).reshape(-1).view(np.uint8).data
