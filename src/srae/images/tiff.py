@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ctypes
 import logging
-import zlib
 from collections.abc import Iterator
 from functools import cache
 from importlib.util import find_spec
@@ -20,6 +19,7 @@ from tifffile import COMPRESSION, PHOTOMETRIC, TIFF, TiffFile, TiffFileError, Ti
 
 from srae.errors import DataError
 from srae.images.limits import check_frame, check_size
+from srae.images.tiff_segments import check_segments, has_bounds
 
 _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # classic TIFF and BigTIFF
 _MOST_PAGES = 100_000  # whoever writes more of them wants readers to be busy
@@ -29,7 +29,6 @@ _RAW = (32_803, 34_892)  # photometric: a colour filter array; raw sensor values
 _PLAIN_CODECS = (1, 8, 32_946)  # none, deflate: what tifffile has itself, with a bound on memory
 _PILLOW_CODECS = (1, 2, 3, 4, 5, 6, 7, 8, 32_771, 32_773, 32_809, 32_946)  # in every build of its libtiff
 _BYTES_PER_PIXEL = 16  # RGB and alpha as 32-bit floats: what an image of `max_pixels` may take
-_MOST_INFLATED = 2**28  # what a strip may unpack to unseen
 
 logging.getLogger("tifffile").addHandler(logging.NullHandler())  # else remarks about damaged files go to stderr
 
@@ -168,7 +167,8 @@ def is_exact_in_pillow(page: TiffPage) -> bool:
 def needs_extra(page: TiffPage) -> bool:
     """Whether it takes imagecodecs, which is not installed, to read a page without Pillow."""
     if find_spec("imagecodecs") is not None:
-        return page.compression not in TIFF.DECOMPRESSORS or page.predictor not in TIFF.UNPREDICTORS
+        known = page.compression in TIFF.DECOMPRESSORS and page.predictor in TIFF.UNPREDICTORS
+        return not known or not has_bounds(page.compression)
     packed = _bits(page) not in (1, 8, 16, 32, 64)
     return page.compression not in _PLAIN_CODECS or page.predictor not in (1, 2) or packed
 
@@ -192,33 +192,10 @@ def read_samples(page: TiffPage, name: str) -> np.ndarray:
         raise DataError(
             f"this TIFF has {describe(page)}", name, "convert it to 16 bits: magick in.tif -depth 16 out.png"
         )
-    _check_segments(page)
+    check_segments(page)
     samples = page.asarray(squeeze=False)
     # (planes, 1, H, W, samples side by side) -> (H, W, S)
     return samples[:, 0].transpose(1, 2, 0, 3).reshape(*samples.shape[2:4], -1)
-
-
-def _check_segments(page: TiffPage) -> None:
-    """All strips or tiles are in the file, and none unpacks to more than it should."""
-    file = page.parent.filehandle
-    segments = list(zip(page.dataoffsets, page.databytecounts, strict=False))
-    if not segments or any(offset + count > file.size for offset, count in segments):
-        raise ValueError("the file ends before its pixels do")
-    if page.compression == 1 or find_spec("imagecodecs") is not None:  # that has bounds of its own
-        return
-    for offset, count in segments:
-        if count * 1032 > _MOST_INFLATED:  # deflate's highest ratio
-            file.seek(offset)
-            _check_inflated(file.read(count), page.nbytes)
-
-
-def _check_inflated(data: bytes, most: int) -> None:
-    unpacker, size = zlib.decompressobj(), 0
-    while data:
-        size += len(unpacker.decompress(data, 2**22))
-        if size > most:
-            raise ValueError("a strip unpacks to more than it should")
-        data = unpacker.unconsumed_tail
 
 
 @cache
