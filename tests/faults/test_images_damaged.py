@@ -430,8 +430,6 @@ def test_f17_16_bits_of_every_kind_come_out_whole(channels: int, suffix: str, sa
         deep[:, :, -1] |= 1  # nothing is wholly hidden
     write_image(f"a{suffix}", TaggedImage(deep))
     found = read_image(same(f"a{suffix}")).pixels
-    if channels == 2 and suffix == ".tif":  # such a file holds 8 bits
-        deep = ((deep.astype(np.uint32) + 128) // 257).astype(np.uint8)
     assert found.dtype == deep.dtype
     assert np.array_equal(found, deep)
 

@@ -35,7 +35,7 @@ class _DeepColor(NamedTuple):
 _OTHER = {"16B": "16L", "16L": "16B", "16N": "16B" if sys.byteorder == "little" else "16L"}
 
 
-def load_pixels(image: Image.Image, again: Callable[[], Image.Image | None], name: str) -> np.ndarray:
+def load_pixels(image: Image.Image, again: Callable[[], Image.Image], name: str) -> np.ndarray:
     """Pixels (H, W, C) of an opened image: uint8, uint16 or float32.
 
     Args:
@@ -57,9 +57,7 @@ def load_pixels(image: Image.Image, again: Callable[[], Image.Image | None], nam
         return pixels.view(">u2").astype(np.uint16)  # bytes of a pixel: high, low, high, low
     pixels = pixels.astype(np.uint16)
     pixels <<= 8
-    second = again()
-    assert second is not None
-    return _add_low_bytes(pixels, second, deep)
+    return _add_low_bytes(pixels, again(), deep)
 
 
 def _find_deep(image: Image.Image) -> _DeepColor | None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import IO
+from typing import IO, NamedTuple
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 from PIL.TiffImagePlugin import TiffImageFile
 from tifffile import TiffFile, TiffPage
 
+from srae.errors import DataError
 from srae.images.deep_color import load_pixels
 from srae.images.metadata import FoundTags, read_page_tags
 from srae.images.modes import pillow_quiet
@@ -24,10 +25,18 @@ from srae.images.tiff import (
     read_samples,
     silence_libtiff,
 )
-from srae.images.tiff_colors import read_layout, to_colors
+from srae.images.tiff_colors import Layout, read_layout, to_colors
 from srae.images.tiff_tags import hide_folders
 
 _ORIENTATION = 274  # tag
+
+
+class _Read(NamedTuple):
+    """Pixels (H, W, C), whether they are turned upright already, and what was lost, for the user."""
+
+    pixels: np.ndarray
+    upright: bool = False
+    notes: tuple[str, ...] = ()
 
 
 def read_tiff(file: IO[bytes], name: str, max_pixels: int, frame: int | None) -> tuple[np.ndarray, FoundTags]:
@@ -44,23 +53,49 @@ def read_tiff(file: IO[bytes], name: str, max_pixels: int, frame: int | None) ->
         layout = read_layout(page, name)
         with pillow_quiet():
             found = read_page_tags(file, page.offset)
-        again = partial(_open_page, file, index)
-        image = again() if is_exact_in_pillow(page) else None
-        if image is not None and (prefers_pillow(page) or needs_extra(page)):
-            pixels = _load_page(image, page, again, name)
-            if _ORIENTATION not in image.tag_v2:  # Pillow has turned it upright
-                found = found._replace(orientation=1)
-        else:
-            check_codec(page, name)
-            pixels, lost = to_colors(read_samples(page, name), page, layout, found.tags.icc, name)
-            found = found._replace(notes=(*found.notes, *lost))
+        readers = [
+            partial(_read_by_tifffile, page, layout, found.tags.icc, name),
+            partial(_read_by_pillow, file, index, name),
+        ]
+        if not is_exact_in_pillow(page):
+            del readers[1]
+        elif prefers_pillow(page) or needs_extra(page):
+            readers.reverse()
+        pixels, upright, notes = _read_by_first(readers)
+    if upright:
+        found = found._replace(orientation=1)
     if layout.converted:
         found = found._replace(tags=found.tags.without_color_space())
-    return pixels, found._replace(notes=(*found.notes, *layout.notes))
+    return pixels, found._replace(notes=(*found.notes, *layout.notes, *notes))
 
 
-def _open_page(file: IO[bytes], index: int) -> TiffImageFile | None:
-    """A page for Pillow, None where it has no mode for it."""
+def _read_by_first(readers: Sequence[Callable[[], _Read]]) -> _Read:
+    """By the first that can: what one takes for damage, as byte counts that are wrong, the other may overlook."""
+    problems: list[Exception] = []
+    for reader in readers:
+        try:
+            return reader()
+        except (DataError, MemoryError):
+            raise
+        except Exception as error:  # Pillow and tifffile raise nearly anything
+            problems.append(error)
+    raise min(problems, key=lambda error: isinstance(error, UnidentifiedImageError))
+
+
+def _read_by_tifffile(page: TiffPage, layout: Layout, icc: bytes | None, name: str) -> _Read:
+    check_codec(page, name)
+    pixels, notes = to_colors(read_samples(page, name), page, layout, icc, name)
+    return _Read(pixels, notes=tuple(notes))
+
+
+def _read_by_pillow(file: IO[bytes], index: int, name: str) -> _Read:
+    image = _open_page(file, index)
+    pixels = load_pixels(image, partial(_open_page, file, index), name)
+    return _Read(pixels, _ORIENTATION not in image.tag_v2)  # Pillow has turned it, and forgotten the tag
+
+
+def _open_page(file: IO[bytes], index: int) -> TiffImageFile:
+    """Raises: UnidentifiedImageError: Pillow has no mode for the page, or for the first one."""
     try:
         with pillow_quiet():
             file.seek(0)
@@ -68,16 +103,6 @@ def _open_page(file: IO[bytes], index: int) -> TiffImageFile | None:
             image.seek(index)
             assert isinstance(image, TiffImageFile)
             hide_folders(image)
-    except Exception:  # UnidentifiedImageError of the first page, nearly any of the others
-        return None
+    except Exception as error:  # of pages after the first it may be anything
+        raise UnidentifiedImageError(str(error)) from None
     return image
-
-
-def _load_page(image: Image.Image, page: TiffPage, again: Callable[[], Image.Image | None], name: str) -> np.ndarray:
-    """What this build of Pillow lacks shows when it is needed."""
-    try:
-        return load_pixels(image, again, name)
-    except OSError:
-        if not prefers_pillow(page):
-            check_codec(page, name)
-        raise

@@ -26,6 +26,7 @@ _MOST_PAGES = 100_000  # whoever writes more of them wants readers to be busy
 _REDUCED, _MASK = 1, 4  # bits of NewSubfileType
 _SUB_DIRECTORIES, _DNG_VERSION = 330, 50_706  # tags
 _RAW = (32_803, 34_892)  # photometric: a colour filter array; raw sensor values
+_PLAIN_COLORS = (0, 1, 2)  # photometric: grey, RGB
 _PLAIN_CODECS = (1, 8, 32_946)  # none, deflate: what tifffile has itself, with a bound on memory
 _PILLOW_CODECS = (1, 2, 3, 4, 5, 6, 7, 8, 32_771, 32_773, 32_809, 32_946)  # in every build of its libtiff
 _BYTES_PER_PIXEL = 16  # RGB and alpha as 32-bit floats: what an image of `max_pixels` may take
@@ -150,8 +151,12 @@ def _call(kinds: type[COMPRESSION] | type[PHOTOMETRIC], value: int) -> str:
 
 
 def prefers_pillow(page: TiffPage) -> bool:
-    """Whether Pillow is the faster of two that are exact: at most 8 bits, of a common codec."""
-    return _bits(page) <= 8 and page.compression in _PILLOW_CODECS
+    """Whether Pillow is the faster of two that are exact: at most 8 bits, of a common codec.
+
+    Not for what is not compressed, which tifffile reads eight times as fast (12 megapixels of RGB: 16 ms, 132 ms).
+    """
+    plain = _bits(page) == 8 and page.photometric in _PLAIN_COLORS and page.compression == 1
+    return _bits(page) <= 8 and page.compression in _PILLOW_CODECS and not plain
 
 
 def is_exact_in_pillow(page: TiffPage) -> bool:
