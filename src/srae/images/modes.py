@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image, ImageCms
 
 from srae.errors import DataError
+from srae.images.lab import lab_levels_to_srgb
 
 _BITS, _PHOTOMETRIC = 258, 262  # TIFF's tags
 _BAND = 512  # rows copied at a time
@@ -43,21 +44,12 @@ def from_cmyk(image: Image.Image, icc: bytes | None) -> Image.Image:
     """RGB through the file's own ink profile where there is one, else by the plain complement."""
     if icc:
         try:
-            return _to_srgb(image, ImageCms.ImageCmsProfile(io.BytesIO(icc)))
+            profile = ImageCms.ImageCmsProfile(io.BytesIO(icc))
+            screen = ImageCms.createProfile("sRGB")
+            return ImageCms.profileToProfile(image, profile, screen, outputMode="RGB") or image.convert("RGB")
         except (ImageCms.PyCMSError, OSError):
             pass
     return image.convert("RGB")
-
-
-def from_lab(image: Image.Image) -> Image.Image:
-    """sRGB of CIE Lab under D50, which needs no profile."""
-    return _to_srgb(image, ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")))
-
-
-def _to_srgb(image: Image.Image, profile: ImageCms.ImageCmsProfile) -> Image.Image:
-    converted = ImageCms.profileToProfile(image, profile, ImageCms.createProfile("sRGB"), outputMode="RGB")
-    assert converted is not None  # a new image, since it is not done in place
-    return converted
 
 
 def to_pixels(image: Image.Image, name: str) -> np.ndarray:
@@ -87,7 +79,9 @@ def to_known_mode(image: Image.Image, name: str) -> Image.Image:
     if mode == "CMYK":
         return from_cmyk(image, image.info.get("icc_profile"))
     if mode == "LAB":
-        return from_lab(image)
+        levels = np.array(image)
+        levels[:, :, 1:] ^= 128  # Pillow gives a and b as TIFF has them, signed
+        return Image.fromarray(lab_levels_to_srgb(levels, 255))
     if mode in ("YCbCr", "RGBX", "HSV"):
         image = image.convert("RGB")
     elif mode in ("La", "RGBa"):  # colours times alpha

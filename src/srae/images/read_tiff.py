@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import IO, NamedTuple
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 from PIL.TiffImagePlugin import TiffImageFile
 from tifffile import TiffFile, TiffPage
 
@@ -29,6 +30,7 @@ from srae.images.tiff_colors import Layout, read_layout, to_colors
 from srae.images.tiff_tags import hide_folders
 
 _ORIENTATION = 274  # tag
+_YCBCR = 6  # photometric
 
 
 class _Read(NamedTuple):
@@ -55,7 +57,7 @@ def read_tiff(file: IO[bytes], name: str, max_pixels: int, frame: int | None) ->
             found = read_page_tags(file, page.offset)
         readers = [
             partial(_read_by_tifffile, page, layout, found.tags.icc, name),
-            partial(_read_by_pillow, file, index, name),
+            partial(_read_by_pillow, file, index, page, name),
         ]
         if not is_exact_in_pillow(page):
             del readers[1]
@@ -88,16 +90,24 @@ def _read_by_tifffile(page: TiffPage, layout: Layout, icc: bytes | None, name: s
     return _Read(pixels, notes=tuple(notes))
 
 
-def _read_by_pillow(file: IO[bytes], index: int, name: str) -> _Read:
-    image = _open_page(file, index)
-    pixels = load_pixels(image, partial(_open_page, file, index), name)
+def _read_by_pillow(file: IO[bytes], index: int, page: TiffPage, name: str) -> _Read:
+    reopen = partial(_open_page, file, index, halved=page.photometric == _YCBCR)
+    image = reopen()
+    pixels = load_pixels(image, reopen, name)
     return _Read(pixels, _ORIENTATION not in image.tag_v2)  # Pillow has turned it, and forgotten the tag
 
 
-def _open_page(file: IO[bytes], index: int) -> TiffImageFile:
-    """Raises: UnidentifiedImageError: Pillow has no mode for the page, or for the first one."""
+def _open_page(file: IO[bytes], index: int, *, halved: bool) -> TiffImageFile:
+    """A page for Pillow.
+
+    Args:
+        halved: the colours may be stored at half the size, of which only libtiff knows.
+
+    Raises:
+        UnidentifiedImageError: Pillow has no mode for the page, or for the first one.
+    """
     try:
-        with pillow_quiet():
+        with pillow_quiet(), _through_libtiff(halved):
             file.seek(0)
             image = Image.open(file, formats=("TIFF",))
             image.seek(index)
@@ -106,3 +116,13 @@ def _open_page(file: IO[bytes], index: int) -> TiffImageFile:
     except Exception as error:  # of pages after the first it may be anything
         raise UnidentifiedImageError(str(error)) from None
     return image
+
+
+@contextmanager
+def _through_libtiff(wanted: bool) -> Iterator[None]:
+    """Pillow's switch is process-wide: use it inside `pillow_quiet`."""
+    before, TiffImagePlugin.READ_LIBTIFF = TiffImagePlugin.READ_LIBTIFF, wanted
+    try:
+        yield
+    finally:
+        TiffImagePlugin.READ_LIBTIFF = before

@@ -181,7 +181,7 @@ def needs_extra(page: TiffPage) -> bool:
 def check_codec(page: TiffPage, name: str) -> None:
     """Raises: DataError: it takes imagecodecs to read this page, and that is not installed, or no help."""
     if needs_extra(page):
-        missing = find_spec("imagecodecs") is None and page.dtype is not None
+        missing = find_spec("imagecodecs") is None and page.dtype is not None and has_bounds(page.compression)
         remedy = "pip install 'srae[tiff]'" if missing else "save it with LZW or deflate compression"
         raise DataError(f"this TIFF has {describe(page)}: srae cannot unpack that", name, remedy)
 

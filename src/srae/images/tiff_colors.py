@@ -10,7 +10,8 @@ from tifffile import TiffPage
 
 from srae.errors import DataError
 from srae.images.bands import bands
-from srae.images.modes import check_finite, copy_pixels, from_cmyk, from_lab
+from srae.images.lab import lab_levels_to_srgb
+from srae.images.modes import check_finite, copy_pixels, from_cmyk
 from srae.images.tiff import describe
 
 _COLORS = {0: 1, 1: 1, 2: 3, 3: 1, 4: 1, 5: 4, 6: 3, 8: 3, 9: 3}  # samples of each photometric interpretation
@@ -50,9 +51,8 @@ def read_layout(page: TiffPage, name: str) -> Layout:
         # GDAL writes so what is more than 8 bits deep; everybody shows it as RGB.
         colors, kinds = 3, kinds[2:]
         notes.append("the file names no colours: its first three samples are taken as red, green and blue")
-    if not colors or samples < colors or (page.photometric == _YCBCR and page.compression not in _TO_RGB):
-        remedy = "convert it to RGB: magick in.tif -colorspace sRGB out.png"
-        raise DataError(f"this TIFF has {describe(page)}", name, remedy)
+    if not colors or samples < colors:
+        raise _unknown(page, name)
     alpha = next((place for place, kind in enumerate(kinds) if kind in _ALPHA), None)
     dropped = len(kinds) - (alpha is not None)
     if dropped:
@@ -60,6 +60,12 @@ def read_layout(page: TiffPage, name: str) -> Layout:
     premultiplied = alpha is not None and kinds[alpha] == _PREMULTIPLIED
     converted = page.photometric in (_CMYK, _LAB, _ICC_LAB)
     return Layout(colors, None if alpha is None else colors + alpha, premultiplied, converted, tuple(notes))
+
+
+def _unknown(page: TiffPage, name: str) -> DataError:
+    return DataError(
+        f"this TIFF has {describe(page)}", name, "convert it to RGB: magick in.tif -colorspace sRGB out.png"
+    )
 
 
 def to_colors(
@@ -70,9 +76,13 @@ def to_colors(
     Floats and 32-bit integers keep their values; alpha is in [0, 1] then.
 
     Raises:
-        DataError: values that are not finite.
+        DataError: values that are not finite, or kinds of samples that this colour space does not have.
     """
-    notes: list[str] = []
+    floats, notes = samples.dtype.kind == "f" or samples.dtype.itemsize > 2, list[str]()
+    if page.photometric == _YCBCR and page.compression not in _TO_RGB:  # Pillow's libtiff knows it
+        raise _unknown(page, name)
+    if page.photometric in (_LAB, _ICC_LAB) and (floats or page.sampleformat != 1):
+        raise _unknown(page, name)
     if layout.alpha is not None and samples.shape[2] > layout.colors + 1:
         samples = samples[:, :, [*range(layout.colors), layout.alpha]]
     elif layout.alpha is None:
@@ -80,7 +90,7 @@ def to_colors(
     if page.photometric == _PALETTE:
         return _look_up(samples, page), notes
     pixels, white = _to_levels(samples, page, name)
-    if pixels.dtype == np.float32 and samples.dtype.kind in "iu" and np.abs(samples).max(initial=0) > 2**24:
+    if pixels.dtype == np.float32 and samples.dtype.kind in "iu" and max(pixels.max(), -pixels.min()) > 2**24:
         notes.append("integers of 32 bits become 32-bit floats, which hold 24 bits exactly")
     elif samples.dtype == np.float64:
         notes.append("floats of 64 bits become 32 bits")
@@ -93,8 +103,7 @@ def to_colors(
         pixels, lost = _convert_cmyk(pixels, white, icc)
         notes += lost
     elif page.photometric in (_LAB, _ICC_LAB):
-        pixels, lost = _convert_lab(pixels, page)
-        notes += lost
+        _convert_lab(pixels, page)
     if pixels.dtype == np.float32 and layout.alpha is not None:
         pixels[:, :, -1] = np.clip(pixels[:, :, -1] / white, 0, 1)
     return pixels, notes
@@ -156,13 +165,10 @@ def _convert_cmyk(pixels: np.ndarray, white: np.generic, icc: bytes | None) -> t
     return color, notes
 
 
-def _convert_lab(pixels: np.ndarray, page: TiffPage) -> tuple[np.ndarray, list[str]]:
-    """uint8 or uint16 (H, W, 3|4) -> sRGB, uint8; a and b are signed in CIE Lab and have an offset in ICC Lab."""
-    deep = pixels.dtype == np.uint16
-    narrow = (pixels >> 8).astype(np.uint8) if deep else np.ascontiguousarray(pixels)
+def _convert_lab(pixels: np.ndarray, page: TiffPage) -> None:
+    """In place, to sRGB; a and b are signed in CIE Lab and have an offset in ICC Lab, whose 16 bits end at 65280."""
+    most = int(np.iinfo(pixels.dtype).max)
     if page.photometric == _LAB:
-        narrow[:, :, 1:3] ^= 128
-    image = Image.frombuffer("RGB", narrow.shape[1::-1], np.ascontiguousarray(narrow[:, :, :3]), "raw", "RGB", 0, 1)
-    color = copy_pixels(from_lab(Image.merge("LAB", image.split())))
-    notes = ["Lab is converted in 8 bits: 16 become 8"] if deep else []
-    return np.concatenate((color, narrow[:, :, 3:]), axis=2), notes
+        pixels[:, :, 1:3] ^= (most + 1) // 2
+    white = most - most % 256 if page.photometric == _ICC_LAB and most > 255 else most
+    pixels[:, :, :3] = lab_levels_to_srgb(pixels[:, :, :3], white)
