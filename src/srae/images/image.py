@@ -181,7 +181,7 @@ def write_image(
 ) -> None:
     """Write an image atomically; the suffix names the format.
 
-    16 bits stay 16 in PNG and TIFF (but for grey with alpha in TIFF) and become 8 elsewhere.
+    16 bits stay 16 in PNG and TIFF and become 8 elsewhere.
 
     Args:
         quality: 1 to 100, of JPEG (None: 95) and WebP (None: nothing is lost).
