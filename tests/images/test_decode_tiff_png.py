@@ -8,10 +8,8 @@ import zlib
 
 import numpy as np
 import pytest
-import tifffile
 from PIL import Image
 
-from srae.errors import DataError
 from srae.images.decode import decode
 from srae.images.modes import to_pixels
 
@@ -73,17 +71,6 @@ def test_the_transparent_grey_of_a_png_is_transparent_at_every_depth(bits: int) 
     depth = 65_535 if bits == 16 else 255
     assert np.array_equal(found[:, :, 0], values * (depth // (2**bits - 1)))
     assert np.array_equal(found[:, :, 1] == 0, values == key)
-
-
-def test_signed_samples_are_refused_where_one_is_negative() -> None:
-    for values, fits in (([[-5, 3]], False), ([[5, 3]], True)):
-        file = io.BytesIO()
-        tifffile.imwrite(file, np.array(values, np.int8))
-        if fits:
-            assert decode(file.getvalue(), "a.tif").pixels.ravel().tolist() == [5, 3]
-            continue
-        with pytest.raises(DataError, match="below zero"):
-            decode(file.getvalue(), "a.tif")
 
 
 def test_the_door_for_python_is_the_same() -> None:

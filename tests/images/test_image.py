@@ -177,10 +177,23 @@ def test_16_bit_rgb_png_is_scaled(tmp_path: Path) -> None:
     assert _as_uint8(image)[0].tolist() == [[0, 255, 128], [1, 2, 3]]
 
 
-def test_32_bit_grey_beyond_16_bits_is_refused(tmp_path: Path) -> None:
-    _save(tmp_path / "a.tif", Image.fromarray(np.array([[70_000, 2]], dtype=np.int32)))
-    with pytest.raises(DataError, match="beyond 16 bits"):
-        read_image(tmp_path / "a.tif")
+def test_floats_are_data_where_they_are_numbers_from_0_to_1(tmp_path: Path) -> None:
+    for values, levels in (([0, 0.5, 1], [0, 128, 255]), ([0, 1.01], None), ([-0.01, 1], None), ([7, 255], None)):
+        _save(tmp_path / "a.tif", Image.fromarray(np.array([values], np.float32)))
+        image = read_image(tmp_path / "a.tif")
+        assert (image.bits, image.pixels.ravel().tolist()) == (32, np.float32(values).tolist())
+        if levels:
+            assert read_pixels(tmp_path / "a.tif", "L").ravel().tolist() == levels
+        else:
+            with pytest.raises(DataError, match=r"floats from .* to"):
+                read_pixels(tmp_path / "a.tif", "L")
+
+
+def test_transparency_of_floats_reaches_1() -> None:
+    pixels = np.ones((2, 2, 4), np.float32)
+    assert not TaggedImage(pixels).is_transparent
+    pixels[0, 0, 3] = 0.5
+    assert TaggedImage(pixels).is_transparent
 
 
 def test_read_pixels_gives_the_channels_asked_for() -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import tifffile
 from PIL import Image
 
-from srae.images.decode import count_frames
+from srae.errors import DataError
+from srae.images.decode import count_frames, decode, read_size
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (8, 12, 3), np.uint8)
 
@@ -30,7 +32,14 @@ def write_pages(path: Path, *kinds: int) -> Path:
     [((0,), 1), ((0, 0, 0), 3), ((0, 1, 1), 1), ((0, 4), 1), ((0, 5, 1), 1), ((1, 0), 1), ((2, 2), 2), ((1,), 1)],
 )
 def test_reduced_pages_and_masks_are_no_pages(tmp_path: Path, kinds: tuple[int, ...], images: int) -> None:
-    assert count_frames(write_pages(tmp_path / "a.tif", *kinds)) == images
+    path = write_pages(tmp_path / "a.tif", *kinds)
+    assert count_frames(path) == images
+    places = [place for place, kind in enumerate(kinds) if not kind & 5] or [0]
+    for frame in range(images):
+        assert np.array_equal(decode(path, "a", frame=frame).pixels, PIXELS // 2 + places[frame])
+    for frame in {None if images > 1 else images, images}:
+        with pytest.raises(DataError):
+            decode(path, "a", frame=frame)
 
 
 def test_frames_of_other_files_are_counted(tmp_path: Path) -> None:
@@ -51,3 +60,47 @@ def test_a_damaged_last_page_is_not_counted(tmp_path: Path) -> None:
     data[last : last + 2] = b"\xff\xff"
     path.write_bytes(data)
     assert count_frames(path) == 1
+
+
+def test_pages_of_different_layouts_are_read_one_by_one(tmp_path: Path) -> None:
+    """Also where Pillow knows neither the first nor the one before."""
+    pages = [np.float32(PIXELS), PIXELS, PIXELS.astype(np.uint16) * 257, PIXELS[:, :, 0], np.int16(PIXELS) - 200]
+    with tifffile.TiffWriter(tmp_path / "a.tif") as tiff:
+        for page in pages:
+            tiff.write(page, photometric="rgb" if page.ndim == 3 else "minisblack", compression="zlib", metadata=None)
+    assert read_size(tmp_path / "a.tif") == PIXELS.shape[:2]
+    for frame, page in enumerate(pages):
+        found = decode(tmp_path / "a.tif", "a", frame=frame).pixels
+        assert np.array_equal(found, page.reshape(found.shape))
+
+
+DNG = (50706, 1, 4, (1, 4, 0, 0), True)
+
+
+@pytest.mark.parametrize(
+    ("first", "below"),
+    [
+        ({"subfiletype": 1}, {"photometric": 32803}),  # a preview, and a colour filter array
+        ({"subfiletype": 1}, {"photometric": "minisblack"}),
+        ({"subfiletype": 0}, {"photometric": 34892, "planarconfig": 1}),  # linear raw
+        ({"subfiletype": 0}, {"photometric": "rgb"}),  # larger than what opens
+        ({"extratags": [DNG]}, None),
+        ({"photometric": 32803}, None),
+    ],
+)
+def test_raw_files_are_refused(tmp_path: Path, first: dict[str, Any], below: dict[str, Any] | None) -> None:
+    preview = PIXELS[:, :, 0] if first.get("photometric") == 32803 else PIXELS
+    with tifffile.TiffWriter(tmp_path / "a.dng") as tiff:
+        tiff.write(preview, **{"photometric": "rgb", "subifds": int(below is not None), "metadata": None} | first)
+        if below:
+            large = np.zeros((80, 120, 3) if below["photometric"] in ("rgb", 34892) else (80, 120), np.uint16)
+            tiff.write(large, metadata=None, **below)
+    with pytest.raises(DataError, match="a camera's raw file"):
+        decode(tmp_path / "a.dng", "a")
+
+
+def test_smaller_images_below_a_page_are_its_overviews(tmp_path: Path) -> None:
+    with tifffile.TiffWriter(tmp_path / "a.ome.tif") as tiff:
+        tiff.write(PIXELS, photometric="rgb", subifds=1)
+        tiff.write(PIXELS[::2, ::2], photometric="rgb", subfiletype=1)
+    assert np.array_equal(decode(tmp_path / "a.ome.tif", "a").pixels, PIXELS)

@@ -19,6 +19,7 @@ from conftest import clean_environment
 from srae.checkpoints.format import save_checkpoint
 from srae.config.loading import parse_config
 from srae.errors import SraeError
+from srae.images.image import read_image
 from srae.images.resample import resize
 from srae.models import build_model
 from srae.upscaling import api
@@ -221,7 +222,7 @@ def test_tensors(model: srae.Model, shape: tuple[int, ...], dtype: torch.dtype) 
 @pytest.mark.parametrize(
     ("mode", "result"),
     [("L", "L"), ("LA", "LA"), ("RGB", "RGB"), ("RGBA", "RGBA"), ("1", "L"), ("CMYK", "RGB"), ("P", "RGB"),
-     ("I;16", "I;16"), ("YCbCr", "RGB")],
+     ("I;16", "I;16"), ("YCbCr", "RGB"), ("HSV", "RGB"), ("La", "LA"), ("RGBa", "RGBA"), ("F", "F")],
 )  # fmt: skip
 def test_images(model: srae.Model, mode: str, result: str) -> None:
     if mode == "I;16":
@@ -237,6 +238,42 @@ def test_images(model: srae.Model, mode: str, result: str) -> None:
         most = 65_535 if mode == "I;16" else 255
         solid = np.asarray(image if mode == "I;16" else image.convert(result)).reshape(9, 7, -1)
         assert np.abs(np.asarray(large).reshape(18, 14, -1) - _bicubic(solid, most)).max() <= 0.51
+
+
+def test_lab_and_cmyk_become_srgb_as_their_files_do(model: srae.Model, tmp_path: Path) -> None:
+    """And what remains of their profile would be wrong."""
+    smooth = Image.fromarray(_pixels(4, 4, 3).astype(np.uint8)).resize((32, 24), Image.Resampling.BICUBIC)
+    screen, lab_profile = ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB")
+    lab = ImageCms.profileToProfile(smooth, screen, lab_profile, outputMode="LAB")
+    assert lab is not None
+    cmyk = smooth.convert("CMYK")
+    for image, back in ((lab, smooth), (cmyk, cmyk.convert("RGB"))):
+        image.info["icc_profile"] = ImageCms.ImageCmsProfile(lab_profile).tobytes()  # no profile of CMYK
+        image.save(tmp_path / "a.tif", icc_profile=image.info["icc_profile"])
+        found = read_image(tmp_path / "a.tif")
+        assert found.tags.icc is None
+        assert np.abs(found.pixels.astype(int) - np.asarray(back)).mean() < 2  # Lab in 8 bits
+        large = srae.upscale(image, model=model)
+        assert "icc_profile" not in large.info
+        assert np.array_equal(np.asarray(large), np.asarray(srae.upscale(Image.fromarray(found.pixels), model=model)))
+
+
+def test_integers_of_16_bits_in_the_other_order_and_of_32_bits(model: srae.Model) -> None:
+    values = _pixels(9, 7, most=65_535).astype(np.uint16)
+    wanted = srae.upscale(values, model=model)
+    for image in (Image.frombuffer("I;16B", (7, 9), values.astype(">u2"), "raw", "I;16B", 0, 1),
+                  Image.fromarray(values.astype(np.int32))):  # fmt: skip
+        large = srae.upscale(image, model=model)
+        assert large.mode == "I;16"
+        assert np.array_equal(np.asarray(large), wanted)
+    assert srae.upscale(Image.fromarray(values.astype(np.int32) - 70_000), model=model).mode == "F"
+
+
+@pytest.mark.parametrize("dtype", ["u2", "f4"])
+def test_arrays_of_the_other_byte_order(model: srae.Model, dtype: str) -> None:
+    values = _pixels(9, 7, 3).astype(dtype)
+    other = srae.upscale(values.astype(values.dtype.newbyteorder()), model=model)
+    assert np.array_equal(other, srae.upscale(values, model=model))
 
 
 def test_images_keep_what_belongs_to_them(model: srae.Model) -> None:
@@ -268,7 +305,7 @@ def test_images_keep_what_belongs_to_them(model: srae.Model) -> None:
         (torch.zeros(2, 5, 4, 4), ValueError, r"\(2, 5, 4, 4\)"),
         (torch.zeros(3, 4, 4, dtype=torch.uint8), TypeError, "floats"),
         (torch.full((3, 4, 4), -torch.inf), ValueError, "finite"),
-        (Image.new("F", (4, 4)), ValueError, "mode F"),
+        (Image.fromarray(np.full((4, 4), np.inf, np.float32)), ValueError, "16 of 16 values are not finite"),
     ],
 )
 def test_other_things_are_refused_in_words(model: srae.Model, image: object, kind: type[Exception], words: str) -> None:

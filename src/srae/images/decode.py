@@ -8,10 +8,6 @@ decoded; fully decoded or refused; upright.
 from __future__ import annotations
 
 import io
-import threading
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path, PurePath
@@ -21,19 +17,16 @@ import numpy as np
 from PIL import Image
 
 from srae.errors import DataError, ResourceError
-from srae.images.deep_color import add_low_bytes, find_deep, widen_key
+from srae.images.deep_color import load_pixels
 from srae.images.formats import Format, explain_unknown, identify
+from srae.images.limits import MAX_PIXELS, check_frame, check_size
 from srae.images.metadata import read_tags
-from srae.images.modes import copy_pixels, from_cmyk, to_known_mode, to_pixels
+from srae.images.modes import converts_colors, pillow_quiet
 from srae.images.plugins import Samples, open_image, read_jxl_size, read_samples
 from srae.images.png_chunks import hide_metadata
+from srae.images.read_tiff import read_tiff
 from srae.images.tags import Tags
-from srae.images.tiff import count_pages, is_tiff
-
-MAX_PIXELS = 178_000_000
-_SAMPLE_FORMAT = 339  # TIFF's tag
-
-_pillow_globals = threading.Lock()
+from srae.images.tiff import count_pages, is_tiff, read_page_size
 
 
 class DecodedImage(NamedTuple):
@@ -42,18 +35,6 @@ class DecodedImage(NamedTuple):
     pixels: np.ndarray
     tags: Tags
     notes: tuple[str, ...] = ()
-
-
-@contextmanager
-def _pillow_quiet() -> Iterator[None]:
-    """Pillow's warnings and its own pixel limit are process-wide; off here, back afterwards, one thread at a time."""
-    with _pillow_globals, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-        try:
-            yield
-        finally:
-            Image.MAX_IMAGE_PIXELS = limit
 
 
 def decode(data: bytes | Path, name: str, *, max_pixels: int = MAX_PIXELS, frame: int | None = None) -> DecodedImage:
@@ -83,10 +64,12 @@ def read_size(path: Path) -> tuple[int, int]:
     """Height and width as the header says, before turning upright; (0, 0) when it cannot be read."""
     try:
         with path.open("rb") as file:
+            if is_tiff(file):
+                return read_page_size(file)
             row = _identify(file, path.name)
             if row.name == "JXL":
                 return read_jxl_size(file)
-            with _pillow_quiet():
+            with pillow_quiet():
                 image = open_image(hide_metadata(file), row, lambda width, height: None)
                 return image.height, image.width
     except Exception:  # reading the file will say what is wrong with it
@@ -102,7 +85,7 @@ def count_frames(path: Path) -> int:
             row = _identify(file, path.name)
             if not row.animates:
                 return 1
-            with _pillow_quiet():
+            with pillow_quiet():
                 return _frames(open_image(file, row, lambda width, height: None))
     except Exception:
         return 1
@@ -130,33 +113,22 @@ def _unreadable(error: Exception, name: str) -> DataError:
 
 
 def _decode(file: IO[bytes], name: str, max_pixels: int, frame: int | None) -> DecodedImage:
+    if is_tiff(file):
+        pixels, (tags, orientation, notes) = read_tiff(file, name, max_pixels, frame)
+        return DecodedImage(_orient(pixels, orientation), tags, notes)
     image = _open(file, name, max_pixels, frame)
     if samples := read_samples(file, image, frame):
         return _with_tags(samples, file, image)
-    deep = find_deep(image, name)
-    widen_key(image)
-    image.load()
-    with _pillow_quiet():
+    pixels = load_pixels(image, partial(_open, file, name, max_pixels, frame), name)
+    with pillow_quiet():
         tags, orientation, notes = read_tags(file, image)
-        if image.mode == "CMYK":
-            image, tags = from_cmyk(image, tags.icc), tags.without_color_space()
-        if not deep:
-            image = to_known_mode(image, name)
-    pixels = copy_pixels(image) if deep else to_pixels(image, name)
-    _check_signs(image, pixels, name)
-    if deep and deep.low:
-        del image
-        file.seek(0)
-        pixels = pixels.astype(np.uint16)
-        pixels <<= 8
-        pixels = add_low_bytes(pixels, _open(file, name, max_pixels, frame), deep)
-    elif deep:
-        pixels = pixels.view(">u2").astype(np.uint16)  # bytes of a pixel: high, low, high, low
+    if converts_colors(image):
+        tags = tags.without_color_space()
     return DecodedImage(_orient(pixels, orientation), tags, notes)
 
 
 def _with_tags(samples: Samples, file: IO[bytes], image: Image.Image) -> DecodedImage:
-    with _pillow_quiet():
+    with pillow_quiet():
         tags, orientation, notes = read_tags(file, image)
     if samples.color and not tags.icc:
         tags = replace(tags, color=samples.color)
@@ -166,24 +138,15 @@ def _with_tags(samples: Samples, file: IO[bytes], image: Image.Image) -> Decoded
 
 def _open(file: IO[bytes], name: str, max_pixels: int, frame: int | None) -> Image.Image:
     """The header, checked; nothing is decoded yet."""
-    with _pillow_quiet():
-        image = open_image(hide_metadata(file), _identify(file, name), partial(_check_size, name, max_pixels))
-        _check_size(name, max_pixels, *image.size)
-        frames = _frames(image)
-        if frames > 1 and frame is None:
-            raise DataError(f"{frames} frames or pages in one file", name, "choose one with --frame, 0 is the first")
-        if (frame or 0) not in range(frames):
-            raise DataError(f"no frame {frame}", name, f"the file has {frames}, counted from 0")
+    file.seek(0)
+    with pillow_quiet():
+        image = open_image(hide_metadata(file), _identify(file, name), partial(check_size, name, max_pixels))
+        check_size(name, max_pixels, *image.size)
+        check_frame(name, _frames(image), frame)
         if frame:
             image.seek(frame)
-            _check_size(name, max_pixels, *image.size)
+            check_size(name, max_pixels, *image.size)
     return image
-
-
-def _check_size(name: str, max_pixels: int, width: int, height: int) -> None:
-    if width * height > max_pixels:
-        remedy = f"if you trust the file: --max-pixels {width * height}"
-        raise DataError(f"{width}x{height} is more than {max_pixels} pixels", name, remedy)
 
 
 def _orient(pixels: np.ndarray, orientation: int) -> np.ndarray:
@@ -197,10 +160,3 @@ def _orient(pixels: np.ndarray, orientation: int) -> np.ndarray:
     if orientation in (2, 3, 6, 7):
         pixels = pixels[:, ::-1]
     return np.ascontiguousarray(pixels)
-
-
-def _check_signs(image: Image.Image, pixels: np.ndarray, name: str) -> None:
-    """Pillow reads signed bytes as unsigned ones: -5 becomes 251."""
-    signed = image.format == "TIFF" and 2 in image.tag_v2.get(_SAMPLE_FORMAT, (1,))  # type: ignore[attr-defined]
-    if signed and pixels.dtype == np.uint8 and pixels.max(initial=0) > 127:
-        raise DataError("samples below zero", name, "save it with unsigned samples")

@@ -1,20 +1,21 @@
-"""16-bit colour, of which Pillow keeps the more significant byte of each sample: unpacked twice it is complete."""
+"""An image opened by Pillow becomes pixels, all their bits.
+
+Of 16-bit colour Pillow keeps the more significant byte of each sample: unpacked twice it is complete.
+"""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageFile
 
-from srae.errors import DataError
-from srae.images.modes import bands, with_key
-
-_BITS, _PLANES = 258, 284  # TIFF's tags
+from srae.images.modes import bands, copy_pixels, pillow_quiet, to_known_mode, to_pixels, with_key
 
 
-class DeepColor(NamedTuple):
+class _DeepColor(NamedTuple):
     """How to get the second byte of 16-bit colour, of which Pillow keeps the first.
 
     Pillow's unpackers for 16 bits take the more significant byte of each
@@ -34,28 +35,48 @@ class DeepColor(NamedTuple):
 _OTHER = {"16B": "16L", "16L": "16B", "16N": "16B" if sys.byteorder == "little" else "16L"}
 
 
-def find_deep(image: Image.Image, name: str) -> DeepColor | None:
+def load_pixels(image: Image.Image, again: Callable[[], Image.Image], name: str) -> np.ndarray:
+    """Pixels (H, W, C) of an opened image: uint8, uint16 or float32.
+
+    Args:
+        again: opens it once more, for the second half of 16-bit colour.
+
+    Raises:
+        DataError: values that are not finite.
+        Exception: of many kinds, when the file is damaged.
+    """
+    deep = _find_deep(image)
+    _widen_key(image)
+    image.load()
+    if deep is None:
+        with pillow_quiet():
+            known = to_known_mode(image, name)
+        return to_pixels(known, name)
+    pixels = copy_pixels(image)
+    if deep.low is None:
+        return pixels.view(">u2").astype(np.uint16)  # bytes of a pixel: high, low, high, low
+    pixels = pixels.astype(np.uint16)
+    pixels <<= 8
+    return _add_low_bytes(pixels, again(), deep)
+
+
+def _find_deep(image: Image.Image) -> _DeepColor | None:
     """How to read an opened image with 16-bit colour, now ready to be loaded; None for all others."""
     if image.format not in ("PNG", "TIFF") or image.mode not in ("RGB", "RGBA") or not _tiles(image):
         return None
-    if image.format == "TIFF":
-        tags = image.tag_v2  # type: ignore[attr-defined]
-        bits = set(tags.get(_BITS, (1,)))
-        if max(bits) > 8 and (bits != {16} or tags.get(_PLANES, 1) != 1):
-            raise DataError("16-bit TIFF stored plane by plane", name, "save it as PNG, or its pixels interleaved")
-    elif getattr(image, "is_animated", False):
+    if image.format == "PNG" and getattr(image, "is_animated", False):
         return None
     layout, _, order = _unpacker(_tiles(image)[0]).partition(";")
     if layout == "LA":  # read as four bytes a pixel: both of grey, both of alpha
         _set_unpacker(image, "RGBA")
-        return DeepColor(None)
+        return _DeepColor(None)
     if order not in _OTHER:
         return None
     premultiplied = layout == "RGBa"
     if premultiplied:  # Pillow would divide by alpha in 8 bits
         layout = "RGBA"
         _set_unpacker(image, f"{layout};{order}")
-    return DeepColor(f"{layout};{_OTHER[order]}", premultiplied)
+    return _DeepColor(f"{layout};{_OTHER[order]}", premultiplied)
 
 
 def _tiles(image: Image.Image) -> list[ImageFile._Tile]:
@@ -72,7 +93,7 @@ def _set_unpacker(image: Image.Image, raw: str) -> None:
     ]
 
 
-def add_low_bytes(pixels: np.ndarray, image: Image.Image, deep: DeepColor) -> np.ndarray:
+def _add_low_bytes(pixels: np.ndarray, image: Image.Image, deep: _DeepColor) -> np.ndarray:
     """uint16 (H, W, 3|4) with the high bytes, and the opened image once more -> all bytes."""
     assert deep.low is not None
     key = image.info.get("transparency")
@@ -87,7 +108,7 @@ def add_low_bytes(pixels: np.ndarray, image: Image.Image, deep: DeepColor) -> np
     return with_key(pixels, key) if isinstance(key, tuple) and pixels.shape[2] == 3 else pixels
 
 
-def widen_key(image: Image.Image) -> None:
+def _widen_key(image: Image.Image) -> None:
     """The transparent grey of a PNG of 2 or 4 bits, as its samples will be: Pillow widens these to 8 bits alone."""
     key = image.info.get("transparency")
     if image.format == "PNG" and isinstance(key, int) and _tiles(image):

@@ -23,6 +23,8 @@ from srae.images.png import write_png
 from srae.images.tags import NO_TAGS, Tags
 from srae.images.write_tiff import write_tiff
 
+FLOAT = ("TIFF",)
+"""Formats that hold floats."""
 _QUALITY = 95
 _AVIF_QUALITY = 90
 
@@ -45,12 +47,17 @@ def encode(
     *,
     quality: int | None = None,
 ) -> None:
-    """Write uint8 or uint16 pixels (H, W, C) that passed `check_fit`.
+    """Write uint8, uint16 or float32 pixels (H, W, C) that passed `check_fit`.
+
+    Where the format has fewer bits, integers are rounded and floats become integers as `to_integers` does it.
 
     Args:
         quality: 1 to 100, of JPEG (None: 95), AVIF (90), WebP and JPEG XL (None: nothing is lost).
     """
-    if pixels.dtype == np.uint16 and not keeps_depth(kind, pixels.shape[2]):
+    deep = keeps_depth(kind, pixels.shape[2])
+    if pixels.dtype == np.float32 and kind not in FLOAT:
+        pixels = to_integers(pixels, np.uint16 if deep else np.uint8)
+    elif pixels.dtype == np.uint16 and not deep:
         pixels = to_8_bits(pixels)
     tags = fit_tags(tags, kind, *pixels.shape[:2]).tags
     if kind == "PNG":
@@ -66,6 +73,24 @@ def to_8_bits(pixels: np.ndarray) -> np.ndarray:
     result = np.empty(pixels.shape, np.uint8)
     for rows in bands(pixels):
         result[rows] = (pixels[rows].astype(np.uint32) + 128) // 257
+    return result
+
+
+def float_range(pixels: np.ndarray) -> tuple[float, float]:
+    """What becomes black and white where floats become integers: 0 and 1, or the extremes of the colours beyond."""
+    color = pixels[:, :, : -1 if pixels.shape[2] in (2, 4) else None]
+    return min(0.0, float(color.min(initial=0))), max(1.0, float(color.max(initial=0)))
+
+
+def to_integers(pixels: np.ndarray, dtype: type[np.uint8] | type[np.uint16]) -> np.ndarray:
+    """float32 (H, W, C), alpha in [0, 1] -> integers of the same shape; `float_range` becomes all of their range."""
+    low, high = float_range(pixels)
+    colors, most = pixels.shape[2] - (pixels.shape[2] in (2, 4)), np.iinfo(dtype).max
+    result = np.empty(pixels.shape, dtype)
+    for rows in bands(pixels):
+        band = pixels[rows].astype(np.float64)
+        band[:, :, :colors] = (band[:, :, :colors] - low) / (high - low)
+        result[rows] = (band.clip(0, 1) * most).round()
     return result
 
 

@@ -17,7 +17,8 @@ from srae.images.ifd import LONG, SHORT, UNDEFINED, Entry, Field, TiffStructure,
 
 EXIF_PREFIX = b"Exif\0\0"
 HEADER = 16  # bytes of a BigTIFF's
-DESCRIPTION = 270
+DESCRIPTION, RESOLUTION = 270, 282
+_X, _Y = RESOLUTION, 283
 _ORIENTATION, _WIDTH, _HEIGHT, _EXIF_WIDTH, _EXIF_HEIGHT = 274, 256, 257, 40_962, 40_963
 EXIF_IFD, _GPS_IFD, _INTEROP_IFD, _MAKER_NOTE, _USER_COMMENT = 34_665, 34_853, 40_965, 37_500, 37_510
 DESCRIPTIVE = frozenset((269, 270, 271, 272, 285, 305, 306, 315, 316, 18_246, 18_249, 33_432, *range(40_091, 40_096)))
@@ -56,6 +57,8 @@ def make_upright(exif: bytes) -> Upright:
     if entry is None or orientation is None or orientation not in range(2, 9):
         return Upright(bytes(block), 1)
     _overwrite(block, structure, entry, 1)
+    if orientation > 4:
+        _exchange(block, *(directory.entries.get(tag) for tag in (_X, _Y)))
     thumbnail = block[directory.next_at : directory.next_at + 4]
     block[directory.next_at : directory.next_at + 4] = bytes(len(thumbnail))
     return Upright(bytes(block), orientation, any(thumbnail))
@@ -72,6 +75,13 @@ def with_size(exif: bytes, height: int, width: int) -> bytes:
             if structure.integer(entries[tag]) is not None:
                 _overwrite(block, structure, entries[tag], sizes[tag])
     return bytes(block)
+
+
+def _exchange(block: bytearray, one: Entry | None, other: Entry | None) -> None:
+    """The values of two entries that are alike."""
+    if one and other and one[1:3] == other[1:3]:
+        first, second = slice(one.at + 8, one.at + 12), slice(other.at + 8, other.at + 12)
+        block[first], block[second] = block[second], block[first]
 
 
 def _overwrite(block: bytearray, structure: TiffStructure, entry: Entry, number: int) -> None:
@@ -166,10 +176,10 @@ def tiff_fields(exif: bytes, big: bool, append: Append) -> list[Field]:
     return fields
 
 
-def has_description(exif: bytes) -> bool:
-    """Whether a block says in words what the image shows."""
+def states(exif: bytes, tag: int) -> bool:
+    """Whether the first directory of a block has this tag."""
     structure = TiffStructure(io.BytesIO(exif))
-    return DESCRIPTION in structure.read_directory(structure.first).entries
+    return tag in structure.read_directory(structure.first).entries
 
 
 def _in_place(structure: TiffStructure, entry: Entry) -> Field:

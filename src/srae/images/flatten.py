@@ -14,25 +14,28 @@ _OPAQUE_MODES = {"1", "L", "P", "RGB", "CMYK", "YCbCr", "I;16", "I;16B"}
 
 
 def is_transparent(pixels: np.ndarray) -> bool:
-    """Whether some pixel of uint8 or uint16 (H, W, C) is not fully opaque; of 2 or 4 channels the last is alpha."""
+    """Whether some pixel of (H, W, C) is not fully opaque; of 2 or 4 channels the last is alpha, in floats up to 1."""
     last = pixels[:, :, -1]
-    return pixels.shape[2] in (2, 4) and int(last.min()) < np.iinfo(last.dtype).max
+    opaque = 1 if last.dtype == np.float32 else np.iinfo(last.dtype).max
+    return pixels.shape[2] in (2, 4) and bool(last.min() < opaque)
 
 
 def may_be_transparent(path: Path) -> bool:
     """By its header; False is certain, True is not: only the pixels tell."""
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=("PNG", "JPEG", "BMP", "WEBP", "TIFF")) as image:
             return image.mode not in _OPAQUE_MODES or "transparency" in image.info
-    except Exception:  # a format that Pillow cannot open, or a damaged file: decoding tells
+    except Exception:  # another format, or a damaged file: decoding tells
         return True
 
 
 def lay_on_white(pixels: np.ndarray) -> np.ndarray:
-    """uint8 or uint16 (H, W, 2|4) -> (H, W, 1|3) of the same type, rounded to nearest; opaque pixels keep their values.
+    """uint8, uint16 or float32 (H, W, 2|4) -> (H, W, 1|3) of the same type; opaque pixels keep their values.
 
-    Alpha is straight, not premultiplied, as in PNG.
+    Integers are rounded to nearest; white is 1 in floats.  Alpha is straight, not premultiplied, as in PNG.
     """
+    if pixels.dtype == np.float32:
+        return pixels[:, :, :-1] * pixels[:, :, -1:] + (1 - pixels[:, :, -1:])
     white = int(np.iinfo(pixels.dtype).max)
     result = np.empty((*pixels.shape[:2], pixels.shape[2] - 1), pixels.dtype)
     for rows in bands(pixels):

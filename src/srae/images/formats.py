@@ -236,8 +236,6 @@ def check_fit(path: Path, height: int, width: int, *, bytes_per_pixel: int, tran
 
 def keeps_depth(kind: str, channels: int) -> bool:
     """Whether 16 bits stay 16 bits in this format."""
-    if kind == "TIFF" and channels == 2:  # Pillow, and so we, cannot read those again
-        return False
     return 16 in BY_NAME[kind].writes
 
 

@@ -17,10 +17,11 @@ from torch import Tensor
 
 from srae.errors import ConfigError, DataError
 from srae.files import atomic_write, natural_key
-from srae.images.decode import MAX_PIXELS, decode
+from srae.images.decode import decode
 from srae.images.encode import encode, to_8_bits, to_image
 from srae.images.flatten import is_transparent, lay_on_white
 from srae.images.formats import EXTENSIONS, check_fit, format_of
+from srae.images.limits import MAX_PIXELS
 from srae.images.plugins import check_profile
 from srae.images.tags import NO_TAGS, Tags
 
@@ -32,7 +33,8 @@ class TaggedImage:
     """A decoded image, upright, as compact as in its file.
 
     Attributes:
-        pixels: uint8 or uint16 (H, W, C); C is 1 grey, 2 grey and alpha, 3 RGB, 4 RGB and alpha.
+        pixels: uint8, uint16, or float32 of any finite range; (H, W, C).  C is 1 grey, 2 grey and alpha, 3 RGB, 4 RGB
+            and alpha; alpha of floats is in [0, 1].
         tags: what the file holds beside the pixels.
         notes: lines for the user about content of the file that this image lacks or changes.
     """
@@ -53,12 +55,13 @@ class TaggedImage:
         return TaggedImage(to_pixels(planes.detach().cpu(), np.uint16 if bits == 16 else np.uint8))
 
     @property
-    def bits(self) -> Literal[8, 16]:
-        return 16 if self.pixels.dtype == np.uint16 else 8
+    def bits(self) -> Literal[8, 16, 32]:
+        """Of a sample; 32 are floats."""
+        return {1: 8, 2: 16, 4: 32}[self.pixels.dtype.itemsize]  # type: ignore[return-value]
 
     @property
     def color(self) -> Tensor:
-        """float32 (1|3, H, W) in [0, 1]; one channel for grey."""
+        """float32 (1|3, H, W) in [0, 1], floats as they are; one channel for grey."""
         return from_pixels(self.pixels[:, :, : self.colors])
 
     @property
@@ -134,11 +137,11 @@ def read_pixels(
 ) -> np.ndarray:
     """Decode to exactly these channels: uint8 (H, W, C), C-contiguous.
 
-    Grey from colour is BT.601 luma; missing alpha is 255; without alpha among
-    `channels` transparent images are laid on white; 16 bits are scaled, not clipped.
+    Grey from colour is BT.601 luma; missing alpha is 255; without alpha among `channels` transparent images are laid on
+    white; 16 bits are scaled, not clipped; floats are numbers in [0, 1].
 
     Raises:
-        DataError: missing, damaged, too large, animated, or no image.
+        DataError: missing, damaged, too large, animated, no image, or floats outside [0, 1].
     """
     return read_flat_pixels(data, channels, name=name, max_pixels=max_pixels)[0]
 
@@ -147,12 +150,19 @@ def read_flat_pixels(
     data: bytes | Path, channels: Literal["L", "RGB", "RGBA"], *, name: str = "", max_pixels: int = MAX_PIXELS
 ) -> tuple[np.ndarray, bool]:
     """As `read_pixels`; and whether the image was transparent and is laid on white."""
-    pixels = decode(data, name or (str(data) if isinstance(data, Path) else "image"), max_pixels=max_pixels).pixels
+    name = name or (str(data) if isinstance(data, Path) else "image")
+    pixels = decode(data, name, max_pixels=max_pixels).pixels
     # An image whose shape is in its alpha would be a black square without it: equal to every other one.
     on_white = channels != "RGBA" and is_transparent(pixels)
     if on_white:
         pixels = lay_on_white(pixels)
-    if pixels.dtype == np.uint16:
+    if pixels.dtype == np.float32:
+        low, high = float(pixels.min()), float(pixels.max())
+        if low < 0 or high > 1:
+            remedy = "divide them so that black is 0 and white is 1, or save 8 or 16 bits"
+            raise DataError(f"floats from {low:g} to {high:g}, where numbers in [0, 1] are needed", name, remedy)
+        pixels = (pixels * np.float32(255) + np.float32(0.5)).astype(np.uint8)
+    elif pixels.dtype == np.uint16:
         pixels = to_8_bits(pixels)
     if channels == "RGB" and pixels.shape[2] in (2, 4):
         pixels = pixels[:, :, :-1]
@@ -180,7 +190,7 @@ def write_image(
 ) -> None:
     """Write an image atomically; the suffix names the format.
 
-    16 bits stay 16 in PNG and TIFF (but for grey with alpha in TIFF) and become 8 elsewhere.
+    16 bits stay 16 in PNG and TIFF and become 8 elsewhere.
 
     Args:
         quality: 1 to 100, of JPEG (None: 95) and WebP (None: nothing is lost).

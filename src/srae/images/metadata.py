@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import struct
 from dataclasses import replace
@@ -11,11 +12,12 @@ from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
-from srae.images.exif import build_user_comment, has_description, make_upright, with_size
+from srae.images.exif import DESCRIPTION, RESOLUTION, build_user_comment, make_upright, states, with_size
+from srae.images.ifd import TiffStructure
 from srae.images.jpeg_segments import read_jpeg_tags, too_long
 from srae.images.png_chunks import read_png_tags
 from srae.images.tags import Tags
-from srae.images.tiff_tags import read_tiff_tags
+from srae.images.tiff_tags import read_density, read_tiff_tags
 from srae.images.xmp import clean_xmp, resize_xmp
 
 NAMES = {
@@ -113,14 +115,19 @@ def _upright(
     if xmp and len(xmp) > _LONGEST_XMP:
         xmp = None
         notes += (f"XMP of more than {_LONGEST_XMP >> 20} MiB left out",)
-    upright = replace(tags, exif=exif or None, xmp=clean_xmp(xmp) if xmp else None)
+    dpi, aspect = tags.dpi, tags.aspect
     if orientation > 4:
-        upright = replace(upright, dpi=_turned(tags.dpi), aspect=_turned(tags.aspect))
-    return FoundTags(upright, orientation, notes)
+        dpi, aspect = dpi and (dpi[1], dpi[0]), aspect and (aspect[1], aspect[0])
+    if exif and not dpi and not aspect:
+        dpi, aspect = _density(exif)
+    tags = replace(tags, exif=exif or None, xmp=clean_xmp(xmp) if xmp else None, dpi=dpi, aspect=aspect)
+    return FoundTags(tags, orientation, notes)
 
 
-def _turned(pair: tuple[float, float] | None) -> tuple[float, float] | None:
-    return pair and (pair[1], pair[0])
+def _density(exif: bytes) -> tuple[tuple[float, float] | None, tuple[float, float] | None]:
+    """As an upright EXIF block states it."""
+    block = TiffStructure(io.BytesIO(exif))
+    return read_density(block, block.read_directory(block.first))
 
 
 def _dpi(image: Image.Image) -> tuple[float, float] | None:
@@ -156,9 +163,9 @@ def fit_tags(tags: Tags, kind: str, height: int, width: int) -> FittedTags:
     for field, name in NAMES.items():
         if getattr(tags, field) and field not in kept:
             fitted = replace(fitted, **{field: getattr(Tags, field)})
-            if field != "color" or not _is_srgb(tags.color):
+            if not _is_kept_elsewhere(field, tags):
                 notes.append(f"{kind} cannot hold {name}: left out")
-    if kind == "TIFF" and fitted.texts and exif and has_description(exif):
+    if kind == "TIFF" and fitted.texts and exif and states(exif, DESCRIPTION):
         fitted = replace(fitted, texts=())
         notes.append("TIFF has one description, EXIF's: comments and texts left out")
     for field in too_long(fitted) if kind == "JPEG" else ():
@@ -174,6 +181,12 @@ def _prompt_to_exif(tags: Tags) -> Tags:
     if not words:
         return tags
     return replace(tags, exif=build_user_comment(words), texts=tuple(text for text in tags.texts if text is not prompt))
+
+
+def _is_kept_elsewhere(field: str, tags: Tags) -> bool:
+    if field == "dpi":
+        return tags.exif is not None and states(tags.exif, RESOLUTION)
+    return field == "color" and _is_srgb(tags.color)
 
 
 def _is_srgb(color: tuple[tuple[bytes, bytes], ...]) -> bool:

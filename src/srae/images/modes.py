@@ -3,15 +3,41 @@
 from __future__ import annotations
 
 import io
+import threading
+import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 from PIL import Image, ImageCms
 
 from srae.errors import DataError
+from srae.images.lab import lab_levels_to_srgb
 
 _BITS, _PHOTOMETRIC = 258, 262  # TIFF's tags
 _BAND = 512  # rows copied at a time
+
+_pillow_globals = threading.Lock()
+
+
+@contextmanager
+def pillow_quiet() -> Iterator[None]:
+    """Pillow's warnings and its own pixel limit are process-wide; off here, back afterwards, one thread at a time."""
+    with _pillow_globals, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
+
+
+_CONVERTED = ("CMYK", "LAB", "HSV")  # modes whose profile, where there is one, does not describe RGB
+
+
+def converts_colors(image: Image.Image) -> bool:
+    """Whether the pixels of such an image are in another colour space than the image: its profile goes."""
+    return image.mode in _CONVERTED
 
 
 def from_cmyk(image: Image.Image, icc: bytes | None) -> Image.Image:
@@ -27,27 +53,44 @@ def from_cmyk(image: Image.Image, icc: bytes | None) -> Image.Image:
 
 
 def to_pixels(image: Image.Image, name: str) -> np.ndarray:
-    """A loaded image of any mode -> uint8 or uint16 (H, W, C).
+    """A loaded image of any mode -> uint8, uint16 or float32 (H, W, C); CMYK through the profile in its `info`.
 
     Raises:
-        DataError: the mode has no such pixels, or values beyond 16 bits.
+        DataError: values that are not finite.
     """
     image = to_known_mode(image, name)
-    return _grey_16(image, name) if image.mode.startswith("I") else copy_pixels(image)
+    if image.mode == "F":
+        grey = check_finite(np.array(image)[:, :, None], name)
+        return 1 - grey if _white_is_zero(image) else grey
+    return _deep_grey(image) if image.mode.startswith("I") else copy_pixels(image)
+
+
+def check_finite(pixels: np.ndarray, name: str) -> np.ndarray:
+    """The same. Raises: DataError: some are NaN or infinite."""
+    if strange := pixels.size - np.count_nonzero(np.isfinite(pixels)):
+        remedy = "replace them, e.g. by a number below all others"
+        raise DataError(f"{strange} of {pixels.size} values are not finite numbers", name, remedy)
+    return pixels
 
 
 def to_known_mode(image: Image.Image, name: str) -> Image.Image:
-    """L, LA, RGB, RGBA, or 16-bit grey."""
-    if image.mode.startswith("I"):
-        return image
-    if image.mode in ("YCbCr", "RGBX", "CMYK", "LAB", "HSV"):
+    """L, LA, RGB, RGBA, grey of 16 or 32 bits, or F."""
+    mode = image.mode
+    if mode == "CMYK":
+        return from_cmyk(image, image.info.get("icc_profile"))
+    if mode == "LAB":
+        levels = np.array(image)
+        levels[:, :, 1:] ^= 128  # Pillow gives a and b as TIFF has them, signed
+        return Image.fromarray(lab_levels_to_srgb(levels, 255))
+    if mode in ("YCbCr", "RGBX", "HSV"):
         image = image.convert("RGB")
-    elif image.mode in ("P", "PA") or (image.has_transparency_data and image.mode in ("1", "L", "RGB")):
-        grey = image.mode in ("1", "L")
-        image = image.convert(("LA" if grey else "RGBA") if image.has_transparency_data else "RGB")
-    elif image.mode == "1":
+    elif mode in ("La", "RGBa"):  # colours times alpha
+        image = image.convert(mode.upper())
+    elif mode in ("P", "PA") or (image.has_transparency_data and mode in ("1", "L", "RGB")):
+        image = image.convert(("LA" if mode in ("1", "L") else "RGBA") if image.has_transparency_data else "RGB")
+    elif mode == "1":
         image = image.convert("L")
-    if image.mode not in ("L", "LA", "RGB", "RGBA"):
+    if image.mode not in ("L", "LA", "RGB", "RGBA", "F") and not image.mode.startswith("I"):
         raise DataError(f"colour mode {image.mode} is not supported", name, "save it as RGB or grey")
     return image
 
@@ -68,23 +111,26 @@ def bands(image: Image.Image) -> Iterator[tuple[slice, np.ndarray]]:
         yield slice(top, bottom), band if band.ndim == 3 else band[:, :, None]
 
 
-def _grey_16(image: Image.Image, name: str) -> np.ndarray:
-    """uint16 (H, W, 1), or (H, W, 2) where one value stands for transparent."""
-    grey = np.asarray(image)
+def _deep_grey(image: Image.Image) -> np.ndarray:
+    """uint16 (H, W, 1), or (H, W, 2) where one value stands for transparent; float32 for values beyond 16 bits."""
+    grey = np.asarray(image)[:, :, None]
     if grey.min() < 0 or grey.max() > 65_535:
-        raise DataError("grey values beyond 16 bits", name, "save it as 16-bit grey")
-    grey = _by_tags(grey.astype(np.uint16)[:, :, None], image)
+        return grey.astype(np.float32)
+    grey = _by_tags(grey.astype(np.uint16), image)
     hidden = image.info.get("transparency")
     return with_key(grey, (hidden,)) if isinstance(hidden, int) else grey
 
 
 def _by_tags(grey: np.ndarray, image: Image.Image) -> np.ndarray:
     """Deep grey of a TIFF from 0, black, to 65535, white: Pillow heeds neither the depth nor that 0 may be white."""
-    tags = image.tag_v2 if image.format == "TIFF" else {}  # type: ignore[attr-defined]
-    bits = tags.get(_BITS, (16,))[0]
+    bits = image.tag_v2.get(_BITS, (16,))[0] if image.format == "TIFF" else 16  # type: ignore[attr-defined]
     if bits < 16:
         grey = (grey * (65_535 / (2**bits - 1)) + 0.5).astype(np.uint16)
-    return 65_535 - grey if tags.get(_PHOTOMETRIC) == 0 and bits <= 16 else grey
+    return 65_535 - grey if bits <= 16 and _white_is_zero(image) else grey
+
+
+def _white_is_zero(image: Image.Image) -> bool:
+    return image.format == "TIFF" and image.tag_v2.get(_PHOTOMETRIC) == 0  # type: ignore[attr-defined]
 
 
 def with_key(pixels: np.ndarray, key: tuple[int, ...]) -> np.ndarray:

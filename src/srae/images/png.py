@@ -13,7 +13,7 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 
 from srae.images.bands import bands, in_order
-from srae.images.deflate import deflate
+from srae.images.deflate import deflate_blocks
 from srae.images.png_chunks import SIGNATURE, metadata_chunks
 from srae.images.tags import Tags
 
@@ -54,7 +54,7 @@ def _pack_band(pixels: np.ndarray, rows: slice) -> _Band:
     raw = raw.reshape(len(raw), width).view(np.uint8)
     above = raw[0] if rows.start else np.zeros(width * depth, np.uint8)
     data = _filter_rows(raw[rows.start - first :], above, pixels.shape[2] * depth).reshape(-1).data
-    return _Band(data, deflate(data))
+    return _Band(data, deflate_blocks(data))
 
 
 def _filter_rows(rows: np.ndarray, above: np.ndarray, step: int) -> np.ndarray:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import IO, NamedTuple
 
+from PIL.TiffImagePlugin import TiffImageFile
+
 from srae.images.exif import build_exif
 from srae.images.geotiff import read_geo
 from srae.images.ifd import Directory, TiffStructure
@@ -12,6 +14,7 @@ from srae.images.iptc import find_iptc
 from srae.images.tags import Tags
 
 _WIDTH, _HEIGHT, _ORIENTATION = 256, 257, 274
+_FOLDERS = {34_665, 34_853, 40_965}  # of EXIF, GPS, interoperability
 _X, _Y, _UNIT, _PER_CM, _NO_UNIT = 282, 283, 296, 3, 1
 XMP, IPTC, _RESOURCES, ICC = 700, 33_723, 34_377, 34_675
 _LEFT_OUT = {37_724: "Photoshop's layers", 50_844: "the sensor model (RPC) of this satellite image"}
@@ -24,6 +27,13 @@ class TiffTags(NamedTuple):
     orientation: int
     xmp: bytes | None
     notes: tuple[str, ...]
+
+
+def hide_folders(image: TiffImageFile) -> None:
+    """Pillow reads the directories of EXIF and GPS when it loads pixels, and fails or warns where one tag is odd."""
+    exif = image.getexif()  # which Pillow asks again
+    for tag in exif.keys() & _FOLDERS:
+        del exif[tag]
 
 
 def read_tiff_tags(file: IO[bytes], offset: int | None = None) -> TiffTags:
@@ -48,7 +58,7 @@ def read_tiff_tags(file: IO[bytes], offset: int | None = None) -> TiffTags:
     if geo and orientation in range(2, 9):
         notes.append("the place on Earth (GeoTIFF) of a turned image left out")
         geo = None
-    dpi, aspect = _read_density(structure, directory)
+    dpi, aspect = read_density(structure, directory)
     tags = Tags(
         _data(structure, directory, ICC),
         exif.exif,
@@ -72,7 +82,7 @@ def _read_iptc(structure: TiffStructure, directory: Directory) -> bytes | None:
     return find_iptc(data) or find_iptc(turned) or find_iptc(_data(structure, directory, _RESOURCES) or b"")
 
 
-def _read_density(
+def read_density(
     structure: TiffStructure, directory: Directory
 ) -> tuple[tuple[float, float] | None, tuple[float, float] | None]:
     """Dots per inch, or else per nothing that has a name."""

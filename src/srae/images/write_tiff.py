@@ -12,7 +12,7 @@ from typing import BinaryIO
 import numpy as np
 
 from srae.images.bands import bands, in_order
-from srae.images.deflate import deflate
+from srae.images.deflate import deflate_stream
 from srae.images.exif import DESCRIPTION, EXIF_PREFIX, HEADER, tiff_fields
 from srae.images.geotiff import resize_geo
 from srae.images.ifd import ASCII, BYTE, LONG, RATIONAL, SHORT, UNDEFINED, Field, Order, pack_directory, pack_header
@@ -37,7 +37,7 @@ def write_tiff(file: BinaryIO, pixels: np.ndarray, tags: Tags) -> None:
     order: Order = ">" if exif.startswith(b"MM") else "<"
     file.write(exif.ljust(HEADER, b"\0"))
     places, sizes = [], []
-    for strip in in_order(lambda rows: deflate(_differences(pixels[rows], order), whole=True), bands(pixels)):
+    for strip in in_order(lambda rows: deflate_stream(_differences(pixels[rows], order)), bands(pixels)):
         places.append(file.tell())
         sizes.append(len(strip))
         file.write(strip)
@@ -98,8 +98,7 @@ def _differences(pixels: np.ndarray, order: Order) -> memoryview:
     if pixels.dtype == np.float32:
         height, width, channels = pixels.shape
         raw = np.ascontiguousarray(pixels, ">f4").view(np.uint8).reshape(height, width * channels, 4)
-        planes = np.ascontiguousarray(raw.transpose(0, 2, 1)).reshape(height, 4 * width, channels)  # first bytes first
-        pixels = planes
+        pixels = raw.transpose(0, 2, 1).reshape(height, 4 * width, channels)  # first bytes of all samples come first
     rest = pixels.copy()
     rest[:, 1:] -= pixels[:, :-1]
     return np.ascontiguousarray(rest, rest.dtype.newbyteorder(order)).reshape(-1).view(np.uint8).data

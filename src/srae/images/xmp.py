@@ -76,7 +76,7 @@ def has_video(packet: bytes) -> bool:
 
 def _decode(packet: bytes) -> str:
     encoding = next((name for start, name in _ENCODINGS if packet.startswith(start)), "utf-8")
-    return packet.rstrip(b"\0").decode(encoding, "surrogateescape" if encoding == "utf-8" else "replace")
+    return packet.decode(encoding, "surrogateescape" if encoding == "utf-8" else "replace").rstrip("\0")
 
 
 def _encode(text: str) -> bytes:

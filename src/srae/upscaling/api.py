@@ -25,7 +25,7 @@ from srae.checkpoints import loading
 from srae.checkpoints.shipped import default_models, resolve_model
 from srae.device import DEVICES, pick_device
 from srae.images.encode import to_image
-from srae.images.modes import to_pixels
+from srae.images.modes import converts_colors, to_pixels
 from srae.upscaling.enlarge import UpscaleOptions, chain_scale, upscale_pixels
 
 Input = TypeVar("Input", Image.Image, np.ndarray, Tensor)
@@ -107,10 +107,11 @@ def upscale(
     Args:
         image: one of
 
-            - a Pillow image of any mode. Grey, alpha and 16-bit grey stay; palettes and CMYK
-              become RGB, or RGBA. ICC profile, EXIF and dpi in `info` stay.
+            - a Pillow image of any mode. Grey, alpha, 16-bit grey and floats stay; palettes, HSV and YCbCr
+              become RGB or RGBA, CMYK (through its profile) and Lab become sRGB, integers of 32 bits become
+              16 bits or floats. ICC profile, EXIF and dpi in `info` stay, the profile where it still holds.
             - a NumPy array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), the fourth channel alpha:
-              uint8, uint16, or float32 of any range, which stays; alpha is in [0, 1].
+              uint8, uint16, or float32 of any range, which stays; alpha is in [0, 1]. Any byte order.
             - a tensor (C, H, W) or (B, C, H, W) with 1, 3 or 4 channels of floats, as above;
               the result is on the same device.
         model: from `load_model`, or what `load_model` takes; None: the model that ships for this scale. The four
@@ -160,11 +161,14 @@ def _upscale_image(image: Image.Image, model: Model, options: UpscaleOptions) ->
     except Exception as error:
         raise ValueError(f"images of mode {image.mode} cannot be enlarged: {error}") from None
     large = to_image(_run(pixels, model, options))
-    large.info = {key: value for key, value in image.info.items() if key in _KEPT_INFO}
+    kept = [key for key in _KEPT_INFO if key in image.info and not (key == "icc_profile" and converts_colors(image))]
+    large.info = {key: image.info[key] for key in kept}
     return large
 
 
 def _upscale_array(image: np.ndarray, model: Model, options: UpscaleOptions) -> np.ndarray:
+    if not image.dtype.isnative:
+        image = image.astype(image.dtype.newbyteorder("="))
     if image.dtype not in (np.uint8, np.uint16, np.float32):
         raise TypeError(f"an array of {image.dtype}: give uint8, uint16, or float32")
     if image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] not in (1, 3, 4)) or 0 in image.shape:

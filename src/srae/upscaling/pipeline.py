@@ -18,9 +18,10 @@ import torch
 from srae.checkpoints.loading import TrainedModel
 from srae.device import check_memory
 from srae.errors import PartialError, ResourceError, SraeError
-from srae.images.decode import MAX_PIXELS, read_size
+from srae.images.decode import read_size
 from srae.images.formats import BY_NAME, check_fit, format_of, keeps_depth, memory_to_encode
 from srae.images.image import TaggedImage, check_output, read_image, write_image
+from srae.images.limits import MAX_PIXELS
 from srae.images.metadata import fit_tags
 from srae.images.plugins import check_profile
 from srae.upscaling.before_after import draw_comparison
@@ -143,13 +144,18 @@ def _step(outcome: Outcome) -> Iterator[None]:
         yield
     except SraeError as error:
         outcome.error = error
-    except (MemoryError, RuntimeError) as error:
-        if not is_memory_error(error):
-            raise
-        where = str(outcome.job.source)
-        outcome.error = ResourceError("not enough memory", where, "use a smaller image or --scale")
+    except Exception as error:
+        outcome.error = _as_srae_error(error, str(outcome.job.source))
     finally:
         outcome.seconds += time.perf_counter() - start
+
+
+def _as_srae_error(error: Exception, where: str) -> SraeError:
+    """A fault of srae concerns one image, too: those after it are done."""
+    if is_memory_error(error):
+        return ResourceError("not enough memory", where, "use a smaller image or --scale")
+    reason = (str(error).splitlines() or [""])[0][:200]
+    return SraeError(f"{type(error).__name__}: {reason}", where, "this is a fault of srae: please report it")
 
 
 @contextmanager
