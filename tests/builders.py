@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,9 +23,10 @@ def random_pixels(*shape: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
 
 
-def write_image(path: Path, size: tuple[int, int] = (16, 16), mode: str = "RGB", *, seed: int = 0) -> Path:
-    """A random image of (height, width); folders are made."""
-    pixels = random_pixels(*size, CHANNELS[mode], seed=seed)
+def write_image(path: Path, size: tuple[int, int] = (16, 16), mode: str = "RGB", *, seed: int | None = None) -> Path:
+    """A random image of (height, width), another one under each path unless seeds are equal; folders are made."""
+    chosen = zlib.crc32("/".join(path.parts[-3:]).encode("utf-8", "surrogateescape")) if seed is None else seed
+    pixels = random_pixels(*size, CHANNELS[mode], seed=chosen)
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(pixels[..., 0] if mode == "L" else pixels).save(path)
     return path

@@ -68,9 +68,13 @@ def srae(tmp_path: Path) -> Run:
         *arguments: str | Path, cwd: Path | None = None, env: dict[str, str] | None = None, timeout: float = 120
     ) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "srae", *map(str, arguments)]
-        environment = clean_environment(**(env or {}))
         return subprocess.run(
-            command, cwd=cwd or tmp_path, env=environment, capture_output=True, text=True, timeout=timeout
+            command,
+            cwd=cwd or tmp_path,
+            env=clean_environment(**(env or {})),
+            capture_output=True,
+            text=True,
+            timeout=timeout,
         )
 
     return run
@@ -99,6 +103,6 @@ def pair_folder(tmp_path: Path) -> Callable[..., Path]:
 @pytest.fixture(scope="session")
 def dead_process() -> int:
     """The number of a process that has ended."""
-    process = subprocess.Popen([sys.executable, "-c", ""])
+    process = subprocess.Popen([sys.executable, "-c", ""], env=clean_environment())
     process.wait()
     return process.pid

@@ -183,13 +183,8 @@ def test_the_check_sees_what_it_must() -> None:
 
 def loaded_by(*arguments: str, whole: bool = False) -> set[str]:
     """Top-level packages, or `whole` names, in sys.modules after `python` ran with these arguments."""
-    done = subprocess.run(
-        [sys.executable, "-X", "importtime", *arguments],
-        env=clean_environment(),
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    command = [sys.executable, "-X", "importtime", *arguments]
+    done = subprocess.run(command, env=clean_environment(), capture_output=True, text=True, timeout=60)
     said = "\n".join(line for line in done.stderr.splitlines() if not line.startswith("import time:"))
     assert done.returncode == 0, said
     lines = [line.rsplit("|", 1)[-1].strip() for line in done.stderr.splitlines() if line.startswith("import time:")]
@@ -209,19 +204,8 @@ def test_what_reads_runs_and_configs_does_not_import_torch() -> None:
 def test_help_imports_nothing_heavy(arguments: tuple[str, ...]) -> None:
     loaded = loaded_by("-m", "srae", *arguments)
     assert "srae" in loaded
-    heavy = loaded & {
-        "torch",
-        "torchvision",
-        "numpy",
-        "scipy",
-        "skimage",
-        "matplotlib",
-        "PIL",
-        "pydantic",
-        "yaml",
-        "jinja2",
-    }
-    assert not heavy
+    heavy = "torch torchvision numpy scipy skimage matplotlib PIL pydantic yaml jinja2"
+    assert not loaded & set(heavy.split())
 
 
 def test_comparing_runs_imports_what_it_needs(tmp_path: Path) -> None:
@@ -286,13 +270,8 @@ def test_no_function_has_too_many_positional_parameters() -> None:
 
 
 def test_no_file_has_a_name_that_says_nothing() -> None:
-    assert not {part for name in MODULES for part in name.split(".")} & {
-        "utils",
-        "helpers",
-        "common",
-        "base",
-        "manager",
-    }
+    nothing = {"utils", "helpers", "common", "base", "manager"}
+    assert not {part for name in MODULES for part in name.split(".")} & nothing
 
 
 def banned_lines(file: Path) -> list[str]:

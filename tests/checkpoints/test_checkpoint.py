@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import pytest
 import torch
 from safetensors import safe_open
 
+from refusals import refuses
 from srae.checkpoints.format import read_checkpoint, save_checkpoint
 from srae.checkpoints.loading import find_weights, load_model
 from srae.config.loading import parse_config
@@ -25,13 +25,9 @@ def write_model(path: Path, *, config: str = CONFIG, previous: Path | None = Non
     model = build_model(parsed.model.name, SHAPE, SHAPE, parsed.model.options)
     for p in model.parameters():
         torch.nn.init.normal_(p)
-    meta = {
-        "config": parsed.model_dump(mode="json"),
-        "in_shape": SHAPE,
-        "out_shape": SHAPE,
-        "data": {"name": "toy", "fingerprint": "0"},
-    }
-    save_checkpoint(path, {f"model.{k}": v for k, v in model.state_dict().items()}, meta, previous)
+    meta = {"config": parsed.model_dump(mode="json"), "in_shape": SHAPE, "out_shape": SHAPE}
+    tensors = {f"model.{k}": v for k, v in model.state_dict().items()}
+    save_checkpoint(path, tensors, {**meta, "data": {"name": "toy", "fingerprint": "0"}}, previous)
     return model
 
 
@@ -49,18 +45,12 @@ def test_round_trip(tmp_path: Path) -> None:
 
 def test_every_dtype_and_the_empty_tensor_survive(tmp_path: Path) -> None:
     path = tmp_path / "a.safetensors"
-    tensors = {
-        str(dtype): torch.arange(7).to(dtype)
-        for dtype in (
-            torch.float32,
-            torch.float64,
-            torch.bfloat16,
-            torch.float16,
-            torch.int64,
-            torch.int32,
-            torch.uint8,
-        )
-    } | {"bool": torch.tensor([True, False]), "scalar": torch.tensor(3.5), "empty": torch.zeros(0, 2)}
+    kinds = (torch.float32, torch.float64, torch.bfloat16, torch.float16, torch.int64, torch.int32, torch.uint8)
+    tensors = {str(dtype): torch.arange(7).to(dtype) for dtype in kinds} | {
+        "bool": torch.tensor([True, False]),
+        "scalar": torch.tensor(3.5),
+        "empty": torch.zeros(0, 2),
+    }
     tensors["strided"] = torch.rand(2, 3, 4, 4).to(memory_format=torch.channels_last)
     save_checkpoint(path, tensors, {"text": 'quotes " and \u00e9'}, None)
     back, meta = read_checkpoint(path)
@@ -81,14 +71,14 @@ def test_a_foreign_safetensors_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "foreign.safetensors"
     header = json.dumps({"w": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}).encode()
     path.write_bytes(len(header).to_bytes(8, "little") + header + bytes(4))
-    with pytest.raises(CheckpointError, match="not a checkpoint of srae"):
+    with refuses(CheckpointError, path):
         load_model(path)
 
 
 def test_no_such_file_and_a_run_without_weights(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match="cannot read"):
+    with refuses(CheckpointError, "none.safetensors"):
         load_model(tmp_path / "none.safetensors")
-    with pytest.raises(CheckpointError, match="no weights yet"):
+    with refuses(CheckpointError, tmp_path):
         load_model(tmp_path)
 
 

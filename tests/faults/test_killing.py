@@ -7,8 +7,6 @@ import os
 import random
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from functools import partial
 from pathlib import Path
@@ -18,7 +16,8 @@ from warm_parent import WarmParent
 
 import srae.evaluation.evaluate
 from builders import write_image, write_pairs
-from conftest import LONG, Run, clean_environment
+from conftest import LONG
+from refusals import refuses
 from srae.checkpoints.format import read_checkpoint, save_checkpoint
 from srae.errors import Interrupted
 from srae.files import this_place
@@ -28,7 +27,6 @@ from srae.runs.reader import read_rows, read_run
 from srae.runs.signals import catch_signals
 from srae.runs.writer import RunWriter, claim_run
 from toy_training import (
-    HANG,
     assert_same_run,
     assert_whole,
     begin,
@@ -127,28 +125,6 @@ def test_f1_killed_again_and_again(
             break
     assert kills == 8, "the run must last for eight kills"
     assert_same_run(run, whole)
-
-
-def test_f1_three_kills_of_the_real_command(parent: WarmParent, pairs: Path, tmp_path: Path) -> None:
-    text = toy_text(pairs, epochs=40)
-    assert parent.run("begin", config=text, runs=str(tmp_path), name="whole") == 0, parent.said()
-    (tmp_path / "toy.yaml").write_text(text)
-    start = ["--config", "toy.yaml", "--runs-dir", ".", "--device", "cpu"]
-    for arguments, last in ((start, 2), (["--resume", "./toy"], 12), (["--resume", "./toy"], 22)):
-        command = [sys.executable, "-m", "srae", "train", *arguments]
-        with subprocess.Popen(
-            command, cwd=tmp_path, env=clean_environment(), stderr=subprocess.PIPE, text=True
-        ) as victim:
-            assert victim.stderr is not None
-            for line in victim.stderr:
-                if line.startswith("epoch") and int(line[5:].split("/")[0]) >= last:
-                    victim.kill()
-                    break
-        assert victim.returncode == -signal.SIGKILL
-        assert read_run(tmp_path / "toy").status == "killed"
-        assert_whole(tmp_path / "toy")
-    go_on(parent, pairs, tmp_path / "toy")
-    assert_same_run(tmp_path / "toy", tmp_path / "whole")
 
 
 def test_f1_a_start_that_was_killed_before_its_config_leaves_the_name_free(tmp_path: Path, dead_process: int) -> None:
@@ -334,8 +310,7 @@ def test_f4_f5_a_signal_ends_the_step_and_saves(
     os.kill(pid, number)
     assert parent.wait(pid) == 128 + number
     assert time.monotonic() - sent < 10
-    assert "everything is saved" in parent.said()
-    assert "resume with: srae-train --resume toy" in parent.said()
+    assert "--resume toy" in parent.said()
     assert "Traceback" not in parent.said()
     assert read_run(folder / "toy").status == "stopped"
     done = len(rows_of(folder / "toy"))
@@ -361,7 +336,7 @@ def test_f4_a_stop_does_not_wait_for_the_validation(
 
     monkeypatch.setattr(srae.evaluation.evaluate, "_batch_size", lambda _: 1)
     monkeypatch.setattr(srae.evaluation.evaluate, "_forward", forward)
-    with pytest.raises(Interrupted, match="after step 8; everything is saved"):
+    with refuses(Interrupted, "step 8"):
         begin(config, tmp_path)
     assert calls.count(1) == 1
     stands = standing(tmp_path / "toy" / "checkpoints" / "last.safetensors")
@@ -381,7 +356,6 @@ def test_f5_a_second_ctrl_c_stops_now(
         os.kill(pid, signal.SIGINT)
         time.sleep(0.1)
     assert parent.wait(pid) == 130
-    assert "srae train: stopped" in parent.said()
     assert "Traceback" not in parent.said()
     assert_whole(folder / "toy")
     assert not list((folder / "toy").rglob(".*.tmp.*"))
@@ -484,21 +458,21 @@ def test_f8_one_study_at_a_time(parent: WarmParent, study: Path) -> None:
     pid = parent.start("hold_study", study=str(study / "seeds.yaml"), folder=str(folder))
     until(lambda: "held" in parent.said())
     assert parent.run("command", argv=["study", "seeds.yaml"], folder=str(study)) == 8
-    assert f"process {pid} on {this_place().rpartition('-')[0]} is writing here" in parent.said()
+    assert str(pid) in parent.said() and this_place().rpartition("-")[0] in parent.said()
     assert "Traceback" not in parent.said()
     os.kill(pid, signal.SIGKILL)
     parent.wait(pid)
     assert [path.name for path in folder.iterdir() if path.is_dir()] == []
 
 
-def test_f1_a_killed_study_goes_on(srae: Run, parent: WarmParent, study: Path) -> None:
+def test_f1_a_killed_study_goes_on(parent: WarmParent, study: Path) -> None:
     folder = study / "runs" / "seeds"
     pid = parent.start("command", argv=["study", "seeds.yaml", "--device", "cpu"], folder=str(study))
     until(lambda: (folder / "toy-s0" / ".lock").exists())
     os.kill(pid, signal.SIGKILL)  # its training goes on without it
     assert parent.wait(pid) == -signal.SIGKILL
     (folder / "toy-s1").mkdir()  # and a start of the second run was killed at once
-    done = srae("study", "seeds.yaml", "--device", "cpu", timeout=4 * HANG)
-    assert done.returncode == 0, done.stderr
+    again = parent.run("command", argv=["study", "seeds.yaml", "--device", "cpu"], folder=str(study))
+    assert again == 0, parent.said()
     assert sorted(path.name for path in folder.iterdir() if path.is_dir()) == ["toy-s0", "toy-s1"]
     assert all(read_run(folder / name).status == "done" for name in ("toy-s0", "toy-s1"))

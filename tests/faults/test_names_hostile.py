@@ -11,10 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from one_process import Done, assert_told, run_all
 
 from builders import edit_summary, write_images, write_pairs, write_run, write_samples
 from html_page import Page
+from one_process import Done, assert_told, run_all
 
 # A start of torch takes seconds, and on a busy machine a minute.
 pytestmark = pytest.mark.timeout(300)

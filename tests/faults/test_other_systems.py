@@ -78,10 +78,10 @@ def test_v6_every_verb_works_without_what_windows_lacks(tmp_path: Path) -> None:
         ["schema"],
         ["doctor", "--clean-cache"],
     ]
-    environment = clean_environment(XDG_CACHE_HOME=str(tmp_path / "cache"))
     done = subprocess.run(
         [sys.executable, "-X", "warn_default_encoding", "-c", _WINDOWS, json.dumps(verbs)],
-        cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300,
+        cwd=tmp_path, env=clean_environment(XDG_CACHE_HOME=str(tmp_path / "cache")), capture_output=True, text=True,
+        timeout=300,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout.splitlines()[-1]) == [0] * (len(verbs) + 1) + [8], done.stderr

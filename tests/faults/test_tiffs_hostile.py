@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
-from one_process import PEAK
 
+from one_process import PEAK
 from srae.errors import DataError
 from srae.images.decode import count_frames, decode, read_size
 

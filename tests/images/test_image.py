@@ -14,6 +14,7 @@ import torch
 from PIL import Image, ImageCms
 
 from srae.errors import ConfigError, DataError, ResourceError
+from srae.images.flatten import lay_on_white
 from srae.images.image import TaggedImage, find_images, read_image, read_pixels, to_float, to_uint8, write_image
 
 
@@ -205,7 +206,7 @@ def test_read_pixels_gives_the_channels_asked_for() -> None:
             assert pixels.shape == (6, 4, count)
             assert pixels.dtype == np.uint8
             assert pixels.flags.c_contiguous
-    assert np.array_equal(read_pixels(clear, "RGB"), _noise(6, 4, 4)[:, :, :3])
+    assert np.array_equal(read_pixels(clear, "RGB"), lay_on_white(_noise(6, 4, 4)))
     assert (read_pixels(color, "RGBA")[:, :, 3] == 255).all()
     assert np.array_equal(read_pixels(grey, "RGB")[:, :, 2], _noise(6, 4, 1))
     luma = _noise(6, 4) @ np.array([0.299, 0.587, 0.114])

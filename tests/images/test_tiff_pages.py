@@ -11,7 +11,7 @@ import tifffile
 from PIL import Image
 
 from srae.errors import DataError
-from srae.images.decode import count_frames, decode
+from srae.images.decode import count_frames, decode, read_size
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (8, 12, 3), np.uint8)
 
@@ -68,6 +68,7 @@ def test_pages_of_different_layouts_are_read_one_by_one(tmp_path: Path) -> None:
     with tifffile.TiffWriter(tmp_path / "a.tif") as tiff:
         for page in pages:
             tiff.write(page, photometric="rgb" if page.ndim == 3 else "minisblack", compression="zlib", metadata=None)
+    assert read_size(tmp_path / "a.tif") == PIXELS.shape[:2]
     for frame, page in enumerate(pages):
         found = decode(tmp_path / "a.tif", "a", frame=frame).pixels
         assert np.array_equal(found, page.reshape(found.shape))

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from refusals import refuses
 from srae.config.loading import CONFIG_FOLDERS, load_config
 from srae.errors import ConfigError
 from srae.models import MODELS, build_model, check_options, count_multiply_adds, count_parameters
@@ -104,39 +105,35 @@ def test_receptive_radius_bounds_the_influence_of_a_pixel(toy: tuple) -> None:
     assert (touched - middle).abs().max() <= model.receptive_radius
 
 
-# By hand from the reports' tables.  A conv of i to o channels with kernel k has
-# i * o * k * k + o parameters, a Linear i * o + o; copied features double the
-# inputs of every transposed convolution.
+def convs(kernel: int, *channels: tuple[int, int]) -> int:
+    """Weights and biases of convolutions, transposed ones too."""
+    return sum((i * kernel**2 + 1) * o for i, o in channels)
+
+
+def latent(values: int, code: int) -> int:
+    """To the code and back, with biases."""
+    return (values + 1) * code + (code + 1) * values
+
+
+# By hand from the reports' tables; skip connections double the inputs of every transposed convolution.
+SKIP_2 = convs(4, (3, 64), (64, 128)), convs(4, (256, 64), (128, 3))
+SKIP_4 = sum(SKIP_2) + convs(4, (128, 256), (256, 512), (1024, 256), (512, 128))
 COUNTS = {
-    "cnn3_relu": (4 * 16 * 9 + 16) + (16 * 32 * 9 + 32) + (32 * 64 * 1024 + 64)
-    + (64 * 32 * 1024 + 32) + (32 * 16 * 9 + 16) + (16 * 4 * 9 + 4),
+    "cnn3_relu": convs(3, (4, 16), (16, 32), (32, 16), (16, 4)) + convs(32, (32, 64), (64, 32)),
     "cnn4_relu": 16_824_804,
     "cnn4_tanh": 16_824_804,
     "cnn4_sigmoid": 16_824_804,
     # two values per channel and batch-norm: 16 + 32 + 64 + 128 down, 64 + 32 + 16 + 4 up
     "cnn4_bn_dropout": 16_824_804 + 2 * (240 + 116),
-    "skip2": (3 * 64 * 16 + 64) + (64 * 128 * 16 + 128) + (524_288 * 256 + 256) + (256 * 524_288 + 524_288)
-    + (256 * 64 * 16 + 64) + (128 * 3 * 16 + 3),
-    "skip3": (3 * 64 * 16 + 64) + (64 * 128 * 16 + 128) + (128 * 256 * 16 + 256)
-    + (262_144 * 512 + 512) + (512 * 262_144 + 262_144)
-    + (512 * 128 * 16 + 128) + (256 * 64 * 16 + 64) + (128 * 3 * 16 + 3),
-    "skip4": (3 * 64 * 16 + 64) + (64 * 128 * 16 + 128) + (128 * 256 * 16 + 256) + (256 * 512 * 16 + 512)
-    + (131_072 * 1024 + 1024) + (1024 * 131_072 + 131_072)
-    + (1024 * 256 * 16 + 256) + (512 * 128 * 16 + 128) + (256 * 64 * 16 + 64) + (128 * 3 * 16 + 3),
-    "skip4_pool": (3 * 64 * 16 + 64) + (64 * 128 * 16 + 128) + (128 * 256 * 16 + 256) + (256 * 512 * 16 + 512)
-    + (32_768 * 1024 + 1024) + (1024 * 32_768 + 32_768)
-    + (1024 * 256 * 16 + 256) + (512 * 128 * 16 + 128) + (256 * 64 * 16 + 64) + (128 * 3 * 16 + 3),
-    "skip3_k6": (3 * 64 * 36 + 64) + (64 * 128 * 36 + 128) + (128 * 256 * 36 + 256)
-    + (20_736 * 512 + 512) + (512 * 20_736 + 20_736)
-    + (512 * 128 * 36 + 128) + (256 * 64 * 36 + 64) + (128 * 3 * 36 + 3),
-    "unet5": (4 * 32 * 9 + 32) + (32 * 32 * 9 + 32) + (32 * 64 * 9 + 64) + (64 * 64 * 9 + 64)
-    + (64 * 128 * 9 + 128) + (128 * 128 * 9 + 128) + (128 * 256 * 9 + 256) + (256 * 256 * 9 + 256)
-    + (256 * 512 * 9 + 512) + (512 * 512 * 9 + 512)
-    + (512 * 256 * 4 + 256) + (512 * 256 * 9 + 256) + (256 * 256 * 9 + 256)
-    + (256 * 128 * 4 + 128) + (256 * 128 * 9 + 128) + (128 * 128 * 9 + 128)
-    + (128 * 64 * 4 + 64) + (128 * 64 * 9 + 64) + (64 * 64 * 9 + 64)
-    + (64 * 32 * 4 + 32) + (64 * 32 * 9 + 32) + (32 * 32 * 9 + 32) + (32 * 4 * 9 + 4),
-    "residual": (12 * 48 * 9 + 48) + 16 * (48 * 48 * 9 + 48) + (48 * 12 * 9 + 12),
+    "skip2": sum(SKIP_2) + latent(524_288, 256),
+    "skip3": sum(SKIP_2) + convs(4, (128, 256), (512, 128)) + latent(262_144, 512),
+    "skip4": SKIP_4 + latent(131_072, 1024),
+    "skip4_pool": SKIP_4 + latent(32_768, 1024),
+    "skip3_k6": convs(6, (3, 64), (64, 128), (128, 256), (512, 128), (256, 64), (128, 3)) + latent(20_736, 512),
+    "unet5": convs(2, (512, 256), (256, 128), (128, 64), (64, 32)) + convs(
+        3, (4, 32), (32, 32), (32, 64), (64, 64), (64, 128), (128, 128), (128, 256), (256, 256), (256, 512), (512, 512),
+        (512, 256), (256, 256), (256, 128), (128, 128), (128, 64), (64, 64), (64, 32), (32, 32), (32, 4)),
+    "residual": convs(3, (12, 48), *[(48, 48)] * 16, (48, 12)),
 }  # fmt: skip
 COUNTS["skip3_tanh"] = COUNTS["skip3"]
 for fixed in ("cnn3_relu", "cnn4_relu"):
@@ -273,32 +270,32 @@ def test_large_kernels_are_the_same_function(side: int, kernel: int, padding: in
 
 
 @pytest.mark.parametrize(
-    ("options", "key", "words"),
+    ("options", "key", "named"),
     [
-        ({"chanels": [4]}, "chanels", "did you mean channels?"),
-        ({"channels": [4], "skips": 1}, "skips", "needs true or false, not 1"),
-        ({"channels": 4}, "channels", "needs a list"),
-        ({"channels": [4], "kernel": 2.5}, "kernel", "needs a whole number, not 2.5, or a list"),
-        ({"channels": [4], "activation": "rellu"}, "activation", "one of relu, tanh"),
-        ({}, "channels", "is missing"),
+        ({"chanels": [4]}, "chanels", "channels?"),
+        ({"channels": [4], "skips": 1}, "skips", "1"),
+        ({"channels": 4}, "channels", ""),
+        ({"channels": [4], "kernel": 2.5}, "kernel", "2.5"),
+        ({"channels": [4], "activation": "rellu"}, "activation", "relu, tanh"),
+        ({}, "channels", ""),
     ],
 )
-def test_wrong_options_say_what_would_be_right(options: dict, key: str, words: str) -> None:
+def test_wrong_options_say_what_would_be_right(options: dict, key: str, named: str) -> None:
     problems = dict(check_options("conv_autoencoder", options))
-    assert words in problems[key]
+    assert named in problems[key]
 
 
 @pytest.mark.parametrize(
-    ("name", "out_shape", "options", "words"),
+    ("name", "out_shape", "options", "named"),
     [
-        ("conv_autoencoder", (3, 64, 64), {"channels": [4]}, "keeps the size"),
-        ("conv_autoencoder", SMALL, {"channels": [4, 4], "kernel": [3]}, "kernel has 1 entries for 2 layers"),
-        ("conv_autoencoder", SMALL, {"channels": [4] * 7, "kernel": 4}, "nothing left"),
-        ("identity", (3, 64, 64), {}, "use the model bicubic"),
-        ("bicubic", SMALL, {}, "use the model identity"),
-        ("residual", (3, 48, 48), {}, "no integer multiple"),
+        ("conv_autoencoder", (3, 64, 64), {"channels": [4]}, ("64",)),
+        ("conv_autoencoder", SMALL, {"channels": [4, 4], "kernel": [3]}, ("kernel", "1", "2")),
+        ("conv_autoencoder", SMALL, {"channels": [4] * 7, "kernel": 4}, ("6", "32x32")),
+        ("identity", (3, 64, 64), {}, ("bicubic",)),
+        ("bicubic", SMALL, {}, ("identity",)),
+        ("residual", (3, 48, 48), {}, ("48", "32")),
     ],
 )
-def test_impossible_shapes_are_refused(name: str, out_shape: tuple, options: dict, words: str) -> None:
-    with pytest.raises(ConfigError, match=words):
+def test_impossible_shapes_are_refused(name: str, out_shape: tuple, options: dict, named: tuple[str, ...]) -> None:
+    with refuses(ConfigError, *named):
         build_model(name, SMALL, out_shape, options)

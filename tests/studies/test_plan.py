@@ -6,14 +6,14 @@ import csv
 import json
 import math
 import re
-import subprocess
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
+from conftest import Run
+from refusals import refuses
 from srae.analysis.compare import group_runs
 from srae.config.loading import CONFIG_FOLDERS
 from srae.errors import ConfigError
@@ -23,7 +23,6 @@ from srae.runs.reader import read_run
 from srae.studies import workers
 from srae.studies.plan import PlannedRun, load_study, plan, read_parts
 
-Run = Callable[..., subprocess.CompletedProcess[str]]
 STUDIES = sorted((next(f for f in CONFIG_FOLDERS if f.is_dir()) / "studies").glob("*.yaml"))
 BASE = """
 model: {{name: residual, width: 4, blocks: 1}}
@@ -98,23 +97,22 @@ def test_a_study_says_what_its_report_draws(srae: Run, tmp_path: Path, pair_fold
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "named"),
     [
-        ("configs: [cnn4_tanh]\ndraw: [loks]", "widths.yaml:2: draw.0: 'loks' is not one of results, classes"),
-        ("configs: [cnn4_tanh]\ngird: {}", "widths.yaml:2: gird: unknown key; did you mean grid?"),
-        ("seeds: [0]", "configs: is missing"),
-        ("configs: [cnn4_tang]", "did you mean cnn4_tanh?"),
-        ("configs: [cnn4_tanh]\ngrid: {train.epoch: [1]}", "unknown key; did you mean epochs?"),
-        ("configs: [cnn4_tanh]\ngrid: {seed: [1, 2]}", "seed is varied by `seeds`"),
-        ("configs: [cnn4_tanh]\nseeds: []", "seeds: needs at least 1"),
-        ("configs: [cnn4_tanh]\nseeds: [1, 1]", "two runs would be called cnn4_tanh-s1"),
+        ("configs: [cnn4_tanh]\ndraw: [loks]", ("widths.yaml:2: draw.0: ", "'loks'", "results, classes")),
+        ("configs: [cnn4_tanh]\ngird: {}", ("widths.yaml:2: gird: ", "grid?")),
+        ("seeds: [0]", ("configs: ",)),
+        ("configs: [cnn4_tang]", ("cnn4_tang", "cnn4_tanh?")),
+        ("configs: [cnn4_tanh]\ngrid: {train.epoch: [1]}", ("train.epoch", "epochs?")),
+        ("configs: [cnn4_tanh]\ngrid: {seed: [1, 2]}", ("seed", "seeds")),
+        ("configs: [cnn4_tanh]\nseeds: []", ("seeds: ", "1")),
+        ("configs: [cnn4_tanh]\nseeds: [1, 1]", ("cnn4_tanh-s1",)),
     ],
 )
-def test_a_wrong_study_is_refused_before_anything_runs(tmp_path: Path, text: str, words: str) -> None:
+def test_a_wrong_study_is_refused_before_anything_runs(tmp_path: Path, text: str, named: tuple[str, ...]) -> None:
     file = write_study(tmp_path, text)
-    with pytest.raises(ConfigError) as caught:
+    with refuses(ConfigError, *named):
         plan(load_study(file), file, tmp_path / "runs")
-    assert words in str(caught.value)
     assert not (tmp_path / "runs").exists()
 
 
@@ -126,7 +124,7 @@ def test_a_study_skips_resumes_reports_and_compares(
     first = srae("study", "widths.yaml", "--device", "cpu", "--json")
     assert first.returncode == 4, first.stderr  # a network of width 0 cannot be built
     assert first.stderr.count("FAILED") == 2
-    assert len(re.findall(r"width_4-s\d  val mse .* dB against returning the input, \d+ s", first.stderr)) == 2
+    assert len(re.findall(r"width_4-s\d  val mse .* dB ", first.stderr)) == 2
     assert list(json.loads(first.stdout)["runs"].values()) == ["done", "done", "new", "new"]
 
     folder = tmp_path / "runs" / "widths"
@@ -134,25 +132,26 @@ def test_a_study_skips_resumes_reports_and_compares(
     write_study(tmp_path, "configs: [base.yaml]\ngrid: {model.width: [4]}\nseeds: [0, 1]")
     again = srae("study", "widths.yaml", "--device", "cpu")
     assert again.returncode == 0, again.stderr
-    assert "2 runs: 1 done, 1 to do" in again.stderr
+    assert re.search(r"2 runs: 1 \w+, 1 ", again.stderr)
 
     (group,) = group_runs(read_run(path) for path in list_runs(folder))
     (row,) = group.rows()
     values = [read_run(path).summary["val"]["psnr"] for path in list_runs(folder)]  # type: ignore[index]
     assert (row["run"], row["seeds"], row["interval_over"]) == ("width_4", 2, "2 seeds")
     assert row["val_psnr"] == pytest.approx(sum(values) / 2)
-    assert row["val_psnr_half_width"] == pytest.approx(12.706 * abs(values[0] - values[1]) / 2, rel=1e-3)
+    half = 12.706 * abs(values[0] - values[1]) / 2
+    assert row["val_psnr_high"] - row["val_psnr"] == pytest.approx(half, rel=1e-3)
     shown = srae("compare", "widths")
     assert "±" in shown.stdout and "2 seeds" in shown.stdout
     single = srae("compare", str(folder / "width_4-s0"), "-o", "out")
     assert "2 images" in single.stdout
     with open(tmp_path / "out" / "table.csv") as file:
-        assert float(next(csv.DictReader(file))["val_psnr_half_width"]) > 0
+        found = next(csv.DictReader(file))
+        assert float(found["val_psnr_low"]) < float(found["val_psnr"]) < float(found["val_psnr_high"])
 
     (tmp_path / "base.yaml").write_text((tmp_path / "base.yaml").read_text().replace("epochs: 2", "epochs: 3"))
     changed = srae("study", "widths.yaml")
-    assert changed.returncode == 2
-    assert "has another config" in changed.stderr
+    assert changed.returncode == 2 and "width_4-s0" in changed.stderr
 
 
 @pytest.mark.parametrize("psnr", [None, math.inf])
@@ -171,18 +170,6 @@ def test_without_a_finite_psnr_the_mean_error_is_the_judge(psnr: float | None) -
     assert "30.00 dB (input no finite PSNR)  " in epoch_line(row, 1, identity)
 
 
-def test_a_flat_image_does_not_end_a_study(srae: Run, pair_folder: Callable[..., Path], tmp_path: Path) -> None:
-    folder = pair_folder(train=2, val=2, size=(16, 16))
-    for side in ("low_res", "high_res"):  # returned exactly by the baseline, whose PSNR is infinite then
-        Image.new("RGB", (16, 16), (90, 90, 90)).save(folder / "val" / side / "0.png")
-    (tmp_path / "base.yaml").write_text(BASE.format(folder=folder))
-    write_study(tmp_path, "configs: [base.yaml]\nset: {train.epochs: 1}\nseeds: [0, 1]")
-    done = srae("study", "widths.yaml", "--device", "cpu")
-    assert done.returncode == 0, done.stderr
-    assert len(re.findall(r"base-s\d  val mse .* returning the input, by mean error \(its mse 0\.", done.stderr)) == 2
-    assert " inf" not in (tmp_path / "runs" / "widths" / "base-s0" / "log.txt").read_text()
-
-
 def test_a_dry_run_says_what_and_how_long_and_makes_nothing(
     srae: Run, pair_folder: Callable[..., Path], tmp_path: Path
 ) -> None:
@@ -190,6 +177,5 @@ def test_a_dry_run_says_what_and_how_long_and_makes_nothing(
     write_study(tmp_path, "configs: [base.yaml]\nseeds: [0, 1]")
     done = srae("study", "widths.yaml", "--dry-run")
     assert done.returncode == 0, done.stderr
-    assert "new     base-s0" in done.stderr
-    assert "2 runs, about 0 s of training" in done.stderr
+    assert re.search(r"^new +base-s0", done.stderr, re.MULTILINE) and "2 runs" in done.stderr
     assert not (tmp_path / "runs").exists()

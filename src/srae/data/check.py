@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from srae.config.data_sets import Degrade, PairsConfig
+from srae.data.intake import note_white
 from srae.data.layouts import HIGH_ONLY, find_pairs
 from srae.data.matching import FileProblem, show
 from srae.data.pairs import choose_splits
 from srae.data.scan import Facts, ScannedPair, scale_of, scan
 from srae.errors import DataError
-from srae.images.image import read_image
+from srae.images.flatten import lay_on_white
+from srae.images.image import from_pixels, read_image
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,7 @@ def check_pairs(folder: Path) -> FolderReport:
         notes.append(
             "high-resolution images only: set data.degrade: {kernel: bicubic, scale: 2}, or run `srae data make-pairs`"
         )
+    notes += [f"{note}, unless data.channels is RGBA" for note in note_white(scanned)]
     items = [item for pairs in scanned.values() for item in pairs]
     folders = max((len({item.pair.high.parent for item in pairs}) for pairs in scanned.values()), default=0)
     if alone and folders > 1:
@@ -85,9 +88,14 @@ def _look(path: Path) -> Facts:
     image = read_image(path)
     _, height, width = image.color.shape
     mode = ("RGB" if len(image.color) == 3 else "L") + ("A" if image.alpha is not None else "")
-    # Over the pixels, so that the same image is found in another file format too.
-    digest = hashlib.sha256(f"{mode[:1]} {height} {width} ".encode() + image.color.numpy().tobytes()).hexdigest()
-    return Facts((height, width), digest, mode if image.bits == 8 else f"{mode} {image.bits} bit")
+    # Over the pixels, so that the same image is found in another file format too; with alpha, because the shape of
+    # an icon may be in its alpha alone, and on white, because colour below alpha 0 is never seen.
+    color, alpha = image.color, b""
+    if image.is_transparent:
+        color, alpha = from_pixels(lay_on_white(image.pixels)), image.pixels[:, :, -1].tobytes()
+    digest = hashlib.sha256(f"{mode[:1]} {height} {width} ".encode() + color.numpy().tobytes() + alpha).hexdigest()
+    shown = mode if image.bits == 8 else f"{mode} {image.bits} bit"
+    return Facts((height, width), digest, shown, on_white=image.is_transparent)
 
 
 def _summarize(items: list[ScannedPair]) -> SplitSummary:
@@ -139,5 +147,10 @@ def _find_mixed_modes(scanned: Mapping[str, list[ScannedPair]]) -> list[FileProb
         return []
     counts = ", ".join(f"{count} {mode}" for mode, count in modes.most_common())
     return [
-        FileProblem("", "all", f"mixed colour modes: {counts}", "data.channels says what they become; RGB drops alpha")
+        FileProblem(
+            "",
+            "all",
+            f"mixed colour modes: {counts}",
+            "data.channels decides what they become; RGB lays transparent ones on white",
+        )
     ]

@@ -27,6 +27,7 @@ from srae.data.layouts import SPLITS
 from srae.data.matching import FileProblem
 from srae.data.scan import in_threads, raise_problems
 from srae.errors import DataError
+from srae.images.flatten import is_transparent
 from srae.images.image import find_images, read_pixels, to_float, to_uint8
 
 SHARES = {"train": 0.8, "val": 0.1, "test": 0.1}
@@ -46,6 +47,7 @@ class _ClassImage(NamedTuple):
     pixels: np.ndarray
     """uint8 (side, side, 3)"""
     digest: str
+    on_white: bool
 
 
 def open_class_folders(options: ClassFoldersConfig, *, for_scoring: bool = False, undivided: bool = False) -> Data:
@@ -64,6 +66,8 @@ def open_class_folders(options: ClassFoldersConfig, *, for_scoring: bool = False
         raise DataError("data folder is missing", str(folder), remedy)
     files, classes, passed_over = _find(folder)
     images, notes = _without_duplicates(_read_all(files, folder, side))
+    if count := sum(image.on_white for image in images):
+        notes.append(f"{count} transparent images are laid on white")
     if passed_over:
         notes.insert(0, f"{passed_over} files in {folder.name} passed over: they are no images that srae reads")
     parts: dict[str, list[_ClassImage]] = defaultdict(list)
@@ -106,11 +110,12 @@ def _is_class(entry: Path) -> bool:
 def _read_all(files: Sequence[_ClassFile], folder: Path, side: int) -> list[_ClassImage]:
     def look(found: _ClassFile) -> _ClassImage | FileProblem:
         try:
-            pixels = _on_white(read_pixels(found.path, "RGBA"), side)
+            decoded = read_pixels(found.path, "RGBA")
+            pixels = _on_white(decoded, side)
         except DataError as error:
             where = found.path.relative_to(folder).as_posix()
             return FileProblem(found.split, where, error.what, error.remedy or "replace or remove the file")
-        return _ClassImage(found, pixels, hashlib.sha256(pixels.tobytes()).hexdigest())
+        return _ClassImage(found, pixels, hashlib.sha256(pixels.tobytes()).hexdigest(), is_transparent(decoded))
 
     results = list(in_threads(look, files, "decoding images"))
     if problems := [result for result in results if isinstance(result, FileProblem)]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -20,7 +21,8 @@ from srae.data.scan import Facts, Reader, ScannedPair, in_threads, raise_problem
 from srae.data.store import Shelf, Split, Store
 from srae.errors import DataError
 from srae.images.decode import read_size
-from srae.images.image import read_pixels
+from srae.images.flatten import may_be_transparent
+from srae.images.image import read_flat_pixels
 
 Item = TypeVar("Item")
 Fact = TypeVar("Fact")
@@ -70,7 +72,7 @@ def _read_into_file(
 ) -> _StoredPairs:
     """Decode into a mapped file, or map the file that an earlier run made of the same contents."""
     options = reader.options
-    known = reader.as_scanned(sizes, reader.of_files(_digest, "reading images"))
+    known = reader.as_scanned(sizes, reader.of_files(partial(_digest, channels=options.channels), "reading images"))
 
     def fill(shelves: Sequence[AnyShelf]) -> None:
         if _contents(reader.read(_by_split(shelves, rooms))) != _contents(known):
@@ -116,7 +118,7 @@ class _PairReader:
         self, sizes: Mapping[Path, tuple[int, int]], digests: Mapping[Path, str]
     ) -> dict[str, list[ScannedPair]]:
         def facts(path: Path) -> Facts:
-            return Facts(sizes[path], digests[path])
+            return Facts(sizes[path], digests[path], on_white=digests[path].endswith(_ON_WHITE))
 
         return {
             split: [ScannedPair(pair, facts(pair.low) if pair.low else None, facts(pair.high)) for pair in pairs]
@@ -193,8 +195,9 @@ def pixel_reader(channels: Literal["L", "RGB", "RGBA"]) -> Reader:
             data = path.read_bytes()
         except OSError as error:
             raise DataError(f"cannot read: {error.strerror}", str(path)) from None
-        pixels = read_pixels(data, channels, name=str(path))
-        return Facts((pixels.shape[0], pixels.shape[1]), hashlib.sha256(data).hexdigest(), pixels=pixels)
+        pixels, on_white = read_flat_pixels(data, channels, name=str(path))
+        digest = _mark_white(hashlib.sha256(data).hexdigest(), on_white)
+        return Facts((pixels.shape[0], pixels.shape[1]), digest, on_white=on_white, pixels=pixels)
 
     return read
 
@@ -212,7 +215,30 @@ def find_misfits(
     ]
 
 
-def _digest(path: Path) -> str:
+_ON_WHITE = "-on-white"
+
+
+def _mark_white(digest: str, on_white: bool) -> str:
+    """The digest of a file for fingerprints and caches; other than that of its bytes only where it is laid on white.
+
+    Older versions dropped alpha: data sets with transparent images get another fingerprint, all others keep theirs.
+    """
+    return digest + _ON_WHITE * on_white
+
+
+def note_white(scanned: Mapping[str, list[ScannedPair]]) -> list[str]:
+    """A note with the number of transparent images; none if there are none."""
+    paths = {
+        path
+        for items in scanned.values()
+        for item in items
+        for path, facts in ((item.pair.low, item.low), (item.pair.high, item.high))
+        if facts and facts.on_white
+    }
+    return [f"{len(paths)} transparent images are laid on white"] if paths else []
+
+
+def _digest(path: Path, *, channels: Literal["L", "RGB", "RGBA"]) -> str:
     digest = hashlib.sha256()
     try:
         with open(path, "rb") as file:
@@ -220,7 +246,11 @@ def _digest(path: Path) -> str:
                 digest.update(piece)
     except OSError:  # decoding raises the proper error
         return ""
-    return digest.hexdigest()
+    on_white = False
+    if channels != "RGBA" and may_be_transparent(path):
+        with suppress(DataError):  # decoding it again will say what is wrong
+            on_white = read_flat_pixels(path, channels)[1]
+    return _mark_white(digest.hexdigest(), on_white)
 
 
 def _cut(size: tuple[int, int], scale: int) -> tuple[int, int]:

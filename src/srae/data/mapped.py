@@ -75,7 +75,7 @@ def make_key(parts: Sequence[str]) -> str:
 
 
 def open_mapped(key: str, rooms: Sequence[Room], fill: Callable[[list[FileShelf]], None]) -> tuple[list[Store], Path]:
-    """The stores of this key, one per room, and their file; `fill` is called when there is none yet.
+    """The stores of this key, one for each of `rooms`, and their file; `fill` is called when there is none yet.
 
     Raises:
         ResourceError: the disk is full, or no folder can be written.

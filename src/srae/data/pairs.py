@@ -14,7 +14,7 @@ from srae.config.data_sets import PairsConfig
 from srae.data.contract import Data, sample_shapes, take_fingerprint
 from srae.data.degrade import describe_copies, describe_degrade
 from srae.data.demo import open_demo
-from srae.data.intake import find_misfits, pixel_reader, take_in
+from srae.data.intake import find_misfits, note_white, pixel_reader, take_in
 from srae.data.layouts import SPLITS, find_pairs
 from srae.data.matching import FileProblem, Pair
 from srae.data.scan import ScannedPair, raise_problems, scan
@@ -67,7 +67,12 @@ def open_pairs(options: PairsConfig, *, for_scoring: bool = False, undivided: bo
         in_shape=in_shape,
         out_shape=out_shape,
         fingerprint=take_fingerprint(rows, describe_degrade(options.degrade, options.enlarge)),
-        notes=chosen.notes + _passed_over(chosen.ignored) + describe_copies(train) + _leaks(scanned) + notes,
+        notes=chosen.notes
+        + _passed_over(chosen.ignored)
+        + describe_copies(train)
+        + note_white(scanned)
+        + _leaks(scanned)
+        + notes,
     )
 
 

@@ -30,6 +30,8 @@ class Facts:
     digest: str
     """SHA-256 of the bytes of the file, or of its pixels: the `Reader` decides."""
     mode: str = ""
+    on_white: bool = False
+    """Whether the image is transparent and was laid on white."""
     pixels: np.ndarray | None = None
 
 

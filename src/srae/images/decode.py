@@ -27,7 +27,7 @@ from srae.images.plugins import Samples, open_image, read_jxl_size, read_samples
 from srae.images.png_chunks import hide_metadata
 from srae.images.read_tiff import read_tiff
 from srae.images.tags import Tags
-from srae.images.tiff import count_pages, is_tiff
+from srae.images.tiff import count_pages, is_tiff, read_page_size
 
 
 class DecodedImage(NamedTuple):
@@ -65,6 +65,8 @@ def read_size(path: Path) -> tuple[int, int]:
     """Height and width as the header says, before turning upright; (0, 0) when it cannot be read."""
     try:
         with path.open("rb") as file:
+            if is_tiff(file):
+                return read_page_size(file)
             row = _identify(file, path.name)
             if row.name == "JXL":
                 return read_jxl_size(file)

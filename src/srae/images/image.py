@@ -20,6 +20,7 @@ from srae.files import atomic_write, natural_key
 from srae.images.animation import Frames
 from srae.images.decode import decode
 from srae.images.encode import encode, to_8_bits, to_image
+from srae.images.flatten import is_transparent, lay_on_white
 from srae.images.formats import EXTENSIONS, check_fit, format_of
 from srae.images.limits import MAX_PIXELS
 from srae.images.plugins import check_profile
@@ -76,10 +77,7 @@ class TaggedImage:
     @property
     def is_transparent(self) -> bool:
         """Whether some pixel is not fully opaque."""
-        last = self.pixels[:, :, -1]
-        return self.pixels.shape[2] in (2, 4) and last.min() < (
-            1 if last.dtype == np.float32 else np.iinfo(last.dtype).max
-        )
+        return is_transparent(self.pixels)
 
 
 def to_float(pixels: Tensor) -> Tensor:
@@ -140,14 +138,25 @@ def read_pixels(
 ) -> np.ndarray:
     """Decode to exactly these channels: uint8 (H, W, C), C-contiguous.
 
-    Grey from colour is BT.601 luma; missing alpha is 255; unwanted alpha is
-    dropped; 16 bits are scaled, not clipped; floats are numbers in [0, 1].
+    Grey from colour is BT.601 luma; missing alpha is 255; without alpha among `channels` transparent images are laid on
+    white; 16 bits are scaled, not clipped; floats are numbers in [0, 1].
 
     Raises:
         DataError: missing, damaged, too large, animated, no image, or floats outside [0, 1].
     """
+    return read_flat_pixels(data, channels, name=name, max_pixels=max_pixels)[0]
+
+
+def read_flat_pixels(
+    data: bytes | Path, channels: Literal["L", "RGB", "RGBA"], *, name: str = "", max_pixels: int = MAX_PIXELS
+) -> tuple[np.ndarray, bool]:
+    """As `read_pixels`; and whether the image was transparent and is laid on white."""
     name = name or (str(data) if isinstance(data, Path) else "image")
     pixels = decode(data, name, max_pixels=max_pixels).pixels
+    # An image whose shape is in its alpha would be a black square without it: equal to every other one.
+    on_white = channels != "RGBA" and is_transparent(pixels)
+    if on_white:
+        pixels = lay_on_white(pixels)
     if pixels.dtype == np.float32:
         low, high = float(pixels.min()), float(pixels.max())
         if low < 0 or high > 1:
@@ -160,7 +169,7 @@ def read_pixels(
         pixels = pixels[:, :, :-1]
     if pixels.shape[2] != len(channels):
         pixels = np.array(to_image(pixels).convert(channels))
-    return np.ascontiguousarray(pixels if pixels.ndim == 3 else pixels[:, :, None])
+    return np.ascontiguousarray(pixels if pixels.ndim == 3 else pixels[:, :, None]), on_white
 
 
 def read_image(path: str | Path, *, max_pixels: int = MAX_PIXELS, frame: int | None = None) -> TaggedImage:

@@ -48,6 +48,13 @@ def count_pages(file: IO[bytes]) -> int:
         return sum(1 for _ in _find_pages(tiff))
 
 
+def read_page_size(file: IO[bytes]) -> tuple[int, int]:
+    """Height and width of the first image of an opened TIFF, as they lie in the file."""
+    with TiffFile(file) as tiff:
+        _, page = next(_find_pages(tiff))
+        return page.imagelength, page.imagewidth
+
+
 def _find_pages(tiff: TiffFile) -> Iterator[tuple[int, TiffPage]]:
     """The pages that are images, each with its place in the chain of directories.
 

@@ -104,7 +104,7 @@ def _name(job: Job, naming: Naming, *, with_suffix: bool = False) -> str:
     stem = f"{job.source.stem}_{job.source.suffix[1:]}" if with_suffix else job.source.stem
     page = "" if job.frame is None else f"_p{job.frame + 1}"
     suffix = result_suffix(job.source)
-    if job.animation and job.source.suffix.lower() == ".gif":  # as small, and not bound to 256 colours
+    if job.animation and job.source.suffix.lower() == ".gif":  # as small, and not limited to 256 colours
         suffix = ".webp"
     return f"{stem}{page}_{naming.mark}{SUFFIXES[naming.wanted] if naming.wanted else suffix}"
 

@@ -8,13 +8,14 @@ import pytest
 import torch
 from torch import nn
 
+from refusals import refuses
 from srae.config.loading import CONFIG_FOLDERS, load_config
 from srae.errors import ConfigError, ResourceError
 from srae.models import build_model, check_options, count_multiply_adds, count_parameters
 from srae.models.blocks import enlarge_bicubic
 from srae.upscaling.tiles import forward_any_size, upscale
+from toys import random_planes
 
-torch.set_num_threads(1)
 FOLDER = next(folder for folder in CONFIG_FOLDERS if folder.is_dir()) / "published"
 CONFIGS = sorted(path.stem for path in FOLDER.glob("*.yaml"))
 
@@ -29,10 +30,6 @@ def build(name: str, scale: int, side: int = 16) -> nn.Module:
 
 def channels_of(model: nn.Module) -> int:
     return next(p for p in model.parameters()).shape[1]
-
-
-def random_image(*shape: int) -> torch.Tensor:
-    return torch.rand(shape, generator=torch.Generator().manual_seed(sum(shape)))
 
 
 # Weights of the convolutions as the papers count them, and what biases and PReLU slopes add.
@@ -116,7 +113,7 @@ def test_pieces_equal_the_whole_on_odd_sizes(name: str, scale: int) -> None:
     model.register_forward_hook(lambda *_: calls.append(1))
     radius = model.receptive_radius
     for height, width in ((1, 3), (11, 2 * (radius or 10) + 23)):
-        image = random_image(channels_of(model), height, width)
+        image = random_planes(channels_of(model), height, width)
         with torch.no_grad():
             whole = forward_any_size(model, image[None])[0]
         pieces = upscale(model, image, tile=2 * (radius or 0) + 9)
@@ -129,7 +126,7 @@ def test_imdn_sees_the_whole_image_and_says_so() -> None:
     torch.manual_seed(0)
     model = build("imdn", 2).eval()
     assert model.receptive_radius is None
-    image = random_image(1, 3, 8, 60)
+    image = random_planes(1, 3, 8, 60)
     changed = image.clone()
     changed[..., :10] = 0
     with torch.no_grad():
@@ -144,8 +141,8 @@ def test_want_of_memory_is_told_where_there_are_no_tiles() -> None:
         raise torch.OutOfMemoryError("CUDA out of memory.")
 
     model.register_forward_pre_hook(starve)
-    with pytest.raises(ResourceError, match="even in pieces of 40"):
-        upscale(model, random_image(3, 20, 40), tile=8)
+    with refuses(ResourceError, 40):
+        upscale(model, random_planes(3, 20, 40), tile=8)
 
 
 @pytest.mark.parametrize("name", CONFIGS)
@@ -153,7 +150,7 @@ def test_it_starts_at_a_sane_place_and_learns(name: str) -> None:
     """Finite, of the size of an image at most a few times over, and a few steps make it better."""
     torch.manual_seed(0)
     model = build(name, 2)
-    high = enlarge_bicubic(random_image(2, channels_of(model), 6, 6), 4).clamp(0, 1)
+    high = enlarge_bicubic(random_planes(2, channels_of(model), 6, 6), 4).clamp(0, 1)
     low = nn.functional.avg_pool2d(high, 2)
     output = model(low)
     assert torch.isfinite(output).all()
@@ -179,7 +176,7 @@ def test_a_constant_channel_gives_imdn_a_finite_gradient() -> None:
 def test_what_works_on_the_enlarged_image_enlarges_as_bicubic_does(name: str) -> None:
     model = build(name, 3)
     with torch.no_grad():
-        image = random_image(2, 1, 7, 5)
+        image = random_planes(2, 1, 7, 5)
         assert torch.equal(model(image), _without_enlargement(model)(enlarge_bicubic(image, 3)))
 
 
@@ -205,22 +202,22 @@ def test_one_recipe() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "options", "words"),
+    ("name", "options", "named"),
     [
-        ("srcnn", {"middle_kernel": 4}, "must be odd, not 4"),
-        ("vdsr", {"layers": 1}, "layers: should be greater than or equal to 2"),
-        ("imdn", {"width": 10}, "multiple of 4, not 10"),
+        ("srcnn", {"middle_kernel": 4}, ("middle_kernel", "4")),
+        ("vdsr", {"layers": 1}, ("layers", "2")),
+        ("imdn", {"width": 10}, ("width", "4", "10")),
     ],
 )
-def test_impossible_options_are_refused(name: str, options: dict, words: str) -> None:
-    with pytest.raises(ConfigError, match=words):
+def test_impossible_options_are_refused(name: str, options: dict, named: tuple[str, ...]) -> None:
+    with refuses(ConfigError, *named):
         build_model(name, (3, 8, 8), (3, 16, 16), options)
 
 
 @pytest.mark.parametrize("name", ["srcnn", "fsrcnn", "espcn", "vdsr", "edsr", "imdn"])
 def test_impossible_shapes_are_refused(name: str) -> None:
     for target in ((3, 12, 12), (1, 16, 16), (3, 16, 24)):
-        with pytest.raises(ConfigError, match="no integer multiple"):
+        with refuses(ConfigError, target[1], 8):
             build_model(name, (3, 8, 8), target, {})
 
 
