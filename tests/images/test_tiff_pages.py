@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -104,3 +106,18 @@ def test_smaller_images_below_a_page_are_its_overviews(tmp_path: Path) -> None:
         tiff.write(PIXELS, photometric="rgb", subifds=1)
         tiff.write(PIXELS[::2, ::2], photometric="rgb", subfiletype=1)
     assert np.array_equal(decode(tmp_path / "a.ome.tif", "a").pixels, PIXELS)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "compression"), [("u1", None), ("u1", "lzw"), ("u1", "jpeg"), ("u2", "lzw"), ("f4", "zlib")]
+)
+def test_pillows_limit_is_not_asked(monkeypatch: pytest.MonkeyPatch, compression: str | None, dtype: str) -> None:
+    """Which it checks when it opens a TIFF and again when it loads the pixels."""
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
+    file = io.BytesIO()
+    tifffile.imwrite(file, PIXELS.astype(dtype), photometric="rgb", compression=compression)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert decode(file.getvalue(), "a", max_pixels=PIXELS.size // 3).pixels.shape == PIXELS.shape
+    with pytest.raises(DataError, match="12x8 is more than 95 pixels"):
+        decode(file.getvalue(), "a", max_pixels=PIXELS.size // 3 - 1)

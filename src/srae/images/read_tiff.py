@@ -113,6 +113,7 @@ def _open_page(file: IO[bytes], index: int, *, halved: bool) -> TiffImageFile:
             image.seek(index)
             assert isinstance(image, TiffImageFile)
             hide_folders(image)
+            image.load_prepare()  # checks Pillow's limit once more
     except Exception as error:  # of pages after the first it may be anything
         raise UnidentifiedImageError(str(error)) from None
     return image

@@ -1,7 +1,7 @@
 """TIFF files: which pages are images, what lies in a page, and its samples as they are stored.
 
 Read by tifffile.  Codecs that it lacks come with imagecodecs, which is an
-extra of srae; Pillow (`decode`) has the common ones.
+extra of srae; Pillow (see `read_tiff`) has the common ones.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import ctypes
 import logging
 from collections.abc import Iterator
 from functools import cache
-from importlib.util import find_spec
 from typing import IO, cast
 
 import numpy as np
@@ -19,10 +18,10 @@ from tifffile import COMPRESSION, PHOTOMETRIC, TIFF, TiffFile, TiffFileError, Ti
 
 from srae.errors import DataError
 from srae.images.limits import check_frame, check_size
-from srae.images.tiff_segments import check_segments, has_bounds
+from srae.images.tiff_segments import check_segments, has_bounds, has_imagecodecs
 
 _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # classic TIFF and BigTIFF
-_MOST_PAGES = 100_000  # whoever writes more of them wants readers to be busy
+_MOST_PAGES = 100_000  # more of them are meant to keep a reader busy
 _REDUCED, _MASK = 1, 4  # bits of NewSubfileType
 _SUB_DIRECTORIES, _DNG_VERSION = 330, 50_706  # tags
 _RAW = (32_803, 34_892)  # photometric: a colour filter array; raw sensor values
@@ -178,7 +177,7 @@ def is_exact_in_pillow(page: TiffPage) -> bool:
 
 def needs_extra(page: TiffPage) -> bool:
     """Whether it takes imagecodecs, which is not installed, to read a page without Pillow."""
-    if find_spec("imagecodecs") is not None:
+    if has_imagecodecs():
         known = page.compression in TIFF.DECOMPRESSORS and page.predictor in TIFF.UNPREDICTORS
         return not known or not has_bounds(page.compression)
     packed = _bits(page) not in (1, 8, 16, 32, 64)
@@ -188,7 +187,7 @@ def needs_extra(page: TiffPage) -> bool:
 def check_codec(page: TiffPage, name: str) -> None:
     """Raises: DataError: it takes imagecodecs to read this page, and that is not installed, or no help."""
     if needs_extra(page):
-        missing = find_spec("imagecodecs") is None and page.dtype is not None and has_bounds(page.compression)
+        missing = not has_imagecodecs() and page.dtype is not None and has_bounds(page.compression)
         remedy = "pip install 'srae[tiff]'" if missing else "save it with LZW or deflate compression"
         raise DataError(f"this TIFF has {describe(page)}: srae cannot unpack that", name, remedy)
 
@@ -205,8 +204,7 @@ def read_samples(page: TiffPage, name: str) -> np.ndarray:
             f"this TIFF has {describe(page)}", name, "convert it to 16 bits: magick in.tif -depth 16 out.png"
         )
     check_segments(page)
-    samples = page.asarray(squeeze=False)
-    # (planes, 1, H, W, samples side by side) -> (H, W, S)
+    samples = page.asarray(squeeze=False)  # (planes, 1, H, W, samples side by side)
     return samples[:, 0].transpose(1, 2, 0, 3).reshape(*samples.shape[2:4], -1)
 
 

@@ -114,7 +114,7 @@ def _to_levels(samples: np.ndarray, page: TiffPage, name: str) -> tuple[np.ndarr
     kind, bits = samples.dtype.kind, page.bitspersample
     if kind == "f":
         with np.errstate(over="ignore"):
-            pixels = samples.astype(np.float32)
+            pixels = samples.astype(np.float32, copy=False)
         return check_finite(pixels, name), np.float32(1)
     if samples.dtype.itemsize > 2 or (kind == "i" and samples.min(initial=0) < 0):
         return samples.astype(np.float32), np.float32(2 ** (bits - (kind == "i")) - 1)

@@ -6,6 +6,7 @@ import io
 import struct
 import zlib
 from collections.abc import Callable
+from functools import cache
 from importlib.util import find_spec
 
 from PIL import Image
@@ -49,6 +50,12 @@ _HEADERS: dict[int, Callable[[bytes], tuple[int, int]]] = {
 """Codecs whose segments state their own width and height."""
 
 
+@cache
+def has_imagecodecs() -> bool:
+    """Whether the extra that unpacks the rarer codecs is installed."""
+    return find_spec("imagecodecs") is not None
+
+
 def has_bounds(compression: int) -> bool:
     """Whether a codec unpacks no more than it is asked for, or says beforehand how much it will."""
     return compression in _HEADERS or compression not in TIFF.IMAGE_COMPRESSIONS
@@ -60,7 +67,7 @@ def check_segments(page: TiffPage) -> None:
     segments = list(zip(page.dataoffsets, page.databytecounts, strict=False))
     if not segments or any(offset + count > file.size for offset, count in segments):
         raise ValueError("the file ends before its pixels do")
-    inflated = page.compression != 1 and find_spec("imagecodecs") is None  # which keeps to bounds
+    inflated = page.compression != 1 and not has_imagecodecs()  # which keeps to bounds
     width = page.tilewidth if page.is_tiled else page.imagewidth
     height = page.tilelength if page.is_tiled else page.rowsperstrip
     for offset, count in segments:
