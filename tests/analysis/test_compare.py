@@ -17,7 +17,10 @@ from srae.analysis.compare import (
     text_table,
     what_mattered,
 )
+from srae.analysis.describe import describe_group
+from srae.analysis.describe import test_lines as lines_about_tests
 from srae.analysis.scores import ACCURACY, PSNR, score_of
+from srae.analysis.stats import can_tell
 from srae.cli import main
 from srae.report.tables import comparison_table, to_csv, to_markdown
 from srae.runs.reader import read_run
@@ -56,7 +59,8 @@ def test_seeds_are_one_row_with_an_interval_over_seeds(tmp_path: Path) -> None:
     (row,) = group.rows()
     assert (row["run"], row["seeds"], row["interval_over"]) == ("a", 3, "3 seeds")
     assert row["val_psnr"] == pytest.approx(30.6)
-    assert row["val_psnr_half_width"] == pytest.approx(4.3027 * 0.1 / 3**0.5, rel=1e-3)
+    half = pytest.approx(4.3027 * 0.1 / 3**0.5, rel=1e-3)
+    assert (30.6 - row["val_psnr_low"], row["val_psnr_high"] - 30.6) == (half, half)
     assert "30.60 ± 0.25" in text_table([row])
     single = row_of(runs[0])
     assert (single["seeds"], single["interval_over"]) == (None, "2 images")
@@ -77,6 +81,17 @@ def test_a_seed_counts_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert main(["compare", "a", "link", str(tmp_path / "a"), "--runs-dir", str(tmp_path)]) == 0
     said = capsys.readouterr().out
     assert "seeds" not in said and "against" not in said
+
+
+@pytest.mark.parametrize(("images", "rivals", "testable"), [(5, 1, False), (6, 1, True), (6, 3, False), (8, 3, True)])
+def test_too_few_images_are_not_called_noise(tmp_path: Path, images: int, rivals: int, testable: bool) -> None:
+    for rival in range(rivals + 1):
+        write_run(tmp_path / f"w{rival}", width=rival, psnr=[30.0 + i - rival * (1 + i / 9) for i in range(images)])
+    (group,) = group_runs(read_run(tmp_path / f"w{rival}") for rival in range(rivals + 1))
+    assert can_tell(images, rivals) == testable == describe_group(group)["testable"]
+    said = "\n".join(lines_about_tests(group))
+    assert ("too few" in said) == (not testable)
+    assert "noise" not in said, "all images agree"
 
 
 def test_experiments_of_one_name_are_told_apart_by_their_study(
@@ -157,10 +172,12 @@ def test_classifiers_are_ranked_by_accuracy_with_intervals(tmp_path: Path) -> No
     assert (row["multiply_adds"], row["val_psnr"], row["train_mse"], row["gain_db"]) == (400_000, None, None, None)
     # Wilson's interval of 54 of 60
     center, half = (0.9 + 3.8415 / 120) / (1 + 3.8415 / 60), 1.96 * (0.09 / 60 + 3.8415 / 14400) ** 0.5 / 1.064
-    assert row["val_accuracy_half_width"] == pytest.approx(half, rel=1e-3) and center < 0.9
+    ends = pytest.approx((center - half, center + half), rel=1e-3)
+    assert (row["val_accuracy_low"], row["val_accuracy_high"]) == ends
     assert row["interval_over"] == "60 val, 40 test images"
     text = text_table([row])
-    assert "90.00% ± " in text and "400,000" in text and "psnr" not in text and "mse" not in text
+    assert f"90.00% [{center - half:.2%}, {center + half:.2%}]" in text and "400,000" in text
+    assert "psnr" not in text and "mse" not in text
     assert set(row) == set(COLUMNS)
 
 
@@ -227,8 +244,8 @@ def test_intervals_of_test_and_missing_values(tmp_path: Path) -> None:
     with open(folder / "images.csv", "a") as file:
         file.write("test,0.png,29\ntest,1.png,inf\n")
     row = row_of(read_run(folder))
-    assert row["val_psnr_half_width"] is not None
-    assert row["test_psnr_half_width"] is None, "an infinite PSNR has no interval"
+    assert row["val_psnr_low"] is not None and row["val_psnr_high"] is not None
+    assert row["test_psnr_low"] is None, "an infinite PSNR has no interval"
     assert row["interval_over"] == "2 images"
 
 

@@ -15,7 +15,7 @@ from PIL import Image
 from builders import edit_summary, write_run, write_samples
 from conftest import Run as Command
 from html_page import Page
-from srae.analysis.compare import row_of
+from srae.analysis.compare import format_cell, row_of
 from srae.analysis.scores import PSNR
 from srae.cli import main
 from srae.errors import ConfigError
@@ -29,6 +29,7 @@ from srae.report.section import make_sections
 from srae.report.sentences import write_sentences
 from srae.report.tables import escape_latex, escape_markdown, metrics_table
 from srae.report.words import _TEXTS, LANGUAGES, words_of
+from srae.runs.layout import list_runs
 from srae.runs.reader import read_run
 
 EN, ES = words_of("en"), words_of("es")
@@ -182,8 +183,8 @@ def test_bold_and_noise_follow_the_paired_test(tmp_path: Path) -> None:
         for i, (name, psnr) in enumerate((("base", BASE), ("better", BETTER), ("equal", EQUAL)))
     )
     (clear,) = make_sections([base, better])
-    half = row_of(better)["val_psnr_half_width"]
-    assert [c.text for row in metrics_table(clear, EN).rows for c in row if c.best] == [f"31.21 ± {half:.2f}"]
+    best = [cell.text for row in metrics_table(clear, EN).rows for cell in row if cell.best]
+    assert best == [format_cell("val_psnr", row_of(better))]
     assert "better is significantly better than every other run" in str(write_sentences(clear, EN))
     (close,) = make_sections([base, better, equal])
     assert not [c for row in metrics_table(close, EN).rows for c in row if c.best]
@@ -248,6 +249,27 @@ def test_a_grid_is_drawn_over_the_factor_with_most_levels(tmp_path: Path) -> Non
     assert ">blocks 1<" in drawn and ">blocks 2<" in drawn
     assert not draw_levels(section.variants[1:], PSNR, None, tmp_path / "gap", EN), "no full grid"
     assert not (tmp_path / "gap.svg").exists()
+
+
+def test_a_sweep_over_numbers_is_drawn_in_order_of_their_values(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rates = [0.0001, 0.0003, 0.001, 0.003, 0.01]
+    for rate in rates:
+        config = f"model: {{name: residual}}\ntrain: {{learning_rate: {rate}}}"
+        write_run(tmp_path / f"learning_rate_{rate}-s0", config=config, psnr=[20 + 100 * rate] * 2)
+    runs = list(map(read_run, list_runs(tmp_path)))
+    assert [run.config["train"]["learning_rate"] for run in runs if run.config] == rates
+    (section,) = make_sections(runs)
+    axes = []
+    monkeypatch.setattr("srae.report.charts.draw_legend", lambda figure, found: axes.append(found))
+    turned = [section.variants[i] for i in (3, 0, 4, 1, 2)]
+    assert draw_levels(turned, PSNR, None, tmp_path / "levels", EN) == "train.learning_rate"
+    (drawn,) = axes
+    assert drawn.get_xscale() == "log"
+    assert list(drawn.lines[0].get_xdata()) == rates
+    assert list(drawn.lines[0].get_ydata()) == pytest.approx([20 + 100 * rate for rate in rates])
+    assert not draw_levels(turned[:2], PSNR, None, tmp_path / "two", EN), "two levels are no curve"
 
 
 def test_a_study_in_which_nothing_beats_the_input_says_so_in_one_sentence(tmp_path: Path) -> None:

@@ -141,13 +141,15 @@ def test_a_study_skips_resumes_reports_and_compares(
     values = [read_run(path).summary["val"]["psnr"] for path in list_runs(folder)]  # type: ignore[index]
     assert (row["run"], row["seeds"], row["interval_over"]) == ("width_4", 2, "2 seeds")
     assert row["val_psnr"] == pytest.approx(sum(values) / 2)
-    assert row["val_psnr_half_width"] == pytest.approx(12.706 * abs(values[0] - values[1]) / 2, rel=1e-3)
+    half = 12.706 * abs(values[0] - values[1]) / 2
+    assert row["val_psnr_high"] - row["val_psnr"] == pytest.approx(half, rel=1e-3)
     shown = srae("compare", "widths")
     assert "±" in shown.stdout and "2 seeds" in shown.stdout
     single = srae("compare", str(folder / "width_4-s0"), "-o", "out")
     assert "2 images" in single.stdout
     with open(tmp_path / "out" / "table.csv") as file:
-        assert float(next(csv.DictReader(file))["val_psnr_half_width"]) > 0
+        found = next(csv.DictReader(file))
+        assert float(found["val_psnr_low"]) < float(found["val_psnr"]) < float(found["val_psnr_high"])
 
     (tmp_path / "base.yaml").write_text((tmp_path / "base.yaml").read_text().replace("epochs: 2", "epochs: 3"))
     changed = srae("study", "widths.yaml")

@@ -240,6 +240,24 @@ def test_every_resume_is_recorded(folder: Path, tmp_path: Path) -> None:
         assert all({"device", "threads", "torch", "command"} <= entry.keys() for entry in resumes)
 
 
+def test_a_stretched_schedule_is_said_and_recorded(folder: Path, tmp_path: Path) -> None:
+    path = begin(toy(folder, epochs=2), tmp_path / "runs")
+    last_rate = float(rows_of(path)[-1]["learning_rate"])
+    said: list[str] = []
+    resume(toy(folder, epochs=4), path, said.append)
+    (entry,) = json.loads((path / "summary.json").read_text())["resumes"]
+    assert entry["changes"]["train.epochs"] == [2, 4]
+    before, after = entry["changes"]["learning_rate"]
+    assert before == pytest.approx(last_rate) and after > 2 * before
+    (warning,) = [line for line in said if line.startswith("warning")]
+    assert f"{before:.3g}" in warning and f"{after:.3g}" in warning
+    said.clear()
+    constant = ("train.schedule=constant", "train.warmup_epochs=0")
+    same = begin(toy(folder, *constant, epochs=1), tmp_path / "runs", "constant")
+    resume(toy(folder, *constant, epochs=2), same, said.append)
+    assert not [line for line in said if line.startswith("warning")]
+
+
 def test_early_stopping_and_patience(folder: Path, tmp_path: Path) -> None:
     config = toy(folder, "train.epochs=50", "train.patience=2", "train.learning_rate=1e-12")
     run = read_run(begin(config, tmp_path / "runs"))

@@ -48,9 +48,9 @@ COLUMNS = (
     "rss_peak_mb",
     "vram_peak_mb",
     "interval_over",
-    *(f"{column}_half_width" for column in WITH_INTERVAL),
+    *(f"{column}_{end}" for column in WITH_INTERVAL for end in ("low", "high")),
 )
-"""The columns `*_half_width` are in files only; tables for readers show `mean ± half width`."""
+"""The columns `*_low` and `*_high` are in files only; tables for readers show them beside the mean."""
 _AVERAGED = ("epochs", *MEASURED, "gain_db", "seconds", "images_per_second")
 _FORMATS = {
     "parameters": ",.0f",
@@ -184,13 +184,10 @@ def merge_seeds(runs: Sequence[Run]) -> dict[str, Any]:
 
 
 def _with_intervals(row: dict[str, Any], intervals: Mapping[str, Interval], over: str) -> dict[str, Any]:
-    halves = {column: interval.half_width for column, interval in intervals.items()}
-    known = any(half is not None for half in halves.values())
-    return {
-        **row,
-        "interval_over": over if known else None,
-        **{f"{column}_half_width": halves.get(column) for column in WITH_INTERVAL},
-    }
+    known = {column: interval for column, interval in intervals.items() if interval.low is not None}
+    lows = {f"{column}_low": known[column].low if column in known else None for column in WITH_INTERVAL}
+    highs = {f"{column}_high": known[column].high if column in known else None for column in WITH_INTERVAL}
+    return {**row, "interval_over": over if known else None, **lows, **highs}
 
 
 def name_of(runs: Sequence[Run]) -> str:
@@ -307,12 +304,20 @@ def _flatten(config: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str,
 
 
 def format_cell(column: str, row: Mapping[str, Any]) -> str:
-    """A value as text: ``12.15 ± 0.03`` where there is an interval."""
-    value, half = row[column], row.get(f"{column}_half_width")
+    """A value as text, with its interval where there is one: ``12.15 ± 0.03``, or ``95.00% [76.39%, 99.11%]``.
+
+    An interval of shares, or one whose halves differ in the digits shown, is written with both ends.
+    """
+    value, low, high = row[column], row.get(f"{column}_low"), row.get(f"{column}_high")
     if value is None:
         return "-"
     text = format(value, _FORMATS[column]) if column in _FORMATS else str(value)
-    return text if half is None else f"{text} ± {format(half, _FORMATS[column])}"
+    if low is None or high is None:
+        return text
+    below, above = (format(half, _FORMATS[column]) for half in (value - low, high - value))
+    if below == above and not _FORMATS[column].endswith("%"):
+        return f"{text} ± {below}"
+    return f"{text} [{format(low, _FORMATS[column])}, {format(high, _FORMATS[column])}]"
 
 
 def is_number(column: str) -> bool:
@@ -322,7 +327,7 @@ def is_number(column: str) -> bool:
 
 def known_columns(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """Columns to show: those in which some row has a value, without half widths."""
-    shown = [column for column in COLUMNS if not column.endswith("_half_width")]
+    shown = [column for column in COLUMNS if not column.endswith(("_low", "_high"))]
     return [column for column in shown if any(row[column] is not None for row in rows)]
 
 

@@ -31,10 +31,6 @@ class Interval:
     high: float | None
     count: int
 
-    @property
-    def half_width(self) -> float | None:
-        return None if self.low is None or self.high is None else (self.high - self.low) / 2
-
 
 def interval_over_seeds(values: Sequence[float]) -> Interval:
     """Student's t interval of a mean: few values, one per seed, roughly normal."""
@@ -136,6 +132,18 @@ def adjust_holm(p_values: Sequence[float]) -> list[float]:
         running = max(running, min(1.0, (len(p_values) - rank) * p_values[index]))
         adjusted[index] = running
     return adjusted
+
+
+NOISE = 0.05
+"""Differences with a larger p are not told from noise."""
+
+
+def can_tell(images: int, tests: int) -> bool:
+    """Whether a sign-flip test on so many images can reach p < `NOISE`, Holm-adjusted over a family of tests.
+
+    The smallest p is that of equal signs: 2 of 2**images patterns.
+    """
+    return tests * 2.0 ** (1 - images) < NOISE
 
 
 def describe_p(p: float, at_least: str = "") -> str:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from matplotlib.axes import Axes
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
@@ -28,6 +30,12 @@ from srae.report.canvas import (
 from srae.report.words import Words, translate
 
 
+def _halves(row: Mapping[str, Any], score: Score) -> tuple[float, float]:
+    """How far the interval of a score reaches below and above it; 0 where there is none."""
+    value, low, high = (row[f"{score.column}{end}"] for end in ("", "_low", "_high"))
+    return (0.0, 0.0) if low is None or high is None else (max(value - low, 0.0), max(high - value, 0.0))
+
+
 def draw_bars(
     variants: Sequence[Variant], score: Score, baseline: tuple[str, float] | None, stem: Path, words: Words
 ) -> bool:
@@ -45,15 +53,15 @@ def draw_bars(
     figure, axes = new_figure(height=1.1 + 0.36 * len(measured))
     start = baseline[1] if baseline else 0.0
     for i, variant in enumerate(measured):
-        value, half = variant.row[score.column], variant.row[f"{score.column}_half_width"]
+        value, (below, above) = variant.row[score.column], _halves(variant.row, score)
         axes.barh(i, value - start, left=start, height=0.6, color=variant.color, alpha=0.85)
-        if half is not None:
-            _, caps, lines = axes.errorbar(value, i, xerr=half, color="#222222", capsize=3, linewidth=1.2)
+        if below or above:
+            _, caps, lines = axes.errorbar(value, i, xerr=[[below], [above]], color="#222222", capsize=3, linewidth=1.2)
             for artist in (*caps, *lines):  # white outline, because one of the colours is black
                 artist.set_path_effects([withStroke(linewidth=3, foreground="white", alpha=0.8)])
         grows = value >= start
         axes.annotate(
-            format_cell(score.column, variant.row), (value + (1 if grows else -1) * (half or 0), i),
+            format_cell(score.column, variant.row), (value + above if grows else value - below, i),
             (6 if grows else -6, 0), textcoords="offset points", va="center", ha="left" if grows else "right",
             fontsize=9,
         )  # fmt: skip
@@ -90,8 +98,8 @@ def draw_pareto(
         return False
     figure, axes = new_figure(width=5.2)
     for v in known:
-        half, point = v.row[f"{score.column}_half_width"], (v.row[cost], v.row[score.column])
-        axes.errorbar(*point, yerr=half, color=v.color, alpha=0.45, capsize=2, linewidth=1)
+        (below, above), point = _halves(v.row, score), (v.row[cost], v.row[score.column])
+        axes.errorbar(*point, yerr=[[below], [above]], color=v.color, alpha=0.45, capsize=2, linewidth=1)
         axes.plot(*point, v.marker, color=v.color, markersize=7.5, linestyle="", label=plain(v.name))
     if baseline:
         label = _line_label(*baseline, score, words)
@@ -130,19 +138,20 @@ def draw_levels(
     """Score over the levels of the factor with most levels, one line per combination of the others.
 
     Returns:
-        The factor; empty if nothing was drawn: no full grid of two or more factors, or too many lines.
+        The factor; empty if nothing was drawn: no full grid, no sweep over at least three numbers, or too many lines.
     """
     grid = _arrange(_measured(variants, score))
     if grid is None:
         return ""
     figure, axes = new_figure()
+    places = _scale_axis(axes, grid.levels)
     shades = len({levels[-1] for levels in grid.lines}) if len(grid.others) > 1 else 1
     for number, (levels, points) in enumerate(grid.lines.items()):
         rows = [points[level].row for level in grid.levels]
         label = ", ".join(f"{key.rsplit('.', 1)[-1]} {level}" for key, level in zip(grid.others, levels, strict=True))
         axes.errorbar(
-            range(len(rows)), [row[score.column] for row in rows],
-            yerr=[row[f"{score.column}_half_width"] or 0 for row in rows], label=plain(label),
+            places, [row[score.column] for row in rows],
+            yerr=list(zip(*(_halves(row, score) for row in rows), strict=True)), label=plain(label) or None,
             # the line style shows the last factor
             color=COLORS[number // shades], linestyle=("-", "--", ":", "-.")[number % shades % 4],
             marker=MARKERS[number % len(MARKERS)], capsize=3, linewidth=1.4, markersize=5,
@@ -150,7 +159,8 @@ def draw_levels(
     if baseline:
         label = _line_label(*baseline, score, words)
         axes.axhline(baseline[1], color=BASELINE, linestyle=":", linewidth=1.4, label=label)
-    axes.set_xticks(range(len(grid.levels)), [_fold(name, 24) for name in grid.levels])
+    axes.set_xticks(places, [_fold(_level(level), 24) for level in grid.levels])
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set(xlabel=plain(grid.across), ylabel=words[f"{score.metric}_mean_axis"])
     axes.margins(x=0.08)
     if score.is_share:
@@ -165,31 +175,58 @@ class _Grid(NamedTuple):
 
     across: str
     """The factor with most levels."""
-    levels: list[str]
-    """Its levels."""
+    levels: list[Any]
+    """Its levels; numbers by their value, others in the order of the runs."""
     others: list[str]
     """The other factors."""
-    lines: dict[tuple[str, ...], dict[str, Variant]]
+    lines: dict[tuple[str, ...], dict[Any, Variant]]
     """Levels of the other factors -> level of `across` -> variant."""
 
 
 def _arrange(known: Sequence[Variant]) -> _Grid | None:
-    """The grid; None if the variants are no full grid of two or more factors, or need too many lines."""
+    """The grid; None if the variants are no full grid, no sweep over numbers, or need too many lines."""
     factors = find_factors([v.runs[0] for v in known]) if known else {}
-    names = {key: list(dict.fromkeys(map(_level, levels))) for key, levels in factors.items()}
-    if len(names) < 2 or math.prod(map(len, names.values())) != len(known):
+    levels = {key: _in_order(found) for key, found in factors.items()}
+    if not levels or math.prod(map(len, levels.values())) != len(known):
         return None
-    across = max(names, key=lambda key: len(names[key]))
-    others = [key for key in names if key != across]
-    lines: dict[tuple[str, ...], dict[str, Variant]] = {}
+    across = max(levels, key=lambda key: len(levels[key]))
+    if len(levels) == 1 and not (len(levels[across]) >= 3 and _are_numbers(levels[across])):
+        return None
+    others = [key for key in levels if key != across]
+    lines: dict[tuple[str, ...], dict[Any, Variant]] = {}
     for i, variant in enumerate(known):
-        place = {key: _level(levels[i]) for key, levels in factors.items()}
-        lines.setdefault(tuple(place[key] for key in others), {})[place[across]] = variant
-    return _Grid(across, names[across], others, lines) if len(lines) <= len(COLORS) else None
+        line = tuple(_level(factors[key][i]) for key in others)
+        lines.setdefault(line, {})[_hashable(factors[across][i])] = variant
+    return _Grid(across, levels[across], others, lines) if len(lines) <= len(COLORS) else None
+
+
+def _in_order(found: Sequence[Any]) -> list[Any]:
+    """The different levels: numbers by their value, others as they come."""
+    levels = list(dict.fromkeys(map(_hashable, found)))
+    return sorted(levels) if _are_numbers(levels) else levels
+
+
+def _hashable(level: Any) -> Any:
+    return tuple(level) if isinstance(level, list) else level
+
+
+def _are_numbers(levels: Sequence[Any]) -> bool:
+    return all(isinstance(level, int | float) and not isinstance(level, bool) for level in levels)
+
+
+def _scale_axis(axes: Axes, levels: Sequence[Any]) -> Sequence[float]:
+    """Where the levels are on the x axis: numbers at their value, logarithmic where each is a multiple of the last."""
+    if not _are_numbers(levels):
+        return range(len(levels))
+    if levels[0] > 0 and len(levels) > 2:
+        ratios = [after / before for before, after in pairwise(levels)]
+        if min(ratios) >= 1.5 and max(ratios) <= min(ratios) ** 1.5:
+            axes.set_xscale("log")
+    return levels
 
 
 def _level(value: object) -> str:
-    return "-".join(map(str, value)) if isinstance(value, list) else str(value).lower()
+    return "-".join(map(str, value)) if isinstance(value, list | tuple) else str(value).lower()
 
 
 def draw_shares(shares: Mapping[str, float], stem: Path, words: Words) -> bool:

@@ -6,14 +6,13 @@ from __future__ import annotations
 CAPTIONS: dict[str, tuple[str, str]] = {
     # captions of tables
     "caption_metrics_psnr": (
-        "Error and quality by split, mean ± half of the 95 % interval over {over}. {bold}",
-        "Error y calidad por partición, media ± mitad del intervalo del 95 % sobre {over}. {bold}",
+        "Error and quality by split, mean and 95 % interval over {over}. {bold}",
+        "Error y calidad por partición, media e intervalo del 95 % sobre {over}. {bold}",
     ),
     "caption_metrics_accuracy": (
-        "Cross-entropy and accuracy by split, of the best epoch's weights; mean ± half of the 95 % interval over "
-        "{over}. {bold}",
-        "Entropía cruzada y exactitud por partición, de los pesos de la mejor época; media ± mitad del intervalo del "
-        "95 % sobre {over}. {bold}",
+        "Cross-entropy and accuracy by split, of the best epoch's weights; mean and 95 % interval over {over}. {bold}",
+        "Entropía cruzada y exactitud por partición, de los pesos de la mejor época; media e intervalo del 95 % "
+        "sobre {over}. {bold}",
     ),
     "over_column": ("the unit in the last column", "la unidad de la última columna"),
     "bold_yes": (

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from srae.analysis.stats import describe_p
+from srae.analysis.stats import NOISE, can_tell, describe_p
 from srae.report.canvas import Variant, has_own_metrics, read_png
 from srae.report.section import ReportSection
 from srae.report.words import Words, translate
@@ -14,7 +14,6 @@ from srae.runs.messages import find_output_faults
 from srae.runs.reader import Run
 
 OVERFITS_FROM = 1.5  # validation error over training error
-NOISE = 0.05  # p after Holm
 NAMED = 5  # classes in a sentence
 MANY = 6  # runs that a sentence lists
 
@@ -141,7 +140,7 @@ def _about_answers(section: ReportSection, words: Words) -> list[Sentence]:
         return []
     sentences, all_classes, column = [], len(answers.classes), section.score.column
     for row in (v.row for v in _trained(section)):
-        if row[column] - (row[f"{column}_half_width"] or 0) <= 1 / all_classes:
+        if (row[column] if row[f"{column}_low"] is None else row[f"{column}_low"]) <= 1 / all_classes:
             facts = {"run": row["run"], "all": str(all_classes), "score": section.score.show(row[column])}
             sentences.append(Sentence("bad", words["guesses"].format(**facts)))
     for name, counts in answers.counts.items():
@@ -180,7 +179,7 @@ def _about_noise(section: ReportSection, words: Words) -> list[Sentence]:
     if not section.tests:
         return []
     images, unit = section.tests[0]["images"], words[section.score.unit]
-    if len(section.tests) * 2.0 ** (1 - images) >= NOISE:  # the smallest possible p, with all signs equal
+    if not can_tell(images, len(section.tests)):
         return [Sentence("note", words["too_few"].format(images=images, runs=len(section.tests) + 1))]
     equal = [
         f"{test['run']} ({test[section.score.key('difference')]:+.2f} {unit})"

@@ -33,7 +33,7 @@ from srae.runs.layout import csv_text
 METRICS = ("run", "status", "seeds", "epochs", *MEASURED, "gain_db", "interval_over")
 COST = ("run", "model", "parameters", "multiply_adds", "epochs", "seconds", "images_per_second", "rss_peak_mb",
         "vram_peak_mb")  # fmt: skip
-HALVES = tuple(f"{column}_half_width" for column in WITH_INTERVAL)
+BOUNDS = tuple(f"{column}_{end}" for column in WITH_INTERVAL for end in ("low", "high"))
 _TEXT_COLUMNS = ("run", "status", "model", "interval_over", "source", "same_protocol", "measure", "factor",
                  "interval_db", "interval_points")  # fmt: skip
 
@@ -70,7 +70,7 @@ def metrics_table(section: ReportSection, words: Words) -> Table:
         over=over_text(over.pop(), words) if len(over) == 1 else words["over_column"],
         bold=words["bold_yes" if bold else "bold_no"] if len(rows) > 1 else "",
     )
-    return _table_of_rows("metrics", caption, section, words, columns=METRICS, extra=HALVES, bold=bold, hidden=hidden)
+    return _table_of_rows("metrics", caption, section, words, columns=METRICS, extra=BOUNDS, bold=bold, hidden=hidden)
 
 
 def cost_table(section: ReportSection, words: Words) -> Table:
@@ -160,7 +160,7 @@ def labelled_table(
 
 def comparison_table(group: Group) -> Table:
     """The rows of `srae compare`, with the keys of its files as heads."""
-    records, over = group.rows(), "Mean ± half of the 95 % interval; its unit is in the last column"
+    records, over = group.rows(), "Mean and 95 % interval, over what the last column says"
     columns = known_columns(records)
     return Table(
         name="table",
@@ -201,7 +201,7 @@ def _show(column: str, record: Mapping[str, Any], words: Words) -> str:
 
 def typeset(number: str) -> str:
     """A number for print: thin spaces between thousands, a minus sign instead of a hyphen."""
-    return number.replace(",", "\u202f").replace("-", "−")
+    return re.sub(r",(?=\d)", "\u202f", number).replace("-", "−")
 
 
 def over_text(over: str, words: Words) -> str:

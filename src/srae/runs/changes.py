@@ -17,4 +17,5 @@ def check_changes(keys: Iterable[str], *, renamed: bool, allow_changed: bool) ->
     if renamed or not all(allow_changed and key.startswith(ON_DEMAND) for key in changed):
         may = f"only these may change: --set {', '.join(ALWAYS)}"
         asked = "; with --allow-changed also --data, --set data..., --set train.batch_size"
-        raise ConfigError("a resumed run keeps its config", None, may + asked)
+        anew = "; a new run with other settings goes on from these weights with train.start_from: RUN"
+        raise ConfigError("a resumed run keeps its config", ", ".join(changed) or None, may + asked + anew)

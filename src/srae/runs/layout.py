@@ -16,7 +16,6 @@ from typing import Any
 
 from srae.config.measures import METRICS
 from srae.errors import ConfigError
-from srae.files import natural_key
 from srae.runs.locks import is_locked
 
 VERSION = 1
@@ -83,8 +82,14 @@ def is_busy(path: Path) -> bool:
 
 
 def list_runs(runs_dir: Path) -> list[Path]:
-    """Run folders directly under `runs_dir`, by name."""
-    return sorted((p.parent for p in runs_dir.glob("*/config.yaml")), key=lambda path: natural_key(path.name))
+    """Run folders directly under `runs_dir`, by name; numbers in names by their value."""
+    return sorted((p.parent for p in runs_dir.glob("*/config.yaml")), key=lambda path: _value_key(path.name))
+
+
+def _value_key(name: str) -> tuple[list[str | float], str]:
+    """Sort key that puts ``rate_1e-05`` before ``rate_0.0003``, and that before ``rate_0.01``."""
+    parts = re.split(r"(\d+(?:\.\d+)?(?:e[+-]?\d+)?)", name.casefold())  # text, number, text, ...
+    return [float(part) if i % 2 else part for i, part in enumerate(parts)], name
 
 
 def find_run(name: str, runs_dir: Path) -> Path:

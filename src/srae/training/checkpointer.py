@@ -16,6 +16,7 @@ from torch import Tensor
 
 from srae.checkpoints.format import read_checkpoint, save_checkpoint
 from srae.checkpoints.loading import load_weights
+from srae.config.schedules import learning_rate_at
 from srae.errors import CheckpointError, ConfigError
 from srae.runs.writer import RunWriter
 from srae.training.progress import Progress
@@ -41,6 +42,8 @@ class Checkpointer:
         self._session, self._run = session, run
         self._best: tuple[dict[str, Tensor], dict[str, Any]] | None = None
         """Weights and meta data of the best epoch that are not on disk yet."""
+        self.changes: dict[str, Any] = {}
+        """What `restore` found changed, for the record: key -> [then, now]."""
 
     def keep_best(self, progress: Progress, *, saved_at_once: bool = True) -> None:
         """Remember the validated weights for `save_best`; copied unless they are saved before the next step."""
@@ -124,10 +127,25 @@ class Checkpointer:
             progress.step = progress.epoch * s.steps_per_epoch  # where the learning rate stands
             if "data" in changed:
                 progress.best = None  # metrics on other data do not compare
+        self._compare_schedules(saved["config"]["train"], progress.step, say)
         run.keep_rows(progress.epoch)
         run.reopen()
         say(f"going on from {path.name}: epoch {progress.epoch + 1}, step {progress.step}")
         return progress
+
+    def _compare_schedules(self, then: Mapping[str, Any], step: int, say: Say) -> None:
+        """More epochs stretch a schedule: the rate of the next step may be far from that of the last one."""
+        now, per_epoch = self._session.config.train, self._session.steps_per_epoch
+        if then.get("epochs") == now.epochs:
+            return
+        before = learning_rate_at(now.model_copy(update={"epochs": then["epochs"]}), max(step - 1, 0), per_epoch)
+        after = learning_rate_at(now, step, per_epoch)
+        self.changes = {"train.epochs": [then["epochs"], now.epochs], "learning_rate": [before, after]}
+        if abs(after - before) > 0.01 * max(after, before):
+            say(
+                f"warning: train.epochs {then['epochs']} -> {now.epochs} stretches the {now.schedule} schedule: "
+                f"the learning rate goes from {before:.3g} to {after:.3g} at step {step + 1}"
+            )
 
     def _load(self, path: Path, tensors: Mapping[str, Tensor]) -> None:
         s = self._session

@@ -71,7 +71,7 @@ def train(
             progress = keeper.restore(say, allow_changed=allow_changed)
             run.write_config(s.config)  # more epochs, or other data
             place = {"epoch": progress.epoch, "step": progress.step}
-            run.record_resume({**place, **describe_machine(s.device), **describe_call()})
+            run.record_resume({**place, "changes": keeper.changes, **describe_machine(s.device), **describe_call()})
         try:
             if s.optimizer is not None:
                 Training(s, progress, run, keeper, say).fit()
