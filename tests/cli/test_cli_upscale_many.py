@@ -219,7 +219,9 @@ def test_what_is_only_read_becomes_a_png(capsys: pytest.CaptureFixture[str]) -> 
     for name in ("web.jfif", "old.tga", "moving.gif", "plain.ppm", "new.avif"):
         Image.fromarray(pixels(8, 8)).save(f"in/{name}", format={"jfif": "JPEG"}.get(name[-4:]))
     assert upscale("in") == 0
-    assert sorted(capsys.readouterr().out.split()) == [
+    output = capsys.readouterr()
+    assert "HEIF is only read: results are PNG" in output.err
+    assert sorted(output.out.split()) == [
         "in/moving_x2.png",
         "in/new_x2.avif",
         "in/old_x2.png",

@@ -157,10 +157,10 @@ def test_what_is_left_out_is_counted_by_kind(monkeypatch: pytest.MonkeyPatch) ->
     found = list_sources(["in"])
     assert [path.name for path in found.paths] == ["a.jfif", "b.JPE", "h.jxl"]
     assert found.notes == [
-        "in: 2 HEIF left out: pip install 'srae[heif]'",
-        "in: 1 camera raw files left out: develop them first",
+        "in: 2 HEIC left out: pip install 'srae[heif]'",
+        "in: 1 camera raws left out: develop them first",
         "in: 1 entries passed over, they are no images",
-        "in: 1 video files left out: extract their frames first",
+        "in: 1 videos left out: extract their frames first",
     ]
     with pytest.raises(DataError) as caught:
         list_sources(["in/*.HEIC"])

@@ -154,13 +154,13 @@ ACCEPTED = f"{', '.join(row.name for row in TABLE)} are accepted"
 _LONGEST_MAGIC = 64
 
 _OTHER_KINDS = {
-    "camera raw": (
+    "camera raws": (
         ".3fr .arw .cr2 .cr3 .crw .dcr .dng .erf .kdc .mrw .nef .nrw .orf .pef .raf .raw .rw2 .sr2 .srf .srw .x3f",
         "develop them first",
     ),
-    "video": (".3gp .avi .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .webm .wmv", "extract their frames first"),
-    "drawing": (".ai .cdr .eps .pdf .ps .psd .svg .svgz .xcf", "export them as PNG"),
-    "image of another format": (
+    "videos": (".3gp .avi .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .webm .wmv", "extract their frames first"),
+    "drawings": (".ai .cdr .eps .pdf .ps .psd .svg .svgz .xcf", "export them as PNG"),
+    "other images": (
         ".dds .exr .fit .fits .hdr .ico .pcx .pfm .qoi .sgi .xpm",
         "convert them to PNG or TIFF",
     ),
@@ -188,7 +188,7 @@ def identify(head: bytes, suffix: str = "") -> Format | None:
 def explain_unknown(name: str) -> str:
     """What to do with a file that is no image srae reads, by its name."""
     kind, remedy = OTHERS.get(PurePath(name).suffix.lower(), ("", ""))
-    return f"a {kind}? {remedy}; {ACCEPTED}" if kind else ACCEPTED
+    return f"{kind}: {remedy}; {ACCEPTED}" if kind else ACCEPTED
 
 
 def result_suffix(source: Path) -> str:

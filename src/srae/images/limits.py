@@ -17,6 +17,8 @@ def check_size(name: str, max_pixels: int, width: int, height: int) -> None:
 def check_frame(name: str, frames: int, frame: int | None) -> None:
     """Raises: DataError: of several frames none is chosen, or there is no such frame."""
     if frames > 1 and frame is None:
-        raise DataError(f"{frames} frames or pages in one file", name, "choose one with --frame, 0 is the first")
+        raise DataError(
+            f"{frames} frames or pages in one file", name, "choose one with --frame, 0 is the first, or --frame all"
+        )
     if (frame or 0) not in range(frames):
         raise DataError(f"no frame {frame}", name, f"the file has {frames}, counted from 0")

@@ -23,7 +23,7 @@ from srae.errors import PartialError, ResourceError, SraeError
 from srae.images.animation import Frames, as_one_kind
 from srae.images.decode import count_frames, read_size, read_timing
 from srae.images.encode import describe_depth, to_8_bits
-from srae.images.formats import BY_NAME, check_fit, format_of, memory_to_encode
+from srae.images.formats import BY_NAME, BY_SUFFIX, check_fit, format_of, memory_to_encode
 from srae.images.image import TaggedImage, check_output, read_image, write_image
 from srae.images.limits import MAX_PIXELS
 from srae.images.metadata import fit_tags
@@ -279,6 +279,9 @@ class _Steps:
         if self.files.metadata == "keep":
             notes += fit_tags(after.tags, kind, *after.pixels.shape[:2]).notes
         notes += describe_depth(kind, after.pixels)
+        source = BY_SUFFIX.get(job.source.suffix.lower())
+        if source and not source.writes and kind == "PNG" and not job.animation:
+            notes.append(f"{source.name} is only read: results are PNG, or what --format says")
         if self.files.quality and not BY_NAME[kind].quality:
             notes.append(f"{kind} loses nothing: --quality changes nothing")
         return notes

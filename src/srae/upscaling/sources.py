@@ -149,8 +149,8 @@ def _explain(entry: Path) -> str:
     if entry.is_dir() or entry.name.startswith("."):
         return "entries passed over, they are no images"
     if suffix in BY_SUFFIX and (row := BY_SUFFIX[suffix]).missing:
-        return f"{row.name} left out: {row.remedy}"
+        return f"{row.suffixes[0][1:].upper()} left out: {row.remedy}"
     if suffix in OTHERS:
         kind, remedy = OTHERS[suffix]
-        return f"{kind} files left out: {remedy}"
+        return f"{kind} left out: {remedy}"
     return "entries passed over, they are no images"
