@@ -11,18 +11,10 @@ import torch
 from PIL import Image
 
 from conftest import Run
-from srae.checkpoints import shipped
-from srae.checkpoints.format import save_checkpoint
-from srae.cli import run_verb
-from srae.config.loading import parse_config
 from srae.images.image import TaggedImage, read_image, write_image
 from srae.images.resample import resize
 from srae.images.tags import Tags
-from srae.models import build_model
-
-
-def _random(*shape: int) -> torch.Tensor:
-    return torch.rand(shape, generator=torch.Generator().manual_seed(sum(shape)))
+from upscale_command import make_folder, random_planes, save_run, upscale
 
 
 def _pixels(height: int, width: int, channels: int, most: int = 255) -> np.ndarray:
@@ -30,36 +22,9 @@ def _pixels(height: int, width: int, channels: int, most: int = 255) -> np.ndarr
     return draw.integers(0, most + 1, (height, width, channels)).astype(np.uint16 if most > 255 else np.uint8)
 
 
-def _save_run(path: Path, name: str = "bicubic", scale: int = 2, psnr: float = 30.0) -> Path:
-    """A finished run, as far as upscaling looks at it."""
-    config = parse_config(f"model: {{name: {name}}}\ndata: {{folder: somewhere}}", "test")
-    shapes = {"in_shape": (3, 8, 8), "out_shape": (3, 8 * scale, 8 * scale)}
-    model = build_model(name, shapes["in_shape"], shapes["out_shape"], {})
-    tensors = {f"model.{key}": value for key, value in model.state_dict().items()}
-    path.mkdir(parents=True)
-    meta = {"config": config.model_dump(mode="json"), **shapes, "data": {"name": "test"}}
-    save_checkpoint(path / "model.safetensors", tensors or {"none": torch.zeros(1)}, meta, None)
-    (path / "config.yaml").write_text("model: {name: bicubic}\n")
-    summary = {"status": "done", "identity": {"psnr": 28.0}, "val": {"psnr": psnr}, "parameters": 5}
-    (path / "summary.json").write_text(json.dumps(summary))
-    return path
-
-
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working directory with one run and one image; what ships is bicubic, x2, x3 and x4."""
-    _save_run(tmp_path / "runs" / "double")
-    for scale in (2, 3, 4):
-        shipped_as = _save_run(tmp_path / "shipped" / f"x{scale}", scale=scale) / "model.safetensors"
-        shipped_as.rename(tmp_path / "shipped" / f"x{scale}.safetensors")
-    monkeypatch.setattr(shipped, "FOLDER", tmp_path / "shipped")
-    write_image(tmp_path / "a.png", TaggedImage.from_float(_random(3, 9, 7)))
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-def upscale(*arguments: str) -> int:
-    return run_verb("upscale", list(arguments), "srae upscale")
+    return make_folder(tmp_path, monkeypatch)
 
 
 def _names(folder: Path) -> list[str]:
@@ -99,7 +64,7 @@ def test_a_model_by_name_run_or_file(folder: Path, name: str, capsys: pytest.Cap
 
 
 def test_where_results_go(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    write_image("b.JPG", TaggedImage.from_float(_random(3, 4, 4)))
+    write_image("b.JPG", TaggedImage.from_float(random_planes(3, 4, 4)))
     for arguments, wanted in (
         (["a.png", "-o", "c.tif"], ["c.tif"]),
         (["a.png", "-o", "new/"], ["new/a_x2.png"]),
@@ -117,7 +82,7 @@ def test_where_results_go(folder: Path, capsys: pytest.CaptureFixture[str]) -> N
 def test_folders_and_their_own_results(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "in").mkdir()
     for name in ("10.png", "9.png"):
-        write_image(folder / "in" / name, TaggedImage.from_float(_random(3, 4, 4)))
+        write_image(folder / "in" / name, TaggedImage.from_float(random_planes(3, 4, 4)))
     (folder / "in" / "notes.txt").touch()
     assert upscale("in") == 0
     output = capsys.readouterr()
@@ -147,8 +112,8 @@ def test_json_is_one_document(folder: Path, capsys: pytest.CaptureFixture[str]) 
 
 
 def test_scale_and_remarks(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    _save_run(folder / "runs" / "same", "identity", 1)
-    write_image("b.png", TaggedImage.from_float(_random(3, 4, 4)))
+    save_run(folder / "runs" / "same", "identity", 1)
+    write_image("b.png", TaggedImage.from_float(random_planes(3, 4, 4)))
     assert upscale("a.png", "b.png", "--model", "same") == 0
     output = capsys.readouterr()
     assert output.out.split() == ["a_x1.png", "b_x1.png"]
@@ -206,7 +171,7 @@ def test_nothing_is_overwritten_unasked(folder: Path, capsys: pytest.CaptureFixt
 def test_inputs_and_fresh_results_are_safe_even_from_overwrite(folder: Path) -> None:
     before = (folder / "a.png").read_bytes()
     (folder / "sub").mkdir()
-    write_image("sub/a.png", TaggedImage.from_float(_random(3, 4, 4)))
+    write_image("sub/a.png", TaggedImage.from_float(random_planes(3, 4, 4)))
     (folder / "link.png").symlink_to("a.png")
     assert upscale("a.png", "-o", "a.png", "--overwrite") == 4
     assert upscale("a.png", "-o", "./sub/../a.png", "--overwrite") == 4
@@ -218,7 +183,7 @@ def test_inputs_and_fresh_results_are_safe_even_from_overwrite(folder: Path) -> 
 
 
 def test_wrong_outputs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    write_image("b.png", TaggedImage.from_float(_random(3, 4, 4)))
+    write_image("b.png", TaggedImage.from_float(random_planes(3, 4, 4)))
     (folder / "file").touch()
     assert upscale("a.png", "b.png", "-o", "one.png") == 2
     assert upscale("a.png", "-o", "a.gif") == 4
@@ -259,7 +224,7 @@ def test_flags_are_checked(flag: tuple[str, str], capsys: pytest.CaptureFixture[
 def test_a_bar_only_on_a_terminal(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_image("b.png", TaggedImage.from_float(_random(3, 4, 4)))
+    write_image("b.png", TaggedImage.from_float(random_planes(3, 4, 4)))
     assert upscale("a.png", "b.png") == 0
     assert "%" not in capsys.readouterr().err
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)

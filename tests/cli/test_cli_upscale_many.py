@@ -9,14 +9,19 @@ import numpy as np
 import pillow_heif
 import pytest
 from PIL import Image
-from test_cli_upscale import folder, upscale  # noqa: F401
 
 from conftest import Run
 from srae.images.decode import count_frames, decode, read_timing
 from srae.images.image import TaggedImage, read_image, write_image
 from srae.images.resample import resize
+from upscale_command import make_folder, upscale
 
 pytestmark = pytest.mark.usefixtures("folder")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    return make_folder(tmp_path, monkeypatch)
 
 
 def pixels(height: int, width: int, channels: int = 3, seed: int = 0) -> np.ndarray:
@@ -239,3 +244,28 @@ def test_the_command_itself_lists_formats(srae: Run, tmp_path: Path) -> None:
     rows = {row["name"]: row for row in document["formats"]}
     assert rows["HEIF"]["writes_bits"] == [] and rows["HEIF"]["install"] == "pip install 'srae[heif]'"
     assert rows["PNG"]["writes_bits"] == [8, 16] and rows["PNG"]["install"] is None
+
+
+# --------------------------------------------------------------------------- textures
+
+
+def test_textures_wrap_and_keep_their_fourth_channel(capsys: pytest.CaptureFixture[str]) -> None:
+    texture = pixels(8, 10, 4)
+    texture[:, :5, 3] = 0
+    write_image("t.png", TaggedImage(texture))
+    assert upscale("t.png", "-o", "plain.png") == 0
+    assert upscale("t.png", "--alpha", "separate", "-o", "separate.png") == 0
+    assert upscale("t.png", "--alpha", "separate", "-o", "both.png", "--wrap") == 0
+    assert upscale("t.png", "--alpha", "separate", "-o", "x.png", "--wrap", "x") == 0
+    write_image("tiled.png", TaggedImage(np.tile(texture, (3, 3, 1))))
+    assert upscale("tiled.png", "--alpha", "separate", "-o", "tiled_x2.png") == 0
+    plain, separate, both, x, tiled = (
+        read_image(f"{name}.png").pixels.astype(int) for name in ("plain", "separate", "both", "x", "tiled_x2")
+    )
+    inside = tiled[16:32, 20:40]
+    assert np.abs(both - inside).max() <= 1 < np.abs(separate - inside).max()
+    assert np.abs(x[4:-4] - inside[4:-4]).max() <= 1 < np.abs(x - inside).max()
+    assert not np.array_equal(plain[:, :8, :3], separate[:, :8, :3])
+    with pytest.raises(SystemExit) as stop:
+        upscale("--wrap", "t.png")
+    assert stop.value.code == 2 and "--wrap=xy" in capsys.readouterr().err

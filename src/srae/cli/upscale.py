@@ -28,6 +28,7 @@ EXAMPLES = """\
   srae-upscale photos/ -o enlarged/ --model runs/residual --scale 2
   srae-upscale 'photos/*.jpg' --format webp --quality 90 --compare
   srae-upscale photos/ -o enlarged/ --recursive --width 3840
+  srae-upscale texture.png --wrap --alpha separate
   srae-upscale img.png -o large.png --model cnn4_tanh --device cpu
 """
 
@@ -83,7 +84,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--overwrite", action="store_true", help="replace images that exist; without it several are done once"
     )
     parser.add_argument("--max-pixels", metavar="N", type=positive, help="largest image to read (default: 178000000)")
-    parser.add_argument("--metadata", choices=("keep", "strip"), default="keep", help="EXIF, colour profile, dpi")
+    parser.add_argument(
+        "--metadata",
+        choices=("keep", "strip"),
+        default="keep",
+        help="profile, EXIF, XMP, IPTC, comments, texts, colour chunks, GeoTIFF, resolution",
+    )
+    parser.add_argument(
+        "--alpha",
+        choices=("blend", "separate"),
+        default="blend",
+        help="separate: the fourth channel is no transparency (gloss, height, a mask), and the colours under it count",
+    )
+    parser.add_argument(
+        "--wrap",
+        metavar="x|y|xy",
+        nargs="?",
+        const="xy",
+        type=_wrap,
+        help="the image continues at its other side: a seamless texture (xy), a panorama of 360 degrees (x); "
+        "give it after the images",
+    )
     parser.add_argument(
         "--frame",
         metavar="N|all",
@@ -126,6 +147,12 @@ def _scale(text: str) -> Fraction:
     if not 1 <= scale <= 1000:
         raise argparse.ArgumentTypeError(f"needs a number of at least 1, not {text!r}: srae enlarges")
     return scale
+
+
+def _wrap(text: str) -> str:
+    if text not in ("x", "y", "xy"):
+        raise argparse.ArgumentTypeError(f"needs x, y or xy, not {text!r}: give --wrap after the images, or --wrap=xy")
+    return text
 
 
 def _frame(text: str) -> int | str:
@@ -171,7 +198,7 @@ def run(args: argparse.Namespace) -> int:
     if skipped:
         say(f"{len(skipped)} exist already: skipped; --overwrite redoes them")
     tile = None if args.tile == "auto" else args.tile
-    options = UpscaleOptions(None, tile, args.self_ensemble, args.precision)
+    options = UpscaleOptions(None, tile, args.self_ensemble, args.precision, args.alpha, args.wrap or "")
     outcomes: list[Outcome] = []
     with _bar(len(jobs)) as (progress, tell):
         for outcome in run_jobs(jobs, planner.plan, options, _file_options(args), device=device, progress=progress):

@@ -165,7 +165,7 @@ def _run(pixels: np.ndarray, model: Model, options: UpscaleOptions, times: Fract
     options = replace(options, scale=pick_factor(model.chain, times))
     large = upscale_pixels(pixels, model.chain, options, device=model.device)
     size = large.shape[:2] if times is None else WantedSize(times).size_of(*pixels.shape[:2])
-    return large if large.shape[:2] == size else resize_pixels(large, size)
+    return large if large.shape[:2] == size else resize_pixels(large, size, separate=options.alpha == "separate")
 
 
 def _upscale_image(image: Image.Image, run: _Run) -> Image.Image:

@@ -161,10 +161,13 @@ class Planner:
         return self.loaded[path]
 
 
-def resize_pixels(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def resize_pixels(pixels: np.ndarray, size: tuple[int, int], *, separate: bool = False) -> np.ndarray:
     """uint8, uint16 or float32 (H, W, 1..4) -> the same type and channels in this (height, width).
 
     Bicubic, antialiased where it reduces, some rows at a time. Colours count as much as they are opaque.
+
+    Args:
+        separate: the last of two or four channels is no transparency.
 
     Raises:
         ResourceError: not enough memory.
@@ -172,7 +175,7 @@ def resize_pixels(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     shape = (*size, pixels.shape[2])
     check_memory(math.prod(shape) * pixels.dtype.itemsize, f"an image of {size[1]}x{size[0]}", "ask for fewer pixels")
     result = np.empty(shape, pixels.dtype)
-    opaque = pixels.shape[2] in (1, 3)
+    opaque = separate or pixels.shape[2] in (1, 3)
 
     def read(top: int, bottom: int) -> Tensor:
         planes = from_pixels(pixels[top:bottom])

@@ -229,7 +229,10 @@ class _Steps:
         """To the size of the plan; and remarks about it."""
         options, kind = replace(self.options, scale=plan.factor), format_of(job.target)
         after, notes = upscale_image(before, plan.chain, options, device=self.device, kind=kind, progress=progress)
-        return replace(after, pixels=resize_pixels(after.pixels, plan.size)) if plan.size else after, notes
+        if plan.size:
+            reduced = resize_pixels(after.pixels, plan.size, separate=options.alpha == "separate")
+            after = replace(after, pixels=reduced)
+        return after, notes
 
     def _enlarge_rest(self, first: TaggedImage, plan: Plan, job: Job, number: int) -> Frames:
         """All frames of an animation whose first one is enlarged; in 8 bits."""
