@@ -32,8 +32,11 @@ def test_every_bit_is_read(suffix: str, channels: int, bits: int, tmp_path: Path
     pixels = ramp(channels, bits)
     path = tmp_path / f"a{suffix}"
     path.write_bytes(MATRIX[suffix][0](pixels, bits))
-    read = decode(path, str(path))
-    assert np.array_equal(read.pixels, widened(pixels, bits))
+    found = decode(path, str(path)).pixels
+    if suffix == ".avif" and channels == 1 and found.shape[2] == 3:  # Pillow before 13 has grey AVIF as RGB
+        assert all(np.array_equal(found[:, :, 0], found[:, :, i]) for i in (1, 2))
+        found = found[:, :, :1]
+    assert np.array_equal(found, widened(pixels, bits))
     assert read_size(path) == SIZE
     assert count_frames(path) == 1
     with pytest.raises(DataError, match="is more than 959 pixels"):

@@ -29,7 +29,6 @@ EXAMPLES = """\
   srae-upscale 'photos/*.jpg' --format webp --quality 90 --compare
   srae-upscale photos/ -o enlarged/ --recursive --width 3840
   srae-upscale texture.png --wrap --alpha separate
-  srae-upscale img.png -o large.png --model cnn4_tanh --device cpu
 """
 
 
@@ -77,12 +76,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="1 to 100, of JPEG (default: 95), AVIF (90), WebP and JPEG XL (default: nothing is lost)",
     )
     parser.add_argument("--compare", action="store_true", help="also write NAME_x2_compare.png: bicubic and the result")
-    parser.add_argument(
-        "--tile", metavar="auto|N", type=_tile, default="auto", help="side of the pieces a large image is cut into"
-    )
-    parser.add_argument(
-        "--overwrite", action="store_true", help="replace images that exist; without it several are done once"
-    )
+    _add_image_arguments(parser)
+    _add_machine_arguments(parser)
+
+
+def _add_image_arguments(parser: argparse.ArgumentParser) -> None:
+    """What an image is, and what is kept of its file."""
     parser.add_argument("--max-pixels", metavar="N", type=positive, help="largest image to read (default: 178000000)")
     parser.add_argument(
         "--metadata",
@@ -115,6 +114,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--animation",
         action="store_true",
         help="all frames into one file with their timing: WebP, PNG or AVIF (others become WebP)",
+    )
+
+
+def _add_machine_arguments(parser: argparse.ArgumentParser) -> None:
+    """How the network runs, and what is printed."""
+    parser.add_argument(
+        "--tile", metavar="auto|N", type=_tile, default="auto", help="side of the pieces a large image is cut into"
+    )
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace images that exist; without it several are done once"
     )
     parser.add_argument(
         "--precision",

@@ -13,6 +13,7 @@ from PIL import Image
 from tifffile import TIFF, TiffPage
 
 from srae.images.headers import read_jpeg2000, read_jxl
+from srae.images.modes import pillow_quiet
 
 _MOST_INFLATED = 2**28  # bytes that a strip may become unseen
 _HIGHEST_RATIO = 1032  # of deflate
@@ -28,7 +29,8 @@ def _read_lerc(data: bytes) -> tuple[int, int]:
 
 
 def _read_by_pillow(data: bytes) -> tuple[int, int]:
-    return Image.open(io.BytesIO(data), formats=("JPEG", "PNG", "WEBP")).size
+    with pillow_quiet():  # the caller has the limit
+        return Image.open(io.BytesIO(data), formats=("JPEG", "PNG", "WEBP")).size
 
 
 def _read_jxl(data: bytes) -> tuple[int, int]:
