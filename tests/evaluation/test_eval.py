@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import math
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -176,20 +178,27 @@ def test_a_file_that_appears_meanwhile_is_kept_and_no_half_lies_beside_it(
 
 
 @pytest.mark.parametrize(
-    ("model", "verdict"), [("bicubic", "as good as"), ("espcn", "WORSE than"), ("bicubic, shrink: 2", "WORSE than")]
+    ("model", "verdict"), [("bicubic", "+0.00 dB"), ("espcn", "WORSE than"), ("bicubic, shrink: 2", "WORSE than")]
 )
-def test_a_image_without_error_makes_no_infinite_json_and_mse_decides(model: str, verdict: str, capsys: Told) -> None:
+def test_an_image_without_error_is_counted_and_leaves_the_mean_finite(model: str, verdict: str, capsys: Told) -> None:
     for split in ("train", "val"):
         draw(f"photos/{split}", 3)
     Image.new("RGB", (32, 32), (99, 120, 7)).save("photos/val/flat.png")
     trained(IMAGES.format(model=model, data=f"folder: photos, {X2}"))
     document = scored(capsys)
     stored = strict(Path(document["images"]).with_suffix(".json").read_text())
-    assert document["identity"]["psnr"] is stored["identity"]["psnr"] is None
-    assert stored["identity"]["mse"] == document["identity"]["mse"] > 0
+    assert stored["exact"] == document["exact"] == {"val": ["flat.png"]}
+    rows = list(csv.DictReader(Path(document["images"]).read_text().splitlines()))
+    kept = [row for row in rows if row["name"] != "flat.png"]
+    assert len(kept) == len(rows) - 1 > 1
+    psnr = sum(float(row["psnr"]) for row in kept) / len(kept)
+    identity = sum(-10 * math.log10(float(row["identity_mse"])) for row in kept) / len(kept)
+    assert (stored["val"]["psnr"], stored["identity"]["psnr"]) == pytest.approx((psnr, identity), abs=1e-4)
+    assert stored["gain_db"]["val"] == pytest.approx(psnr - identity, abs=1e-4)
+    assert stored["val"]["mse"] == pytest.approx(sum(float(row["mse"]) for row in rows) / len(rows))
     assert main(["eval", "--model", "a", "--device", "cpu"]) == 0
-    last = capsys.readouterr().out.splitlines()[-1]
-    assert last == f"          {verdict} bicubic interpolation, by mean error (its mse {stored['identity']['mse']:.6f})"
+    said = capsys.readouterr().out.splitlines()
+    assert verdict in said[-2] and "flat.png" in said[-1]
 
 
 # ------------------------------------------------------------------------------- classes

@@ -43,7 +43,8 @@ def test_bicubic_for_grey_scores_as_bicubic_for_colour(
         assert document["protocol"]["channels"] == protocol.upper()
         assert document["protocol"]["border"] == (2 if protocol == "y" else 0)
         for metric, value in document["identity"].items():
-            assert document["val"][metric] == pytest.approx(value, rel=2e-3), metric
+            expected = None if value is None else pytest.approx(value, rel=2e-3)  # Y has no largest channel
+            assert document["val"][metric] == expected, metric
 
 
 class Brighter(nn.Module):

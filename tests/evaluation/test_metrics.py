@@ -14,7 +14,9 @@ from skimage.color import rgb2ycbcr
 from skimage.metrics import mean_squared_error, peak_signal_noise_ratio, structural_similarity
 
 from srae.evaluation import metrics
+from srae.evaluation.evaluate import find_exact, mean_gain, means
 from srae.evaluation.metrics import Protocol
+from srae.evaluation.tasks import TASKS
 from srae.images import color
 
 
@@ -60,6 +62,7 @@ def test_channel_argmax_accuracy_counts_pixels_like_argmax() -> None:
     assert 0 < expected.mean() < 1
     ties = torch.ones(1, 4, 3, 3)
     assert metrics.channel_argmax_accuracy(ties, ties).item() == 1
+    assert metrics.channel_argmax_accuracy(ties[:, :1], ties[:, :1]).isnan().all(), "one channel is always the largest"
 
 
 def test_luma_of_white_black_and_the_primaries() -> None:
@@ -105,3 +108,47 @@ def test_mse_and_luma_equal_scikit_image_at_every_size(height: int, width: int) 
     assert float(metrics.mse(output, target)[1]) == pytest.approx(mean_squared_error(b, a), rel=1e-9)
     luma = color.to_y(target)[1, 0].numpy()
     np.testing.assert_allclose(luma, rgb2ycbcr(b)[:, :, 0] / 255, atol=1e-6)
+
+
+INF, NAN = math.inf, math.nan
+
+
+@pytest.mark.parametrize(
+    ("psnr", "baseline", "exact", "mean", "reference", "gain"),
+    [
+        ([30.0, 32.0], [20.0, 24.0], [], 31, 22, 9),
+        ([30.0, INF], [20.0, 24.0], [1], 30, 22, 10),
+        ([30.0, 60.0], [20.0, INF], [1], 30, 20, 10),
+        ([INF, INF], [20.0, 24.0], [0, 1], INF, 22, None),
+        ([30.0, NAN], [20.0, 24.0], [], 30, 22, 10),
+        ([30.0, INF], None, [1], 30, None, None),
+    ],
+)
+def test_an_image_without_error_is_in_every_mean_but_that_of_psnr(
+    psnr: list[float], baseline: list[float] | None, exact: list[int], mean: float, reference: float, gain: float
+) -> None:
+    values = {"mse": [0.1, 0.3], "psnr": psnr}
+    identity = {"psnr": baseline} if baseline else {}
+    assert find_exact(values, identity) == exact
+    assert means(values, identity) == {"mse": pytest.approx(0.2), "psnr": mean}
+    assert means(identity) == ({"psnr": reference} if baseline else {})
+    assert mean_gain(values, identity) == gain
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "best", "best_error", "better"),
+    [
+        (0.9, 0.5, None, None, True),
+        (0.9, 0.5, 0.8, 0.1, True),
+        (0.9, 0.5, 0.9, 0.6, True),
+        (0.9, 0.5, 0.9, 0.5, False),
+        (0.9, 0.5, 0.9, 0.4, False),
+        (0.9, 0.5, 0.9, None, False),
+    ],
+)
+def test_of_equal_accuracies_the_lower_loss_is_better(
+    value: float, error: float, best: float | None, best_error: float | None, better: bool
+) -> None:
+    assert TASKS["classification"].is_better(value, error, best, best_error) == better
+    if best is not None and best != value:
+        assert TASKS["super_resolution"].is_better(value, error, best, best_error) != better

@@ -135,7 +135,7 @@ def test_a_study_skips_resumes_reports_and_compares(
     assert re.search(r"2 runs: 1 \w+, 1 ", again.stderr)
 
     (group,) = group_runs(read_run(path) for path in list_runs(folder))
-    (row,) = group.rows()
+    (row,) = group.rows
     values = [read_run(path).summary["val"]["psnr"] for path in list_runs(folder)]  # type: ignore[index]
     assert (row["run"], row["seeds"], row["interval_over"]) == ("width_4", 2, "2 seeds")
     assert row["val_psnr"] == pytest.approx(sum(values) / 2)
@@ -168,6 +168,7 @@ def test_without_a_finite_psnr_the_mean_error_is_the_judge(psnr: float | None) -
         assert f"no finite PSNR, ssim 0.9000: {words} returning the input" in said
     row = {"epoch": 1, "train_mse": 0.1, "val_mse": 0.1, "val_psnr": 30.0, "images_per_second": 1, "wall_seconds": 1}
     assert "30.00 dB (input no finite PSNR)  " in epoch_line(row, 1, identity)
+    assert "30.00 dB (bicubic 28.00)  " in epoch_line(row, 1, {"psnr": 28.0}, "bicubic interpolation")
 
 
 def test_a_dry_run_says_what_and_how_long_and_makes_nothing(

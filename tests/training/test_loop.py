@@ -21,7 +21,7 @@ import srae.training.loop
 from builders import write_pairs
 from conftest import clean_environment
 from refusals import refuses
-from srae.checkpoints.format import read_checkpoint
+from srae.checkpoints.format import read_checkpoint, save_checkpoint
 from srae.checkpoints.loading import load_model
 from srae.cli import main
 from srae.config.experiment import Config, TrainConfig
@@ -257,6 +257,34 @@ def test_a_stretched_schedule_is_said_and_recorded(folder: Path, tmp_path: Path)
     same = begin(toy(folder, *constant, epochs=1), tmp_path / "runs", "constant")
     resume(toy(folder, *constant, epochs=2), same, said.append)
     assert not [line for line in said if line.startswith("warning")]
+
+
+def test_an_image_that_the_baseline_reproduces_is_named_and_left_out(folder: Path, tmp_path: Path) -> None:
+    shutil.copy(folder / "val" / "low_res" / "1.png", folder / "val" / "high_res" / "1.png")
+    shutil.copytree(folder / "val", folder / "test")
+    said: list[str] = []
+    path = begin(toy(folder), tmp_path / "runs", say=said.append)
+    summary = json.loads((path / "summary.json").read_text(), parse_constant=lambda name: pytest.fail(name))
+    rows = list(csv.DictReader((path / "images.csv").read_text().splitlines()))
+    assert summary["exact"] == {"val": ["1.png"], "test": ["1.png"]}
+    assert summary["test_identity"] == summary["identity"] and summary["gain_db"]["test"] == summary["gain_db"]["val"]
+    kept = [row for row in rows if row["split"] == "val" and row["name"] != "1.png"]
+    assert summary["val"]["psnr"] == pytest.approx(sum(float(row["psnr"]) for row in kept) / 2, abs=1e-4)
+    assert summary["gain_db"]["val"] == pytest.approx(summary["val"]["psnr"] - summary["identity"]["psnr"])
+    (out,) = (float(row["identity_mse"]) for row in rows if row["split"] == "test" and row["name"] == "1.png")
+    assert out == 0
+    assert float(rows_of(path)[summary["best_epoch"] - 1]["val_psnr"]) == pytest.approx(summary["val"]["psnr"])
+    assert "1.png" in result_lines(summary, "runs/toy") and not any("no finite" in line for line in said)
+
+
+def test_a_checkpoint_without_the_loss_of_its_best_epoch_resumes(folder: Path, tmp_path: Path) -> None:
+    path = begin(toy(folder, epochs=1), tmp_path / "runs")
+    for name in ("last", "best"):
+        tensors, meta = read_checkpoint(file := path / "checkpoints" / f"{name}.safetensors")
+        del meta["progress"]["best_error"]
+        save_checkpoint(file, tensors, meta, None)
+    resume(toy(folder, epochs=2), path)
+    assert [row["epoch"] for row in rows_of(path)] == ["1", "2"]
 
 
 def test_early_stopping_and_patience(folder: Path, tmp_path: Path) -> None:

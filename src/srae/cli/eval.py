@@ -141,7 +141,7 @@ def _score(args: argparse.Namespace, path: Path, device: torch.device) -> dict[s
 
 
 def _show_scores(scores: Scores, split: str) -> None:
-    from srae.runs.messages import against_baseline
+    from srae.runs.messages import against_baseline, exact_sentence, short_baseline
 
     document = scores.document
     data, measured, reference = document["data"], document[split], document["identity"]
@@ -150,8 +150,11 @@ def _show_scores(scores: Scores, split: str) -> None:
         show(f"protocol  {scores.protocol}")
     show(f"model     {_describe(measured)}")
     if reference:
-        show(f"input     {_describe(reference)}")
-        show(f"          {against_baseline(measured, reference, document['protocol']['baseline'])}")
+        baseline, gain = document["protocol"]["baseline"], document["gain_db"][split]
+        show(f"{short_baseline(baseline):<9} {_describe(reference)}")
+        show(f"          {against_baseline(measured, reference, baseline, gain)}")
+    if exact := exact_sentence(document["exact"], split):
+        show(f"          {exact}")
 
 
 def _self_test(args: argparse.Namespace) -> int:
@@ -170,6 +173,7 @@ def _self_test(args: argparse.Namespace) -> int:
 def _describe(measured: dict[str, float]) -> str:
     """``mse 0.001767  psnr 28.65 dB  ssim 0.8673``"""
     from srae.config.measures import METRICS
+    from srae.runs.messages import is_defined
 
-    shown = [(name, row) for name, row in METRICS.items() if row.splits and name in measured]
+    shown = [(name, row) for name, row in METRICS.items() if row.splits and is_defined(measured.get(name))]
     return "  ".join(f"{name} {row.text.format(measured[name])} {row.unit}".rstrip() for name, row in shown)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -22,6 +23,10 @@ from srae.models.blocks import enlarge_bicubic
 from srae.upscaling.tiles import forward_any_size, turned_mean, upscale
 
 BATCH_PIXELS = 2**20  # of the larger images: 16 of 256x256; larger batches are no faster and take gigabytes
+
+
+Values = Mapping[str, Sequence[float]]
+"""Metric -> one value per image."""
 
 
 @torch.inference_mode()
@@ -51,10 +56,33 @@ def evaluate(
     return values
 
 
-def means(values: dict[str, list[float]]) -> dict[str, float]:
-    """Means over samples; values that are not defined (NaN) are left out."""
-    defined = {name: [v for v in column if not math.isnan(v)] for name, column in values.items()}
-    return {name: math.fsum(column) / len(column) if column else math.nan for name, column in defined.items()}
+def means(values: Values, identity: Values = MappingProxyType({})) -> dict[str, float]:
+    """Means over samples; values that are not defined (NaN) are left out.
+
+    Out of the mean PSNR are also the images that `find_exact` finds: an infinite value has no mean, and both means
+    are to be over the same images.  It is infinite only where no other image is left.
+
+    Args:
+        identity: values of the baseline, where there is one.
+    """
+    exact = set(find_exact(values, identity))
+    kept = {**values, "psnr": [v for i, v in enumerate(values.get("psnr", ())) if i not in exact]}
+    defined = {name: [v for v in kept[name] if not math.isnan(v)] for name in values}
+    empty = {name: math.inf if name == "psnr" and exact else math.nan for name in values}
+    return {name: math.fsum(column) / len(column) if column else empty[name] for name, column in defined.items()}
+
+
+def find_exact(values: Values, identity: Values = MappingProxyType({})) -> list[int]:
+    """Places of the images that the network or the baseline reproduces without any error: their PSNR is infinite."""
+    columns = [column for column in (values.get("psnr"), identity.get("psnr")) if column]
+    return [i for i, pair in enumerate(zip(*columns, strict=False)) if math.inf in pair]
+
+
+def mean_gain(values: Values, identity: Values) -> float | None:
+    """Mean PSNR minus that of the baseline in dB, over the images on which both are finite; None without any."""
+    pairs = zip(values.get("psnr", ()), identity.get("psnr", ()), strict=False)
+    gains = [psnr - reference for psnr, reference in pairs if math.isfinite(psnr) and math.isfinite(reference)]
+    return math.fsum(gains) / len(gains) if gains else None
 
 
 class InColour(nn.Module):
@@ -98,11 +126,9 @@ def baseline_model(in_shape: Shape, out_shape: Shape) -> nn.Module:
     return build_model("identity" if in_shape == out_shape else "bicubic", in_shape, out_shape, {})
 
 
-def baseline(data: Data, task: Task, protocol: Protocol) -> dict[str, float]:
-    """Mean val metrics of `baseline_model`; empty where there is none."""
-    if not task.has_baseline:
-        return {}
-    return means(evaluate(baseline_model(data.in_shape, data.out_shape), data.val, task, protocol))
+def evaluate_baseline(data: Data, split: Split, task: Task, protocol: Protocol) -> dict[str, list[float]]:
+    """Metrics of `baseline_model` on a split, as `evaluate` returns them; empty where there is none."""
+    return evaluate(baseline_model(data.in_shape, data.out_shape), split, task, protocol) if task.has_baseline else {}
 
 
 @torch.inference_mode()

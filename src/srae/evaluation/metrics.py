@@ -106,8 +106,10 @@ def _blur(image: Tensor) -> Tensor:
 def channel_argmax_accuracy(output: Tensor, target: Tensor) -> Tensor:
     """Share of pixels whose largest channel is the same in both, (B,).
 
-    What Keras's `acc` computes for images; it says little about their quality.
+    What Keras's `acc` computes for images; it says little about their quality, and nothing (NaN) about one channel.
     """
+    if output.shape[1] == 1:
+        return output.new_full((len(output),), float("nan"))
     return (_largest_channel(output) == _largest_channel(target)).flatten(1).float().mean(1)
 
 

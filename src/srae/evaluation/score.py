@@ -19,7 +19,16 @@ from srae.config.data_sets import DataConfig, Degrade
 from srae.data import Data, Split, Store, open_data
 from srae.device import float32_kernels
 from srae.errors import ConfigError, explain_problem
-from srae.evaluation.evaluate import InColour, SelfEnsemble, baseline_model, evaluate, means, score_split
+from srae.evaluation.evaluate import (
+    InColour,
+    SelfEnsemble,
+    baseline_model,
+    evaluate,
+    find_exact,
+    mean_gain,
+    means,
+    score_split,
+)
 from srae.evaluation.metrics import Protocol
 from srae.evaluation.tasks import TASKS
 from srae.models import Shape
@@ -130,8 +139,10 @@ def _describe(
             "counts": {split: len(_pick_split(data, split))},
         },
         "protocol": protocol,
-        split: means({name: values[name] for name in metrics}),
+        split: means({name: values[name] for name in metrics}, identity),
         "identity": means(identity) or None,
+        "gain_db": {split: mean_gain(values, identity)} if identity else None,
+        "exact": {split: [_pick_split(data, split).names[i] for i in find_exact(values, identity)]},
         # Shows later whether a longer training has replaced these weights.
         "best_epoch": trained.meta.get("progress", {}).get("best_epoch"),
     }

@@ -34,7 +34,14 @@ class Task:
     has_baseline: bool = True
     """Whether there is an identity baseline to compare with."""
 
-    def is_better(self, value: float, best: float | None) -> bool:
+    def is_better(self, value: float, error: float, best: float | None, best_error: float | None) -> bool:
+        """Whether an epoch is better than the best one; of equal values, as accuracies often are, the lower error wins.
+
+        Args:
+            best_error: None where it was not recorded; then equal values are no better.
+        """
+        if value == best:
+            return best_error is not None and error < best_error
         return best is None or (value < best if self.lower_is_better else value > best)
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+UNCHANGED = "returning the input"
+"""Name of the baseline of networks that keep the size, as run folders store it."""
 
 
 def describe_seconds(seconds: float) -> str:
@@ -14,11 +17,12 @@ def describe_seconds(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def epoch_line(row: dict[str, Any], epochs: int, identity: dict[str, float]) -> str:
-    """One row of metrics.csv in words."""
+def epoch_line(row: dict[str, Any], epochs: int, identity: dict[str, float], baseline: str = UNCHANGED) -> str:
+    """One row of metrics.csv in words; `baseline` names what `identity` was measured of."""
     place = f"epoch {row['epoch']:>{len(str(epochs))}}/{epochs}"
     if "val_psnr" in row:
-        against = f" (input {describe_psnr(identity['psnr']).removesuffix(' dB')})" if identity else ""
+        reference = describe_psnr(identity["psnr"]).removesuffix(" dB") if identity else ""
+        against = f" ({short_baseline(baseline)} {reference})" if identity else ""
         errors = f"train mse {row['train_mse']:.6f}  val mse {row['val_mse']:.6f}"
         score = f"{errors}  {describe_psnr(row['val_psnr'])}{against}"
     else:
@@ -27,8 +31,19 @@ def epoch_line(row: dict[str, Any], epochs: int, identity: dict[str, float]) -> 
     return f"{place}  {score}  {row['images_per_second']:.1f} images/s  {row['wall_seconds']:.0f} s"
 
 
+def short_baseline(baseline: str) -> str:
+    """``input``, ``bicubic``."""
+    return "input" if baseline == UNCHANGED else baseline.partition(" ")[0]
+
+
+def list_names(names: Sequence[str], shown: int = 5) -> str:
+    """``a.png, b.png and 7 more``."""
+    more = len(names) - shown
+    return ", ".join(names[:shown]) + (f" and {more} more" if more > 0 else "")
+
+
 def describe_psnr(psnr: float | None) -> str:
-    """``28.65 dB``; the mean is infinite when one image has no error at all, which happens with flat images."""
+    """``28.65 dB``; none is finite when every image is reproduced without any error."""
     return "no finite PSNR" if psnr is None or not math.isfinite(psnr) else f"{psnr:.2f} dB"
 
 
@@ -69,19 +84,40 @@ def val_sentence(summary: dict[str, Any]) -> str:
     """Metrics of a run on val; for images also the difference to the baseline."""
     val, identity = summary["val"], summary["identity"]
     if not identity:
-        return "val " + ", ".join(f"{name.replace('_', '-')} {value:.5g}" for name, value in val.items())
-    verdict = against_baseline(val, identity, summary["protocol"]["baseline"])
-    return f"val mse {val['mse']:.6f}, {describe_psnr(val['psnr'])}, ssim {val['ssim']:.4f}: {verdict}"
+        known = {name.replace("_", "-"): value for name, value in val.items() if is_defined(value)}
+        return "val " + ", ".join(f"{name} {value:.5g}" for name, value in known.items())
+    gain = (summary.get("gain_db") or {}).get("val")
+    verdict = against_baseline(val, identity, summary["protocol"]["baseline"], gain)
+    ssim = f", ssim {val['ssim']:.4f}" if is_defined(val["ssim"]) else ""
+    return f"val mse {val['mse']:.6f}, {describe_psnr(val['psnr'])}{ssim}: {verdict}"
 
 
-def against_baseline(scores: Mapping[str, Any], identity: Mapping[str, Any], baseline: str) -> str:
-    """Compare scores with those of a baseline: by PSNR, or by MSE where one PSNR is not finite."""
+def is_defined(value: float | None) -> bool:
+    """Whether a metric has a value: SSIM has none where images are smaller than its window."""
+    return value is not None and not math.isnan(value)
+
+
+def exact_sentence(exact: Mapping[str, Sequence[str]] | None, split: str) -> str:
+    """The images of a split that the network or the baseline reproduces exactly; empty where there are none."""
+    names = (exact or {}).get(split) or []
+    count = f"{len(names)} {split} image{'s' if len(names) > 1 else ''}"
+    return f"left out of the mean PSNR, without any error: {count}, {list_names(names)}" if names else ""
+
+
+def against_baseline(
+    scores: Mapping[str, Any], identity: Mapping[str, Any], baseline: str, gain: float | None = None
+) -> str:
+    """Compare scores with those of a baseline: by PSNR, or by MSE where one PSNR is not finite.
+
+    Args:
+        gain: mean difference in dB over the images on which both are finite; without it that of the means.
+    """
     psnr, reference = scores["psnr"], identity["psnr"]
-    if any(value is None or not math.isfinite(value) for value in (psnr, reference)):
+    if gain is None and any(value is None or not math.isfinite(value) for value in (psnr, reference)):
         mse, error = scores["mse"], identity["mse"]
         verdict = "WORSE than" if mse > error else "better than" if mse < error else "as good as"
         return f"{verdict} {baseline}, by mean error (its mse {error:.6f})"
-    gain = psnr - reference
+    gain = psnr - reference if gain is None else gain
     return f"{gain:+.2f} dB against {baseline}" if gain >= 0 else f"WORSE than {baseline}, by {-gain:.2f} dB"
 
 
@@ -91,9 +127,11 @@ def result_lines(summary: dict[str, Any], path: str) -> str:
     val, identity = summary["val"], summary["identity"]
     if identity:
         lines.append(f"result    {val_sentence(summary)}")
+        exact = [exact_sentence(summary.get("exact"), split) for split in ("val", "test")]
+        lines += [f"          {sentence}" for sentence in exact if sentence]
     else:
         splits = [split for split in ("train", "val", "test") if summary[split]]
-        for i, name in enumerate(val):
+        for i, name in enumerate(name for name in val if is_defined(val[name])):
             values = ", ".join(f"{split} {summary[split][name]:.5g}" for split in splits if name in summary[split])
             lines.append(f"{'' if i else 'result':<9} {name.replace('_', '-')}: {values}")
     lines += [f"          {sentence}" for sentence in output_sentences(summary.get("output"))]
@@ -104,7 +142,7 @@ def result_lines(summary: dict[str, Any], path: str) -> str:
         lines.append(f"cost      {summary['seconds']:.0f} s, {summary['images_per_second']:.1f} images/s, {memory}")
     lines.append(f"look at   {path}/curves.png and {path}/samples/")
     if identity and summary["parameters"]:
-        same_size = summary["protocol"]["baseline"] == "returning the input"
+        same_size = summary["protocol"]["baseline"] == UNCHANGED
         scale = "--scale 2 " if same_size else ""  # a network that keeps the size needs an enlarged image
         lines.append(f"next      srae-upscale img.png {scale}--model {path}")
     return "\n".join(lines)

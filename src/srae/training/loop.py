@@ -21,14 +21,13 @@ from tqdm import tqdm
 from srae.checkpoints.format import read_checkpoint
 from srae.checkpoints.loading import load_weights
 from srae.config.schedules import learning_rate_at
-from srae.data import Split
 from srae.device import (
     describe_call,
     describe_machine,
     seed_all,
 )
 from srae.errors import DivergedError, Interrupted, ResourceError
-from srae.evaluation.evaluate import describe_outputs, evaluate, means, save_images, save_samples, score_split
+from srae.evaluation.evaluate import describe_outputs, evaluate, means, save_images, save_samples
 from srae.files import copy_file
 from srae.runs.messages import epoch_line
 from srae.runs.reader import read_rows
@@ -38,6 +37,7 @@ from srae.training.checkpointer import Checkpointer
 from srae.training.optimizer import set_learning_rate, update_average
 from srae.training.prepare import epoch_batches
 from srae.training.progress import Progress
+from srae.training.scoring import score_splits
 from srae.training.session import Session, make_row, make_summary, start_lines
 from srae.training.step import TrainingStep, is_finite
 
@@ -77,7 +77,7 @@ def train(
                 Training(s, progress, run, keeper, say).fit()
             elif not (run.checkpoints / "best.safetensors").exists():
                 run.keep_rows(-1)  # it was killed between the row and the checkpoint
-                run.append_row(make_row(s, progress, means(evaluate(s.model, s.data.val, s.task, s.protocol)), 0.0))
+                run.append_row(make_row(s, progress, _validate(s, lambda: False), 0.0))
                 keeper.keep_best(progress)
                 keeper.save_best()
         except (DivergedError, Interrupted) as stop:
@@ -188,12 +188,13 @@ class Training:
             raise self._diverged(f"val {error} is not finite")
         progress.epoch += 1
         progress.wall_seconds += progress.epoch_seconds
-        improved = s.task.is_better(scores[s.task.best_by], progress.best)
+        found, best = (scores[s.task.best_by], scores[error]), (progress.best, progress.best_error)
+        improved = s.task.is_better(*found, *best)
         if improved:
-            progress.best, progress.best_epoch = scores[s.task.best_by], progress.epoch
+            (progress.best, progress.best_error), progress.best_epoch = found, progress.epoch
         row = make_row(s, progress, scores, progress.samples / max(train_seconds, 1e-9))
         self.run.append_row(row)
-        self.say(epoch_line(row, s.config.train.epochs, s.identity))
+        self.say(epoch_line(row, s.config.train.epochs, s.identity, s.baseline))
         progress.end_epoch()
         saves = self._is_over() or progress.epoch % s.config.train.checkpoint_every == 0
         if improved:
@@ -220,7 +221,8 @@ class Training:
 
 
 def _validate(s: Session, stopped: Callable[[], bool]) -> dict[str, float]:
-    return means(evaluate(s.judged, s.data.val, s.task, s.protocol, dtype=s.dtype, stopped=stopped))
+    values = evaluate(s.judged, s.data.val, s.task, s.protocol, dtype=s.dtype, stopped=stopped)
+    return means(values, s.identity_values)
 
 
 def _name_batch(s: Session, indices: list[int]) -> str:
@@ -253,16 +255,7 @@ def _finish(s: Session, progress: Progress, run: RunWriter, say: Say) -> dict[st
     tensors, _ = read_checkpoint(best)
     load_weights(s.model, {name.removeprefix("model."): t for name, t in tensors.items()}, best)
     copy_file(best, run.path / "model.safetensors")  # the documented name
-    rows, scored = [], {}
-    splits: dict[str, Split | None] = {"val": s.data.val, "test": s.data.test}
-    if not s.task.has_baseline:  # the train loss of an epoch was taken with dropout, while the weights changed
-        scored["train"] = means(evaluate(s.model, s.data.train, s.task, s.protocol, dtype=s.dtype))
-    for name, split in splits.items():
-        if split is not None:
-            values = score_split(s.model, split, s.data.classes, s.task, s.protocol, dtype=s.dtype)
-            scored[name] = means({metric: values[metric] for metric in s.task.metrics})
-            for i, image in enumerate(split.names):
-                rows.append({"split": name, "name": image, **{metric: v[i] for metric, v in values.items()}})
+    scored, rows = score_splits(s)
     run.write_images(rows)
     try:
         if s.task.images:

@@ -18,7 +18,7 @@ from srae.config.experiment import Config
 from srae.data import Batch, Data, count_batches, open_data, train_batches
 from srae.device import pick_precision, seed_all, wait_for
 from srae.errors import ConfigError
-from srae.evaluation.evaluate import baseline
+from srae.evaluation.evaluate import evaluate_baseline, means
 from srae.evaluation.metrics import Protocol
 from srae.evaluation.tasks import TASKS, build_loss
 from srae.models import build_model, count_parameters
@@ -44,10 +44,10 @@ def prepare(config: Config, device: torch.device, *, resume: bool = False, runs_
     with trial.kernels():
         _try_last_batch(trial)
         step_seconds = _time_step(trial)
-        identity = baseline(data, trial.task, trial.protocol)
+        identity = evaluate_baseline(data, data.val, trial.task, trial.protocol)
     del trial
     session = _build(config, data, device)
-    session.step_seconds, session.identity = step_seconds, identity
+    session.step_seconds, session.identity_values, session.identity = step_seconds, identity, means(identity)
     if config.train.start_from and not resume:
         named = resolve_model(config.train.start_from, runs_dir, data.notes.append)
         source = start_from(session.model, find_weights(named))

@@ -25,6 +25,8 @@ class Progress:
     """Of the finished epochs, resumes included."""
     best: float | None = None
     best_epoch: int = 0
+    best_error: float | None = None
+    """Val loss of the best epoch, which decides between equal scores; None in checkpoints of an older srae."""
 
     def end_epoch(self) -> None:
         self.batch = self.samples = 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -41,8 +41,10 @@ class Session:
     """Keeps the gradients of float16 from vanishing; None for every other precision."""
     average: nn.Module | None = None
     """Moving average of the model's weights, where the config wants one."""
+    identity_values: dict[str, list[float]] = field(default_factory=dict)
+    """Metrics of the baseline for every val image."""
     identity: dict[str, float] = field(default_factory=dict)
-    """Val metrics of the baseline."""
+    """Their means."""
     step_seconds: float | None = None
     started_from: dict[str, str] | None = None
     """`path` and `sha256` of the weights that `train.start_from` names."""
@@ -133,10 +135,14 @@ def make_summary(
     s: Session,
     progress: Progress,
     rows: list[dict[str, float | None]],
-    scored: dict[str, dict[str, float]],
+    scored: Mapping[str, Any],
     status: str,
 ) -> dict[str, Any]:
-    """summary.json: metrics of the best weights, cost, protocol."""
+    """summary.json: metrics of the best weights, cost, protocol.
+
+    Args:
+        scored: what `score_splits` found; empty before the end.
+    """
     best = next((row for row in rows if row["epoch"] == progress.best_epoch), {})
     rates = sorted(rate for row in rows if (rate := row["images_per_second"]) is not None)
     counts = {"train": len(s.data.train), "val": len(s.data.val), "test": len(s.data.test) if s.data.test else 0}
@@ -151,6 +157,9 @@ def make_summary(
         "val": scored.get("val"),
         "test": scored.get("test"),
         "identity": s.identity or None,
+        "test_identity": scored.get("test_identity"),
+        "gain_db": scored.get("gain_db"),
+        "exact": scored.get("exact"),
         "epochs": progress.epoch,
         "seconds": progress.wall_seconds,
         "images_per_second": rates[len(rates) // 2] if rates else None,
