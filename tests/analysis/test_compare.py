@@ -8,17 +8,9 @@ from pathlib import Path
 import pytest
 
 from builders import write_classifier, write_run
-from srae.analysis.compare import (
-    COLUMNS,
-    differing_keys,
-    group_runs,
-    pair_with_best,
-    row_of,
-    text_table,
-    what_mattered,
-)
-from srae.analysis.describe import describe_group
-from srae.analysis.describe import test_lines as lines_about_tests
+from srae.analysis.compare import differing_keys, group_runs, pair_with_best, what_mattered
+from srae.analysis.describe import comparison_lines, describe_group
+from srae.analysis.rows import COLUMNS, row_of, text_table
 from srae.analysis.scores import ACCURACY, PSNR, score_of
 from srae.analysis.stats import can_tell
 from srae.cli import main
@@ -56,7 +48,7 @@ def test_seeds_are_one_row_with_an_interval_over_seeds(tmp_path: Path) -> None:
         for seed, base in ((0, 30.0), (1, 30.2), (2, 30.1))
     ]
     (group,) = group_runs(runs)
-    (row,) = group.rows()
+    (row,) = group.rows
     assert (row["run"], row["seeds"], row["interval_over"]) == ("a", 3, "3 seeds")
     assert row["val_psnr"] == pytest.approx(30.6)
     half = pytest.approx(4.3027 * 0.1 / 3**0.5, rel=1e-3)
@@ -71,12 +63,12 @@ def test_a_seed_counts_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
         write_run(tmp_path / name, seed=seed, psnr=psnr)
     first, repeat, other = (read_run(tmp_path / name) for name in ("a", "a-2", "a-3"))
     (group,) = group_runs([first, read_run(tmp_path / "." / "a")])
-    (row,) = group.rows()
+    (row,) = group.rows
     assert (row["seeds"], row["interval_over"]) == (None, "2 images"), "named twice"
     (group,) = group_runs([first, repeat])
-    assert [(row["run"], row["seeds"]) for row in group.rows()] == [("a", None), ("a-2", None)], "trained twice"
+    assert [(row["run"], row["seeds"]) for row in group.rows] == [("a", None), ("a-2", None)], "trained twice"
     (group,) = group_runs([first, repeat, other])
-    assert [(row["run"], row["seeds"]) for row in group.rows()] == [("a", 2), ("a-2", None)]
+    assert [(row["run"], row["seeds"]) for row in group.rows] == [("a", 2), ("a-2", None)]
     (tmp_path / "link").symlink_to(tmp_path / "a")
     assert main(["compare", "a", "link", str(tmp_path / "a"), "--runs-dir", str(tmp_path)]) == 0
     said = capsys.readouterr().out
@@ -89,7 +81,7 @@ def test_too_few_images_are_not_called_noise(tmp_path: Path, images: int, rivals
         write_run(tmp_path / f"w{rival}", width=rival, psnr=[30.0 + i - rival * (1 + i / 9) for i in range(images)])
     (group,) = group_runs(read_run(tmp_path / f"w{rival}") for rival in range(rivals + 1))
     assert can_tell(images, rivals) == testable == describe_group(group)["testable"]
-    said = "\n".join(lines_about_tests(group))
+    said = "\n".join(comparison_lines(group))
     assert ("too few" in said) == (not testable)
     assert "noise" not in said, "all images agree"
 
@@ -117,7 +109,7 @@ def test_names_are_unique_whatever_lies_where(tmp_path: Path) -> None:
     places = [("x/s/a", 1, 0), ("y/s/a", 2, 0), ("s/b-s0", 3, 0), ("s/b-s1", 3, 1), ("s/b", 4, 0), ("s/c", 5, 0)]
     (group,) = group_runs([read_run(write_run(tmp_path / p, width=w, seed=s)) for p, w, s in places])
     longer = [str(tmp_path / place) for place in ("x/s/a", "y/s/a", "s/b-s0", "s/b")]
-    assert list(group.experiments()) == [*longer, "c"]
+    assert list(group.experiments) == [*longer, "c"]
 
 
 def test_every_run_is_tested_against_the_best_on_the_same_images(tmp_path: Path) -> None:
@@ -138,6 +130,102 @@ def test_every_run_is_tested_against_the_best_on_the_same_images(tmp_path: Path)
     other = by_name["noise" if best == "better" else "better"]
     assert other["p"] > 0.05 and other["low_db"] < 0 < other["high_db"]
     assert pair_with_best(group_runs(runs[:1])[0]) == ("", [])
+
+
+def write_images(folder: Path, columns: str, *rows: str) -> Path:
+    """Replace images.csv; gives a run metrics of test too, so that it has been scored there."""
+    (folder / "images.csv").write_text("\n".join([columns, *rows]) + "\n")
+    if any(row.startswith("test") for row in rows):
+        change_summary(folder, test={"mse": 0.07, "psnr": 11.0, "ssim": 0.4})
+    return folder
+
+
+def change_summary(folder: Path, **values: object) -> None:
+    summary = json.loads((folder / "summary.json").read_text())
+    (folder / "summary.json").write_text(json.dumps({**summary, **values}))
+
+
+def test_an_exact_image_is_left_out_for_every_run_and_the_baseline(tmp_path: Path) -> None:
+    """`b` reproduces image 2 exactly, the baseline image 3; SSIM and MSE keep both."""
+    columns, identity = "split,name,psnr,ssim,identity_mse", (1e-3, 1e-2, 1e-4, 0.0)
+    for name, width, psnr in (("a", 1, (30, 20, 40, 90)), ("b", 2, (31, 22, "inf", 80))):
+        folder = write_run(tmp_path / name, width=width)
+        rows = zip(psnr, (0.1, 0.2, 0.3, 0.4), identity, strict=True)
+        write_images(folder, columns, *(f"val,{i},{p},{s},{e}" for i, (p, s, e) in enumerate(rows)))
+    (group,) = group_runs(read_run(tmp_path / name) for name in "ab")
+    assert group.left_out == ["2", "3"]
+    first, second = group.rows
+    assert (first["val_psnr"], second["val_psnr"]) == (25, 26.5)
+    assert group.baseline is not None and group.baseline["psnr"] == pytest.approx(25)
+    assert (first["gain_db"], second["gain_db"]) == pytest.approx((0, 1.5))
+    assert (first["val_ssim_low"] < 0.25 < first["val_ssim_high"]) and first["interval_over"] == "4 images"
+    best, (test,) = pair_with_best(group)
+    assert (best, test["images"], test["difference_db"]) == ("b", 2, -1.5)
+    assert describe_group(group)["left_out"] == {"val": ["2", "3"]}
+    assert "2, 3" in "\n".join(comparison_lines(group))
+
+
+def test_tests_and_gains_are_on_test_where_every_run_has_one(tmp_path: Path) -> None:
+    columns = "split,name,psnr,ssim,identity_mse"
+    for name, width, psnr in (("a", 1, 30), ("b", 2, 29)):
+        values = [f"test,{i},{psnr + i},{0.5 + i / 20},0.001" for i in range(6)]
+        folder = write_images(write_run(tmp_path / name, width=width), columns, "val,0,9,0.5,0.1", *values)
+        change_summary(folder, test_identity={"mse": 0.001, "psnr": 10.0, "ssim": 0.3})
+    write_run(tmp_path / "c", width=3)
+    (group,) = group_runs(read_run(tmp_path / name) for name in "ab")
+    assert (group.score.column, describe_group(group)["split"]) == ("test_psnr", "test")
+    row = group.rows[0]
+    assert (row["test_gain_db"], row["gain_db"]) == pytest.approx((1.0, -0.8))
+    assert row["test_ssim_low"] < row["test_ssim_high"] and row["test_psnr_low"] < row["test_psnr_high"]
+    best, (test,) = pair_with_best(group)
+    assert (best, test["images"], test["difference_db"]) == ("a", 6, -1)
+    assert "test images" in "\n".join(comparison_lines(group))
+    (mixed,) = group_runs(read_run(tmp_path / name) for name in "abc")
+    assert (mixed.score.column, [run.name for run in mixed.without_test]) == ("val_psnr", ["c"])
+    assert "c" in describe_group(mixed)["why_split"]
+
+
+def test_a_run_that_is_the_baseline_gives_it_where_none_is_recorded(tmp_path: Path) -> None:
+    for name, config in (("net", "model: {name: residual}\n"), ("bicubic", "model: {name: bicubic}\n")):
+        change_summary(write_run(tmp_path / name, config=config), test={"mse": 0.1, "psnr": 10.0 + len(name)})
+    change_summary(tmp_path / "bicubic", parameters=0)
+    (group,) = group_runs(read_run(tmp_path / name) for name in ("net", "bicubic"))
+    assert group.baseline is not None and group.baseline["psnr"] == 17
+    assert [row["test_gain_db"] for row in group.rows] == [-4, 0]
+
+
+def test_seeds_of_two_releases_are_one_experiment(tmp_path: Path) -> None:
+    """A key that a release added is missing in the older config.yaml, where its default was the only value."""
+    for seed in (0, 1):
+        write_run(tmp_path / f"a-s{seed}", seed=seed, psnr=[30.0 + seed, 31.0])
+    text = (tmp_path / "a-s0" / "config.yaml").read_text()
+    assert "warmup_epochs: 0.0\n" in text
+    (tmp_path / "a-s0" / "config.yaml").write_text(text.replace("  warmup_epochs: 0.0\n", ""))
+    runs = [read_run(tmp_path / f"a-s{seed}") for seed in (0, 1)]
+    (group,) = group_runs(runs)
+    assert [row["seeds"] for row in group.rows] == [2]
+    assert differing_keys(runs) == {"seed": [0, 1]}
+
+
+def test_more_than_ten_experiments_are_listed_best_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    order = [5, 2, 9, 12, 1, 7, 11, 3, 10, 4, 8, 6]
+    for width in order:
+        write_run(tmp_path / "s" / f"w{width:02}", width=width, psnr=[float(width), width + 1.0])
+    runs = {width: read_run(tmp_path / "s" / f"w{width:02}") for width in order}
+    (few,) = group_runs(runs[width] for width in order[:10])
+    assert [row["run"] for row in few.rows] == [f"w{width:02}" for width in order[:10]]
+    assert [row["run"] for row in few.top_rows(2)] == ["w12", "w11"]
+    (many,) = group_runs(runs.values())
+    assert [row["run"] for row in many.rows] == [f"w{width:02}" for width in range(12, 0, -1)]
+    command = ["compare", str(tmp_path / "s"), "--top", "3"]
+    assert main([*command, "--json", "-o", str(tmp_path / "out")]) == 0
+    (group,) = json.loads(capsys.readouterr().out)
+    assert [row["run"] for row in group["rows"]] == ["w12", "w11", "w10"]
+    assert [row["run"] for row in group["against_best"]] == ["w11", "w10"]
+    assert len((tmp_path / "out" / "table.csv").read_text().splitlines()) == 4
+    assert main(command) == 0
+    said = capsys.readouterr().out
+    assert "w09" not in said and "model.width: 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12\n" in said
 
 
 def test_what_mattered_in_a_full_grid(tmp_path: Path) -> None:
@@ -214,7 +302,7 @@ def test_what_mattered_for_classifiers(tmp_path: Path) -> None:
     ]
     (group,) = group_runs(runs)
     assert what_mattered(group)["model.width"] > 0.98
-    rows = group.rows()
+    rows = group.rows
     assert [row["interval_over"] for row in rows] == ["2 seeds", "2 seeds"]
     assert rows[0]["val_accuracy"] == pytest.approx(1 - 20.5 / 60)
 
@@ -260,7 +348,7 @@ def test_an_infinite_psnr_is_no_figure(tmp_path: Path, psnr: str, capsys: pytest
     assert (first["val_psnr"], first["gain_db"], second["val_psnr"]) == (12.2, None, None)
     assert main(["compare", str(tmp_path)]) == 0
     said = capsys.readouterr().out
-    assert "returning the input: mse 0.050000\n" in said and "0.060000 ± 0.000000" in said and "inf" not in said
+    assert "returning the input on val: mse 0.050000\n" in said and "0.060000 ± 0.000000" in said and "inf" not in said
 
 
 def test_folders_of_other_versions_are_read_together(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from builders import random_pixels, write_classifier, write_run
-from srae.analysis.compare import row_of, text_table
+from srae.analysis.rows import row_of, text_table
 from srae.report.curves import draw_overlay, draw_run, draw_strip
 from srae.runs.reader import read_run
 

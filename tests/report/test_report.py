@@ -16,7 +16,7 @@ from builders import edit_summary, write_run, write_samples
 from conftest import Run as Command
 from html_page import Page
 from sentences import said_of
-from srae.analysis.compare import format_cell, row_of
+from srae.analysis.rows import format_cell, row_of
 from srae.analysis.scores import PSNR
 from srae.cli import main
 from srae.errors import ConfigError

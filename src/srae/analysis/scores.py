@@ -27,6 +27,8 @@ class Score:
     val_loss: str
     protocol: str
     """What a summary's protocol means for it, in one line."""
+    split: str = "val"
+    """Where it is measured."""
 
     @property
     def per_unit(self) -> float:
@@ -35,7 +37,7 @@ class Score:
 
     @property
     def column(self) -> str:
-        return f"val_{self.metric}"
+        return f"{self.split}_{self.metric}"
 
     def show(self, value: float) -> str:
         """``28.31 dB``, ``98.42%``."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from srae.cli import print_json, say, show
+from srae.cli import positive, print_json, say, show
 
 EXAMPLES = """
   srae compare runs/cnn4_tanh runs/residual
@@ -27,13 +27,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="LABEL",
         help="compare metrics that `srae eval` stored, by their label, e.g. set14-val-y",
     )
+    parser.add_argument("--top", metavar="N", type=positive, help="show the N best experiments only")
     parser.add_argument("--runs-dir", metavar="DIR", default="runs", help="folder in which names are looked up")
     parser.add_argument("--json", action="store_true", help="print the rows as JSON")
 
 
 def run(args: argparse.Namespace) -> int:
-    from srae.analysis.compare import differing_keys, group_runs, text_table
-    from srae.analysis.describe import describe_group, test_lines
+    from srae.analysis.compare import differing_keys, group_runs
+    from srae.analysis.describe import comparison_lines, describe_group, list_values
+    from srae.analysis.rows import text_table
     from srae.analysis.scores import finite
     from srae.runs.layout import find_runs
     from srae.runs.reader import all_scored_on, baseline_of, read_run
@@ -45,10 +47,10 @@ def run(args: argparse.Namespace) -> int:
     if args.output:
         from srae.report.comparison import write_comparison
 
-        write_comparison(groups, Path(args.output))
+        write_comparison(groups, Path(args.output), top=args.top)
         say(f"written to {args.output}")
     if args.json:
-        print_json([describe_group(group) for group in groups])
+        print_json([describe_group(group, top=args.top) for group in groups])
         return 0
     if len(groups) > 1:
         say("these runs differ in data or protocol, so their metrics cannot be compared: one table per group")
@@ -56,12 +58,16 @@ def run(args: argparse.Namespace) -> int:
         show(f"data: {group.data}\nprotocol: {group.protocol}")
         mse, psnr = (finite((group.baseline or {}).get(metric)) for metric in ("mse", "psnr"))
         if mse is not None:
-            show(f"{baseline_of(group.runs[0])}: mse {mse:.6f}" + (f", {psnr:.2f} dB" if psnr is not None else ""))
-        show(f"\n{text_table(group.rows())}\n")
-        for line in test_lines(group):
+            named = f"{baseline_of(group.runs[0])} on {group.score.split}"
+            show(f"{named}: mse {mse:.6f}" + (f", {psnr:.2f} dB" if psnr is not None else ""))
+        rows = group.top_rows(args.top)
+        show(f"\n{text_table(rows)}\n")
+        if len(rows) < len(group.rows):
+            show(f"the {len(rows)} best of {len(group.rows)} experiments\n")
+        for line in comparison_lines(group, top=args.top):
             show(line)
     if differences := differing_keys([run for group in groups for run in group.runs]):
         show("config differences:")
         for key, values in differences.items():
-            show(f"  {key}: {', '.join(map(str, values))}")
+            show(f"  {key}: {list_values(values)}")
     return 0

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from srae.cli import print_json, say, show
+from srae.cli import positive, print_json, say, show
 
 EXAMPLES = """
   srae report cnn4_tanh residual -o report
@@ -27,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="LABEL",
         help="report metrics that `srae eval` stored, by their label, e.g. set14-val-y",
     )
+    parser.add_argument("--top", metavar="N", type=positive, help="show the N best experiments only")
     parser.add_argument("--runs-dir", metavar="DIR", default="runs", help="folder in which names are looked up")
     parser.add_argument("--json", action="store_true", help="print files and findings as JSON")
 
@@ -45,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
         parts |= set((is_study and read_parts(paths[0].parent)) or PARTS)
     if args.on:
         runs = all_scored_on(runs, args.on, say)
-    said = write_report(runs, args.output, parts=parts, language=args.lang, title=args.title)
+    said = write_report(runs, args.output, parts=parts, language=args.lang, title=args.title, top=args.top)
     page = args.output / "report.html"
     if args.json:
         sections = [

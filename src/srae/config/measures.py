@@ -34,7 +34,7 @@ class Metric:
 METRICS: dict[str, Metric] = {
     "mse": Metric(IMAGES, ("MSE", "ECM"), "{:.6f}", splits=("train", "val", "test")),
     "psnr": Metric(IMAGES, ("PSNR", "PSNR"), "{:.2f}", "dB"),
-    "ssim": Metric(IMAGES, ("SSIM", "SSIM"), splits=("val",)),
+    "ssim": Metric(IMAGES, ("SSIM", "SSIM")),
     "channel_argmax_accuracy": Metric(
         ("super_resolution",), ("channel argmax accuracy", "exactitud del canal mayor"), "{:.2%}", splits=()
     ),

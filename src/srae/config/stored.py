@@ -1,11 +1,14 @@
-"""Upgrade configs that srae stored in run folders and checkpoints to the current sections."""
+"""Upgrade configs that srae stored in run folders and checkpoints to the current sections and defaults."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic import ValidationError
+
 from srae.config.data_sets import find_section, without_foreign_keys
+from srae.config.experiment import Config
 
 
 def upgrade_stored(config: Any) -> Any:
@@ -32,3 +35,17 @@ def upgrade_stored(config: Any) -> Any:
         kept |= {"low": None, "high": None}
     ordered = {key: kept[key] for key in section.model_fields if key in kept}
     return {**config, "data": ordered | kept}
+
+
+def resolve_stored(config: Any) -> Any:
+    """A stored config with today's default for every key that it lacks.
+
+    Two runs of one experiment have equal configs then, also when a release between them added a key.  A config that
+    is not valid today, as that of a newer srae, is only upgraded, and a task is never guessed.
+    """
+    upgraded = upgrade_stored(config)
+    try:
+        resolved = Config.model_validate(upgraded).model_dump()
+    except ValidationError:
+        return upgraded
+    return resolved if "task" in upgraded else {key: value for key, value in resolved.items() if key != "task"}

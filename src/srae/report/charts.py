@@ -12,7 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from srae.analysis.compare import find_factors, format_cell
+from srae.analysis.compare import MANY, find_factors
+from srae.analysis.rows import format_cell
 from srae.analysis.scores import Score
 from srae.report.canvas import (
     BASELINE,
@@ -29,6 +30,8 @@ from srae.report.canvas import (
 )
 from srae.report.words import Words, translate
 
+MOST_BARS = 20
+
 
 def _halves(row: Mapping[str, Any], score: Score) -> tuple[float, float]:
     """How far the interval of a score reaches below and above it; 0 where there is none."""
@@ -39,15 +42,16 @@ def _halves(row: Mapping[str, Any], score: Score) -> tuple[float, float]:
 def draw_bars(
     variants: Sequence[Variant], score: Score, baseline: tuple[str, float] | None, stem: Path, words: Words
 ) -> bool:
-    """Mean score on val with 95 % intervals, best on top; bars start at the baseline, so their length is the gain.
+    """Mean score with 95 % intervals, best on top; bars start at the baseline, so their length is the gain.
 
     Args:
+        variants: the `MOST_BARS` best are drawn.
         baseline: its name and score.
 
     Returns:
         Whether a plot was drawn.
     """
-    measured = sorted(_measured(variants, score), key=lambda v: v.row[score.column])
+    measured = sorted(_measured(variants, score), key=lambda v: v.row[score.column])[-MOST_BARS:]
     if not measured:
         return False
     figure, axes = new_figure(height=1.1 + 0.36 * len(measured))
@@ -68,7 +72,7 @@ def draw_bars(
     if baseline:
         axes.axvline(start, color=BASELINE, linestyle=":", linewidth=1.4, label=_line_label(*baseline, score, words))
     axes.set_yticks(range(len(measured)), [_fold(v.name, 34) for v in measured], fontsize=9)
-    axes.set_xlabel(words[f"{score.metric}_mean_axis"])
+    axes.set_xlabel(_mean_axis(score, words))
     axes.grid(axis="y", visible=False)
     axes.margins(x=0.5 if score.is_share else 0.3)  # space for the numbers
     if score.is_share:
@@ -88,7 +92,7 @@ def draw_pareto(
     stem: Path,
     words: Words,
 ) -> bool:
-    """Score on val against a cost (a column of the rows) on a logarithmic axis, with the frontier.
+    """Score against a cost (a column of the rows) on a logarithmic axis, with the frontier.
 
     Returns:
         Whether a plot was drawn: it needs at least two points.
@@ -97,7 +101,11 @@ def draw_pareto(
     if len(known) < 2:
         return False
     figure, axes = new_figure(width=5.2)
-    for v in known:
+    if len(known) > MANY:  # neither colours nor a legend would tell so many apart
+        x, y = [v.row[cost] for v in known], [v.row[score.column] for v in known]
+        halves = list(zip(*(_halves(v.row, score) for v in known), strict=True))
+        axes.errorbar(x, y, yerr=halves, fmt="o", color=COLORS[0], alpha=0.45, capsize=2, linewidth=1, markersize=4)
+    for v in known if len(known) <= MANY else ():
         (below, above), point = _halves(v.row, score), (v.row[cost], v.row[score.column])
         axes.errorbar(*point, yerr=[[below], [above]], color=v.color, alpha=0.45, capsize=2, linewidth=1)
         axes.plot(*point, v.marker, color=v.color, markersize=7.5, linestyle="", label=plain(v.name))
@@ -107,7 +115,7 @@ def draw_pareto(
     front = find_frontier([(v.row[cost], v.row[score.column]) for v in known])
     axes.plot(*zip(*front, strict=True), color="#9a9a9a", linewidth=4, alpha=0.45, zorder=1, drawstyle="steps-post",
               label=words["frontier"])  # fmt: skip
-    axes.set(xscale="log", xlabel=words[f"{cost}_axis"], ylabel=words[f"{score.metric}_mean_axis"])
+    axes.set(xscale="log", xlabel=words[f"{cost}_axis"], ylabel=_mean_axis(score, words))
     axes.margins(x=0.12, y=0.1)
     low, high = axes.get_xlim()
     if high / low < 10:  # less than a decade would have too few ticks
@@ -161,7 +169,7 @@ def draw_levels(
         axes.axhline(baseline[1], color=BASELINE, linestyle=":", linewidth=1.4, label=label)
     axes.set_xticks(places, [_fold(_level(level), 24) for level in grid.levels])
     axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.set(xlabel=plain(grid.across), ylabel=words[f"{score.metric}_mean_axis"])
+    axes.set(xlabel=plain(grid.across), ylabel=_mean_axis(score, words))
     axes.margins(x=0.08)
     if score.is_share:
         show_shares(axes.yaxis)
@@ -257,6 +265,10 @@ def _fold(name: str, letters: int) -> str:
 
 def _measured(variants: Sequence[Variant], score: Score) -> list[Variant]:
     return [v for v in variants if v.row[score.column] is not None and math.isfinite(v.row[score.column])]
+
+
+def _mean_axis(score: Score, words: Words) -> str:
+    return words[f"{score.metric}_mean_axis"].format(split=score.split)
 
 
 def _line_label(name: str, value: float, score: Score, words: Words) -> str:

@@ -32,6 +32,9 @@ from srae.report.predictions import draw_predictions, read_predictions
 from srae.report.words import ENGLISH, Words, translate
 from srae.runs.reader import Run, baseline_of, read_run
 
+MOST_CURVES = 10
+"""More experiments cannot be told apart in one plot: the best are drawn."""
+
 
 @dataclass(frozen=True)
 class Panel:
@@ -52,7 +55,7 @@ class Panel:
 def panels_of(score: Score) -> list[Panel]:
     """The loss, and the score if it exists for train too."""
     loss = Panel(score.train_loss, score.val_loss)
-    return [loss, Panel("train_accuracy", score.column, share=True)] if score.metric == "accuracy" else [loss]
+    return [loss, Panel("train_accuracy", "val_accuracy", share=True)] if score.metric == "accuracy" else [loss]
 
 
 def draw_run(folder: Path) -> None:

@@ -23,9 +23,9 @@ from markupsafe import Markup
 
 from srae.files import check_new_folder, resource_error, write_text
 from srae.report.canvas import FORMATS, Variant
-from srae.report.charts import draw_bars, draw_levels, draw_pareto, draw_shares
+from srae.report.charts import MOST_BARS, draw_bars, draw_levels, draw_pareto, draw_shares
 from srae.report.confusion import classes_table, draw_confusion, is_large, pairs_table
-from srae.report.curves import draw_variants, panels_of
+from srae.report.curves import MOST_CURVES, draw_variants, panels_of
 from srae.report.predictions import draw_predictions, read_predictions
 from srae.report.published import published_table
 from srae.report.samples import choose_variants, draw_crops, find_crop, read_samples, with_outputs
@@ -74,11 +74,13 @@ def write_report(
     parts: Collection[str] = tuple(PARTS),
     language: str = "en",
     title: str | None = None,
+    top: int | None = None,
 ) -> list[SectionText]:
     """Write plots, tables and `report.html` into a new or empty folder; returns the texts of its sections.
 
     Args:
         parts: keys of `PARTS`.
+        top: so many best experiments; without it all.
 
     Raises:
         ConfigError: the folder is not empty.
@@ -86,7 +88,7 @@ def write_report(
     """
     check_new_folder(folder)
     words = words_of(language)
-    sections = make_sections(runs)
+    sections = make_sections(runs, top)
     try:
         for name in ("figures", "tables"):
             (folder / name).mkdir(parents=True, exist_ok=True)
@@ -163,8 +165,9 @@ class _Page:
                 f"{row['seeds']} {words['seeds']}" if row["seeds"] else words["images"] for row in measured
             )
             over = ", ".join(known) or "–"
-            caption = words["plot_bars"].format(score=words[score.metric], over=over)
-            yield self._chart(stem, caption + (" " + words["bars_gain"] if section.baseline else ""), section)
+            caption = words["plot_bars"].format(score=words[score.metric], over=over, split=words[score.split])
+            caption += " " + words["bars_gain"] if section.baseline else ""
+            yield self._chart(stem, caption + _best_of(MOST_BARS, len(measured), words), section)
         if table := tests_table(section, words):
             yield self._table(table, section)
         yield from self._curves(section)
@@ -180,14 +183,17 @@ class _Page:
             yield self._table(table, section)
 
     def _curves(self, section: ReportSection) -> Iterator[dict[str, Any]]:
-        begun = [v for v in section.variants if v.runs[0].rows]
+        all_begun = [v for v in section.variants if v.runs[0].rows]
+        begun = all_begun[:MOST_CURVES]  # so many are best first
         band = self.words["plot_band"] if any(len(v.runs) > 1 for v in section.variants) else ""
         charts = []
         for name, panel in zip(("curves", "accuracy"), panels_of(section.score), strict=False):
             if begun:
                 stem = file_in(self.plots, name, section)
                 draw_variants(begun, [panel], stem, words=self.words, formats=FORMATS)
-                charts.append(self._chart(stem, self.words[f"plot_{panel.name}"].format(band=band), section))
+                caption = self.words[f"plot_{panel.name}"].format(band=band)
+                caption += _best_of(MOST_CURVES, len(all_begun), self.words)
+                charts.append(self._chart(stem, caption, section))
         yield from _side_by_side(charts)
 
     def _classes(self, section: ReportSection) -> Iterator[dict[str, Any]]:
@@ -294,6 +300,10 @@ def _kept(shown: int, models: int, words: Words) -> str:
     return words["kept"].format(count=shown - 1, all=models) if models > shown else ""
 
 
+def _best_of(most: int, count: int, words: Words) -> str:
+    return words["best_of"].format(count=most, all=count) if count > most else ""
+
+
 def _heading(section: ReportSection, words: Words) -> str:
     data, protocol = section.summary.get("data") or {}, section.summary.get("protocol") or {}
     if not data:
@@ -310,10 +320,12 @@ def _facts(section: ReportSection, words: Words) -> list[tuple[str, str]]:
     if section.answers:
         data += ", " + words["classes_count"].format(count=len(section.answers.classes))
     facts = [(words["data"], data), (words["protocol"], describe_protocol(section, words))]
+    split = section.score.split
+    facts.append((words["compared_on"], f"{words[f'short_{split}']}: {words[f'why_{split}']}"))
     if section.baseline:
         name, value = section.baseline
         mse = (section.group.baseline or {}).get("mse")
-        error = f", {words['val_mse']} {mse:.6f}" if mse else ""
+        error = f", {words[f'{split}_mse']} {mse:.6f}" if mse else ""
         facts.append((words["baseline"], f"{translate(name, words)}: {section.score.show(value)}{error}"))
     return facts
 

@@ -35,16 +35,16 @@ CAPTIONS: dict[str, tuple[str, str]] = {
         "suma cuenta como una, sin sesgos ni activaciones.",
     ),
     "caption_tests": (
-        "Every run against {best}, image by image on the same {images} validation images: mean difference of "
+        "Every run against {best}, image by image on {split} ({images}, the same for both): mean difference of "
         "{score} in {unit} with its 95 % interval, sign-flip permutation p after Holm, share of images on which the "
         "run is better (ties count half).",
-        "Cada ejecución frente a {best}, imagen por imagen en las mismas {images} imágenes de validación: diferencia "
+        "Cada ejecución frente a {best}, imagen por imagen en {split} ({images}, las mismas para ambas): diferencia "
         "media de {score} en {unit} con su intervalo del 95 %, p de permutación de signos tras Holm, parte de las "
         "imágenes en las que gana (los empates cuentan la mitad).",
     ),
     "caption_shares": (
-        "Share of the variance of {score} on validation that each setting of the grid explains.",
-        "Parte de la varianza de {score} en validación que explica cada ajuste de la rejilla.",
+        "Share of the variance of {score} on {split} that each setting of the grid explains.",
+        "Parte de la varianza de {score} en {split} que explica cada ajuste de la rejilla.",
     ),
     "caption_published": (
         "Published final metrics beside ours at the same epoch, in the published unit; ours on test is that of the "
@@ -75,8 +75,8 @@ CAPTIONS: dict[str, tuple[str, str]] = {
     "mse_axis": ("mean squared error, values in [0, 1]", "error cuadrático medio, valores en [0, 1]"),
     "cross_entropy_axis": ("cross-entropy (nats)", "entropía cruzada (nats)"),
     "accuracy_axis": ("accuracy", "exactitud"),
-    "psnr_mean_axis": ("mean PSNR on val (dB)", "PSNR medio en val (dB)"),
-    "accuracy_mean_axis": ("accuracy on val", "exactitud en val"),
+    "psnr_mean_axis": ("mean PSNR on {split} (dB)", "PSNR medio en {split} (dB)"),
+    "accuracy_mean_axis": ("accuracy on {split}", "exactitud en {split}"),
     "share_of_true": ("share of the true class", "parte de la clase verdadera"),
     "parameters_axis": ("trainable parameters", "parámetros entrenables"),
     "multiply_adds_axis": ("multiply-adds per sample", "multiplicaciones y sumas por muestra"),
@@ -105,8 +105,8 @@ CAPTIONS: dict[str, tuple[str, str]] = {
         "; las líneas son medias sobre semillas, las bandas van de la menor a la mayor",
     ),
     "plot_bars": (
-        "Mean {score} on the validation images with 95 % intervals over {over}.",
-        "Media de {score} en las imágenes de validación con intervalos del 95 % sobre {over}.",
+        "Mean {score} on {split} with 95 % intervals over {over}.",
+        "Media de {score} en {split} con intervalos del 95 % sobre {over}.",
     ),
     "bars_gain": (
         "Bars start at the baseline: their length is the gain.",
@@ -153,6 +153,7 @@ CAPTIONS: dict[str, tuple[str, str]] = {
         "{count} de {split}, repartidas por igual, con la clase verdadera y lo que respondió cada ejecución: una marca "
         "verde es acierto, una cruz naranja error.{kept}",
     ),
+    "best_of": (" Shown: the {count} best of {all}.", " Se muestran los {count} mejores de {all}."),
     "kept": (
         " Shown: the {count} best and the worst of {all} models.",
         " Se muestran los {count} mejores y el peor de {all} modelos.",
@@ -161,22 +162,36 @@ CAPTIONS: dict[str, tuple[str, str]] = {
 
 SENTENCES: dict[str, tuple[str, str]] = {
     "best": (
-        "{run} is best: {score} on validation, {gain} against {baseline} ({reference}).",
-        "{run} es la mejor: {score} en validación, {gain} frente a {baseline} ({reference}).",
+        "{run} is best: {score} on {split}, {gain} against {baseline} ({reference}).",
+        "{run} es la mejor: {score} en {split}, {gain} frente a {baseline} ({reference}).",
     ),
     "best_alone": (
-        "{run} is best: {score} on validation{test}.",
-        "{run} es la mejor: {score} en validación{test}.",
+        "{run} is best: {score} on {split}{other}.",
+        "{run} es la mejor: {score} en {split}{other}.",
     ),
-    "only_alone": ("{run} reaches {score} on validation{test}.", "{run} alcanza {score} en validación{test}."),
-    "on_test": (", {score} on test", ", {score} en test"),
+    "only_alone": ("{run} reaches {score} on {split}{other}.", "{run} alcanza {score} en {split}{other}."),
+    "on_other": (", {score} on {split}", ", {score} en {split}"),
+    "short_val": ("validation", "validación"),
+    "short_test": ("test", "test"),
+    "why_test": (
+        "every run has a test split, and no epoch was chosen on it",
+        "todas las ejecuciones tienen test, y ninguna época se eligió con ella",
+    ),
+    "why_val": (
+        "not every run was scored on a test split; the best epochs were chosen on validation too",
+        "no todas las ejecuciones se midieron en test; las mejores épocas también se eligieron en validación",
+    ),
+    "left_out": (
+        "Left out of every PSNR on {split}, because some run or the baseline makes no error there: {names}.",
+        "Fuera de todos los PSNR en {split}, porque ahí alguna ejecución o la referencia no comete error: {names}.",
+    ),
     "only": (
-        "{run} reaches {score} on validation, {gain} against {baseline} ({reference}).",
-        "{run} alcanza {score} en validación, {gain} frente a {baseline} ({reference}).",
+        "{run} reaches {score} on {split}, {gain} against {baseline} ({reference}).",
+        "{run} alcanza {score} en {split}, {gain} frente a {baseline} ({reference}).",
     ),
     "closest": (
-        "The closest is {run} with {score} on validation, {loss} below.",
-        "La más cercana es {run} con {score} en validación, {loss} por debajo.",
+        "The closest is {run} with {score} on {split}, {loss} below.",
+        "La más cercana es {run} con {score} en {split}, {loss} por debajo.",
     ),
     "none_beats": (
         "No run beats {baseline} ({reference}).",
@@ -218,8 +233,8 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "No aprendió nada, sea cual sea la imagen {run} responde {answer}.",
     ),
     "guesses": (
-        "{run} is no better than guessing among {all} classes: {score} on validation.",
-        "{run} no supera a responder al azar entre {all} clases: {score} en validación.",
+        "{run} is no better than guessing among {all} classes: {score} on {split}.",
+        "{run} no supera a responder al azar entre {all} clases: {score} en {split}.",
     ),
     "never_answered": (
         "{run} never answers {count} of {all} classes: {names}.",

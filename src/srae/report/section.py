@@ -55,19 +55,24 @@ class ReportSection:
         return self.best if others and beaten == others else None
 
 
-def make_sections(runs: Sequence[Run]) -> list[ReportSection]:
-    """Sections in order of first appearance; every experiment of the page has its own colour."""
+def make_sections(runs: Sequence[Run], top: int | None = None) -> list[ReportSection]:
+    """Sections in order of first appearance; every experiment of the page has its own colour.
+
+    Args:
+        top: so many best experiments of each group; p-values are adjusted for the tests of all.
+    """
     groups = [part for group in group_runs(runs) for part in _split_unrecorded(group)]
     sections, seen = [], 0
     for number, group in enumerate(groups, 1):
-        experiments = group.experiments()
         variants = [
-            Variant(name, found, *style_of(seen + i), row)
-            for i, ((name, found), row) in enumerate(zip(experiments.items(), group.rows(), strict=True))
+            Variant(row["run"], group.experiments[row["run"]], *style_of(seen + i), row)
+            for i, row in enumerate(group.top_rows(top))
         ]
         seen += len(variants)
         suffix = "" if len(groups) == 1 else f"-{number}"
         best, tests = pair_with_best(group)
+        shown = {variant.name for variant in variants}
+        tests = [test for test in tests if test["run"] in shown]
         answers = read_answers(variants)
         sections.append(ReportSection(number, suffix, group, variants, best, tests, what_mattered(group), answers))
     return sections

@@ -10,7 +10,7 @@ from srae.analysis.stats import NOISE, can_tell, describe_p
 from srae.report.canvas import Variant, has_own_metrics, read_png
 from srae.report.section import ReportSection
 from srae.report.words import Words, translate
-from srae.runs.messages import find_output_faults
+from srae.runs.messages import find_output_faults, list_names
 from srae.runs.reader import Run
 
 OVERFITS_FROM = 1.5  # validation error over training error
@@ -33,6 +33,7 @@ def write_sentences(section: ReportSection, words: Words) -> list[Sentence]:
         *_about_answers(section, words),
         *_about_overfitting(section, words),
         *_about_noise(section, words),
+        *_about_exact(section, words),
         *_about_factors(section, words),
         *_about_unfinished(section, words),
     ]
@@ -52,12 +53,14 @@ def _about_best(section: ReportSection, words: Words) -> list[Sentence]:
     if not trained:
         return []
     best = max(trained, key=lambda v: v.row[score.column])
-    value, test = best.row[score.column], best.row[f"test_{score.metric}"]
-    facts = {"run": best.name, "score": score.show(value)}
+    value = best.row[score.column]
+    facts = {"run": best.name, "score": score.show(value), "split": words[f"short_{score.split}"]}
     if section.baseline is None:
-        on_test = words["on_test"].format(score=score.show(test)) if _is_number(test) else ""
+        other = "val" if score.split == "test" else "test"
+        there, text = best.row[f"{other}_{score.metric}"], words["on_other"]
+        also = text.format(score=score.show(there), split=words[f"short_{other}"]) if _is_number(there) else ""
         key = "best_alone" if len(trained) > 1 else "only_alone"
-        return [Sentence("note", words[key].format(**facts, test=on_test))]
+        return [Sentence("note", words[key].format(**facts, other=also))]
     name, reference = section.baseline
     facts |= {"baseline": translate(name, words), "reference": score.show(reference)}
     key = "best" if len(trained) > 1 else "only"
@@ -142,6 +145,7 @@ def _about_answers(section: ReportSection, words: Words) -> list[Sentence]:
     for row in (v.row for v in _trained(section)):
         if (row[column] if row[f"{column}_low"] is None else row[f"{column}_low"]) <= 1 / all_classes:
             facts = {"run": row["run"], "all": str(all_classes), "score": section.score.show(row[column])}
+            facts["split"] = words[f"short_{section.score.split}"]
             sentences.append(Sentence("bad", words["guesses"].format(**facts)))
     for name, counts in answers.counts.items():
         given, silent = counts.sum(0), answers.never_given(name)
@@ -162,7 +166,7 @@ def _about_overfitting(section: ReportSection, words: Words) -> list[Sentence]:
         if ends and 0 < OVERFITS_FROM * ends[0] < ends[1]:
             facts = {"run": variant.name, "factor": ends[1] / ends[0], "val": ends[1], "train": ends[0]}
             texts.append(words["overfits_one"].format(**facts))
-            if scores := _means_at_end(variant, f"train_{score.metric}", score.column):
+            if scores := _means_at_end(variant, f"train_{score.metric}", f"val_{score.metric}"):
                 texts[-1] += words["overfits_score"].format(train=score.show(scores[0]), val=score.show(scores[1]))
     key = f"overfits_{score.val_loss.removeprefix('val_')}"
     return [Sentence("bad", words[key].format(runs=", ".join(texts)))] if texts else []
@@ -192,6 +196,14 @@ def _about_noise(section: ReportSection, words: Words) -> list[Sentence]:
         p = max(test["p"] for test in section.tests)
         return [Sentence("good", words["beyond_noise"].format(best=section.best, images=images, p=describe_p(p, "≤ ")))]
     return []
+
+
+def _about_exact(section: ReportSection, words: Words) -> list[Sentence]:
+    """The images that no mean PSNR holds."""
+    if not section.group.left_out:
+        return []
+    facts = {"split": words[f"short_{section.score.split}"], "names": list_names(section.group.left_out)}
+    return [Sentence("note", words["left_out"].format(**facts))]
 
 
 def _about_factors(section: ReportSection, words: Words) -> list[Sentence]:

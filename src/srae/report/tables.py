@@ -14,23 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from srae.analysis.compare import (
-    COLUMNS,
-    MEASURED,
-    WITH_INTERVAL,
-    Group,
-    differing_keys,
-    format_cell,
-    is_number,
-    known_columns,
-)
+from srae.analysis.compare import Group, differing_keys
+from srae.analysis.rows import COLUMNS, GAINS, MEASURED, WITH_INTERVAL, format_cell, is_number, known_columns
 from srae.analysis.stats import describe_p
 from srae.files import write_text
 from srae.report.section import ReportSection, describe_data, describe_protocol
 from srae.report.words import Words, translate
 from srae.runs.layout import csv_text
 
-METRICS = ("run", "status", "seeds", "epochs", *MEASURED, "gain_db", "interval_over")
+METRICS = ("run", "status", "seeds", "epochs", *MEASURED, *GAINS, "interval_over")
 COST = ("run", "model", "parameters", "multiply_adds", "epochs", "seconds", "images_per_second", "rss_peak_mb",
         "vram_peak_mb")  # fmt: skip
 BOUNDS = tuple(f"{column}_{end}" for column in WITH_INTERVAL for end in ("low", "high"))
@@ -96,8 +88,9 @@ def tests_table(section: ReportSection, words: Words) -> Table | None:
             Cell(f"{test['win_rate']:.0%}", test["win_rate"]),
         ])  # fmt: skip
     caption = words["caption_tests"].format(
-        best=section.best, images=section.tests[0]["images"], score=words[score.metric], unit=words[score.unit]
-    )
+        best=section.best, images=section.tests[0]["images"], score=words[score.metric], unit=words[score.unit],
+        split=words[score.split],
+    )  # fmt: skip
     return _table("tests", caption, section, words, columns=columns, rows=rows, records=section.tests)
 
 
@@ -108,7 +101,7 @@ def shares_table(section: ReportSection, words: Words) -> Table | None:
         return None
     rows = [[Cell(words["residual"] if n == "residual" else n, n), Cell(f"{s:.1%}", s)] for n, s in ordered]
     records = [{"factor": name, "share": share} for name, share in ordered]
-    caption = words["caption_shares"].format(score=words[section.score.metric])
+    caption = words["caption_shares"].format(score=words[section.score.metric], split=words[section.score.split])
     return _table("shares", caption, section, words, columns=["factor", "share"], rows=rows, records=records)
 
 
@@ -158,9 +151,9 @@ def labelled_table(
     return Table(name, _with_protocol(caption, section, words), heads, numeric, rows, records)
 
 
-def comparison_table(group: Group) -> Table:
+def comparison_table(group: Group, top: int | None = None) -> Table:
     """The rows of `srae compare`, with the keys of its files as heads."""
-    records, over = group.rows(), "Mean and 95 % interval, over what the last column says"
+    records, over = group.top_rows(top), "Mean and 95 % interval, over what the last column says"
     columns = known_columns(records)
     return Table(
         name="table",

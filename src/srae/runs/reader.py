@@ -12,7 +12,7 @@ from typing import Any
 
 from srae.config.experiment import Config
 from srae.config.loading import parse_config
-from srae.config.stored import upgrade_stored
+from srae.config.stored import resolve_stored
 from srae.config.yaml_text import parse_yaml, read_text
 from srae.errors import ConfigError, DataError, SraeError
 from srae.runs.layout import epoch_of, is_busy
@@ -47,7 +47,7 @@ def read_run(path: Path) -> Run:
     config = None
     if (path / "config.yaml").is_file():
         try:
-            config = upgrade_stored(parse_yaml(read_text(path / "config.yaml"), str(path / "config.yaml"))[0])
+            config = resolve_stored(parse_yaml(read_text(path / "config.yaml"), str(path / "config.yaml"))[0])
         except SraeError:
             config = None
     try:
@@ -112,7 +112,7 @@ def baseline_of(run: Run) -> str:
     return str(protocol.get("baseline", "returning the input"))
 
 
-_OF_OWN_DATA = ("train", "val", "test", "identity", "output")
+_OF_OWN_DATA = ("train", "val", "test", "identity", "test_identity", "gain_db", "exact", "output")
 
 
 def scored_on(run: Run, label: str) -> Run | None:
