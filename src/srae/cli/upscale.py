@@ -256,7 +256,8 @@ def _report(outcome: Outcome, before: list[Outcome], tell: Callable[[str], None]
     """Results on stdout, talk on stderr; a remark that fits many images is made once."""
     job, error = outcome.job, outcome.error
     if error:
-        tell(f"failed {job.source}: {error.what}; {error.remedy}" if several else str(error))
+        reason = "; ".join(filter(None, (error.what, error.remedy)))
+        tell(f"failed {job.source}: {reason}" if several else str(error))
         return
     for note in outcome.notes:
         if not any(note in other.notes for other in before):

@@ -118,7 +118,7 @@ def _identify(file: IO[bytes], name: str) -> Format:
 
 def _unreadable(error: Exception, name: str) -> DataError:
     if isinstance(error, OSError) and error.errno:
-        return DataError(f"cannot read image: {error.strerror}", name)
+        return DataError(f"cannot read image: {error.strerror}", name, "check the name, and that you may read it")
     if isinstance(error, UnidentifiedImageError):  # although its first bytes are right
         return DataError("damaged image: its header cannot be read", name, "replace or remove the file")
     reason = (str(error).splitlines() or [type(error).__name__])[0]
