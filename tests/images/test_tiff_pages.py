@@ -38,7 +38,9 @@ def test_reduced_pages_and_masks_are_no_pages(tmp_path: Path, kinds: tuple[int, 
     assert count_frames(path) == images
     places = [place for place, kind in enumerate(kinds) if not kind & 5] or [0]
     for frame in range(images):
-        assert np.array_equal(decode(path, "a", frame=frame).pixels, PIXELS // 2 + places[frame])
+        found = decode(path, "a", frame=frame)
+        assert np.array_equal(found.pixels, PIXELS // 2 + places[frame])
+        assert len(found.notes) == any(kind & 4 for kind in kinds), "a mask that is left out is said"
     for frame in {None if images > 1 else images, images}:
         with pytest.raises(DataError):
             decode(path, "a", frame=frame)
