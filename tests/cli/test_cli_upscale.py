@@ -108,7 +108,7 @@ def test_json_is_one_document(folder: Path, capsys: pytest.CaptureFixture[str]) 
     (entry,) = document["files"]
     assert (entry["input"], entry["output"], entry["width"], entry["height"]) == ("a.png", "a_x2.png", 14, 18)
     assert entry["seconds"] >= 0
-    assert document["failed"] == [{"input": "bad.png", "error": "not an image srae can read"}]
+    assert document["failed"] == [{"input": "bad.png", "error": "the file is empty"}]
 
 
 def test_scale_and_remarks(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

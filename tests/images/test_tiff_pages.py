@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from srae.errors import DataError
 from srae.images.decode import count_frames, decode, read_size
@@ -52,6 +52,10 @@ def test_frames_of_other_files_are_counted(tmp_path: Path) -> None:
         path = tmp_path / f"a{suffix}"
         frames[0].save(path, kind, save_all=True, append_images=frames[1:])
         assert count_frames(path) == count
+    info = PngImagePlugin.PngInfo()
+    info.add_text("workflow", "x" * 2**21)
+    frames[0].save(tmp_path / "a.png", save_all=True, append_images=frames[1:], pnginfo=info)
+    assert count_frames(tmp_path / "a.png") == 3, "although Pillow refuses its text"
     (tmp_path / "b.png").write_bytes(b"no image")
     assert count_frames(tmp_path / "b.png") == count_frames(tmp_path / "c.png") == 1
 

@@ -136,7 +136,7 @@ def _add_machine_arguments(parser: argparse.ArgumentParser) -> None:
         "--device",
         metavar="NAME",
         default="auto",
-        help="where to compute: auto, cpu, cuda, cuda:N or mps (default: auto)",
+        help="where to compute: auto, cpu, cuda, cuda:N or mps",
     )
     parser.add_argument("--runs-dir", metavar="DIR", type=Path, default=Path("runs"), help="folder of the runs")
     parser.add_argument("--json", action="store_true", help="print one JSON document instead of the paths")
