@@ -251,7 +251,10 @@ def resource_error(error: OSError, path: Path) -> ResourceError:
     """A ResourceError for an error of the operating system."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return ResourceError("the disk is full", str(path), "free some space; nothing written before is lost")
-    return ResourceError(f"cannot write: {error.strerror or error}", str(path), "check the folder and its permissions")
+    if error.errno in (errno.EEXIST, errno.ENOTDIR):
+        return ResourceError("cannot write: there is a file where a folder has to be", str(path), "name another folder")
+    remedy = "choose a shorter name" if error.errno == errno.ENAMETOOLONG else "check the folder and its permissions"
+    return ResourceError(f"cannot write: {error.strerror or error}", str(path), remedy)
 
 
 def natural_key(name: str) -> tuple[list[str | int], str]:

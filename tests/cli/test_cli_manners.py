@@ -74,6 +74,7 @@ def test_help_says_what_the_verb_does_and_gives_examples_to_copy(
     for example in examples:
         assert example.startswith((f"srae {verb}", f"srae-{verb}"))
         assert example in done.stdout
+    assert not re.search(r"\(default[^)]*\)\s+\(default", done.stdout), "the default is told once"
 
 
 @pytest.mark.parametrize("verb", VERBS)

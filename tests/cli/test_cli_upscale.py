@@ -108,7 +108,7 @@ def test_json_is_one_document(folder: Path, capsys: pytest.CaptureFixture[str]) 
     (entry,) = document["files"]
     assert (entry["input"], entry["output"], entry["width"], entry["height"]) == ("a.png", "a_x2.png", 14, 18)
     assert entry["seconds"] >= 0
-    assert document["failed"] == [{"input": "bad.png", "error": "not an image srae can read"}]
+    assert document["failed"] == [{"input": "bad.png", "error": "the file is empty"}]
 
 
 def test_scale_and_remarks(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -156,6 +156,8 @@ def test_a_single_bad_image_is_a_data_problem(folder: Path, capsys: pytest.Captu
     output = capsys.readouterr()
     assert output.out == ""
     assert "--max-pixels 63" in output.err
+    assert upscale("bad.png", "missing.png") == 3
+    assert "None" not in capsys.readouterr().err
     assert "no images\nempty" in output.err
 
 
@@ -189,8 +191,11 @@ def test_wrong_outputs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert upscale("a.png", "-o", "a.gif") == 4
     assert upscale("a.png", "b.png", "-o", "file") == 5
     assert upscale("a.png", "-o", "file/x.png") == 4
+    assert upscale("a.png", "-o", f"{'猫' * 84}.png") == 4
     err = capsys.readouterr().err
     assert "name a folder" in err
+    assert err.count("name another folder") == 2
+    assert "a shorter name" in err
     assert "cannot write .gif" in err
     assert {"one.png", "a.gif"}.isdisjoint(_names(folder))
 

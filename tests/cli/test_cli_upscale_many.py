@@ -203,6 +203,9 @@ def test_what_holds_no_animation_is_refused(capsys: pytest.CaptureFixture[str]) 
     assert upscale("b.png", "--animation", "--format", "jpg") == 4
     assert "JPEG holds no animation" in capsys.readouterr().err
     assert upscale("b.png", "--animation", "-o", "x.gif") == 4
+    for beside in (["--frame", "0"], ["--frame", "all"], ["--compare"]):
+        assert upscale("b.png", "--animation", *beside) == 2
+        assert beside[0] in capsys.readouterr().err
     assert upscale("a.png", "--animation") == 0
     assert Path("a_x2.png").is_file()
 

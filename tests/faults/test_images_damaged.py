@@ -206,7 +206,7 @@ GOOD = ("8.png", "9.png", "10.png", "11.png")
 BAD = {
     "0.png": ("half of it is missing", "damaged image"),
     "1.png": ("one bit is flipped", "damaged image"),
-    "2.png": ("zero bytes", "not an image srae can read"),
+    "2.png": ("zero bytes", "the file is empty"),
     "3.png": ("text", "not an image srae can read"),
     "4.png": ("broken link", "No such file"),
     "5.png": ("animation", "3 frames or pages in one file"),
@@ -275,7 +275,7 @@ def test_f15_f16_training_refuses_to_start_and_lists_them_all(spoilt: tuple[Path
 def test_f16_what_is_no_image_is_passed_over_with_a_count(spoilt: tuple[Path, dict[str, Done]]) -> None:
     _, told = spoilt
     assert_told(told["check"], 3, "3 entries that are no images", "NOT usable: 8 problems", quiet=False)
-    assert_told(told["all"], 4, "3 entries passed over, they are no images", quiet=False)
+    assert_told(told["all"], 4, "2 entries passed over, they are no images", "1 folders left out", quiet=False)
 
 
 def test_f15_f16_upscaling_goes_on_with_the_rest(spoilt: tuple[Path, dict[str, Done]]) -> None:

@@ -21,6 +21,7 @@ from srae.images.decode import decode
 from srae.images.encode import encode
 from srae.images.ifd import Field, TiffStructure, pack_directory, pack_header
 from srae.images.image import TaggedImage, read_image, write_image
+from srae.images.iptc import pack_resources
 from srae.images.metadata import KEPT, NAMES, fit_tags, resize_info
 from srae.images.png_chunks import hide_metadata
 from srae.images.tags import Tags
@@ -326,16 +327,16 @@ def test_the_prompt_of_a_generator() -> None:
     assert [text.unpack() for text in _tags(_written("JPEG", read)).texts] == [b"workflow: " + b'{"node": 1}' * 1_000]
 
 
-def test_profiles_that_imagemagick_put_into_texts() -> None:
+@pytest.mark.parametrize("words", [b"", b" profile"], ids=["ImageMagick", "exiftool"])
+@pytest.mark.parametrize("iptc", [b"iptc", b"8bim"])
+def test_profiles_in_texts(words: bytes, iptc: bytes) -> None:
     def raw(name: bytes, data: bytes) -> tuple[bytes, bytes]:
-        value = b"\n%s\n%8d\n%s\n" % (name, len(data), data.hex().encode())
+        value = b"\n%s\n%8d\n%s\n" % (name + words, len(data), data.hex().encode())
         return b"zTXt", b"Raw profile type " + name + b"\0\0" + zlib.compress(value)
 
-    block = samples.exif(6)
-    found = decode(
-        samples.png(raw(b"exif", b"Exif\0\0" + block), raw(b"iptc", samples.IPTC), raw(b"xmp", samples.xmp(1, 3, 5))),
-        "a",
-    )
+    exif, xmp = b"Exif\0\0" + samples.exif(6), samples.xmp(1, 3, 5)
+    resources = pack_resources(samples.IPTC)
+    found = decode(samples.png(raw(b"exif", exif), raw(iptc, resources), raw(b"xmp", xmp)), "a")
     assert found.pixels.shape == (5, 3, 3), "upright"
     assert found.tags.exif is not None
     assert (found.tags.iptc, found.tags.xmp, found.tags.texts) == (samples.IPTC, samples.xmp(1, 3, 5), ())

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from srae.errors import DataError
 from srae.images.decode import count_frames, decode, read_size
@@ -38,7 +38,9 @@ def test_reduced_pages_and_masks_are_no_pages(tmp_path: Path, kinds: tuple[int, 
     assert count_frames(path) == images
     places = [place for place, kind in enumerate(kinds) if not kind & 5] or [0]
     for frame in range(images):
-        assert np.array_equal(decode(path, "a", frame=frame).pixels, PIXELS // 2 + places[frame])
+        found = decode(path, "a", frame=frame)
+        assert np.array_equal(found.pixels, PIXELS // 2 + places[frame])
+        assert len(found.notes) == any(kind & 4 for kind in kinds), "a mask that is left out is said"
     for frame in {None if images > 1 else images, images}:
         with pytest.raises(DataError):
             decode(path, "a", frame=frame)
@@ -50,6 +52,10 @@ def test_frames_of_other_files_are_counted(tmp_path: Path) -> None:
         path = tmp_path / f"a{suffix}"
         frames[0].save(path, kind, save_all=True, append_images=frames[1:])
         assert count_frames(path) == count
+    info = PngImagePlugin.PngInfo()
+    info.add_text("workflow", "x" * 2**21)
+    frames[0].save(tmp_path / "a.png", save_all=True, append_images=frames[1:], pnginfo=info)
+    assert count_frames(tmp_path / "a.png") == 3, "although Pillow refuses its text"
     (tmp_path / "b.png").write_bytes(b"no image")
     assert count_frames(tmp_path / "b.png") == count_frames(tmp_path / "c.png") == 1
 

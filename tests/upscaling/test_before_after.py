@@ -111,3 +111,14 @@ def test_floats_are_shown_between_their_extremes() -> None:
     assert shown[0] <= 2
     assert shown[-1] >= 250
     assert np.abs(np.diff(shown)).max() <= 3
+
+
+@pytest.mark.parametrize(("most", "shown"), [(4095, 255), (65_535 // 2, 127), (0, 0)])
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_16_bits_that_are_hardly_used_are_shown_brighter(most: int, shown: int, channels: int) -> None:
+    pixels = np.full((160, 240, channels), most, np.uint16)
+    if channels in (2, 4):
+        pixels[:, :, -1] = 65_535
+    drawn = draw_comparison(TaggedImage(pixels[::2, ::2]), TaggedImage(pixels), "a", "b").pixels
+    for place in (drawn[64 + 50, 384 + 50], drawn[-100, 100], drawn[-100, 700]):  # the overview, left, right
+        assert np.abs(place.astype(int) - shown).max() <= 1

@@ -1,5 +1,8 @@
 """What is read, and what results are called."""
 
+import errno
+import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +42,9 @@ def test_a_folder_gives_its_images_in_natural_order_without_results() -> None:
     assert [path.name for path in found.paths] == ["9.png", "10.jpg", "map_x2.png"]
     assert found.several
     assert found.notes == [
-        "photos: 3 entries passed over, they are no images",
+        "photos: 2 entries passed over, they are no images",
         "photos: 3 entries passed over, they are results of this command",
+        "photos: 1 folders left out: --recursive reads them",
     ]
 
 
@@ -149,6 +153,24 @@ def test_links_in_a_circle_and_the_output_are_not_read_again() -> None:
     _touch("rec/b/c/2.png")
     assert [str(path) for path in list_sources(["rec/*/*/*.png"], output="rec/out").paths] == ["rec/b/c/2.png"]
     assert [str(path) for path in list_sources(["rec/a/*.png"], output="rec/a").paths] == ["rec/a/1.png"]
+
+
+def test_a_folder_inside_that_cannot_be_listed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    _touch("in/a.png", "in/locked/b.png")
+    list_entries = Path.iterdir
+
+    def iterdir(path: Path) -> Iterator[Path]:
+        if path.name == "locked":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return list_entries(path)
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path).name != "locked")
+    found = list_sources(["in"], recursive=True)
+    assert [str(path) for path in found.paths] == ["in/a.png"]
+    assert found.notes == ["in: 1 folders left out: they cannot be listed"]
+    with pytest.raises(DataError, match="in/locked"):
+        list_sources(["in/locked"])
 
 
 def test_what_is_left_out_is_counted_by_kind(monkeypatch: pytest.MonkeyPatch) -> None:

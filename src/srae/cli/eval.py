@@ -81,7 +81,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--device",
         metavar="NAME",
         default="auto",
-        help="where to compute: auto, cpu, cuda, cuda:N or mps (default: auto)",
+        help="where to compute: auto, cpu, cuda, cuda:N or mps",
     )
     parser.add_argument("--json", action="store_true", help="print the metrics as JSON")
 

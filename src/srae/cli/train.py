@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--device",
         metavar="NAME",
         default="auto",
-        help="where to compute: auto, cpu, cuda, cuda:N or mps (default: auto)",
+        help="where to compute: auto, cpu, cuda, cuda:N or mps",
     )
     parser.add_argument("--runs-dir", metavar="DIR", default="runs", help="folder that holds the run folders")
     parser.add_argument("--name", metavar="NAME", help="name of the run (default: the config's)")

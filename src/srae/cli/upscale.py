@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from srae.cli import escape_control, positive, print_json, say
-from srae.errors import PartialError
+from srae.errors import ConfigError, PartialError
 
 if TYPE_CHECKING:
     from srae.upscaling.exact_size import Planner
@@ -136,7 +136,7 @@ def _add_machine_arguments(parser: argparse.ArgumentParser) -> None:
         "--device",
         metavar="NAME",
         default="auto",
-        help="where to compute: auto, cpu, cuda, cuda:N or mps (default: auto)",
+        help="where to compute: auto, cpu, cuda, cuda:N or mps",
     )
     parser.add_argument("--runs-dir", metavar="DIR", type=Path, default=Path("runs"), help="folder of the runs")
     parser.add_argument("--json", action="store_true", help="print one JSON document instead of the paths")
@@ -176,8 +176,17 @@ def _tile(text: str) -> int | str:
     return text if text == "auto" else positive(text)
 
 
+def _check_animation(args: argparse.Namespace) -> None:
+    """Raises: ConfigError: flags that do nothing for an animation."""
+    for flag, given in (("--frame", args.frame is not None), ("--compare", args.compare)):
+        if args.animation and given:
+            raise ConfigError(f"--animation beside {flag}", None, "leave one of them out")
+
+
 def run(args: argparse.Namespace) -> int:
     from srae.checkpoints.shipped import next_scale, pick_models
+
+    _check_animation(args)
 
     # A wrong name or scale is told before torch is imported.
     paths = pick_models(args.model, None if args.model else next_scale(args.scale), args.runs_dir, say)
@@ -225,7 +234,7 @@ def _naming(args: argparse.Namespace, planner: Planner) -> Naming:
     return Naming(
         mark=planner.mark,
         wanted=args.format,
-        compare=args.compare and not args.animation,
+        compare=args.compare,
         frames=None if args.frame is None and not args.animation else count_frames,
         frame=None if args.frame == "all" else args.frame,
         animation=args.animation,
@@ -256,7 +265,8 @@ def _report(outcome: Outcome, before: list[Outcome], tell: Callable[[str], None]
     """Results on stdout, talk on stderr; a remark that fits many images is made once."""
     job, error = outcome.job, outcome.error
     if error:
-        tell(f"failed {job.source}: {error.what}; {error.remedy}" if several else str(error))
+        reason = "; ".join(filter(None, (error.what, error.remedy)))
+        tell(f"failed {job.source}: {reason}" if several else str(error))
         return
     for note in outcome.notes:
         if not any(note in other.notes for other in before):

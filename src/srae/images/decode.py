@@ -87,7 +87,7 @@ def count_frames(path: Path) -> int:
             if not row.animates:
                 return 1
             with pillow_quiet():
-                return _frames(open_image(file, row, lambda width, height: None))
+                return _frames(open_image(hide_metadata(file), row, lambda width, height: None))
     except Exception:
         return 1
 
@@ -109,8 +109,11 @@ def _frames(image: Image.Image) -> int:
 
 def _identify(file: IO[bytes], name: str) -> Format:
     """Leaves the file at its start."""
-    row = identify(file.read(64), PurePath(name).suffix)
+    first = file.read(64)
     file.seek(0)
+    if not first:
+        raise DataError("the file is empty", name, "copy or download it again")
+    row = identify(first, PurePath(name).suffix)
     if row is None:
         raise DataError("not an image srae can read", name, explain_unknown(name))
     return row
@@ -118,7 +121,7 @@ def _identify(file: IO[bytes], name: str) -> Format:
 
 def _unreadable(error: Exception, name: str) -> DataError:
     if isinstance(error, OSError) and error.errno:
-        return DataError(f"cannot read image: {error.strerror}", name)
+        return DataError(f"cannot read image: {error.strerror}", name, "check the name, and that you may read it")
     if isinstance(error, UnidentifiedImageError):  # although its first bytes are right
         return DataError("damaged image: its header cannot be read", name, "replace or remove the file")
     reason = (str(error).splitlines() or [type(error).__name__])[0]

@@ -130,7 +130,7 @@ def is_image(path: Path) -> bool:
     """By its name; broken links count, hidden files and folders do not."""
     if path.suffix.lower() not in EXTENSIONS or path.name.startswith("."):
         return False
-    return path.is_file() or (path.is_symlink() and not path.exists())
+    return os.path.isfile(path) or (os.path.islink(path) and not os.path.exists(path))
 
 
 def read_pixels(

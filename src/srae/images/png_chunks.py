@@ -31,8 +31,9 @@ _WRAPPED = {
     "Raw profile type APP1": "exif",
     "Raw profile type xmp": "xmp",
     _IPTC: "iptc",
+    "Raw profile type 8bim": "iptc",
 }
-"""Texts in which ImageMagick puts what PNG had no chunk for."""
+"""Texts in which ImageMagick and exiftool put what PNG had no chunk for."""
 _NAMES = {"icc": "colour profile", "exif": "EXIF", "xmp": "XMP", "iptc": "IPTC"}
 _OVERHEAD = 256  # bytes that a text takes in memory beside its own
 _METRE = 0.0254  # in an inch
@@ -198,9 +199,12 @@ class _Reader:
 
 
 def _unwrap(value: bytes) -> bytes | None:
-    """Of ImageMagick's way to put bytes into a text: a name, their number, and they as hexadecimal digits."""
+    """Of ImageMagick's way to put bytes into a text: lines with a name, their number, and they as hexadecimal digits.
+
+    exiftool's names have two words, `IPTC profile`.
+    """
     try:
-        return bytes.fromhex(b"".join(value.split(maxsplit=2)[2:]).decode("ascii"))
+        return bytes.fromhex(b"".join(value.strip().split(b"\n", 2)[2:]).decode("ascii"))
     except ValueError:
         return None
 

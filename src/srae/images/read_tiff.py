@@ -19,6 +19,7 @@ from srae.images.modes import pillow_quiet
 from srae.images.tiff import (
     check_codec,
     check_limits,
+    has_mask,
     is_exact_in_pillow,
     needs_extra,
     pick_page,
@@ -52,7 +53,7 @@ def read_tiff(file: IO[bytes], name: str, max_pixels: int, frame: int | None) ->
     with TiffFile(file) as tiff:
         index, page = pick_page(tiff, name, frame)
         check_limits(page, name, max_pixels)
-        layout = read_layout(page, name)
+        layout, mask = read_layout(page, name), has_mask(tiff, index)
         with pillow_quiet():
             found = read_page_tags(file, page.offset)
         readers = [
@@ -68,7 +69,8 @@ def read_tiff(file: IO[bytes], name: str, max_pixels: int, frame: int | None) ->
         found = found._replace(orientation=1)
     if layout.converted:
         found = found._replace(tags=found.tags.without_color_space())
-    return pixels, found._replace(notes=(*found.notes, *layout.notes, *notes))
+    masked = ("the mask of transparency beside the image left out",) if mask else ()
+    return pixels, found._replace(notes=(*found.notes, *layout.notes, *masked, *notes))
 
 
 def _read_by_first(readers: Sequence[Callable[[], _Read]]) -> _Read:

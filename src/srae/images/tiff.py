@@ -22,6 +22,7 @@ from srae.images.tiff_segments import check_segments, has_bounds, has_imagecodec
 
 _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # classic TIFF and BigTIFF
 _MOST_PAGES = 100_000  # more of them are meant to keep a reader busy
+_MOST_OVERVIEWS = 64  # of one image, masks included
 _REDUCED, _MASK = 1, 4  # bits of NewSubfileType
 _SUB_DIRECTORIES, _DNG_VERSION = 330, 50_706  # tags
 _RAW = (32_803, 34_892)  # photometric: a colour filter array; raw sensor values
@@ -88,6 +89,20 @@ def pick_page(tiff: TiffFile, name: str, frame: int | None) -> tuple[int, TiffPa
     pages = list(_find_pages(tiff))
     check_frame(name, len(pages), frame)
     return pages[frame or 0]
+
+
+def has_mask(tiff: TiffFile, index: int) -> bool:
+    """Whether a mask of transparency stands behind an image, among its overviews."""
+    for following in range(index + 1, index + _MOST_OVERVIEWS):
+        try:
+            kind = cast(TiffPage, tiff.pages.get(following)).subfiletype
+        except (IndexError, TiffFileError):
+            return False
+        if kind & _MASK:
+            return True
+        if kind & _REDUCED == 0:
+            return False
+    return False
 
 
 def _check_raw(tiff: TiffFile, name: str) -> None:

@@ -36,8 +36,8 @@ def draw_comparison(before: TaggedImage, after: TaggedImage, title: str, model: 
     """RGB, 8 bits, 1008 pixels wide: the result with boxes, below it each box four times as large, left and right.
 
     Left is the input enlarged bicubically, or as it is where the sizes are equal.
-    Transparency is shown on white, floats between the extremes of the result.  The colours are in the image's
-    profile, of grey in sRGB.
+    Transparency is shown on white, floats between the extremes of the result, 16 bits of which it uses less than a
+    quarter brighter.  The colours are in the image's profile, of grey in sRGB.
 
     Args:
         title: name of the image.
@@ -46,6 +46,9 @@ def draw_comparison(before: TaggedImage, after: TaggedImage, title: str, model: 
     if after.pixels.dtype == np.float32:
         extremes = float_range(after.pixels)
         before, after = (replace(one, pixels=to_integers(one.pixels, np.uint16, extremes)) for one in (before, after))
+    times = _times_darker(after)
+    if times > 1:
+        before, after = _brighten(before, times), _brighten(after, times)
     tags, show = _pick_colors(after.tags)
     left, right = _plain(before, after.pixels.shape[:2]), _on_paper(after)
     size = min(_CROP[0], right.height), min(_CROP[1], right.width)
@@ -56,13 +59,13 @@ def draw_comparison(before: TaggedImage, after: TaggedImage, title: str, model: 
     draw = ImageDraw.Draw(canvas)
     _text(draw, (_GAP, 14), title, 20, _INK)
     sizes = f"{before.pixels.shape[1]} x {before.pixels.shape[0]} to {right.width} x {right.height} pixels"
-    _text(draw, (_GAP, 38), sizes, 14, _FAINT)
+    _text(draw, (_GAP, 38), sizes + (f", shown {times} times as bright" if times > 1 else ""), 14, _FAINT)
     corner = (_WIDTH - overview.width) // 2, head
     canvas.paste(overview, corner)
     for number, place in enumerate(places, 1):
         box = _on_overview(place, size, corner, overview, right)
         draw.rectangle(box, outline=_MARK, width=2)
-        _badge(draw, (box[0], box[1] - 20 if box[1] - 20 >= head else box[3]), str(number))
+        _badge(draw, (box[0], max(head, box[1] - 20)), str(number))
     top, columns = head + overview.height + _GAP + 40, (_GAP, _WIDTH // 2 + _GAP // 2)
     names = ("the input" if before.pixels.shape[:2] == after.pixels.shape[:2] else "bicubic", f"srae: {model}")
     for name, x in zip(names, columns, strict=True):
@@ -73,6 +76,20 @@ def draw_comparison(before: TaggedImage, after: TaggedImage, title: str, model: 
         _badge(draw, (columns[0], top), str(number))
         top += row
     return TaggedImage(np.asarray(canvas), tags)
+
+
+def _times_darker(image: TaggedImage) -> int:
+    """How much brighter 16 bits can be shown of which less than a quarter is used, as those of a 12-bit camera."""
+    if image.pixels.dtype != np.uint16:
+        return 1
+    most = int(image.pixels[:, :, : image.colors].max())
+    return 65_535 // most if 0 < most < 2**14 else 1
+
+
+def _brighten(image: TaggedImage, times: int) -> TaggedImage:
+    pixels = image.pixels.copy()
+    pixels[:, :, : image.colors] = np.minimum(pixels[:, :, : image.colors], 65_535 // times) * np.uint16(times)
+    return replace(image, pixels=pixels)
 
 
 def _pick_colors(tags: Tags) -> tuple[Tags, Callable[[Image.Image], Image.Image]]:

@@ -81,7 +81,9 @@ def pick_scale(trained: TrainedModel, scale: int | None) -> int:
         raise ConfigError("this model names images, it does not enlarge them", where, "choose another with --model")
     own = read_geometry(trained.model).scale
     if own > 1 and scale not in (None, own):
-        raise ConfigError(f"this model enlarges by {own}, not by {scale}", where, f"use --scale {own}, or leave it out")
+        raise ConfigError(
+            f"this model enlarges by {own}, not by {scale}", where, f"use --scale {own} or less, or another --model"
+        )
     return own if own > 1 else scale or 1
 
 

@@ -181,7 +181,7 @@ def _make_folders(folders: Iterable[Path]) -> None:
 def _one_file(sources: Sources, output: str, wanted: str | None, count: int) -> Path | None:
     """`output` as the name of one file, None when it is a folder's."""
     path = Path(output)
-    if path.is_dir() or output.endswith("/") or not path.suffix:
+    if os.path.isdir(path) or output.endswith("/") or not path.suffix:
         return None
     if not sources.several and count == 1:
         if wanted and format_of(path) != BY_SUFFIX[SUFFIXES[wanted]].name:

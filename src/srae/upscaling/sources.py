@@ -57,7 +57,7 @@ def list_sources(inputs: Iterable[str], *, recursive: bool = False, output: str 
             found.paths.append(Path(name))
             continue
         root, entries = _expand(name, recursive, skipped)
-        folders |= not recursive and os.path.isdir(name) and any(entry.is_dir() for entry in entries)
+        folders |= not recursive and os.path.isdir(name) and any(map(os.path.isdir, entries))
         images = [entry for entry in entries if is_image(entry) and not BY_SUFFIX[entry.suffix.lower()].missing]
         stems = {(path.parent, stem) for path in images for stem in (path.stem, f"{path.stem}_{path.suffix[1:]}")}
         kept = [path for path in images if not any((path.parent, stem) in stems for stem in _made_from(path))]
@@ -117,6 +117,8 @@ def _matches(parts: tuple[str, ...], wanted: tuple[str, ...]) -> bool:
 def _walk(folder: Path, recursive: bool, skipped: str | None, seen: set[str]) -> Iterator[Path]:
     """Entries in natural order, files before what is inside folders; folders that are read are no entries.
 
+    A folder that cannot be listed is one.
+
     Args:
         skipped: real path of a folder that is left alone.
         seen: real paths of the folders that were read.
@@ -125,8 +127,12 @@ def _walk(folder: Path, recursive: bool, skipped: str | None, seen: set[str]) ->
     try:
         entries = sorted(folder.iterdir(), key=lambda path: natural_key(path.name))
     except OSError as error:
-        raise DataError(f"cannot list folder: {error.strerror}", str(folder)) from None
-    inside = [entry for entry in entries if recursive and entry.is_dir() and not entry.name.startswith(".")]
+        if len(seen) > 1:  # below the one that was named
+            yield folder
+            return
+        remedy = "check that you may read it"
+        raise DataError(f"cannot list folder: {error.strerror}", str(folder), remedy) from None
+    inside = [entry for entry in entries if recursive and os.path.isdir(entry) and not entry.name.startswith(".")]
     yield from (entry for entry in entries if entry not in inside)
     for entry in inside:
         real = os.path.realpath(entry)
@@ -146,8 +152,11 @@ def _made_from(path: Path) -> list[str]:
 def _explain(entry: Path) -> str:
     """Why it was passed over, as words that follow a count."""
     suffix = entry.suffix.lower()
-    if entry.is_dir() or entry.name.startswith("."):
+    if entry.name.startswith("."):
         return "entries passed over, they are no images"
+    if os.path.isdir(entry):
+        readable = os.access(entry, os.R_OK | os.X_OK)
+        return f"folders left out: {'--recursive reads them' if readable else 'they cannot be listed'}"
     if suffix in BY_SUFFIX and (row := BY_SUFFIX[suffix]).missing:
         return f"{row.suffixes[0][1:].upper()} left out: {row.remedy}"
     if suffix in OTHERS:
