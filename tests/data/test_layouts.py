@@ -15,6 +15,7 @@ from srae.data.check import check_pairs
 from srae.data.fit import Fit, find_fit
 from srae.data.layouts import HIGH_ONLY, find_pairs
 from srae.data.naming import scale_in, side_in, side_of_file, split_in
+from srae.data.trees import SeveralScales
 from srae.errors import DataError
 from toys import open_named
 
@@ -99,11 +100,11 @@ def test_the_scale_chooses_the_folder(tmp_path: Path, files: Sizes) -> None:
     for scale in (2, 3, 4):
         assert _open(tmp_path, scale=scale, for_scoring=True).in_shape == (3, 24 // scale, 24 // scale)
         assert check_pairs(tmp_path, scale=scale).scale == scale
-    with refuses(DataError, "2, 3, 4", "data.scale: 2", "--scale 2"):
+    with refuses(SeveralScales, "2, 3, 4", "data.scale: 2", "--scale 2"):
         _open(tmp_path)
-    with refuses(DataError, "2, 3, 4"):
+    with refuses(SeveralScales, "2, 3, 4"):
         check_pairs(tmp_path)
-    with refuses(DataError, "not 8"):
+    with refuses(SeveralScales, "not 8"):
         _open(tmp_path, scale=8)
 
 

@@ -8,9 +8,8 @@ from typing import NamedTuple
 
 _SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 _MORE_SPLITS = {"training": "train", "testing": "test"}
-_SIDES = dict.fromkeys(("low", "lr", "lowres", "input"), "low") | dict.fromkeys(
-    ("high", "hr", "highres", "target"), "high"
-)
+_LOW_WORDS, _HIGH_WORDS = {"low", "lr", "lowres", "input"}, {"high", "hr", "highres", "target"}
+_SIDES = dict.fromkeys(_LOW_WORDS, "low") | dict.fromkeys(_HIGH_WORDS, "high")
 _MORE_SIDES = dict.fromkeys(("lq", "lrbic", "lrbicx"), "low") | dict.fromkeys(("gt", "hq", "gtmod"), "high")
 _SCALE = re.compile(r"^x?([2-8])x?$|(?:[^a-z0-9]x?|x)([2-8])$")
 _FILE_SIDE = re.compile(r"[ _.-](?:bic)?(lr|lq|low|hr|hq|gt|high)(?:[ _.-]?res)?(?:[ _.-]?x?[2-8])?$")
