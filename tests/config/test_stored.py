@@ -62,7 +62,8 @@ def test_what_had_no_effect_is_dropped(old: dict[str, Any], today: dict[str, Any
     assert parse(stored(**old), stored=True) == read_section(today)
     once = upgrade_stored(stored(**old))
     assert upgrade_stored(once) == once
-    assert list(once["data"]) == list(read_section(today).model_dump()), "in the order of new runs"
+    new = [key for key in read_section(today).model_dump() if key in OLD]
+    assert list(once["data"]) == new, "in the order of new runs"
 
 
 @pytest.mark.parametrize("odd", [None, [], 3, {}, {"data": 3}, {"data": {"name": []}}, {"data": {"name": "gone"}}])

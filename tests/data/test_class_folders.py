@@ -143,7 +143,6 @@ def test_every_damaged_image_is_told(tmp_path: Path) -> None:
         (lambda root: None, ""),
         (lambda root: root.mkdir(), "0"),
         (lambda root: write_classes(root, {"abra": 5}), "1"),
-        (lambda root: write_classes(root / "train", {"abra": 5, "ditto": 4}), "val"),
     ],
 )
 def test_what_is_no_set_of_classes_is_refused(tmp_path: Path, make: object, named: str) -> None:

@@ -53,7 +53,7 @@ def _unmatch(folder: Path) -> None:
 
 SPOILERS: dict[str, Callable[[Path], object]] = {
     "good": lambda folder: (folder / "train" / "low_res" / "notes.txt").touch(),
-    "size": lambda folder: write_image(folder / "train" / "high_res" / "1.png", (16, 17)),
+    "size": lambda folder: write_image(folder / "train" / "high_res" / "1.png", (16, 19)),
     "swapped": _swap,
     "unmatched": _unmatch,
     "empty": lambda folder: [shutil.rmtree(folder / split) for split in ("train", "val")],
@@ -78,7 +78,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Done]:
 
 
 def test_f23_wrong_sizes_and_swapped_folders_stop_training(told: dict[str, Done]) -> None:
-    assert_told(told["size"], 3, "1.png", "8x8", "17x16")
+    assert_told(told["size"], 3, "1.png", "8x8", "19x16")
     assert_told(told["swapped"], 3, "swapped", "4 pairs", "2 pairs")
 
 
@@ -107,10 +107,10 @@ def test_f25_empty_folders_stop_and_leaks_and_small_sets_are_told(told: dict[str
 
 def test_f23_sizes_that_do_not_fit(pair_folder: Callable[..., Path]) -> None:
     folder = pair_folder(train=4, val=2, scale=2)
-    write_image(folder / "train" / "high_res" / "1.png", (32, 33))
+    write_image(folder / "train" / "high_res" / "1.png", (32, 39))
     write_image(folder / "train" / "high_res" / "2.png", (48, 48))
     write_image(folder / "val" / "high_res" / "0.png", (8, 8))
-    named = ("train/high_res/1.png: ", "16x16", "33x32", "train/high_res/2.png: ", "scale 3", "val/high_res/0.png: ")
+    named = ("train/high_res/1.png: ", "16x16", "39x32", "train/high_res/2.png: ", "scale 3", "val/high_res/0.png: ")
     with refuses(DataError, "3 ", *named):
         _open(folder)
 
@@ -202,7 +202,7 @@ def test_f24_names_that_mean_the_same_twice_are_told_once(stems: list[str], data
 def test_f25_an_empty_split(pair_folder: Callable[..., Path], empty: str) -> None:
     folder = pair_folder()
     _empty(folder, empty)
-    for _ in range(2):
+    for share in (0.1, 0.0):
         with refuses(DataError, f"{folder}: {empty}"):
-            _open(folder)
+            _open(folder, val_from_train=share)
         shutil.rmtree(folder / empty, ignore_errors=True)

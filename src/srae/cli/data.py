@@ -29,6 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     check.add_argument(
         "folder", metavar="FOLDER", help="folder, or CSV with the columns low, high and optionally split"
     )
+    check.add_argument(
+        "--scale", metavar="N", type=int, choices=range(1, 9), help="which of the folders X2, X3, X4 is checked"
+    )
     check.add_argument("--json", action="store_true", help="print the findings as JSON")
     make = actions.add_parser("make-pairs", help="shrink high-resolution images into {train,val,test}/{low,high}_res")
     make.add_argument(
@@ -63,7 +66,7 @@ def _check(args: argparse.Namespace) -> int:
 
     from srae.data.check import check_pairs
 
-    checked = check_pairs(Path(args.folder))
+    checked = check_pairs(Path(args.folder), scale=args.scale)
     if args.json:
         problems, warnings = ([p._asdict() for p in found] for found in (checked.problems, checked.warnings))
         print_json({"folder": args.folder, **asdict(checked), "problems": problems, "warnings": warnings})

@@ -126,6 +126,13 @@ class FolderConfig(DataConfig):
         return self.model_copy(update={"folder": folder, "otherwise": None})
 
 
+class SplitFoldersConfig(FolderConfig):
+    """Data sets whose folder may have split folders."""
+
+    val_from_train: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    """Share of the train images (of each class) that becomes val where the disk has splits, but no val; 0: none."""
+
+
 class ImagesConfig(DataConfig):
     """Data sets of low-resolution images with their high-resolution counterparts."""
 
@@ -188,13 +195,17 @@ class LabelledConfig(FolderConfig):
 # ------------------------------------------------------------------ the data sets
 
 
-class PairsConfig(ImagesConfig, FolderConfig):
+class PairsConfig(ImagesConfig, SplitFoldersConfig):
     name: Literal["pairs"] = "pairs"
     """Pairs of a low- and a high-resolution image on disk, or high-resolution images to be shrunk."""
     low: Annotated[str, Field(min_length=1)] | None = None
     """With `high`, and without `folder`: the folder of low-resolution images."""
     high: Annotated[str, Field(min_length=1)] | None = None
     """The folder of their counterparts."""
+    scale: Annotated[int, Field(ge=1, le=8)] | None = None
+    """The scale whose low-resolution images are read where there are several: folders X2, X3, X4."""
+    own_target: bool | None = None
+    """Images without counterparts are their own targets, for autoencoders; without it: for task reconstruction."""
     test_from_val: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of the val split that a fixed permutation sets aside as test."""
 
@@ -204,6 +215,10 @@ class PairsConfig(ImagesConfig, FolderConfig):
             raise ValueError("low and high come together")
         if self.low and self.folder:
             raise ValueError("low and high have no effect beside folder: name one or the other")
+        if self.scale and self.degrade:
+            raise ValueError("scale has no effect beside degrade, which has its own: degrade.scale")
+        if self.own_target and self.degrade:
+            raise ValueError("own_target has no effect beside degrade: the original is the target")
         if self.low and self.degrade:
             raise ValueError("low has no effect beside degrade: name the high-resolution images as folder")
         if self.otherwise and not (self.folder or self.low):
@@ -213,13 +228,19 @@ class PairsConfig(ImagesConfig, FolderConfig):
     def at(self, folder: str) -> DataConfig:
         return super().at(folder).model_copy(update={"low": None, "high": None})
 
+    def to_score(self, folder: str) -> DataConfig:
+        return super().to_score(folder).model_copy(update={"scale": self.scale, "own_target": self.own_target})
+
+    def degraded(self, degrade: Degrade) -> DataConfig:
+        return super().degraded(degrade).model_copy(update={"scale": None, "own_target": None})
+
 
 class DemoConfig(ImagesConfig):
     name: Literal["demo"] = "demo"
     """Crops of photographs that scikit-image ships, in train, val and test; no folder is needed."""
 
 
-class ClassFoldersConfig(LabelledConfig):
+class ClassFoldersConfig(LabelledConfig, SplitFoldersConfig):
     name: Literal["class_folders"] = "class_folders"
     """Images of any size in a folder per class."""
     side: Annotated[int, Field(ge=4, le=8192)] | None = None

@@ -6,11 +6,12 @@ set are in `data_sets`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from srae.config.data_sets import DataSection, PairsConfig
+from srae.config.data_sets import DataSection, PairsConfig, find_section
 from srae.config.measures import LOSSES
 from srae.config.schedules import SCHEDULES
 from srae.config.section import Section
@@ -88,6 +89,21 @@ class Config(Section):
     train: TrainConfig = TrainConfig()
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     """Draws weights, order, crops, augmentation and dropout."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _reconstruct_images_alone(cls, values: Any) -> Any:
+        """Task reconstruction: a folder of images without counterparts is enough."""
+        if not isinstance(values, Mapping) or values.get("task") != "reconstruction":
+            return values
+        data = values.get("data", {})
+        if (
+            not isinstance(data, Mapping)
+            or find_section(data) is not PairsConfig
+            or data.keys() & {"own_target", "degrade"}
+        ):
+            return values
+        return {**values, "data": {**data, "own_target": True}}
 
 
 def find_ineffective(config: Section) -> list[tuple[tuple[str, ...], str]]:

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from srae.config.data_sets import Degrade, PairsConfig
+from srae.data.alignment import are_alike, find_strange_pairs
 from srae.data.intake import note_white
 from srae.data.layouts import HIGH_ONLY, find_pairs
 from srae.data.matching import FileProblem, show
 from srae.data.pairs import choose_splits
-from srae.data.scan import Facts, ScannedPair, scale_of, scan
+from srae.data.scan import Facts, ScannedPair, note_cuts, scale_of, scan
+from srae.data.trees import SeveralScales
 from srae.errors import DataError
 from srae.images.flatten import lay_on_white
 from srae.images.image import from_pixels, read_image
@@ -43,30 +45,38 @@ class FolderReport:
     notes: list[str]
 
 
-def check_pairs(folder: Path) -> FolderReport:
+def check_pairs(folder: Path, *, scale: int | None = None) -> FolderReport:
     """Decode every image of a folder (or CSV) of pairs, or of high-resolution images alone.
 
+    Args:
+        scale: which one is checked of folders called X2, X3, X4.
+
     Raises:
-        DataError: the folder does not exist, or holds no images.
+        DataError: the folder does not exist, holds no images, or several scales and none of them is chosen.
     """
     if not folder.exists():
         raise DataError("data folder is missing", str(folder), "check the path")
     try:
-        alone = find_pairs(folder).layout == HIGH_ONLY
+        alone = find_pairs(folder, scale=scale).layout == HIGH_ONLY
+    except SeveralScales:
+        raise
     except DataError:
-        # No pairs, perhaps images alone.  Raises again when there are none.
-        alone = any(find_pairs(folder, high_only=True).splits.values())
+        # No pairs, perhaps images alone.  Raises again when there are none, or when they may be pairs.
+        images = find_pairs(folder, high_only=True)
+        alone = any(images.splits.values()) and not (images.doubt and are_alike(images.doubtful))
         if not alone:
             raise
-    options = PairsConfig(degrade=Degrade() if alone else None)
+    options = PairsConfig(degrade=Degrade()) if alone else PairsConfig(scale=scale)
     chosen = choose_splits(options, folder, None, None)
     scanned, unreadable = scan(chosen.splits, _look, folder)
-    notes = list(chosen.notes)
+    notes = chosen.notes + note_cuts(scanned)
     if alone:
         notes.append(
             "high-resolution images only: set data.degrade: {kernel: bicubic, scale: 2}, or run `srae data make-pairs`"
         )
     notes += [f"{note}, unless data.channels is RGBA" for note in note_white(scanned)]
+    strange, compared = find_strange_pairs(scanned, folder)
+    notes += compared
     items = [item for pairs in scanned.values() for item in pairs]
     folders = max((len({item.pair.high.parent for item in pairs}) for pairs in scanned.values()), default=0)
     if alone and folders > 1:
@@ -78,7 +88,7 @@ def check_pairs(folder: Path) -> FolderReport:
         scale=scales.pop() if len(scales) == 1 else None,
         splits={split: _summarize(pairs) for split, pairs in scanned.items()},
         problems=chosen.problems + unreadable,
-        warnings=_find_twins(scanned, folder) + _find_mixed_modes(scanned),
+        warnings=_find_twins(scanned, folder) + strange + _find_mixed_modes(scanned),
         ignored=chosen.ignored,
         notes=notes,
     )

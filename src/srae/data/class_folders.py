@@ -1,6 +1,7 @@
 """Labelled images of any size and mode in a folder per class.
 
-The layout is `FOLDER/CLASS/NAME` or `FOLDER/{train,val,test}/CLASS/NAME`.
+The layout is `FOLDER/CLASS/NAME` or `FOLDER/{train,val,test}/CLASS/NAME`; split folders may be
+called `valid`, `Training` or `seg_train` too, and classes may have folders inside.
 Every image is laid on white and resized (its aspect is not kept) to one
 square.  Without splits on disk each class is split 80/10/10 by the content of
 its images.  No image is in two splits: of equal images one is kept, and of
@@ -24,8 +25,11 @@ from srae.config.data_sets import ClassFoldersConfig
 from srae.data.contract import Data
 from srae.data.labelled import LabelledImages, open_textures, to_data
 from srae.data.layouts import SPLITS
-from srae.data.matching import FileProblem
+from srae.data.matching import FileProblem, name_of
+from srae.data.naming import split_in, split_named
 from srae.data.scan import in_threads, raise_problems
+from srae.data.splits import describe_val_from_train, take_by_name
+from srae.data.trees import pick_folders, read_tree, subfolders, unwrap
 from srae.errors import DataError
 from srae.images.flatten import is_transparent
 from srae.images.image import find_images, read_pixels, to_float, to_uint8
@@ -74,20 +78,23 @@ def open_class_folders(options: ClassFoldersConfig, *, for_scoring: bool = False
     if any(image.found.split for image in images):
         for image in images:
             parts[image.found.split].append(image)
+        if parts.get("train") and not undivided and "val" not in parts and options.val_from_train:
+            notes.append(_take_val(parts, options.val_from_train))
     elif undivided:
         parts["val"] = images
     else:
         parts = _split(images)
     for split in () if for_scoring and any(parts.values()) else ("train", "val"):
         if not parts.get(split):
-            raise DataError(f"no {split} images", str(folder), "add images, or leave out the split folders")
+            remedy = "add images, or set data.val_from_train: 0.1" if parts.get("train") else "add images"
+            raise DataError(f"no {split} images", str(folder), f"{remedy}, or leave out the split folders")
     named = {split: _stack(parts[split]) for split in SPLITS if parts.get(split)}
     return to_data(folder.resolve().name, named, classes, options, notes)
 
 
 def _find(folder: Path) -> tuple[list[_ClassFile], list[str], int]:
     """Every image, the names of the classes, and the number of other files."""
-    roots = {split: folder / split for split in SPLITS if (folder / split).is_dir()} or {"": folder}
+    roots = _find_splits(folder)
     names = sorted({entry.name for root in roots.values() for entry in root.iterdir() if _is_class(entry)})
     if len(names) < 2:
         raise DataError(
@@ -97,10 +104,34 @@ def _find(folder: Path) -> tuple[list[_ClassFile], list[str], int]:
     for split, root in roots.items():
         for label, name in enumerate(names):
             if (root / name).is_dir():
-                paths, others = find_images(root / name)
-                passed_over += others
-                files += [_ClassFile(split, label, f"{name}/{path.name}", path) for path in paths]
+                tree = read_tree(root / name)
+                passed_over += tree.ignored
+                files += [_ClassFile(split, label, f"{name}/{name_of(entry)}", entry.path) for entry in tree.entries]
     return files, names, passed_over
+
+
+def _find_splits(folder: Path) -> dict[str, Path]:
+    """Split -> folder of its classes; split "" when the disk has no splits.
+
+    A folder that holds images directly is a class, whatever its name: ``valid`` beside ``invalid``.
+    """
+    exact = {split: folder / split for split in SPLITS if (folder / split).is_dir()}
+    folder = folder if exact else unwrap(folder)
+    holders = [path for path in subfolders(folder) if subfolders(path) and not find_images(path)[0]]
+    for meaning in (split_named, split_in):
+        found, doubts = pick_folders(holders, meaning, None)
+        if doubts:
+            raise_problems([doubt._replace(how_to_mend="move one out of the folder") for doubt in doubts], folder)
+        if "train" in found or "val" in found:
+            break
+    roots = found | exact
+    return {split: _unwrap_split(roots[split]) for split in SPLITS if split in roots} or {"": folder}
+
+
+def _unwrap_split(root: Path) -> Path:
+    """``seg_train/seg_train/CLASS``: the inner folder, if it is the only one and has classes below."""
+    inner = subfolders(root)
+    return inner[0] if len(inner) == 1 and len(subfolders(inner[0])) > 1 and not find_images(inner[0])[0] else root
 
 
 def _is_class(entry: Path) -> bool:
@@ -161,6 +192,19 @@ def _split(images: Sequence[_ClassImage]) -> dict[str, list[_ClassImage]]:
         parts["test"] += members[val : val + test]
         parts["train"] += members[val + test :]
     return parts
+
+
+def _take_val(parts: dict[str, list[_ClassImage]], share: float) -> str:
+    """Move a share of every class from train to val, by names; returns a note for the user."""
+    by_class: dict[int, list[_ClassImage]] = defaultdict(list)
+    for image in parts["train"]:
+        by_class[image.found.label].append(image)
+    count, parts["train"], parts["val"] = len(parts["train"]), [], []
+    for members in by_class.values():
+        kept, taken = take_by_name(members, [image.found.name for image in members], share)
+        parts["train"] += kept
+        parts["val"] += taken
+    return describe_val_from_train(len(parts["val"]), count, share)
 
 
 def _stack(images: Sequence[_ClassImage]) -> LabelledImages:

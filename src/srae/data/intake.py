@@ -15,6 +15,7 @@ import numpy as np
 
 from srae.config.data_sets import PairsConfig
 from srae.data.degrade import AnyShelf, add_sizes, count_copies, find_misfit, make_low, shrunk, sizes_of, with_sizes
+from srae.data.fit import find_fit
 from srae.data.mapped import Room, largest_in_memory, make_key, open_mapped
 from srae.data.matching import FileProblem, Pair, show
 from srae.data.scan import Facts, Reader, ScannedPair, in_threads, raise_problems, scan
@@ -133,8 +134,9 @@ class _PairReader:
         for pair in self.pairs[split]:
             if not degrade:
                 assert pair.low is not None
-                highs.append(sizes[pair.high])
-                lows.append(sizes[pair.low])
+                fit = find_fit(sizes[pair.low], sizes[pair.high])
+                highs.append(fit.high if fit else sizes[pair.high])
+                lows.append(fit.low if fit else sizes[pair.low])
                 continue
             scale = degrade.scale
             shrink = 1 if self.options.enlarge else scale
@@ -162,12 +164,15 @@ class _PairReader:
             *low_shelves, high_shelf = shelves[split]
             if degrade is None:
                 assert low is not None
+                if (fit := find_fit(_size(low), _size(high))) is None:
+                    return  # `scan` reports it
+                low, high = (side[:height, :width] for side, (height, width) in ((low, fit.low), (high, fit.high)))
                 low_shelves[0].put(index, low)
             else:
                 kernel, scale, name = degrade.kernel, degrade.scale, self.pairs[split][index].name
-                if find_misfit((high.shape[0], high.shape[1]), kernel, scale):
+                if find_misfit(_size(high), kernel, scale):
                     return  # `find_misfits` reports it
-                height, width = _cut((high.shape[0], high.shape[1]), scale)
+                height, width = _cut(_size(high), scale)
                 high = high[:height, :width]
                 for copy, shelf in enumerate(low_shelves):
                     shelf.put(index, make_low(high, kernel, scale, enlarge, name=name, copy=copy))
@@ -251,6 +256,10 @@ def _digest(path: Path, *, channels: Literal["L", "RGB", "RGBA"]) -> str:
         with suppress(DataError):  # decoding it again will say what is wrong
             on_white = read_flat_pixels(path, channels)[1]
     return _mark_white(digest.hexdigest(), on_white)
+
+
+def _size(pixels: np.ndarray) -> tuple[int, int]:
+    return pixels.shape[0], pixels.shape[1]
 
 
 def _cut(size: tuple[int, int], scale: int) -> tuple[int, int]:

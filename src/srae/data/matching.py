@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from srae.data.naming import without_side
 from srae.files import natural_key
 
 
@@ -49,10 +50,16 @@ def _without_scale(entry: Entry) -> str:
     return re.sub(r"[ _.-]?x[2-8]$", "", _folded(entry))
 
 
+def _without_side(entry: Entry) -> str:
+    group, slash, stem = _folded(entry).rpartition("/")
+    return group + slash + without_side(stem)
+
+
 RULES: dict[str, Callable[[Entry], str]] = {
     "name": _stem,
     "name, ignoring case": _folded,
     "name without scale suffix": _without_scale,
+    "name without side and scale": _without_side,
 }
 
 
@@ -96,6 +103,9 @@ def match(
                 problems.append(
                     FileProblem(split, show(own[0].path, root), what, "add the counterpart or remove the file")
                 )
+    if not pairs:  # names of another kind: adding counterparts would not help
+        remedy = "names must be equal up to _LR, _HR or x2; or list the pairs in a CSV with the columns low,high"
+        problems = [problem._replace(how_to_mend=remedy) for problem in problems]
     pairs.sort(key=lambda pair: natural_key(pair.name))
     problems.sort(key=lambda problem: natural_key(problem.file))
     return pairs, problems, rule

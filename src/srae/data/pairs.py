@@ -17,8 +17,8 @@ from srae.data.demo import open_demo
 from srae.data.intake import find_misfits, note_white, pixel_reader, take_in
 from srae.data.layouts import SPLITS, find_pairs
 from srae.data.matching import FileProblem, Pair
-from srae.data.scan import ScannedPair, raise_problems, scan
-from srae.data.splits import set_aside, split_by_name
+from srae.data.scan import ScannedPair, note_cuts, raise_problems, scan
+from srae.data.splits import describe_val_from_train, set_aside, split_by_name, take_by_name
 from srae.errors import DataError
 
 
@@ -59,6 +59,11 @@ def open_pairs(options: PairsConfig, *, for_scoring: bool = False, undivided: bo
     val = splits.get("val") or next(iter(splits.values()))
     train = splits.get("train", val)
     in_shape, out_shape = sample_shapes(train, None if for_scoring else options.crop, may_differ=for_scoring)
+    scale = out_shape[1] // in_shape[1]
+    if options.scale and not for_scoring and scale not in (1, options.scale):
+        raise DataError(
+            f"data.scale is {options.scale}, but these pairs have scale {scale}", str(source), "leave it out"
+        )
     return Data(
         name=source.stem if source.is_file() else source.resolve().name,
         train=train,
@@ -71,6 +76,7 @@ def open_pairs(options: PairsConfig, *, for_scoring: bool = False, undivided: bo
         + _passed_over(chosen.ignored)
         + describe_copies(train)
         + note_white(scanned)
+        + note_cuts(scanned)
         + _leaks(scanned)
         + notes,
     )
@@ -103,14 +109,25 @@ def choose_splits(
         for_scoring: the data will not be trained on, so a split may be missing.
         undivided: without splits on disk all images are val.
     """
-    found = find_pairs(folder, low, high, high_only=bool(options.degrade))
-    splits, notes = found.splits, []
+    found = find_pairs(
+        folder,
+        low,
+        high,
+        high_only=bool(options.degrade),
+        alone=bool(options.own_target),
+        scale=options.scale,
+    )
+    splits, notes = found.splits, list(found.notes)
     if "" in splits and undivided:
         splits = {"val": splits[""]}
     elif "" in splits:
         splits = split_by_name(splits[""])
         counts = "/".join(str(len(splits[split])) for split in SPLITS)
         notes.append(f"no split on disk: {counts} train/val/test by file name")
+    elif splits.get("train") and not undivided and "val" not in splits and options.val_from_train:
+        kept, taken = take_by_name(splits["train"], [pair.name for pair in splits["train"]], options.val_from_train)
+        splits = splits | {"train": kept, "val": taken}
+        notes.append(describe_val_from_train(len(taken), len(kept) + len(taken), options.val_from_train))
     if options.test_from_val and splits.get("test"):
         notes.append("data.test_from_val is ignored: there is a test split of its own")
     elif options.test_from_val and splits.get("val"):
@@ -120,6 +137,7 @@ def choose_splits(
     for split in () if for_scoring and any(splits.values()) else ("train", "val"):
         if not splits.get(split) and not any(problem.split == split for problem in problems):
             remedy = "add images, or leave out the split folders: srae then splits by file name"
+            remedy = "add images, or set data.val_from_train: 0.1" if split == "val" and splits.get("train") else remedy
             problems.append(FileProblem(split, split, "no images", remedy))
     splits = {split: splits[split][: options.limit] for split in SPLITS if split in splits}
     return SplitChoice(found.layout, found.rules, splits, problems, found.ignored, notes)

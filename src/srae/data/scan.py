@@ -13,6 +13,7 @@ from typing import TypeVar
 import numpy as np
 from tqdm import tqdm
 
+from srae.data.fit import find_fit, is_cut
 from srae.data.matching import FileProblem, Pair, show
 from srae.errors import DataError
 
@@ -115,11 +116,25 @@ def raise_problems(problems: list[FileProblem], source: Path) -> None:
 
 
 def scale_of(item: ScannedPair) -> int | None:
-    """High-resolution side / low-resolution side, or None when that is not one integer."""
+    """High-resolution side / low-resolution side, or None when that is not one integer, see `fit`."""
     assert item.low is not None
-    (height, width), (high_height, high_width) = item.low.size, item.high.size
-    scale = high_height // height
-    return scale if scale and (height * scale, width * scale) == (high_height, high_width) else None
+    fit = find_fit(item.low.size, item.high.size)
+    return fit.scale if fit else None
+
+
+def note_cuts(scanned: Mapping[str, list[ScannedPair]]) -> list[str]:
+    """A note with the number of pairs whose sides are no whole multiples; none if there are none."""
+    cut = [item for items in scanned.values() for item in items if item.low and is_cut(item.low.size, item.high.size)]
+    if not cut:
+        return []
+    low, high = cut[0].low, cut[0].high
+    fit = find_fit(low.size, high.size) if low else None
+    assert low is not None and fit is not None
+    kept = [f"{_size(was)} -> {now[1]}x{now[0]}" for was, now in ((low, fit.low), (high, fit.high)) if was.size != now]
+    example = f"{cut[0].pair.name} {' and '.join(kept)}"
+    return [
+        f"{len(cut)} pairs are cut to {fit.scale} times the low-resolution size at the right and the bottom ({example})"
+    ]
 
 
 def _judge_sizes(scanned: Mapping[str, list[ScannedPair]], root: Path | None) -> list[FileProblem]:
@@ -160,7 +175,7 @@ def _judge_size(item: ScannedPair, common: int | None, most: str) -> tuple[str, 
     if _is_shrunk(item):
         return f"low is larger than high: {sizes}", "swap the two files"
     if scale is None:
-        return f"sizes do not differ by an integer scale: {sizes}", "crop or resize one of the two"
+        return f"sizes do not differ by an integer scale: {sizes}", "crop or resize one of the two, or remove the pair"
     if scale != common:
         return f"scale {scale} ({sizes}), but {most}", "keep one scale in a folder"
     return None

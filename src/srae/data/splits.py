@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import PurePath
 from typing import TypeVar
 
@@ -15,8 +16,12 @@ _PERMUTATION = 0
 
 
 def _place(pair: Pair) -> float:
+    return _place_of(pair.name)
+
+
+def _place_of(name: str) -> float:
     """In [0, 1), from the name without suffix: the same on every machine and for any set of other files."""
-    name = PurePath(pair.name).with_suffix("").as_posix()
+    name = PurePath(name).with_suffix("").as_posix()
     return int.from_bytes(hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest()[:6], "big") / 2**48
 
 
@@ -33,6 +38,22 @@ def split_by_name(pairs: list[Pair], train: float = 0.8, val: float = 0.1) -> di
             last = max(i for i, index in enumerate(order) if chosen[index] == "train")
             chosen[order[last if last else 1]] = "val"
     return {split: [p for i, p in enumerate(pairs) if chosen[i] == split] for split in ("train", "val", "test")}
+
+
+def take_by_name(items: list[Item], names: Sequence[str], share: float) -> tuple[list[Item], list[Item]]:
+    """(kept, taken): that share, rounded, at least one and not all; which ones depends on their names alone."""
+    count = min(max(round(share * len(items)), 1), len(items) - 1)
+    order = sorted(range(len(items)), key=lambda index: (_place_of(names[index]), index), reverse=True)
+    taken = set(order[: max(count, 0)])
+    return (
+        [item for index, item in enumerate(items) if index not in taken],
+        [item for index, item in enumerate(items) if index in taken],
+    )
+
+
+def describe_val_from_train(taken: int, count: int, share: float) -> str:
+    """A note for the user."""
+    return f"no val split: {taken} of {count} train images are set aside as val (data.val_from_train: {share:g})"
 
 
 def set_aside(items: list[Item], share: float) -> tuple[list[Item], list[Item]]:

@@ -15,7 +15,7 @@ import torch
 from pydantic import ValidationError
 
 from srae.checkpoints.loading import TrainedModel
-from srae.config.data_sets import DataConfig, Degrade
+from srae.config.data_sets import DataConfig, Degrade, PairsConfig
 from srae.data import Data, Split, Store, open_data
 from srae.device import float32_kernels
 from srae.errors import ConfigError, explain_problem
@@ -85,6 +85,8 @@ def score_model(
     """
     device, task, trained_on = torch.device(device), TASKS[trained.config.task], trained.config.data
     model, section = trained.model, _pick_data(trained_on, folder, scale, kernel)
+    if folder and isinstance(section, PairsConfig) and not scale:  # of folders X2, X3, X4 the one for this model
+        section = section.model_copy(update={"scale": section.scale or trained.model.scale})
     if task.has_baseline and trained_on.channels == "L":  # scored on the same colour images as every other network
         model, section = InColour(model), section.model_copy(update={"channels": "RGB"})
         say("this model knows grey only: the colours are enlarged bicubically")
