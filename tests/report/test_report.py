@@ -233,6 +233,18 @@ def test_figures_of_other_data_have_no_looks(tmp_path: Path) -> None:
         assert ("slider" in str(Page(tmp_path / f"report_{here}" / "report.html").tags)) == here
 
 
+def test_the_best_of_many_are_judged_with_all_of_them(tmp_path: Path) -> None:
+    """Six images tell two experiments apart, and not eight: also where only two of the eight are shown."""
+    runs = [
+        read_run(write_run(tmp_path / f"w{i}", width=i, psnr=[30.0 - i + k / 9 for k in range(6)])) for i in range(8)
+    ]
+    for count, key in ((2, "beyond_noise"), (8, "too_few")):
+        (section,) = make_sections(runs[:count], top=2)
+        assert [variant.name for variant in section.variants] == ["w0", "w1"]
+        assert said_of(key, [sentence.text for sentence in write_sentences(section, EN)])
+        assert len(section.shown_tests) == 1 and (section.winner == "w0") == (count == 2)
+
+
 def test_what_mattered_is_said(tmp_path: Path) -> None:
     folders = [
         write_run(tmp_path / f"w{width}-s{seed}", width=width, seed=seed, psnr=[20.0 + width + 0.1 * seed] * 2)

@@ -9,6 +9,7 @@ from typing import Any
 
 from srae.analysis.compare import Group, group_runs, pair_with_best, what_mattered
 from srae.analysis.scores import Score, finite
+from srae.analysis.stats import NOISE
 from srae.report.canvas import Variant, style_of
 from srae.report.classes import Answers, read_answers
 from srae.report.words import Words, translate
@@ -27,6 +28,7 @@ class ReportSection:
     best: str
     """The experiment that `tests` compare with."""
     tests: list[dict[str, Any]]
+    """Of every other experiment of the group, also of those that are not shown."""
     shares: dict[str, float]
     answers: Answers | None
     """None if the runs are no classifiers."""
@@ -50,9 +52,15 @@ class ReportSection:
     @property
     def winner(self) -> str | None:
         """The best experiment if the paired tests show that it is better than every other one."""
-        others = {v.name for v in self.variants} - {self.best}
-        beaten = {test["run"] for test in self.tests if test["p"] < 0.05}
-        return self.best if others and beaten == others else None
+        known = {v.name for v in self.variants} | {test["run"] for test in self.tests}
+        beaten = {test["run"] for test in self.tests if test["p"] < NOISE}
+        return self.best if beaten and beaten == known - {self.best} else None
+
+    @property
+    def shown_tests(self) -> list[dict[str, Any]]:
+        """The tests of the experiments that are shown."""
+        names = {variant.name for variant in self.variants}
+        return [test for test in self.tests if test["run"] in names]
 
 
 def make_sections(runs: Sequence[Run], top: int | None = None) -> list[ReportSection]:
@@ -71,8 +79,6 @@ def make_sections(runs: Sequence[Run], top: int | None = None) -> list[ReportSec
         seen += len(variants)
         suffix = "" if len(groups) == 1 else f"-{number}"
         best, tests = pair_with_best(group)
-        shown = {variant.name for variant in variants}
-        tests = [test for test in tests if test["run"] in shown]
         answers = read_answers(variants)
         sections.append(ReportSection(number, suffix, group, variants, best, tests, what_mattered(group), answers))
     return sections

@@ -187,7 +187,7 @@ def _about_noise(section: ReportSection, words: Words) -> list[Sentence]:
         return [Sentence("note", words["too_few"].format(images=images, runs=len(section.tests) + 1))]
     equal = [
         f"{test['run']} ({test[section.score.key('difference')]:+.2f} {unit})"
-        for test in section.tests
+        for test in section.shown_tests
         if test["p"] >= NOISE
     ]
     if equal:

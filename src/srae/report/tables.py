@@ -73,12 +73,12 @@ def cost_table(section: ReportSection, words: Words) -> Table:
 
 def tests_table(section: ReportSection, words: Words) -> Table | None:
     """Paired tests of every experiment against the best one; None when there are no tests."""
-    if not section.tests:
+    if not section.shown_tests:
         return None
     score = section.score
     columns = ["run", score.key("difference"), score.key("interval"), "p", "win_rate"]
     rows = []
-    for test in section.tests:
+    for test in section.shown_tests:
         difference, low, high = (test[score.key(name)] for name in ("difference", "low", "high"))
         rows.append([
             Cell(test["run"], test["run"]),
@@ -88,10 +88,10 @@ def tests_table(section: ReportSection, words: Words) -> Table | None:
             Cell(f"{test['win_rate']:.0%}", test["win_rate"]),
         ])  # fmt: skip
     caption = words["caption_tests"].format(
-        best=section.best, images=section.tests[0]["images"], score=words[score.metric], unit=words[score.unit],
+        best=section.best, images=section.shown_tests[0]["images"], score=words[score.metric], unit=words[score.unit],
         split=words[score.split],
     )  # fmt: skip
-    return _table("tests", caption, section, words, columns=columns, rows=rows, records=section.tests)
+    return _table("tests", caption, section, words, columns=columns, rows=rows, records=section.shown_tests)
 
 
 def shares_table(section: ReportSection, words: Words) -> Table | None:
