@@ -61,7 +61,7 @@ BANNED = "lr"  # could be the rate or the low-resolution image
 EXCEPTIONS = {
     "optimizer.py": ('group["lr"]',),  # torch's own keyword
     "muon.py": ('{"lr": ', 'group["lr"]'),
-    "naming.py": ("_LOW_WORDS = ",),  # what folders are called on other people's disks
+    "naming.py": ("_LOW_WORDS, ",),  # what folders are called on other people's disks
 }
 
 
