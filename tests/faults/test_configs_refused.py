@@ -28,7 +28,7 @@ WRONG: dict[str, tuple[str, ...]] = {
     "# nothing\n": ("a.yaml",),
     "- a\n- b\n": ("a.yaml",),
     "cnn4_tanh": ("a.yaml",),
-    "model:\n\tname: identity\n": ("a.yaml:2", "'\\t'"),
+    "model:\n\tname: identity\n": ("a.yaml:2", "token"),
     MODEL + "train: {epochs: 3\n": ("a.yaml:3",),
     MODEL + "data: {folder: 'x}\n": ("a.yaml:3",),
     "model:\n  name: identity\n   x: 1\n": ("a.yaml:3",),
@@ -38,7 +38,7 @@ WRONG: dict[str, tuple[str, ...]] = {
     "a: &x 1\nmodel: *x\n": ("a.yaml:1",),
     "model: !!python/name:os.system\n": ("a.yaml:1", "os.system"),
     MODEL + "seed: !!int '3'\n": ("a.yaml:2",),
-    MODEL + 'data: {folder: "\\ud800"}\n': ("a.yaml:2: data.folder",),
+    MODEL + 'data: {folder: "\\ud800"}\n': ("a.yaml:2",),
     # keys: unknown ones with the guess, or with all that there are
     MODEL + "sede: 1\n": ("a.yaml:2: sede: ", "seed?"),
     MODEL + "train:\n  lerning_rate: 1\n": ("a.yaml:3: train.lerning_rate: ", "learning_rate?"),
@@ -151,7 +151,7 @@ def test_f13_reading_a_config_never_imports_torch(tmp_path: Path) -> None:
 
 
 def test_f14_hostile_documents_are_refused_at_once_and_without_torch(told: dict[str, Done]) -> None:
-    for name, named in (("hostile_tag", "os.system"), ("alias_bomb", ":1"), ("depth_5000", "16"), ("huge", "64 KB")):
+    for name, named in (("hostile_tag", "os.system"), ("alias_bomb", ":1"), ("depth_5000", "nest"), ("huge", "64 KB")):
         assert_told(told[name], 2, named, f"{name}.yaml")
         assert not told[name].has_torch
         assert len(told[name].err.splitlines()) == 3
