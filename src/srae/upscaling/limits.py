@@ -40,7 +40,10 @@ def limited(piece: Tensor, box: Box, input: Planes, scale: int, *, slack: float)
 
 
 def limited_at_border(piece: Tensor, box: Box, input: Planes, scale: int) -> Tensor:
-    """`limited` in the outermost pixels of the image, if the box has some of them; the rest as it is."""
+    """`limited` in the outermost pixels of the image, if the box has some of them; the rest as it is.
+
+    In place: `piece` is the network's own, and a copy of it is a hundredth of the network's time.
+    """
     top, bottom, left, right = box
     height, width, depth = input.height * scale, input.width * scale, _BORDER * scale
     strips = (
@@ -49,10 +52,7 @@ def limited_at_border(piece: Tensor, box: Box, input: Planes, scale: int) -> Ten
         (top, bottom, left, min(right, depth)),
         (top, bottom, max(left, width - depth), right),
     )
-    touched = [strip for strip in strips if strip[0] < strip[1] and strip[2] < strip[3]]
-    if touched:
-        piece = piece.clone()
-    for strip in touched:
+    for strip in (strip for strip in strips if strip[0] < strip[1] and strip[2] < strip[3]):
         inside = piece[:, strip[0] - top : strip[1] - top, strip[2] - left : strip[3] - left]
         inside.copy_(limited(inside, strip, input, scale, slack=_BORDER_SLACK))
     return piece

@@ -37,7 +37,7 @@ class ValueRange(NamedTuple):
         return self == WHOLE
 
     def stretch(self, planes: Tensor) -> Tensor:
-        return self.shares(planes).clamp(0, 1)
+        return planes if self.is_whole else self.shares(planes).clamp(0, 1)
 
     def spill(self, planes: Tensor) -> Tensor:
         """What `stretch` cuts off, in units of the width."""
