@@ -74,7 +74,7 @@ def draw_bars(
     axes.set_yticks(range(len(measured)), [_fold(v.name, 34) for v in measured], fontsize=9)
     axes.set_xlabel(_mean_axis(score, words))
     axes.grid(axis="y", visible=False)
-    axes.margins(x=0.5 if score.is_share else 0.3)  # space for the numbers
+    axes.margins(x=0.5)  # space for the numbers and their intervals
     if score.is_share:
         show_shares(axes.xaxis)
         axes.set_xticks([tick for tick in axes.get_xticks() if tick <= 1])
