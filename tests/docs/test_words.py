@@ -27,8 +27,6 @@ CONTRACTS = {
     "runs/reader.py": {'"returning the input"'},
     "data/layouts.py": {'"high side alone"'},  # `layout` in the JSON of `srae data check`
     "images/jpeg_segments.py": {"multi-picture"},  # the standard's own name
-    "upscaling/enlarge.py": {" bound to "},
-    "upscaling/tiles.py": {" bound to "},
 }
 """Text of a file that may hold such a word: contracts with run folders and scripts."""
 

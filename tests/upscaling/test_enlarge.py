@@ -295,7 +295,7 @@ def test_a_result_beyond_the_memory_is_refused_before_it_is_begun(monkeypatch: p
 
 def test_bound_models_say_so() -> None:
     _, notes = upscale_image(TaggedImage.from_float(random_planes(3, 20, 20)), [as_loaded(Same(2, (12, 16)), 3)])
-    assert any("bound to 16x12" in note for note in notes)
+    assert any("fixed input size 16x12" in note for note in notes)
 
 
 def test_classifiers_and_broken_models_are_refused() -> None:

@@ -24,8 +24,6 @@ from srae.images.png import write_png
 from srae.images.tags import NO_TAGS, Tags
 from srae.images.write_tiff import write_tiff
 
-FLOAT = ("TIFF",)
-"""Formats that hold floats."""
 _QUALITY = 95
 _AVIF_QUALITY = 90
 

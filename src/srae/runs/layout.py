@@ -87,7 +87,10 @@ def list_runs(runs_dir: Path) -> list[Path]:
 
 
 def _value_key(name: str) -> tuple[list[str | float], str]:
-    """Sort key that puts ``rate_1e-05`` before ``rate_0.0003``, and that before ``rate_0.01``."""
+    """Sort key that puts ``rate_1e-05`` before ``rate_0.0003``, and that before ``rate_0.01``.
+
+    `natural_key` knows whole numbers only, and has to stay: the order of image files is part of a data fingerprint.
+    """
     parts = re.split(r"(\d+(?:\.\d+)?(?:e[+-]?\d+)?)", name.casefold())  # text, number, text, ...
     return [float(part) if i % 2 else part for i, part in enumerate(parts)], name
 

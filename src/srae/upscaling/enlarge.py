@@ -248,7 +248,7 @@ def _remarks(image: TaggedImage, trained: TrainedModel, factor: int) -> list[str
             notes.append(f"it was trained on images enlarged x{data.degrade_scale}")
     if geometry.fixed_size:
         height, width = geometry.fixed_size
-        notes.append(f"this model is bound to {width}x{height}: other sizes run in overlapping windows")
+        notes.append(f"this model has the fixed input size {width}x{height}: other sizes run in overlapping windows")
     elif geometry.sees_all:
         notes.append("this model sees the whole image at once: it runs in one piece, not in tiles")
     if trained.in_shape[0] == 1 and not is_grey(image.pixels):

@@ -2,7 +2,7 @@
 
 Tiles start at multiples of the network's stride and overlap by its receptive
 radius, and of each tile only what lies that far from its artificial edges is
-kept: the result equals the whole image's.  A network bound to one size can
+kept: the result equals the whole image's.  A network of a fixed input size can
 not do that; it runs in overlapping windows that fade into each other.
 """
 
