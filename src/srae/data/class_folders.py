@@ -3,8 +3,9 @@
 The layout is `FOLDER/CLASS/NAME` or `FOLDER/{train,val,test}/CLASS/NAME`; split folders may be
 called `valid`, `Training` or `seg_train` too, and classes may have folders inside.
 Every image is laid on white and resized (its aspect is not kept) to one
-square.  Without splits on disk each class is split 80/10/10 by the content of
-its images.  No image is in two splits: of equal images one is kept, and of
+square.  Without splits on disk each class is split 80/10/10 by the names of
+its images, as pairs are: neither `side` nor a decoder's rounding moves an image.
+No image is in two splits: of images whose decoded pixels are equal one is kept, and of
 equal images in two classes none, because their label is unknown.
 """
 
@@ -28,7 +29,7 @@ from srae.data.layouts import SPLITS
 from srae.data.matching import FileProblem, name_of
 from srae.data.naming import split_in, split_named
 from srae.data.scan import in_threads, raise_problems
-from srae.data.splits import describe_val_from_train, take_by_name
+from srae.data.splits import describe_val_from_train, place_of, take_by_name
 from srae.data.trees import pick_folders, read_tree, subfolders, unwrap
 from srae.errors import DataError
 from srae.images.flatten import is_transparent
@@ -51,6 +52,7 @@ class _ClassImage(NamedTuple):
     pixels: np.ndarray
     """uint8 (side, side, 3)"""
     digest: str
+    """of the decoded pixels, before they are resized"""
     on_white: bool
 
 
@@ -146,12 +148,16 @@ def _read_all(files: Sequence[_ClassFile], folder: Path, side: int) -> list[_Cla
         except DataError as error:
             where = found.path.relative_to(folder).as_posix()
             return FileProblem(found.split, where, error.what, error.remedy or "replace or remove the file")
-        return _ClassImage(found, pixels, hashlib.sha256(pixels.tobytes()).hexdigest(), is_transparent(decoded))
+        return _ClassImage(found, pixels, _digest(decoded), is_transparent(decoded))
 
     results = list(in_threads(look, files, "decoding images"))
     if problems := [result for result in results if isinstance(result, FileProblem)]:
         raise_problems(problems, folder)
     return [result for result in results if isinstance(result, _ClassImage)]
+
+
+def _digest(decoded: np.ndarray) -> str:
+    return hashlib.sha256(str(decoded.shape).encode() + decoded.tobytes()).hexdigest()
 
 
 def _on_white(pixels: np.ndarray, side: int) -> np.ndarray:
@@ -181,7 +187,7 @@ def _without_duplicates(images: Sequence[_ClassImage]) -> tuple[list[_ClassImage
 def _split(images: Sequence[_ClassImage]) -> dict[str, list[_ClassImage]]:
     """Each class by its shares; one image at least for train, then for val and test where there are enough."""
     by_class: dict[int, list[_ClassImage]] = defaultdict(list)
-    for image in sorted(images, key=lambda image: image.digest):  # as good as random, and the same on every machine
+    for image in sorted(images, key=lambda image: place_of(image.found.name)):
         by_class[image.found.label].append(image)
     parts: dict[str, list[_ClassImage]] = {split: [] for split in SPLITS}
     for members in by_class.values():

@@ -15,11 +15,7 @@ Item = TypeVar("Item")
 _PERMUTATION = 0
 
 
-def _place(pair: Pair) -> float:
-    return _place_of(pair.name)
-
-
-def _place_of(name: str) -> float:
+def place_of(name: str) -> float:
     """In [0, 1), from the name without suffix: the same on every machine and for any set of other files."""
     name = PurePath(name).with_suffix("").as_posix()
     return int.from_bytes(hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest()[:6], "big") / 2**48
@@ -27,7 +23,7 @@ def _place_of(name: str) -> float:
 
 def split_by_name(pairs: list[Pair], train: float = 0.8, val: float = 0.1) -> dict[str, list[Pair]]:
     """About 80 % train, 10 % val, 10 % test; of two or more images at least one each for train and val."""
-    places = sorted((_place(pair), index) for index, pair in enumerate(pairs))
+    places = sorted((place_of(pair.name), index) for index, pair in enumerate(pairs))
     chosen = {i: "train" if place < train else "val" if place < train + val else "test" for place, i in places}
     order = [index for _, index in places]
     if len(pairs) >= 2:
@@ -43,7 +39,7 @@ def split_by_name(pairs: list[Pair], train: float = 0.8, val: float = 0.1) -> di
 def take_by_name(items: list[Item], names: Sequence[str], share: float) -> tuple[list[Item], list[Item]]:
     """(kept, taken): that share, rounded, at least one and not all; which ones depends on their names alone."""
     count = min(max(round(share * len(items)), 1), len(items) - 1)
-    order = sorted(range(len(items)), key=lambda index: (_place_of(names[index]), index), reverse=True)
+    order = sorted(range(len(items)), key=lambda index: (place_of(names[index]), index), reverse=True)
     taken = set(order[: max(count, 0)])
     return (
         [item for index, item in enumerate(items) if index not in taken],
