@@ -19,11 +19,15 @@ from conftest import LONG, clean_environment
 from refusals import refuses
 from srae.cli import main
 from srae.errors import ResourceError
+from srae.evaluation.evaluate import evaluate
+from srae.evaluation.metrics import Protocol
+from srae.evaluation.tasks import TASKS
 from srae.images.image import TaggedImage, read_image, write_image
+from srae.models import build_model
 from srae.upscaling.enlarge import UpscaleOptions, upscale_pixels
 from srae.upscaling.tiles import forward_any_size, upscale
 from toy_training import toy_text
-from toys import as_loaded, random_planes, toy
+from toys import as_loaded, open_named, random_planes, toy
 
 TILE = 56
 ERRORS = [
@@ -125,6 +129,7 @@ from pathlib import Path
 import numpy as np, torch
 from torch import nn
 from toys import as_loaded
+from srae.models import build_model
 from srae.upscaling.enlarge import UpscaleOptions, upscale_pixels
 import srae.upscaling.tiles
 
@@ -180,3 +185,19 @@ def test_f26_a_training_says_what_it_lacks(tmp_path: Path) -> None:
     assert done.returncode == 5, done.stderr
     assert "Traceback" not in done.stderr and "alloc" in done.stderr.splitlines()[-2]
     assert not (tmp_path / "runs" / "wide").exists()
+
+
+@pytest.mark.parametrize("error", ERRORS)
+def test_an_image_that_does_not_fit_is_scored_in_tiles(error: BaseException, tmp_path: Path) -> None:
+    folder = write_pairs(tmp_path, val=2, size=(80, 80), scale=2)
+    data = open_named("pairs", folder=str(folder))
+    model = build_model("residual", data.in_shape, data.out_shape, {"width": 4, "blocks": 1, "shrink": 1})
+    for parameter in model.parameters():
+        nn.init.normal_(parameter, std=0.05)
+    task = TASKS["super_resolution"]
+    expected = evaluate(model, data.val, task, Protocol())
+    starved = Starved(model, TILE, error=error)
+    found = evaluate(starved, data.val, task, Protocol())
+    assert starved.calls > 2
+    for name, values in expected.items():
+        assert found[name] == pytest.approx(values, rel=1e-5)

@@ -173,8 +173,8 @@ def test_samples_take_no_more_images_than_they_show(
     session, taken = prepare(toy(folder), CPU), []
     real = srae.evaluation.evaluate.eval_batches
 
-    def batches(split: Split, size: int) -> Iterator[Batch]:
-        for batch in real(split, size):
+    def batches(split: Split) -> Iterator[Batch]:
+        for batch in real(split):
             taken.append(batch.indices)
             yield batch
 

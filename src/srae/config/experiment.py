@@ -61,6 +61,8 @@ class TrainConfig(Section):
     """Learning-rate schedule."""
     warmup_epochs: Annotated[float, Field(ge=0)] = 0.0
     """Epochs of linear warm-up from zero."""
+    warmup_steps: Annotated[int, Field(ge=0, le=10**9)] = 0
+    """Steps that the warm-up has at least: a short epoch may have fewer than a network needs."""
     step_epochs: list[Annotated[int, Field(ge=1)]] = []
     """Epochs at which schedule `step` multiplies the rate by step_factor."""
     step_factor: Annotated[float, Field(gt=0, lt=1)] = 0.5
@@ -73,6 +75,12 @@ class TrainConfig(Section):
     """Decay per step of a moving average of the weights; the average is validated and kept as best."""
     start_from: str | None = None
     """Model (shipped name, run, file): training begins with its weights; layers of another shape start as usual."""
+    validate_every: Annotated[int, Field(ge=1)] = 1
+    """Epochs between validations; the last epoch has one."""
+    val_limit: Annotated[int, Field(ge=1)] | None = None
+    """Images, spread over the val split, that a validation scores; at the end the entire split is scored."""
+    val_crop: Annotated[int, Field(ge=8, le=65_536)] | None = None
+    """Side of the middle part of each image that a validation scores, in pixels of the high-resolution image."""
     patience: Annotated[int, Field(ge=1)] | None = None
     """Stop after this many epochs without a better validation score."""
     checkpoint_every: Annotated[int, Field(ge=1)] = 1
@@ -136,4 +144,6 @@ def find_ineffective(config: Section) -> list[tuple[tuple[str, ...], str]]:
         found.append(("schedule", "step needs step_epochs"))
     if train.warmup_epochs and train.warmup_epochs >= train.epochs:
         found.append(("warmup_epochs", f"{train.warmup_epochs:g} epochs leave nothing of {train.epochs} to train"))
+    if train.val_crop and config.task == "classification":
+        found.append(("val_crop", "it is for images as targets: a class belongs to the entire image"))
     return [(("train", key), reason) for key, reason in found]

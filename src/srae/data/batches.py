@@ -119,12 +119,18 @@ def train_batches(
         yield Batch(input, target, indices)
 
 
-def eval_batches(split: Split, batch_size: int) -> Iterator[Batch]:
-    """Entire images in their order; a batch has images of one size only."""
+def eval_batches(split: Split, batch_size: int = 1, *, pixels: int = 0) -> Iterator[Batch]:
+    """Entire images in their order; a batch has images of one size only.
+
+    Args:
+        batch_size: images of a batch, at most.
+        pixels: or as many images as have so many pixels together, if that is more; of the larger images of a pair.
+    """
     first = 0
     while first < len(split):
-        after = first + 1
-        while after < min(first + batch_size, len(split)) and _sizes(split, after) == _sizes(split, first):
+        sizes, after = _sizes(split, first), first + 1
+        most = max(batch_size, pixels // max(height * width for height, width in sizes))
+        while after < min(first + most, len(split)) and _sizes(split, after) == sizes:
             after += 1
         indices = list(range(first, after))
         input = _to_batch(_send(split.input.gather(indices), split))

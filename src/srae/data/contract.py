@@ -32,12 +32,20 @@ class Data:
     notes: list[str] = field(default_factory=list)
     """Lines that the user should read before training."""
 
+    @property
+    def device_bytes(self) -> int:
+        """Bytes of the images that lie in the memory of an accelerator; 0 where only batches go there."""
+        return sum(store.nbytes for store in self._stores() if store.device.type != "cpu")
+
+    def _stores(self) -> list[Store]:
+        splits = [split for split in (self.train, self.val, self.test) if split]
+        sides = {id(s): s for split in splits for s in (*split.inputs, split.target) if isinstance(s, Store)}
+        return list(sides.values())
+
     def to(self, device: torch.device | str) -> Data:
         """Move the images to a device; if they need more than half of its free memory, only batches go there."""
         device = torch.device(device)
-        splits = [split for split in (self.train, self.val, self.test) if split]
-        sides = {id(s): s for split in splits for s in (*split.inputs, split.target) if isinstance(s, Store)}
-        need, free = sum(side.nbytes for side in sides.values()), None
+        need, free = sum(store.nbytes for store in self._stores()), None
         if device.type != "cpu":
             free = free_memory(device)
         if free is None or need <= free / 2:

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from srae.data import Data, Labels, Split, Store, eval_batches
+from srae.data import Data, Labels, Split, eval_batches
 from srae.device import autocast
 from srae.evaluation.metrics import CACHED_VALUES, Protocol
 from srae.evaluation.tasks import Task
@@ -20,7 +20,7 @@ from srae.images.color import to_luma
 from srae.images.image import TaggedImage, to_float, write_image
 from srae.models import Shape, build_model
 from srae.models.blocks import enlarge_bicubic
-from srae.upscaling.tiles import forward_any_size, turned_mean, upscale
+from srae.upscaling.tiles import forward_any_size, is_memory_error, turned_mean, upscale
 
 BATCH_PIXELS = 2**20  # of the larger images: 16 of 256x256; larger batches are no faster and take gigabytes
 
@@ -42,7 +42,7 @@ def evaluate(
     """Metric name -> one value per sample of the split, in its order; fewer values when `stopped` returns True."""
     model.eval()
     values: dict[str, list[float]] = {name: [] for name in task.metrics}
-    for batch in eval_batches(split, _batch_size(split)):
+    for batch in eval_batches(split, pixels=BATCH_PIXELS):
         if stopped():
             break
         outputs = _forward(model, batch.input, dtype)
@@ -135,7 +135,7 @@ def evaluate_baseline(data: Data, split: Split, task: Task, protocol: Protocol) 
 def save_samples(model: nn.Module, split: Split, folder: Path, *, dtype: torch.dtype, count: int = 4) -> None:
     """`<name>_low.png`, `_output.png`, `_high.png` of the first images of a split."""
     model.eval()
-    for batch in islice(eval_batches(split, 1), count):
+    for batch in islice(eval_batches(split), count):
         stem = Path(split.names[batch.indices[0]]).stem
         output = _forward(model, batch.input, dtype).float().clamp(0, 1)
         for side, image in (("low", batch.input), ("output", output), ("high", batch.target)):
@@ -159,7 +159,7 @@ def describe_outputs(model: nn.Module, split: Split, *, dtype: torch.dtype, coun
         difference between two outputs at one place: 0 when the network returns one image for every input.
     """
     model.eval()
-    batches = list(islice(eval_batches(split, 1), count))
+    batches = list(islice(eval_batches(split), count))
     outputs = [_forward(model, batch.input, dtype)[0, :3].float().cpu() for batch in batches]
     targets = [batch.target[0, :3].cpu() for batch in batches]
     spread = max((float((o - outputs[0]).abs().max()) for o in outputs[1:] if o.shape == outputs[0].shape), default=1.0)
@@ -176,7 +176,7 @@ def describe_outputs(model: nn.Module, split: Split, *, dtype: torch.dtype, coun
 def predict(model: nn.Module, split: Split, *, dtype: torch.dtype = torch.float32) -> list[int]:
     """The class of the largest logit, for every sample."""
     model.eval()
-    batches = eval_batches(split, _batch_size(split))
+    batches = eval_batches(split, pixels=BATCH_PIXELS)
     return [label for batch in batches for label in _forward(model, batch.input, dtype).argmax(1).tolist()]
 
 
@@ -202,11 +202,11 @@ def _forward(model: nn.Module, input: Tensor, dtype: torch.dtype) -> Tensor:
         if not hasattr(model, "scale"):  # outputs classes
             return model(input)
         fixed = getattr(model, "fixed_size", None)
-        if fixed and tuple(input.shape[2:]) != tuple(fixed):
-            return torch.stack([upscale(model, image, device=input.device) for image in input]).to(input.device)
-        return forward_any_size(model, input)
-
-
-def _batch_size(split: Split) -> int:
-    sides = [side for side in (split.input, split.target) if isinstance(side, Store)]
-    return max(1, BATCH_PIXELS // max(height * width for height, width in (side.size(0) for side in sides)))
+        if not fixed or tuple(input.shape[2:]) == tuple(fixed):
+            try:
+                return forward_any_size(model, input)
+            except (MemoryError, RuntimeError) as error:
+                if not is_memory_error(error):
+                    raise
+        # Here, outside the handler, the tensors of a failed attempt are free.
+        return torch.stack([upscale(model, image, device=input.device) for image in input]).to(input.device)

@@ -28,6 +28,7 @@ class ResidualNetwork(nn.Module):
     """
 
     fixed_size = None
+    starts_as_baseline = True
 
     def __init__(
         self,

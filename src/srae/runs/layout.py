@@ -41,7 +41,7 @@ _ALWAYS = (
     "val_accuracy",
     "train_accuracy",
 )
-COLUMNS = (*_ALWAYS, *(column for name in METRICS if (column := f"val_{name}") not in _ALWAYS))
+COLUMNS = (*_ALWAYS, *(column for name in METRICS if (column := f"val_{name}") not in _ALWAYS), "vram_data_mb")
 """Of metrics.csv."""
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,80}")
 

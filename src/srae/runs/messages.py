@@ -31,6 +31,13 @@ def epoch_line(row: dict[str, Any], epochs: int, identity: dict[str, float], bas
     return f"{place}  {score}  {row['images_per_second']:.1f} images/s  {row['wall_seconds']:.0f} s"
 
 
+def train_line(row: dict[str, Any], epochs: int) -> str:
+    """One row of metrics.csv in words, of an epoch without validation."""
+    score = f"train loss {row['train_loss']:.6f}"
+    place = f"epoch {row['epoch']:>{len(str(epochs))}}/{epochs}"
+    return f"{place}  {score}  {row['images_per_second']:.1f} images/s  {row['wall_seconds']:.0f} s"
+
+
 def short_baseline(baseline: str) -> str:
     """``input``, ``bicubic``."""
     return "input" if baseline == UNCHANGED else baseline.partition(" ")[0]

@@ -29,7 +29,7 @@ from srae.device import (
 from srae.errors import DivergedError, Interrupted, ResourceError
 from srae.evaluation.evaluate import describe_outputs, evaluate, means, save_images, save_samples
 from srae.files import copy_file
-from srae.runs.messages import epoch_line
+from srae.runs.messages import epoch_line, train_line
 from srae.runs.reader import read_rows
 from srae.runs.signals import catch_signals
 from srae.runs.writer import RunWriter
@@ -121,12 +121,13 @@ class Training:
             def pause() -> bool:
                 return stop.wanted() or time.perf_counter() - self.saved >= SAVE_SECONDS
 
+            self._judge_start(stop.wanted)
             while not self._is_over():
                 began, done_before = time.perf_counter(), progress.epoch_seconds
                 self.run_steps(pause)
                 train_seconds = done_before + time.perf_counter() - began
                 complete = progress.batch == self.s.steps_per_epoch
-                scores = _validate(self.s, stop.wanted) if complete else {}
+                scores = _validate(self.s, stop.wanted) if complete and self._validates() else {}
                 if stop.wanted() or not complete:
                     progress.epoch_seconds = train_seconds
                     self._check_weights()
@@ -136,6 +137,21 @@ class Training:
                 else:
                     progress.epoch_seconds = done_before + time.perf_counter() - began
                     self._end_epoch(scores, train_seconds)
+
+    def _judge_start(self, stopped: Callable[[], bool]) -> None:
+        """Weights that are useful before the first step are a candidate for best: a training may only spoil them."""
+        s, progress = self.s, self.progress
+        if progress.step or not s.starts_useful:
+            return
+        scores = _validate(s, stopped)
+        if not stopped():
+            progress.best, progress.best_error = scores[s.task.best_by], scores[next(iter(s.task.metrics))]
+            self.keeper.keep_best(progress, saved_at_once=False)
+
+    def _validates(self) -> bool:
+        """Whether the epoch that has just been trained is validated."""
+        train, finished = self.s.config.train, self.progress.epoch + 1
+        return finished % train.validate_every == 0 or finished >= train.epochs
 
     def run_steps(self, pause: Callable[[], bool]) -> None:
         """The steps of one epoch from `progress.batch` on; after a pause the next call runs the rest."""
@@ -183,31 +199,44 @@ class Training:
     def _end_epoch(self, scores: dict[str, float], train_seconds: float) -> None:
         """Save in the order that the docstring of the class gives."""
         s, progress = self.s, self.progress
-        error = next(iter(s.task.metrics))  # MSE or cross-entropy: finite unless a weight is not
-        if not math.isfinite(scores[error]):
-            raise self._diverged(f"val {error} is not finite")
+        improved = self._improves(scores)
         progress.epoch += 1
         progress.wall_seconds += progress.epoch_seconds
-        found, best = (scores[s.task.best_by], scores[error]), (progress.best, progress.best_error)
-        improved = s.task.is_better(*found, *best)
         if improved:
-            (progress.best, progress.best_error), progress.best_epoch = found, progress.epoch
+            progress.best_epoch = progress.epoch
         row = make_row(s, progress, scores, progress.samples / max(train_seconds, 1e-9))
         self.run.append_row(row)
-        self.say(epoch_line(row, s.config.train.epochs, s.identity, s.baseline))
+        epochs = s.config.train.epochs
+        self.say(epoch_line(row, epochs, s.identity, s.baseline) if scores else train_line(row, epochs))
         progress.end_epoch()
         saves = self._is_over() or progress.epoch % s.config.train.checkpoint_every == 0
         if improved:
             self.keeper.keep_best(progress, saved_at_once=saves)
         if saves:
+            if not scores:
+                self._check_weights()
             self._save()
+
+    def _improves(self, scores: dict[str, float]) -> bool:
+        """Whether these are the best scores so far; `progress` keeps them then.  Not validated: no scores."""
+        if not scores:
+            return False
+        task, progress = self.s.task, self.progress
+        error = next(iter(task.metrics))  # MSE or cross-entropy: finite unless a weight is not
+        if not math.isfinite(scores[error]):
+            raise self._diverged(f"val {error} is not finite")
+        found = scores[task.best_by], scores[error]
+        improved = task.is_better(*found, progress.best, progress.best_error)
+        if improved:
+            progress.best, progress.best_error = found
+        return improved
 
     def _save(self) -> None:
         self.keeper.save_last(self.progress)
         self.saved = time.perf_counter()
 
     def _check_weights(self) -> None:
-        """Before a save within an epoch, where no validation has checked the weights."""
+        """Before a save that no validation precedes."""
         if not torch.isfinite(nn.utils.get_total_norm(self.s.model.parameters())):
             raise self._diverged("a weight is not finite")
 
@@ -215,13 +244,14 @@ class Training:
         return _diverged(self.s, self.progress.epoch, self.progress.step - 1, what, "found after its last step")
 
     def _is_over(self) -> bool:
-        progress, patience = self.progress, self.s.config.train.patience
-        stale = patience is not None and progress.epoch - progress.best_epoch >= patience and progress.epoch > 0
-        return stale or progress.epoch >= self.s.config.train.epochs
+        progress, train = self.progress, self.s.config.train
+        validated = progress.epoch // train.validate_every * train.validate_every
+        stale = train.patience is not None and validated - progress.best_epoch >= train.patience and progress.epoch > 0
+        return stale or progress.epoch >= train.epochs
 
 
 def _validate(s: Session, stopped: Callable[[], bool]) -> dict[str, float]:
-    values = evaluate(s.judged, s.data.val, s.task, s.protocol, dtype=s.dtype, stopped=stopped)
+    values = evaluate(s.judged, s.val, s.task, s.protocol, dtype=s.dtype, stopped=stopped)
     return means(values, s.identity_values)
 
 

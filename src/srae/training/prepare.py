@@ -14,11 +14,12 @@ import torch
 
 from srae.checkpoints.loading import find_weights, start_from
 from srae.checkpoints.shipped import resolve_model
-from srae.config.experiment import Config
-from srae.data import Batch, Data, count_batches, open_data, train_batches
+from srae.config.experiment import Config, TrainConfig
+from srae.data import Batch, Data, Split, count_batches, open_data, train_batches
+from srae.data.subset import count_pixels, crop_middle, hardest_batch, spread
 from srae.device import pick_precision, seed_all, wait_for
 from srae.errors import ConfigError
-from srae.evaluation.evaluate import evaluate_baseline, means
+from srae.evaluation.evaluate import BATCH_PIXELS, evaluate, evaluate_baseline, means
 from srae.evaluation.metrics import Protocol
 from srae.evaluation.tasks import TASKS, build_loss
 from srae.models import build_model, count_parameters
@@ -40,14 +41,16 @@ def prepare(config: Config, device: torch.device, *, resume: bool = False, runs_
         CheckpointError: weights of `train.start_from` that cannot be read, or do not fit.
     """
     data = open_data(config.data).to(device)
-    trial = _build(config, data, device)  # thrown away, so that it leaves no trace in weights and memory
+    val = _pick_val(config.train, data.val)
+    trial = _build(config, data, val, device)  # thrown away, so that it leaves no trace in weights and memory
     with trial.kernels():
         _try_last_batch(trial)
-        step_seconds = _time_step(trial)
-        identity = evaluate_baseline(data, data.val, trial.task, trial.protocol)
+        step_seconds, scoring_seconds = _time_step(trial), _time_scoring(trial)
+        identity = evaluate_baseline(data, val, trial.task, trial.protocol)
     del trial
-    session = _build(config, data, device)
-    session.step_seconds, session.identity_values, session.identity = step_seconds, identity, means(identity)
+    session = _build(config, data, val, device)
+    session.step_seconds, session.scoring_seconds = step_seconds, scoring_seconds
+    session.identity_values, session.identity = identity, means(identity)
     if config.train.start_from and not resume:
         named = resolve_model(config.train.start_from, runs_dir, data.notes.append)
         source = start_from(session.model, find_weights(named))
@@ -58,7 +61,7 @@ def prepare(config: Config, device: torch.device, *, resume: bool = False, runs_
     return session
 
 
-def _build(config: Config, data: Data, device: torch.device) -> Session:
+def _build(config: Config, data: Data, val: Split, device: torch.device) -> Session:
     if TASKS[config.task].images != (len(data.out_shape) == 3):
         wanted = "images as target (data.target: input)" if TASKS[config.task].images else "labels as target"
         raise ConfigError(f"task {config.task} needs {wanted}", "task", f"data {data.name} has {data.out_shape}")
@@ -83,10 +86,18 @@ def _build(config: Config, data: Data, device: torch.device) -> Session:
         protocol=Protocol(channels=config.data.channels),
         model=model,
         optimizer=build_optimizer(config.train, model) if count_parameters(model) else None,
+        val=val,
         steps_per_epoch=count_batches(
             data.train, batch_size=config.train.batch_size, crops_per_picture=config.data.sampling.crops_per_picture
         ),
     )
+
+
+def _pick_val(train: TrainConfig, val: Split) -> Split:
+    """What a validation scores; `val` itself where nothing limits it."""
+    if train.val_limit:
+        val = spread(val, train.val_limit)
+    return crop_middle(val, train.val_crop) if train.val_crop else val
 
 
 def epoch_batches(s: Session, epoch: int, start: int) -> Iterator[Batch]:
@@ -129,3 +140,12 @@ def _time_step(s: Session) -> float | None:
         wait_for(s.device)
         times.append(time.perf_counter() - began)
     return sorted(times)[len(times) // 2]
+
+
+def _time_scoring(s: Session) -> float:
+    """Seconds per pixel of the largest images: what does not fit in memory fails before there is a run."""
+    batches = [hardest_batch(split, BATCH_PIXELS) for split in (s.val, s.data.val, s.data.test) if split]
+    batch = max(batches, key=count_pixels)
+    began = time.perf_counter()
+    evaluate(s.model, batch, s.task, s.protocol, dtype=s.dtype)
+    return (time.perf_counter() - began) / count_pixels(batch)

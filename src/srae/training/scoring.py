@@ -12,8 +12,9 @@ def score_splits(s: Session) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Metrics of the session's model.
 
     Returns:
-        For the summary: means by split, `test_identity` (means of the baseline on test), `gain_db` by split (over the
-        images on which neither is exact) and `exact` (split -> images on which one is); the rows of images.csv.
+        For the summary: means by split, `identity` and `test_identity` (means of the baseline), `gain_db` by split
+        (over the images on which neither is exact) and `exact` (split -> images on which one is); and the rows of
+        images.csv.
     """
     scored: dict[str, Any] = {"exact": {}, "gain_db": {}} if s.task.images else {}
     rows = []
@@ -23,15 +24,14 @@ def score_splits(s: Session) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         if split is None:
             continue
         values = score_split(s.model, split, s.data.classes, s.task, s.protocol, dtype=s.dtype)
-        identity = s.identity_values if name == "val" else evaluate_baseline(s.data, split, s.task, s.protocol)
+        identity = s.identity_values if split is s.val else evaluate_baseline(s.data, split, s.task, s.protocol)
         scored[name] = means({metric: values[metric] for metric in s.task.metrics}, identity)
         if s.task.images:
             scored["exact"][name] = [split.names[i] for i in find_exact(values, identity)]
             scored["gain_db"][name] = mean_gain(values, identity)
         if identity:
             values["identity_mse"] = identity["mse"]
-            if name == "test":
-                scored["test_identity"] = means(identity)
+            scored["identity" if name == "val" else "test_identity"] = means(identity)
         for i, image in enumerate(split.names):
             rows.append({"split": name, "name": image, **{metric: column[i] for metric, column in values.items()}})
     return scored, rows

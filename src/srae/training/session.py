@@ -12,7 +12,8 @@ from torch import nn
 
 from srae.config.experiment import Config
 from srae.config.schedules import learning_rate_at
-from srae.data import Data
+from srae.data import Data, Split
+from srae.data.subset import count_pixels
 from srae.device import describe_machine, float32_kernels, memory_peaks, repeatable_kernels
 from srae.evaluation.metrics import Protocol
 from srae.evaluation.tasks import LossFunction, Task
@@ -36,16 +37,20 @@ class Session:
     model: nn.Module
     optimizer: torch.optim.Optimizer | None
     """None for a model without parameters."""
+    val: Split
+    """What a validation scores: all of `data.val`, or the part that the config names."""
     steps_per_epoch: int
     scaler: torch.amp.GradScaler | None = None
     """Keeps the gradients of float16 from vanishing; None for every other precision."""
     average: nn.Module | None = None
     """Moving average of the model's weights, where the config wants one."""
     identity_values: dict[str, list[float]] = field(default_factory=dict)
-    """Metrics of the baseline for every val image."""
+    """Metrics of the baseline for every image of `val`."""
     identity: dict[str, float] = field(default_factory=dict)
     """Their means."""
     step_seconds: float | None = None
+    scoring_seconds: float = 0.0
+    """Per pixel of the targets (of the inputs where targets are classes)."""
     started_from: dict[str, str] | None = None
     """`path` and `sha256` of the weights that `train.start_from` names."""
 
@@ -63,9 +68,19 @@ class Session:
 
     @property
     def expected_seconds(self) -> float | None:
-        """Of training, without validation; None without parameters."""
-        steps = self.steps_per_epoch * self.config.train.epochs
-        return None if self.step_seconds is None else steps * self.step_seconds
+        """Of all steps and validations, and of the scores at the end; None without parameters."""
+        train, data = self.config.train, self.data
+        if self.step_seconds is None:
+            return None
+        scored = [data.val, data.test, None if self.task.has_baseline else data.train]
+        pixels = -(-train.epochs // train.validate_every) * count_pixels(self.val)
+        pixels += sum(count_pixels(split) for split in scored if split)
+        return self.steps_per_epoch * train.epochs * self.step_seconds + pixels * self.scoring_seconds
+
+    @property
+    def starts_useful(self) -> bool:
+        """Whether the network does something useful before the first step."""
+        return self.config.train.start_from is not None or getattr(self.model, "starts_as_baseline", False)
 
     @property
     def baseline(self) -> str:
@@ -88,9 +103,11 @@ def start_lines(s: Session) -> list[str]:
         expected = describe_seconds(s.expected_seconds)
         precision = "tf32" if s.config.train.precision == "tf32" else str(s.dtype).removeprefix("torch.")
         where = f"{s.device.type}, {precision}"
-        lines.append(
-            f"training  {epochs} epochs of {s.steps_per_epoch} steps on {where}: about {expected} plus validation"
-        )
+        steps = f"{epochs} epochs of {s.steps_per_epoch} steps"
+        lines.append(f"training  {steps} on {where}: about {expected}, validation included")
+    if len(s.val) < len(s.data.val) or s.config.train.val_crop:
+        crop = f", the middle {s.config.train.val_crop} pixels of each" if s.config.train.val_crop else ""
+        lines.append(f"val       {len(s.val)} of {len(s.data.val)} images after an epoch{crop}; all of them at the end")
     samples = data.train.epoch_length * s.config.data.sampling.crops_per_picture
     if s.optimizer is not None and samples < s.config.train.batch_size:
         lines.append(f"batch     {samples} instead of {s.config.train.batch_size}: an epoch has no more samples")
@@ -114,8 +131,16 @@ def make_row(s: Session, progress: Progress, scores: dict[str, float], rate: flo
         "epoch_seconds": progress.epoch_seconds,
         "wall_seconds": progress.wall_seconds,
         "images_per_second": rate or None,
-        **memory_peaks(s.device),
+        **_memory(s),
     }
+
+
+def _memory(s: Session) -> dict[str, float | None]:
+    """Peak memory in MB (2**20 bytes); images that lie in VRAM are counted apart: they are no cost of the network."""
+    peaks, data = memory_peaks(s.device), s.data.device_bytes / 2**20
+    if (vram := peaks["vram_peak_mb"]) is None:
+        return {**peaks, "vram_data_mb": None}
+    return {**peaks, "vram_peak_mb": vram - data, "vram_data_mb": data}
 
 
 def make_meta(s: Session) -> dict[str, Any]:
@@ -156,7 +181,7 @@ def make_summary(
         "train": {"mse": best.get("train_mse"), "loss": best.get("train_loss"), **scored.get("train", {})},
         "val": scored.get("val"),
         "test": scored.get("test"),
-        "identity": s.identity or None,
+        "identity": scored.get("identity") or s.identity or None,
         "test_identity": scored.get("test_identity"),
         "gain_db": scored.get("gain_db"),
         "exact": scored.get("exact"),
@@ -166,5 +191,5 @@ def make_summary(
         "best_epoch": progress.best_epoch,
         "status": status,
         "started_from": s.started_from,
-        **memory_peaks(s.device),
+        **_memory(s),
     }
