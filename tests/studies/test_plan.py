@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import math
 import re
+import subprocess
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -17,11 +19,11 @@ from refusals import refuses
 from srae.analysis.compare import group_runs
 from srae.config.loading import CONFIG_FOLDERS
 from srae.errors import ConfigError
-from srae.runs.layout import list_runs
+from srae.runs.layout import check_name, list_runs
 from srae.runs.messages import epoch_line, val_sentence
 from srae.runs.reader import read_run
 from srae.studies import workers
-from srae.studies.plan import PlannedRun, load_study, plan, read_parts
+from srae.studies.plan import PlannedRun, load_study, plan, read_parts, table_text
 
 STUDIES = sorted((next(f for f in CONFIG_FOLDERS if f.is_dir()) / "studies").glob("*.yaml"))
 BASE = """
@@ -57,6 +59,52 @@ def test_the_plan_is_every_combination_and_seed(tmp_path: Path) -> None:
     assert planned[0].name == "cnn4_tanh-learning_rate_0.001-channels_RGB-s3"
     assert planned[0].overrides == ["train.epochs=1", "train.learning_rate=0.001", 'data.channels="RGB"', "seed=3"]
     assert {p.state for p in planned} == {"new"}
+
+
+def test_names_that_srae_makes_are_never_refused_and_do_not_change(tmp_path: Path) -> None:
+    grid: dict[str, list[object]] = {
+        "train.learning_rate": [0.001, 0.002], "train.clip_gradient": [None, 1.0], "train.optimizer": ["adam"],
+        "train.schedule": ["cosine"], "train.loss": ["l1"], "data.augment": [["flip", "rotate"]],
+        "data.degrade": [{"kernel": "bicubic", "scale": 2}], "model.kernel": [[3, 3, 3, 3], [5, 5, 5, 5]],
+        "data.crop": [64],
+    }  # fmt: skip
+    (tmp_path / "my résumé.yaml").write_text("model: {name: identity}\ndata: {folder: x}\n")
+
+    def names(**parts: object) -> list[str]:
+        file = write_study(tmp_path, json.dumps({"configs": ["cnn4_tanh"], **parts}))
+        planned = plan(load_study(file), file, tmp_path / "runs")
+        table = list(csv.DictReader(io.StringIO(table_text(planned))))
+        assert [row["run"] for row in table] == [run.name for run in planned]
+        for row, run in zip(table, planned, strict=True):
+            told = {key: value if isinstance(value, str) else json.dumps(value) for key, value in run.varied.items()}
+            assert {key: row[key] for key in told} == told and int(row["seed"]) == run.seed
+        return [check_name(run.name) for run in planned]
+
+    long = names(grid=grid, seeds=[0, 10])
+    assert len(set(long)) == len(long) == 16
+    assert set(long) < set(names(grid={**grid, "train.learning_rate": [0.001, 0.002, 0.003]}, seeds=[0, 10]))
+    assert names(grid={"data.degrade": grid["data.degrade"], "train.clip_gradient": [None]}) == [
+        "degrade_bicubic_2-clip_gradient_null-s0"
+    ]
+    equal = names(grid={"data.augment": [["flip", "rotate"], ["flip_rotate"]][:1], "train.patience": [1, 2]})
+    assert equal == ["augment_flip_rotate-patience_1-s0", "augment_flip_rotate-patience_2-s0"]
+    assert names(configs=["my résumé.yaml"]) == ["my_r_sum_-s0"]
+
+
+def test_values_that_read_alike_get_names_of_their_own(tmp_path: Path) -> None:
+    text = "configs: [cnn4_tanh]\ngrid: {model.kernel: [3, '3']}"
+    file = write_study(tmp_path, text.replace("'3'", "[3, 3, 3, 3]").replace("[3, [", "[[3, 3, 3, 3], ["))
+    with refuses(ConfigError, "s0"):
+        plan(load_study(file), file, tmp_path / "runs")
+
+
+def test_every_wrong_config_is_told_at_once(tmp_path: Path) -> None:
+    file = write_study(
+        tmp_path,
+        "configs: [cnn4_tanh, cnn4_relu]\ngrid: {train.optimizer: [adam, adamm], train.epochs: [1, 0]}\nseeds: [0, 1]",
+    )
+    with refuses(ConfigError, "12 runs", "adamm", "train.epochs=0"):
+        plan(load_study(file), file, tmp_path / "runs")
 
 
 def test_what_is_done_is_said_when_it_is_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -175,8 +223,19 @@ def test_a_dry_run_says_what_and_how_long_and_makes_nothing(
     srae: Run, pair_folder: Callable[..., Path], tmp_path: Path
 ) -> None:
     (tmp_path / "base.yaml").write_text(BASE.format(folder=pair_folder(size=(16, 16))))
-    write_study(tmp_path, "configs: [base.yaml]\nseeds: [0, 1]")
+    write_study(tmp_path, "configs: [base.yaml]\ngrid: {model.width: [4, 0]}\nseeds: [0, 1]")
     done = srae("study", "widths.yaml", "--dry-run")
-    assert done.returncode == 0, done.stderr
-    assert re.search(r"^new +base-s0", done.stderr, re.MULTILINE) and "2 runs" in done.stderr
+    assert done.returncode == 4, done.stderr
+    assert len(re.findall(r"^new +width_4-s\d  \d+ s$", done.stderr, re.MULTILINE)) == 2
+    assert done.stderr.count("model.width") == 2 and "4 runs" in done.stderr  # told once: where, and which key
     assert not (tmp_path / "runs").exists()
+
+
+def test_the_expected_time_of_a_run_has_its_start_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([100.0, 107.0])
+    monkeypatch.setattr(workers.time, "perf_counter", lambda: next(clock))
+    plan_of = '{"expected_seconds": 20.5}'
+    monkeypatch.setattr(workers.subprocess, "run", lambda *_, **__: subprocess.CompletedProcess([], 0, plan_of, ""))
+    file = write_study(tmp_path, "configs: [cnn4_tanh]\nseeds: [0, 1]")
+    planned = plan(load_study(file), file, tmp_path / "runs")
+    assert [expected.seconds for _, expected in workers.expect(planned, "cpu")] == [27.5, 27.5]

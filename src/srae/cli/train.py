@@ -101,10 +101,10 @@ def _find(args: argparse.Namespace) -> tuple[Path, str]:
     from srae.config.loading import find_config
     from srae.config.yaml_text import parse_yaml, read_text
     from srae.files import check_writable
-    from srae.runs.layout import check_name
+    from srae.runs.layout import check_name, name_from
 
     file = find_config(args.config)
-    name = check_name(args.name or file.stem)
+    name = check_name(args.name) if args.name else name_from(file.stem)
     parse_yaml(read_text(file), str(file))
     if not args.dry_run:
         check_writable(Path(args.runs_dir))

@@ -43,7 +43,8 @@ _ALWAYS = (
 )
 COLUMNS = (*_ALWAYS, *(column for name in METRICS if (column := f"val_{name}") not in _ALWAYS), "vram_data_mb")
 """Of metrics.csv."""
-_NAME = re.compile(r"[A-Za-z0-9._-]{1,80}")
+LONGEST_NAME = 80
+_NAME = re.compile(rf"[A-Za-z0-9._-]{{1,{LONGEST_NAME}}}")
 
 
 def check_name(name: str) -> str:
@@ -51,6 +52,12 @@ def check_name(name: str) -> str:
     if not _NAME.fullmatch(name) or name.startswith("."):
         raise ConfigError(f"{name!r} cannot name a run", None, "use letters, digits, '.', '_' and '-', at most 80")
     return name
+
+
+def name_from(text: str, longest: int = LONGEST_NAME) -> str:
+    """A valid name of a run that resembles `text`, such as the name of a file; different texts may give one name."""
+    name = re.sub(r"[^A-Za-z0-9._-]", "_", text).lstrip(".")
+    return name[:longest] or "run"
 
 
 def is_stillborn(path: Path) -> bool:

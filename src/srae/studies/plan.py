@@ -11,13 +11,15 @@ A study is a YAML:
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from textwrap import indent
+from typing import Annotated, Any, Literal, NamedTuple, NoReturn
 
 from pydantic import Field, model_validator
 
@@ -26,12 +28,16 @@ from srae.config.section import Section
 from srae.config.yaml_text import read_text
 from srae.errors import ConfigError
 from srae.files import resource_error, write_text
-from srae.runs.layout import check_name, is_stillborn
+from srae.runs.layout import LONGEST_NAME, csv_text, is_stillborn, name_from
 from srae.runs.locks import lock_file
 from srae.runs.reader import read_config
 
 FILE = "study.yaml"
 """Name of the copy of a study's YAML in its folder."""
+CUT = 24
+"""Characters that are kept of a name that is too long: plots and tables have no room for more."""
+TABLE = "study.csv"
+"""Name of the table of its runs there; see `table_text`."""
 
 
 class Study(Section):
@@ -67,6 +73,8 @@ class PlannedRun:
     seed: int
     state: Literal["new", "resume", "done"]
     folder: Path
+    varied: dict[str, Any]
+    """What the grid sets: dotted key -> value."""
 
 
 def load_study(path: Path) -> Study:
@@ -112,33 +120,90 @@ def plan(study: Study, source: Path, folder: Path) -> list[PlannedRun]:
         folder: the study folder.
 
     Raises:
-        ConfigError: a config is wrong, or a run of that name exists with another config.
+        ConfigError: all configs that are wrong, and runs that exist with another config.
     """
-    planned = []
+    combinations = []
     for name, *values in product(study.configs, *study.grid.values()):
         beside = source.parent / name
         config = beside if beside.is_file() else find_config(name)
-        varied = dict(zip(study.grid, values, strict=True))
-        overrides = [f"{key}={json.dumps(value)}" for key, value in {**study.set, **varied}.items()]
-        # With one config and varied keys, its name would be the same in every run.
-        stems = [] if len(study.configs) == 1 and varied else [config.stem]
-        stem = "-".join([*stems, *(f"{key.rsplit('.', 1)[-1]}_{_word(value)}" for key, value in varied.items())])
+        combinations.append(_Combination(config, dict(zip(study.grid, values, strict=True))))
+    planned, problems = [], list[ConfigError]()
+    for combination, stem in zip(combinations, _names(study, combinations), strict=True):
         for seed in study.seeds:
-            run = check_name(f"{stem}-s{seed}")
-            everything = [*overrides, f"seed={seed}"]
-            path = folder / run
-            planned.append(PlannedRun(run, config, everything, seed, find_state(path, config, everything), path))
+            settings = {**study.set, **combination.varied, "seed": seed}
+            overrides = [f"{key}={json.dumps(value)}" for key, value in settings.items()]
+            path = folder / f"{stem}-s{seed}"
+            try:
+                state = find_state(path, combination.config, overrides)
+            except ConfigError as error:
+                problems.append(error)
+                continue
+            planned.append(PlannedRun(path.name, combination.config, overrides, seed, state, path, combination.varied))
+    if problems:
+        _raise(problems, source)
     names = [p.name for p in planned]
     if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise ConfigError(f"two runs would be called {twice[0]}", str(source), "vary keys whose last words differ")
+        raise ConfigError(f"{twice[0]} is planned twice", str(source), "remove the config, value or seed that repeats")
     return planned
 
 
+class _Combination(NamedTuple):
+    """The runs of a study that differ only in their seed."""
+
+    config: Path
+    varied: dict[str, Any]
+    """Dotted key -> value."""
+
+
+def _names(study: Study, combinations: list[_Combination]) -> list[str]:
+    """Names of the combinations, without seed: what varies; too long or equal ones are cut, and end in a digest.
+
+    The digest depends on the combination alone, so that runs keep their names when the study grows.
+    """
+    longest = LONGEST_NAME - max(len(f"-s{seed}") for seed in study.seeds)
+    full = []
+    for config, varied in combinations:
+        # With one config and varied keys, its name would be the same in every run.
+        stems = [] if len(study.configs) == 1 and varied else [config.stem]
+        full.append("-".join([*stems, *(f"{key.rsplit('.', 1)[-1]}_{_word(value)}" for key, value in varied.items())]))
+    names = []
+    for combination, text in zip(combinations, full, strict=True):
+        name = name_from(text, len(text))
+        if len(name) > longest or full.count(text) > 1:
+            content = json.dumps([combination.config.stem, combination.varied], sort_keys=True)
+            digest = hashlib.sha256(content.encode()).hexdigest()[:8]
+            name = f"{name[:CUT].rstrip('-_.')}-{digest}"
+        names.append(name)
+    return names
+
+
 def _word(value: Any) -> str:
-    """A value in the name of a run: 0.001, relu, 16_32, true."""
-    text = "_".join(map(str, value)) if isinstance(value, list) else str(value)
-    text = text.lower() if isinstance(value, bool) else text
-    return "".join(c if c.isalnum() or c in "._-" else "_" for c in text)
+    """A value in the name of a run: 0.001, relu, 16_32, true, null; of a mapping its values."""
+    if isinstance(value, dict):
+        return "_".join(map(_word, value.values()))
+    if isinstance(value, list):
+        return "_".join(map(_word, value))
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _raise(problems: list[ConfigError], source: Path) -> NoReturn:
+    """Every problem once: seeds of one config have the same."""
+    told = list({str(problem): problem for problem in problems}.values())
+    if len(told) == 1:
+        raise told[0]
+    lines = [f"{problem.what}\n{indent(problem.where or '', '  ')}" for problem in told]
+    raise ConfigError(f"{len(problems)} runs cannot start", "\n".join(lines), f"mend the configs, or {source}")
+
+
+def table_text(planned: Sequence[PlannedRun]) -> str:
+    """`study.csv`: the name of every run with its config, its seed and the value of every key that varies."""
+    keys = list(dict.fromkeys(key for run in planned for key in run.varied))
+    rows = [
+        {"run": run.name, "config": run.config.stem, "seed": run.seed}
+        | {key: value if isinstance(value, str) else json.dumps(value) for key, value in run.varied.items()}
+        for run in planned
+    ]
+    return csv_text(rows, ["run", "config", "seed", *keys], header=True)
 
 
 def find_state(path: Path, config: Path, overrides: list[str]) -> Literal["new", "resume", "done"]:

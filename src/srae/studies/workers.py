@@ -19,6 +19,7 @@ from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import replace
 from pathlib import Path
 from threading import Lock
+from typing import NamedTuple
 
 from srae.errors import Interrupted, SraeError
 from srae.runs.layout import is_busy
@@ -130,16 +131,34 @@ def _result(path: Path) -> str:
     return f"{val_sentence(summary)}, {describe_seconds(summary['seconds'])}" if summary else "no summary"
 
 
-def expected_seconds(planned: list[PlannedRun], device: str) -> Iterator[tuple[PlannedRun, float | None]]:
-    """Training time of every run still to do, from three timed steps per distinct config (seeds cost the same)."""
-    known: dict[tuple[str, ...], float | None] = {}
+class Expected(NamedTuple):
+    """What a run will take."""
+
+    seconds: float | None
+    """Start, training, validations and scores; None where it cannot start."""
+    error: str = ""
+    """Why it cannot start: the lines of `srae train`."""
+
+
+def expect(planned: list[PlannedRun], device: str) -> Iterator[tuple[PlannedRun, Expected]]:
+    """Every run still to do, from one `srae train --dry-run` per distinct config (seeds cost the same)."""
+    known: dict[tuple[str, ...], Expected] = {}
     for run in planned:
         if run.state == "done":
             continue
-        key = (str(run.config), *run.overrides[:-1])
+        key = (str(run.config), *(override for override in run.overrides if not override.startswith("seed=")))
         if key not in known:
-            sets = [word for override in run.overrides for word in ("--set", override)]
-            command = ["train", "--config", str(run.config), *sets, "--device", device, "--dry-run", "--json"]
-            done = subprocess.run([sys.executable, "-m", "srae", *command], capture_output=True, encoding="utf-8")
-            known[key] = json.loads(done.stdout)["expected_seconds"] if done.returncode == 0 else None
+            known[key] = _try_start(run, device)
         yield run, known[key]
+
+
+def _try_start(run: PlannedRun, device: str) -> Expected:
+    sets = [word for override in run.overrides for word in ("--set", override)]
+    command = ["train", "--config", str(run.config), *sets, "--device", device, "--dry-run", "--json"]
+    began = time.perf_counter()
+    done = subprocess.run([sys.executable, "-m", "srae", *command], capture_output=True, encoding="utf-8")
+    start = time.perf_counter() - began
+    if done.returncode != 0:
+        said = done.stderr.strip().removeprefix("srae train: ")
+        return Expected(None, said or f"exit code {done.returncode}")
+    return Expected(start + (json.loads(done.stdout)["expected_seconds"] or 0.0))
