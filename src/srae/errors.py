@@ -26,6 +26,10 @@ class SraeError(Exception):
         self.what, self.where, self.remedy = what, where, remedy
         super().__init__("\n".join(line for line in (what, where, remedy) if line))
 
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows in place of a traceback: a user's mistake is in none of the frames."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 class ConfigError(SraeError):
     """Wrong command line or wrong YAML."""

@@ -7,11 +7,12 @@ curves and sample strips; it is never overwritten.
 from __future__ import annotations
 
 import argparse
+from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from srae.cli import print_json, say
-from srae.errors import ConfigError, ResourceError, SraeError
+from srae.errors import ConfigError
 
 if TYPE_CHECKING:
     from srae.config.experiment import Config
@@ -62,6 +63,7 @@ def run(args: argparse.Namespace) -> int:
     from srae.device import keep_freed_memory, pick_device
     from srae.models import check_options
     from srae.runs.writer import claim_run
+    from srae.training.api import fit
     from srae.training.checkpointer import has_progress
     from srae.training.prepare import prepare
 
@@ -77,7 +79,8 @@ def run(args: argparse.Namespace) -> int:
         return _show_plan(session, json=args.json)
     if not args.resume:  # last, so that a run that cannot start leaves no folder
         writer = claim_run(Path(args.runs_dir), name)
-    summary = _train(session, writer, resume=resume, allow_changed=args.allow_changed)
+    with closing(writer):
+        summary = fit(session, writer, say, resume=resume, allow_changed=args.allow_changed)
     if args.json:
         print_json({**summary, "run": str(writer.path)})
     return 0
@@ -119,32 +122,6 @@ def _show_plan(session: Session, *, json: bool) -> int:
     if json:
         print_json({"expected_seconds": session.expected_seconds})
     return 0
-
-
-def _train(session: Session, writer: RunWriter, *, resume: bool, allow_changed: bool) -> dict[str, Any]:
-    """Train and draw plots; all lines and errors also go to log.txt of the run.  Returns the summary."""
-    from srae.report.curves import draw_run
-    from srae.runs.messages import result_lines
-    from srae.training.loop import train
-
-    def tell(text: str) -> None:
-        say(text)
-        writer.log(text)
-
-    try:
-        tell(f"run       {writer.path}")
-        summary = train(session, writer, tell, resume=resume, allow_changed=allow_changed)
-        try:
-            draw_run(writer.path)
-        except ResourceError as error:
-            tell(f"warning: no plots: {error.what}, {error.where}")
-        tell(result_lines(summary, str(writer.path)))
-    except SraeError as error:
-        writer.log(str(error))
-        raise
-    finally:
-        writer.close()
-    return summary
 
 
 def _text(folder: str) -> str:

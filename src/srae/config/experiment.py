@@ -81,6 +81,8 @@ class TrainConfig(Section):
     """Images, spread over the val split, that a validation scores; at the end the entire split is scored."""
     val_crop: Annotated[int, Field(ge=8, le=65_536)] | None = None
     """Side of the middle part of each image that a validation scores, in pixels of the high-resolution image."""
+    log: Annotated[list[Literal["tensorboard"]], Field(json_schema_extra={"uniqueItems": True})] = []
+    """Also write the measurements, sample strips and the config for TensorBoard: `tensorboard --logdir runs`."""
     patience: Annotated[int, Field(ge=1)] | None = None
     """Stop after this many epochs without a better validation score."""
     checkpoint_every: Annotated[int, Field(ge=1)] = 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
@@ -134,12 +134,21 @@ def evaluate_baseline(data: Data, split: Split, task: Task, protocol: Protocol) 
 @torch.inference_mode()
 def save_samples(model: nn.Module, split: Split, folder: Path, *, dtype: torch.dtype, count: int = 4) -> None:
     """`<name>_low.png`, `_output.png`, `_high.png` of the first images of a split."""
+    for name, sides in sample_outputs(model, split, dtype=dtype, count=count):
+        for side, image in sides.items():
+            write_image(folder / f"{Path(name).stem}_{side}.png", TaggedImage.from_float(image), overwrite=True)
+
+
+@torch.inference_mode()
+def sample_outputs(
+    model: nn.Module, split: Split, *, dtype: torch.dtype, count: int
+) -> Iterator[tuple[str, dict[str, Tensor]]]:
+    """Name and `low`, `output`, `high`, each (1|3, H, W) in [0, 1], of the first images of a split."""
     model.eval()
     for batch in islice(eval_batches(split), count):
-        stem = Path(split.names[batch.indices[0]]).stem
         output = _forward(model, batch.input, dtype).float().clamp(0, 1)
-        for side, image in (("low", batch.input), ("output", output), ("high", batch.target)):
-            write_image(folder / f"{stem}_{side}.png", TaggedImage.from_float(image[0, :3]), overwrite=True)
+        sides = {"low": batch.input, "output": output, "high": batch.target}
+        yield split.names[batch.indices[0]], {side: image[0, :3] for side, image in sides.items()}
 
 
 def save_images(split: Split, name: str, folder: Path, *, count: int = 8) -> None:

@@ -55,6 +55,16 @@ class Scores:
     label: str
     protocol: Protocol | None
 
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Means over the images of the split."""
+        return self.document[self.columns["split"][0]]
+
+    @property
+    def baseline(self) -> dict[str, float] | None:
+        """Those of the identity baseline or of bicubic interpolation, where there is one."""
+        return self.document["identity"]
+
 
 def score_model(
     trained: TrainedModel,

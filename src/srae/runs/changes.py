@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from srae.errors import ConfigError
 
-ALWAYS = ("train.epochs", "train.patience", "train.checkpoint_every")
+ALWAYS = ("train.epochs", "train.patience", "train.checkpoint_every", "train.log")
 ON_DEMAND = ("train.batch_size", "data.")
 """With --allow-changed; keys, or prefixes of keys."""
 

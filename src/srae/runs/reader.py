@@ -15,7 +15,7 @@ from srae.config.loading import parse_config
 from srae.config.stored import resolve_stored
 from srae.config.yaml_text import parse_yaml, read_text
 from srae.errors import ConfigError, DataError, SraeError
-from srae.runs.layout import epoch_of, is_busy
+from srae.runs.layout import epoch_of, find_run, is_busy
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,11 @@ class Run:
     @property
     def name(self) -> str:
         return self.path.name
+
+    @property
+    def metrics(self) -> list[dict[str, float | None]]:
+        """A dictionary per epoch, the columns of metrics.csv: ``pandas.DataFrame(run.metrics)``."""
+        return self.rows
 
 
 def read_run(path: Path) -> Run:
@@ -62,6 +67,15 @@ def read_run(path: Path) -> Run:
     else:
         status = summary["status"] if summary and "status" in summary else "killed"
     return Run(path, config if isinstance(config, dict) else None, summary, rows, status)
+
+
+def load_run(run: str | Path, runs_dir: str | Path = "runs") -> Run:
+    """`srae.load_run`: a run by its folder, or by its name below `runs_dir`, in whatever state it is.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    return read_run(find_run(str(run), Path(runs_dir)))
 
 
 def describe_run(run: Run) -> dict[str, Any]:

@@ -35,7 +35,7 @@ from srae.runs.reader import read_config
 FILE = "study.yaml"
 """Name of the copy of a study's YAML in its folder."""
 CUT = 24
-"""Characters that are kept of a name that is too long: plots and tables have no room for more."""
+"""Characters that are kept of a name that is too long: more would crowd plots and tables."""
 TABLE = "study.csv"
 """Name of the table of its runs there; see `table_text`."""
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 from srae.checkpoints.format import read_checkpoint
 from srae.checkpoints.loading import load_weights
+from srae.config.loading import dump_config
 from srae.config.schedules import learning_rate_at
 from srae.device import (
     describe_call,
@@ -37,23 +38,36 @@ from srae.training.checkpointer import Checkpointer
 from srae.training.optimizer import set_learning_rate, update_average
 from srae.training.prepare import epoch_batches
 from srae.training.progress import Progress
-from srae.training.scoring import score_splits
+from srae.training.scoring import sample_strips, score_splits
 from srae.training.session import Session, make_row, make_summary, start_lines
 from srae.training.step import TrainingStep, is_finite
 
+if TYPE_CHECKING:
+    from srae.training.tensorboard import EventLog
+
 Say = Callable[[str], None]
+OnEpoch = Callable[[Mapping[str, Any]], object]
+"""Is given a row of metrics.csv; see `train`."""
 
 SAVE_SECONDS = 600
 """A kill loses at most this much of a long epoch."""
 
 
 def train(
-    session: Session, run: RunWriter, say: Say, *, resume: bool = False, allow_changed: bool = False
+    session: Session,
+    run: RunWriter,
+    say: Say,
+    *,
+    resume: bool = False,
+    allow_changed: bool = False,
+    on_epoch: OnEpoch = lambda row: None,
 ) -> dict[str, Any]:
     """Train (or resume), score, and write everything into the run folder; returns its summary.
 
     Args:
         allow_changed: resume although the data or the batch size changed.
+        on_epoch: called with each new row of metrics.csv; when it returns True, the training ends as after the last
+            epoch.
 
     Raises:
         DivergedError: a loss or gradient is not finite; the last good checkpoint is kept.
@@ -74,7 +88,11 @@ def train(
             run.record_resume({**place, "changes": keeper.changes, **describe_machine(s.device), **describe_call()})
         try:
             if s.optimizer is not None:
-                Training(s, progress, run, keeper, say).fit()
+                training = Training(s, progress, run, keeper, say, on_epoch=on_epoch)
+                try:
+                    training.fit()
+                finally:
+                    training.close()
             elif not (run.checkpoints / "best.safetensors").exists():
                 run.keep_rows(-1)  # it was killed between the row and the checkpoint
                 run.append_row(make_row(s, progress, _validate(s, lambda: False), 0.0))
@@ -108,11 +126,24 @@ class Training:
     `last` that is older than the row: the resume drops that row and computes the same one again.
     """
 
-    def __init__(self, s: Session, progress: Progress, run: RunWriter, keeper: Checkpointer, say: Say) -> None:
-        self.s, self.progress, self.run, self.keeper, self.say = s, progress, run, keeper, say
+    def __init__(
+        self, s: Session, progress: Progress, run: RunWriter, keeper: Checkpointer, say: Say, *, on_epoch: OnEpoch
+    ) -> None:
+        self.s, self.progress, self.run, self.keeper, self.say, self.on_epoch = s, progress, run, keeper, say, on_epoch
         self.step = TrainingStep(s)
+        self.ended = False
+        """`on_epoch` asked for the end."""
+        self.events: EventLog | None = None
+        if "tensorboard" in s.config.train.log:
+            from srae.training.tensorboard import EventLog
+
+            self.events = EventLog(run.path, dump_config(s.config), read_rows(run.path))
         self.saved = time.perf_counter()
         """When `last` was written."""
+
+    def close(self) -> None:
+        if self.events is not None:
+            self.events.close()
 
     def fit(self) -> None:
         progress = self.progress
@@ -208,6 +239,9 @@ class Training:
         self.run.append_row(row)
         epochs = s.config.train.epochs
         self.say(epoch_line(row, epochs, s.identity, s.baseline) if scores else train_line(row, epochs))
+        if self.events is not None:
+            self.events.add(row, sample_strips(s) if scores else {})
+        self.ended = self.on_epoch(row) is True or self.ended
         progress.end_epoch()
         saves = self._is_over() or progress.epoch % s.config.train.checkpoint_every == 0
         if improved:
@@ -247,7 +281,7 @@ class Training:
         progress, train = self.progress, self.s.config.train
         validated = progress.epoch // train.validate_every * train.validate_every
         stale = train.patience is not None and validated - progress.best_epoch >= train.patience and progress.epoch > 0
-        return stale or progress.epoch >= train.epochs
+        return stale or progress.epoch >= train.epochs or (self.ended and progress.best is not None)
 
 
 def _validate(s: Session, stopped: Callable[[], bool]) -> dict[str, float]:

@@ -40,6 +40,8 @@ def prepare(config: Config, device: torch.device, *, resume: bool = False, runs_
         DataError: everything that is wrong with the images.
         CheckpointError: weights of `train.start_from` that cannot be read, or do not fit.
     """
+    if "tensorboard" in config.train.log:
+        _check_tensorboard()
     data = open_data(config.data).to(device)
     val = _pick_val(config.train, data.val)
     trial = _build(config, data, val, device)  # thrown away, so that it leaves no trace in weights and memory
@@ -91,6 +93,13 @@ def _build(config: Config, data: Data, val: Split, device: torch.device) -> Sess
             data.train, batch_size=config.train.batch_size, crops_per_picture=config.data.sampling.crops_per_picture
         ),
     )
+
+
+def _check_tensorboard() -> None:
+    try:
+        import tensorboard  # noqa: F401
+    except ImportError:
+        raise ConfigError("TensorBoard is not installed", "train.log", "pip install 'srae[tensorboard]'") from None
 
 
 def _pick_val(train: TrainConfig, val: Split) -> Split:

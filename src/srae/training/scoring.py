@@ -4,8 +4,42 @@ from __future__ import annotations
 
 from typing import Any
 
-from srae.evaluation.evaluate import evaluate, evaluate_baseline, find_exact, mean_gain, means, score_split
+import numpy as np
+import torch
+
+from srae.data import Store
+from srae.data.subset import crop_middle, spread
+from srae.evaluation.evaluate import (
+    evaluate,
+    evaluate_baseline,
+    find_exact,
+    mean_gain,
+    means,
+    sample_outputs,
+    score_split,
+)
+from srae.images.image import to_uint8
 from srae.training.session import Session
+
+SAMPLES = 2
+"""Images of `sample_strips`."""
+LONGEST_SIDE = 256
+"""Pixels of each image in a strip: the middle of larger ones."""
+
+
+def sample_strips(s: Session) -> dict[str, np.ndarray]:
+    """Name -> input, output and target side by side, uint8 (H, 3 * W, 1|3), of a few val images; only of images."""
+    if not s.task.images:
+        return {}
+    assert isinstance(s.val.target, Store)
+    scale = s.val.target.size(0)[0] // s.val.input.size(0)[0]
+    part = crop_middle(spread(s.val, SAMPLES), LONGEST_SIDE // scale * scale)
+    strips = {}
+    for name, sides in sample_outputs(s.judged, part, dtype=s.dtype, count=SAMPLES):
+        low = sides["low"].repeat_interleave(scale, 1).repeat_interleave(scale, 2)
+        strip = torch.cat((low, sides["output"], sides["high"]), 2)
+        strips[name] = to_uint8(strip).permute(1, 2, 0).contiguous().cpu().numpy()  # (C, H, W) -> (H, W, C)
+    return strips
 
 
 def score_splits(s: Session) -> tuple[dict[str, Any], list[dict[str, Any]]]:
