@@ -62,7 +62,7 @@ class TrainConfig(Section):
     warmup_epochs: Annotated[float, Field(ge=0)] = 0.0
     """Epochs of linear warm-up from zero."""
     warmup_steps: Annotated[int, Field(ge=0, le=10**9)] = 0
-    """Steps that the warm-up has at least: a short epoch may have fewer than a network needs."""
+    """Steps that the warm-up has at least, up to a quarter of all: an epoch may have fewer than a network needs."""
     step_epochs: list[Annotated[int, Field(ge=1)]] = []
     """Epochs at which schedule `step` multiplies the rate by step_factor."""
     step_factor: Annotated[float, Field(gt=0, lt=1)] = 0.5

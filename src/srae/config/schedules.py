@@ -29,8 +29,8 @@ SCHEDULES: dict[str, Schedule] = {"constant": constant, "cosine": cosine, "step"
 
 def learning_rate_at(config: Any, step: int, steps_per_epoch: int) -> float:
     """The rate of step `step` (from 0): linear warm-up from zero, then the config's schedule."""
-    warmup = max(config.warmup_epochs * steps_per_epoch, config.warmup_steps)
     total = config.epochs * steps_per_epoch
+    warmup = max(config.warmup_epochs * steps_per_epoch, min(config.warmup_steps, total / 4))
     if step < warmup:
         return config.learning_rate * (step + 1) / warmup
     factor = SCHEDULES[config.schedule](config, step - warmup, max(total - warmup, 1), step / steps_per_epoch)

@@ -315,6 +315,8 @@ def _interrupted(signal_number: int, progress: Progress, run: RunWriter) -> Inte
 
 def _finish(s: Session, progress: Progress, run: RunWriter, say: Say) -> dict[str, Any]:
     """Score the best weights image by image, and write the remaining files of the run folder."""
+    if s.starts_useful and progress.best_epoch == 0:
+        say("note      no epoch was better on val than the start, whose weights are kept")
     best = run.checkpoints / "best.safetensors"
     tensors, _ = read_checkpoint(best)
     load_weights(s.model, {name.removeprefix("model."): t for name, t in tensors.items()}, best)
