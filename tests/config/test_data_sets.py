@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from refusals import refuses
+from srae.config.data_section import read_section
 from srae.config.data_sets import (
     SECTIONS,
     ClassFoldersConfig,
@@ -24,7 +25,6 @@ from srae.config.data_sets import (
     PairsConfig,
     TorchvisionConfig,
     names_of,
-    read_section,
     sections_by_name,
     who_knows,
 )

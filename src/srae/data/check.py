@@ -10,7 +10,8 @@ from pathlib import Path
 
 from srae.config.data_sets import Degrade, PairsConfig
 from srae.data.alignment import are_alike, find_strange_pairs
-from srae.data.intake import note_white
+from srae.data.depth import settle
+from srae.data.intake import note_white, read_headers
 from srae.data.layouts import HIGH_ONLY, find_pairs
 from srae.data.matching import FileProblem, show
 from srae.data.pairs import choose_splits
@@ -69,12 +70,13 @@ def check_pairs(folder: Path, *, scale: int | None = None) -> FolderReport:
     options = PairsConfig(degrade=Degrade()) if alone else PairsConfig(scale=scale)
     chosen = choose_splits(options, folder, None, None)
     scanned, unreadable = scan(chosen.splits, _look, folder)
-    notes = chosen.notes + note_cuts(scanned)
+    notes = chosen.notes + note_cuts(scanned) + settle(options, read_headers(chosen.splits), folder)[1]
     if alone:
         notes.append(
             "high-resolution images only: set data.degrade: {kernel: bicubic, scale: 2}, or run `srae data make-pairs`"
         )
-    notes += [f"{note}, unless data.channels is RGBA" for note in note_white(scanned)]
+    keeps = "unless data.channels is RGBA, or 4 where the fourth sample is a band"
+    notes += [f"{note}, {keeps}" for note in note_white(scanned)]
     strange, compared = find_strange_pairs(scanned, folder)
     notes += compared
     items = [item for pairs in scanned.values() for item in pairs]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import torch
 
+from srae.config.data_sets import DataConfig
 from srae.data.store import Split, Store
 from srae.device import free_memory
 from srae.errors import DataError
@@ -31,6 +32,8 @@ class Data:
     """Names of the classes, by label; empty for images."""
     notes: list[str] = field(default_factory=list)
     """Lines that the user should read before training."""
+    section: DataConfig | None = None
+    """The section with what was found where it says `auto`; None: it leaves nothing open."""
 
     @property
     def device_bytes(self) -> int:

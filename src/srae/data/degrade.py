@@ -7,13 +7,16 @@ from typing import Literal
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from srae.config.data_sets import Degrade
 from srae.data.mapped import FileShelf
 from srae.data.photo import LONGEST_SIDE, VERSION, make_photo, photo_generator
 from srae.data.scan import in_threads
 from srae.data.store import Shelf, Split
-from srae.images.image import to_float, to_uint8
+from srae.images.encode import to_8_bits
+from srae.images.image import quantize, to_float
+from srae.images.levels import to_levels16
 from srae.images.resample import Kernel, enlarge, resize, shrink
 
 LowKernel = Kernel | Literal["photo"]
@@ -29,20 +32,26 @@ def make_low(
     name: str = "",
     copy: int = 0,
 ) -> np.ndarray:
-    """The low-resolution version of uint8 (H, W, C), rounded to 8 bits as in a file; with a kernel enlarged back.
+    """The low-resolution version of uint8 or uint16 (H, W, C), rounded as in a file; with a kernel enlarged back.
 
     Args:
-        kernel: "photo" blurs, adds noise and saves as JPEG too, see `photo`.
+        kernel: "photo" blurs, adds noise and saves as JPEG too, see `photo`; of 16 bits it leaves 8.
         name: name of the image; it seeds kernel "photo" together with `copy`.  Other kernels draw nothing.
     """
     if kernel == "photo":
-        low = torch.from_numpy(make_photo(high, scale, photo_generator(name, copy))).permute(2, 0, 1)
+        photo = make_photo(high if high.dtype == np.uint8 else to_8_bits(high), scale, photo_generator(name, copy))
+        low = torch.from_numpy(photo).permute(2, 0, 1)
     else:
-        planes = to_float(torch.from_numpy(high).permute(2, 0, 1))  # (H, W, C) -> (C, H, W)
-        low = to_uint8(shrink(planes, scale, kernel))
+        low = quantize(shrink(_to_planes(high), scale, kernel), high.dtype)
     if enlarge_kernel:
-        low = to_uint8(enlarge(to_float(low), scale, enlarge_kernel))
-    return low.permute(1, 2, 0).contiguous().numpy()  # (C, h, w) -> (h, w, C)
+        low = quantize(enlarge(to_float(low), scale, enlarge_kernel), high.dtype)
+    pixels = low.permute(1, 2, 0).contiguous().numpy()  # (C, h, w) -> (h, w, C)
+    return pixels if pixels.dtype == high.dtype else to_levels16(pixels)
+
+
+def _to_planes(pixels: np.ndarray) -> Tensor:
+    """uint8 or uint16 (H, W, C) -> float32 (C, H, W) in [0, 1]."""
+    return to_float(torch.from_numpy(pixels).permute(2, 0, 1))
 
 
 def count_copies(degrade: Degrade | None, split: str, *, for_scoring: bool) -> int:
@@ -93,8 +102,7 @@ def add_sizes(
     def add(place: int) -> None:
         factor, pixels = degrade.sizes[place // count - 1], high.pixels(place % count)
         size = shrunk((pixels.shape[0], pixels.shape[1]), factor, scale)
-        planes = to_float(torch.from_numpy(pixels).permute(2, 0, 1))  # (H, W, C) -> (C, H, W)
-        small = to_uint8(resize(planes, size)).permute(1, 2, 0).contiguous().numpy()
+        small = quantize(resize(_to_planes(pixels), size), pixels.dtype).permute(1, 2, 0).contiguous().numpy()
         high.put(place, small)
         for copy, shelf in enumerate(lows):
             shelf.put(place, make_low(small, kernel, scale, enlarge_kernel, name=all_names[place], copy=copy))

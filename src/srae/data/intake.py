@@ -9,21 +9,24 @@ from contextlib import suppress
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Literal, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
 from srae.config.data_sets import PairsConfig
 from srae.data.degrade import AnyShelf, add_sizes, count_copies, find_misfit, make_low, shrunk, sizes_of, with_sizes
+from srae.data.depth import channels_of, describe_range, range_of
 from srae.data.fit import find_fit
 from srae.data.mapped import Room, largest_in_memory, make_key, open_mapped
 from srae.data.matching import FileProblem, Pair, show
 from srae.data.scan import Facts, Reader, ScannedPair, in_threads, raise_problems, scan
 from srae.data.store import Shelf, Split, Store
 from srae.errors import DataError
-from srae.images.decode import read_size
+from srae.images.decode import read_header
 from srae.images.flatten import may_be_transparent
-from srae.images.image import read_flat_pixels
+from srae.images.headers import Header
+from srae.images.image import read_flat_pixels, read_image
+from srae.images.levels import Channels, read_levels
 
 Item = TypeVar("Item")
 Fact = TypeVar("Fact")
@@ -35,12 +38,24 @@ class Intake(NamedTuple):
     notes: list[str]
 
 
+def read_headers(pairs: Mapping[str, list[Pair]]) -> dict[Path, Header]:
+    """Of every file."""
+    return _of_files(pairs, read_header, "looking at images")
+
+
 def take_in(
-    pairs: Mapping[str, list[Pair]], options: PairsConfig, folder: Path | None, source: Path, *, for_scoring: bool
+    pairs: Mapping[str, list[Pair]],
+    options: PairsConfig,
+    headers: Mapping[Path, Header],
+    folder: Path | None,
+    source: Path,
+    *,
+    for_scoring: bool,
 ) -> Intake:
     """Read the images of every split, and make the low-resolution versions with `degrade`.
 
     Args:
+        options: settled, see `depth`.
         source: name of the data set in messages.
 
     Raises:
@@ -48,7 +63,7 @@ def take_in(
         ResourceError: memory and disk are both too small.
     """
     reader = _PairReader(pairs, options, folder, source, for_scoring=for_scoring)
-    sizes = reader.of_files(read_size, "looking at images")
+    sizes = {path: (header.height, header.width) for path, header in headers.items()}
     rooms = {split: reader.rooms(split, sizes) for split in pairs}
     if sum(room.nbytes for several in rooms.values() for room in several) <= largest_in_memory():
         stores, scanned, notes = _read_into_memory(reader, rooms)
@@ -73,7 +88,8 @@ def _read_into_file(
 ) -> _StoredPairs:
     """Decode into a mapped file, or map the file that an earlier run made of the same contents."""
     options = reader.options
-    known = reader.as_scanned(sizes, reader.of_files(partial(_digest, channels=options.channels), "reading images"))
+    digests = _of_files(reader.pairs, partial(_digest, channels=channels_of(options)), "reading images")
+    known = reader.as_scanned(sizes, digests)
 
     def fill(shelves: Sequence[AnyShelf]) -> None:
         if _contents(reader.read(_by_split(shelves, rooms))) != _contents(known):
@@ -81,7 +97,7 @@ def _read_into_file(
 
     flat = [room for several in rooms.values() for room in several]
     degrade = options.degrade.model_dump() if options.degrade else None
-    made = json.dumps([options.channels, degrade, options.enlarge], sort_keys=True)
+    made = json.dumps([options.channels, degrade, options.enlarge], sort_keys=True) + describe_range(options)
     stores, path = open_mapped(make_key([made, repr(rooms), *_contents(known)]), flat, fill)
     size = path.stat().st_size / 1e9
     return stores, known, [f"decoded images: {size:.1f} GB in {path}, for later runs too; it may be deleted"]
@@ -91,6 +107,11 @@ def _by_split(items: Sequence[Item], rooms: Mapping[str, Sequence[Room]]) -> dic
     """Split a sequence into as many items per split as `rooms` has."""
     each = iter(items)
     return {split: list(islice(each, len(several))) for split, several in rooms.items()}
+
+
+def _of_files(pairs: Mapping[str, list[Pair]], look: Callable[[Path], Fact], doing: str) -> dict[Path, Fact]:
+    paths = [path for several in pairs.values() for pair in several for path in (pair.low, pair.high) if path]
+    return dict(zip(paths, in_threads(look, paths, doing), strict=True))
 
 
 class _PairReader:
@@ -110,10 +131,6 @@ class _PairReader:
             source,
             for_scoring,
         )
-
-    def of_files(self, look: Callable[[Path], Fact], doing: str) -> dict[Path, Fact]:
-        paths = [path for pairs in self.pairs.values() for pair in pairs for path in (pair.low, pair.high) if path]
-        return dict(zip(paths, in_threads(look, paths, doing), strict=True))
 
     def as_scanned(
         self, sizes: Mapping[Path, tuple[int, int]], digests: Mapping[Path, str]
@@ -150,7 +167,9 @@ class _PairReader:
     def _room(self, sizes: Sequence[tuple[int, int]]) -> Room:
         # Headers give the size before EXIF rotates an image.
         kinds = {(min(size), max(size)) for size in sizes}
-        return Room(len(sizes), sum(h * w for h, w in sizes) * len(self.options.channels), len(kinds) == 1)
+        channels, sample = channels_of(self.options), 2 if self.options.bits == 16 else 1
+        count = channels if isinstance(channels, int) else len(channels)
+        return Room(len(sizes), sum(h * w for h, w in sizes) * count * sample, len(kinds) == 1, sample)
 
     def read(self, shelves: Mapping[str, Sequence[AnyShelf]]) -> dict[str, list[ScannedPair]]:
         """Fill the shelves of every split, which are as `rooms` says.
@@ -178,7 +197,7 @@ class _PairReader:
                     shelf.put(index, make_low(high, kernel, scale, enlarge, name=name, copy=copy))
             high_shelf.put(index, high)
 
-        scanned, problems = scan(self.pairs, pixel_reader(self.options.channels), self.folder, put)
+        scanned, problems = scan(self.pairs, pixel_reader(self.options), self.folder, put)
         if problems := problems + find_misfits(scanned, self.options, self.folder):
             raise_problems(problems, self.source)
         for split, (*lows, high) in shelves.items():
@@ -193,16 +212,22 @@ class _PairReader:
         return Split(low, high, names, more_inputs=more)
 
 
-def pixel_reader(channels: Literal["L", "RGB", "RGBA"]) -> Reader:
+def pixel_reader(options: PairsConfig) -> Reader:
+    """Args: options: settled, see `depth`."""
+    channels = channels_of(options)
+
     def read(path: Path) -> Facts:
         # The bytes that are hashed are the bytes that are decoded.
         try:
             data = path.read_bytes()
         except OSError as error:
             raise DataError(f"cannot read: {error.strerror}", str(path)) from None
-        pixels, on_white = read_flat_pixels(data, channels, name=str(path))
+        if options.bits == 16:
+            pixels, on_white, clipped = read_levels(data, channels, range_of(options), name=str(path))
+        else:
+            (pixels, on_white), clipped = read_flat_pixels(data, channels, name=str(path)), False
         digest = _mark_white(hashlib.sha256(data).hexdigest(), on_white)
-        return Facts((pixels.shape[0], pixels.shape[1]), digest, on_white=on_white, pixels=pixels)
+        return Facts(_size(pixels), digest, on_white=on_white, clipped=clipped, pixels=pixels)
 
     return read
 
@@ -233,17 +258,23 @@ def _mark_white(digest: str, on_white: bool) -> str:
 
 def note_white(scanned: Mapping[str, list[ScannedPair]]) -> list[str]:
     """A note with the number of transparent images; none if there are none."""
+    count = count_files(scanned, lambda facts: facts.on_white)
+    return [f"{count} transparent images are laid on white"] if count else []
+
+
+def count_files(scanned: Mapping[str, list[ScannedPair]], is_so: Callable[[Facts], bool]) -> int:
+    """How many different files something is true of."""
     paths = {
         path
         for items in scanned.values()
         for item in items
         for path, facts in ((item.pair.low, item.low), (item.pair.high, item.high))
-        if facts and facts.on_white
+        if facts and is_so(facts)
     }
-    return [f"{len(paths)} transparent images are laid on white"] if paths else []
+    return len(paths)
 
 
-def _digest(path: Path, *, channels: Literal["L", "RGB", "RGBA"]) -> str:
+def _digest(path: Path, *, channels: Channels) -> str:
     digest = hashlib.sha256()
     try:
         with open(path, "rb") as file:
@@ -252,9 +283,9 @@ def _digest(path: Path, *, channels: Literal["L", "RGB", "RGBA"]) -> str:
     except OSError:  # decoding raises the proper error
         return ""
     on_white = False
-    if channels != "RGBA" and may_be_transparent(path):
+    if channels in ("L", "RGB") and may_be_transparent(path):
         with suppress(DataError):  # decoding it again will say what is wrong
-            on_white = read_flat_pixels(path, channels)[1]
+            on_white = read_image(path).is_transparent
     return _mark_white(digest.hexdigest(), on_white)
 
 

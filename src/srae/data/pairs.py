@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from srae.config.data_sets import PairsConfig
 from srae.data.contract import Data, sample_shapes, take_fingerprint
 from srae.data.degrade import describe_copies, describe_degrade
 from srae.data.demo import open_demo
-from srae.data.intake import find_misfits, note_white, pixel_reader, take_in
+from srae.data.depth import describe_range, note_clipped, settle
+from srae.data.intake import count_files, find_misfits, note_white, pixel_reader, read_headers, take_in
 from srae.data.layouts import SPLITS, find_pairs
 from srae.data.matching import FileProblem, Pair
 from srae.data.scan import ScannedPair, note_cuts, raise_problems, scan
@@ -36,9 +37,12 @@ def open_pairs(options: PairsConfig, *, for_scoring: bool = False, undivided: bo
         raise DataError("no folder given", "data.folder", "name one, or give --data FOLDER")
     missing = next((path for path in given if not os.path.exists(path)), None)
     if missing and options.otherwise == "demo":
-        demo = open_demo(options, for_scoring=for_scoring)
+        eight = options.model_copy(
+            update={"channels": "RGB" if options.channels == "auto" else options.channels, "bits": 8, "range": None}
+        )
+        demo = open_demo(eight, for_scoring=for_scoring)
         demo.notes.insert(0, f"{missing} is not there: training on the built-in demo images")
-        return demo
+        return replace(demo, section=eight)
     if missing:
         remedy = "put the images there, give --data FOLDER, or set data.otherwise: demo"
         raise DataError("data folder is missing", str(missing), remedy)
@@ -46,11 +50,13 @@ def open_pairs(options: PairsConfig, *, for_scoring: bool = False, undivided: bo
 
     chosen = choose_splits(options, folder, low, high, for_scoring=for_scoring, undivided=undivided)
     pairs = {split: found for split, found in chosen.splits.items() if found}
+    headers = read_headers(pairs)
+    options, found = settle(options, headers, source)
     if chosen.problems:
-        scanned, unreadable = scan(pairs, pixel_reader(options.channels), folder)
+        scanned, unreadable = scan(pairs, pixel_reader(options), folder)
         raise_problems(chosen.problems + unreadable + find_misfits(scanned, options, folder), source)
-    splits, scanned, notes = take_in(pairs, options, folder, source, for_scoring=for_scoring)
-
+    splits, scanned, notes = take_in(pairs, options, headers, folder, source, for_scoring=for_scoring)
+    made = describe_degrade(options.degrade, options.enlarge) + describe_range(options)
     rows = [
         (split, item.pair.name, f"{item.low.digest if item.low else ''}/{item.high.digest}")
         for split, items in scanned.items()
@@ -71,8 +77,11 @@ def open_pairs(options: PairsConfig, *, for_scoring: bool = False, undivided: bo
         test=splits.get("test"),
         in_shape=in_shape,
         out_shape=out_shape,
-        fingerprint=take_fingerprint(rows, describe_degrade(options.degrade, options.enlarge)),
+        fingerprint=take_fingerprint(rows, made),
+        section=options,
         notes=chosen.notes
+        + found
+        + note_clipped(count_files(scanned, lambda facts: facts.clipped), options)
         + _passed_over(chosen.ignored)
         + describe_copies(train)
         + note_white(scanned)

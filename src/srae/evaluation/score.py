@@ -8,7 +8,7 @@ Examples:
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import torch
@@ -29,7 +29,7 @@ from srae.evaluation.evaluate import (
     means,
     score_split,
 )
-from srae.evaluation.metrics import Protocol
+from srae.evaluation.metrics import Protocol, show_channels
 from srae.evaluation.tasks import TASKS
 from srae.models import Shape
 from srae.models.baselines import baseline_name
@@ -93,6 +93,9 @@ def score_model(
         ConfigError: the data have no such split, or a scale, size or classes that do not fit the model.
         DataError: everything that is wrong with the images.
     """
+    if isinstance(trained.config.data.channels, int) and protocol == "y":
+        what = f"the model takes {trained.config.data.channels} bands, and bands have no luma"
+        raise ConfigError(what, "--protocol y", "leave it out: all bands count then")
     device, task, trained_on = torch.device(device), TASKS[trained.config.task], trained.config.data
     model, section = trained.model, _pick_data(trained_on, folder, scale, kernel)
     if folder and isinstance(section, PairsConfig) and not scale:  # of folders X2, X3, X4 the one for this model
@@ -105,12 +108,16 @@ def score_model(
         data = open_data(section, for_scoring=True, undivided=bool(folder)).to(device)
         for note in data.notes:
             say(note)
-        part = _pick_split(data, split)
-        prepare, baseline, identity = Protocol(channels=trained_on.channels), "", dict[str, list[float]]()
+        part, section = _pick_split(data, split), data.section or section
+        all_channels = Protocol(channels=show_channels(section.channels), levels=section.levels)
+        prepare, baseline, identity = all_channels, "", dict[str, list[float]]()
         if task.has_baseline:
             shapes = _sample_shapes(part)
             factor = _check_scale(trained, *shapes)
-            prepare = Protocol(channels="Y", border=scale or factor) if protocol == "y" else Protocol(channels="RGB")
+            if protocol == "y":
+                prepare = replace(prepare, channels="Y", border=scale or factor)
+            elif not isinstance(section.channels, int):
+                prepare = replace(prepare, channels="RGB")
             model = SelfEnsemble(model) if self_ensemble else model
             baseline, identity = baseline_name(factor), evaluate(baseline_model(*shapes), part, task, prepare)
         else:

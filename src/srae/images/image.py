@@ -22,6 +22,7 @@ from srae.images.decode import decode
 from srae.images.encode import encode, to_8_bits, to_image
 from srae.images.flatten import is_transparent, lay_on_white
 from srae.images.formats import EXTENSIONS, check_fit, format_of
+from srae.images.levels import Channels, check_bands
 from srae.images.limits import MAX_PIXELS
 from srae.images.plugins import check_profile
 from srae.images.tags import NO_TAGS, Tags
@@ -81,13 +82,22 @@ class TaggedImage:
 
 
 def to_float(pixels: Tensor) -> Tensor:
-    """uint8 of any shape -> float32 in [0, 1]."""
-    return pixels.to(torch.float32).div_(255)
+    """uint8, uint16, or int16 that holds the bits of uint16, of any shape -> float32 in [0, 1]."""
+    if pixels.dtype == torch.uint8:
+        return pixels.to(torch.float32).div_(255)
+    if pixels.dtype == torch.int16:
+        pixels = pixels.to(torch.int32).bitwise_and_(0xFFFF)
+    return pixels.to(torch.float32).div_(65_535)
 
 
 def to_uint8(image: Tensor) -> Tensor:
     """Float of any shape, clamped to [0, 1] -> uint8, rounded to nearest."""
     return (image.clamp(0, 1) * 255).round_().to(torch.uint8)
+
+
+def quantize(image: Tensor, dtype: np.dtype | type) -> Tensor:
+    """As `to_uint8`, to uint8 or uint16."""
+    return to_uint8(image) if dtype == np.uint8 else to_levels(image, dtype).to(torch.uint16)
 
 
 def from_pixels(pixels: np.ndarray) -> Tensor:
@@ -148,13 +158,13 @@ def read_pixels(
 
 
 def read_flat_pixels(
-    data: bytes | Path, channels: Literal["L", "RGB", "RGBA"], *, name: str = "", max_pixels: int = MAX_PIXELS
+    data: bytes | Path, channels: Channels, *, name: str = "", max_pixels: int = MAX_PIXELS
 ) -> tuple[np.ndarray, bool]:
-    """As `read_pixels`; and whether the image was transparent and is laid on white."""
+    """As `read_pixels`, or all samples as they are; and whether the image was transparent and is laid on white."""
     name = name or (str(data) if isinstance(data, Path) else "image")
-    pixels = decode(data, name, max_pixels=max_pixels).pixels
+    pixels = decode(data, name, max_pixels=max_pixels, bands=isinstance(channels, int)).pixels
     # An image whose shape is in its alpha would be a black square without it: equal to every other one.
-    on_white = channels != "RGBA" and is_transparent(pixels)
+    on_white = channels in ("L", "RGB") and is_transparent(pixels)
     if on_white:
         pixels = lay_on_white(pixels)
     if pixels.dtype == np.float32:
@@ -165,6 +175,8 @@ def read_flat_pixels(
         pixels = (pixels * np.float32(255) + np.float32(0.5)).astype(np.uint8)
     elif pixels.dtype == np.uint16:
         pixels = to_8_bits(pixels)
+    if isinstance(channels, int):
+        return np.ascontiguousarray(check_bands(pixels, channels, name)), False
     if channels == "RGB" and pixels.shape[2] in (2, 4):
         pixels = pixels[:, :, :-1]
     if pixels.shape[2] != len(channels):

@@ -20,7 +20,7 @@ from srae.data.subset import count_pixels, crop_middle, hardest_batch, spread
 from srae.device import pick_precision, seed_all, wait_for
 from srae.errors import ConfigError
 from srae.evaluation.evaluate import BATCH_PIXELS, evaluate, evaluate_baseline, means
-from srae.evaluation.metrics import Protocol
+from srae.evaluation.metrics import Protocol, show_channels
 from srae.evaluation.tasks import TASKS, build_loss
 from srae.models import build_model, count_parameters
 from srae.training.optimizer import build_optimizer
@@ -43,6 +43,7 @@ def prepare(config: Config, device: torch.device, *, resume: bool = False, runs_
     if "tensorboard" in config.train.log:
         _check_tensorboard()
     data = open_data(config.data).to(device)
+    config = config.model_copy(update={"data": data.section or config.data})
     val = _pick_val(config.train, data.val)
     trial = _build(config, data, val, device)  # thrown away, so that it leaves no trace in weights and memory
     with trial.kernels():
@@ -85,7 +86,7 @@ def _build(config: Config, data: Data, val: Split, device: torch.device) -> Sess
         device=device,
         dtype=dtype,
         scaler=torch.amp.GradScaler(device.type) if dtype == torch.float16 else None,
-        protocol=Protocol(channels=config.data.channels),
+        protocol=Protocol(channels=show_channels(config.data.channels), levels=config.data.levels),
         model=model,
         optimizer=build_optimizer(config.train, model) if count_parameters(model) else None,
         val=val,
