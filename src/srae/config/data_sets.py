@@ -96,6 +96,11 @@ class DataConfig(Section):
         """The largest level of a sample: outputs are scored in as many steps as the images have, 255 of 8 bits."""
         return 255
 
+    @property
+    def value_range(self) -> tuple[float, float] | None:
+        """Black and white in the units of files of more than 8 bits; None: all images became 8 bits."""
+        return None
+
     def settled_as(self, other: DataConfig) -> DataConfig:
         """With what `other`, the section that a training stored, found where this one leaves it to the data."""
         return self
@@ -250,11 +255,16 @@ class PairsConfig(ImagesConfig, SplitFoldersConfig):
 
     @property
     def levels(self) -> int:
-        if self.bits != 16:
-            return super().levels
-        low, high = self.range or (0, 65_535)
+        low, high = self.value_range or (0, super().levels)
         depth = int(high).bit_length() if low == 0 else 0
         return 2**depth - 1 if 8 <= depth <= 16 and high == 2**depth - 1 else 65_535
+
+    @property
+    def value_range(self) -> tuple[float, float] | None:
+        if self.bits != 16:
+            return None
+        low, high = self.range or (0, 65_535)
+        return low, high
 
     def settled_as(self, other: DataConfig) -> DataConfig:
         left = {"channels": "auto", "bits": "auto", "range": None}

@@ -17,7 +17,7 @@ from srae.data.fit import find_fit
 from srae.data.matching import FileProblem, Pair, show
 from srae.data.scan import ScannedPair, in_threads
 from srae.errors import DataError
-from srae.images.image import read_flat_pixels
+from srae.images.image import read_grey
 
 COMPARED = 300
 """Pairs of each split that are compared, evenly spaced."""
@@ -147,7 +147,7 @@ def _compare_files(pair: Pair) -> Likeness:
 
 def _read(path: Path | None) -> np.ndarray | None:
     try:
-        return read_flat_pixels(path, "L")[0][:, :, 0].astype(np.float32) if path else None
+        return read_grey(path) if path else None
     except DataError:  # changed since it was scanned
         return None
 

@@ -14,9 +14,7 @@ from srae.data.mapped import FileShelf
 from srae.data.photo import LONGEST_SIDE, VERSION, make_photo, photo_generator
 from srae.data.scan import in_threads
 from srae.data.store import Shelf, Split
-from srae.images.encode import to_8_bits
 from srae.images.image import quantize, to_float
-from srae.images.levels import to_levels16
 from srae.images.resample import Kernel, enlarge, resize, shrink
 
 LowKernel = Kernel | Literal["photo"]
@@ -32,26 +30,30 @@ def make_low(
     name: str = "",
     copy: int = 0,
 ) -> np.ndarray:
-    """The low-resolution version of uint8 or uint16 (H, W, C), rounded as in a file; with a kernel enlarged back.
+    """The low-resolution version of (H, W, C), rounded as in a file; with a kernel enlarged back.
 
     Args:
+        high: uint8, uint16, or float32 in [0, 1].
         kernel: "photo" blurs, adds noise and saves as JPEG too, see `photo`; of 16 bits it leaves 8.
         name: name of the image; it seeds kernel "photo" together with `copy`.  Other kernels draw nothing.
     """
     if kernel == "photo":
-        photo = make_photo(high if high.dtype == np.uint8 else to_8_bits(high), scale, photo_generator(name, copy))
+        bytes_of_high = quantize(_to_planes(high), np.uint8).permute(1, 2, 0).contiguous().numpy()
+        photo = make_photo(bytes_of_high, scale, photo_generator(name, copy))
         low = torch.from_numpy(photo).permute(2, 0, 1)
     else:
         low = quantize(shrink(_to_planes(high), scale, kernel), high.dtype)
     if enlarge_kernel:
         low = quantize(enlarge(to_float(low), scale, enlarge_kernel), high.dtype)
-    pixels = low.permute(1, 2, 0).contiguous().numpy()  # (C, h, w) -> (h, w, C)
-    return pixels if pixels.dtype == high.dtype else to_levels16(pixels)
+    if high.dtype != np.uint8 and low.dtype == torch.uint8:
+        low = quantize(to_float(low), high.dtype)
+    return low.permute(1, 2, 0).contiguous().numpy()  # (C, h, w) -> (h, w, C)
 
 
 def _to_planes(pixels: np.ndarray) -> Tensor:
-    """uint8 or uint16 (H, W, C) -> float32 (C, H, W) in [0, 1]."""
-    return to_float(torch.from_numpy(pixels).permute(2, 0, 1))
+    """uint8, uint16 or float32 (H, W, C) -> float32 (C, H, W) in [0, 1]."""
+    planes = torch.from_numpy(pixels).permute(2, 0, 1)
+    return planes if planes.dtype == torch.float32 else to_float(planes)
 
 
 def count_copies(degrade: Degrade | None, split: str, *, for_scoring: bool) -> int:

@@ -22,14 +22,14 @@ def settle(options: PairsConfig, headers: Mapping[Path, Header], source: Path) -
     Raises:
         DataError: 16-bit integers beside floats within [0, 1].
     """
-    channels = _find_channels(headers) if options.channels == "auto" else options.channels
+    channels = find_channels(headers) if options.channels == "auto" else options.channels
     deep = [path for path, header in headers.items() if header.bits > 8]
     bits = options.bits if options.bits != "auto" else 16 if deep else 8
     notes, found = _note_bands(channels, headers), options.range
     if bits == 8 and deep:
         notes.append(f"{len(deep)} images have more than 8 bits: data.bits: 8 keeps 256 of their 65,536 levels")
     if bits == 16 and deep and found is None:
-        found, note = _find_range(deep, channels, source)
+        found, note = find_range(deep, channels, source)
         notes.append(note)
     settled = {"channels": channels, "bits": bits, "range": found}
     return options.model_copy(update=settled), notes
@@ -41,17 +41,11 @@ def channels_of(options: PairsConfig) -> Channels:
     return options.channels
 
 
-def range_of(options: PairsConfig) -> tuple[float, float]:
-    """Black and white of a settled section."""
-    low, high = options.range or (0, WHITE)
-    return low, high
-
-
 def describe_range(options: PairsConfig) -> str:
     """``, 16 bits from 0 to 4095``; empty for 8 bits.  Part of the fingerprint."""
-    if options.bits != 16:
+    if options.value_range is None:
         return ""
-    low, high = range_of(options)
+    low, high = options.value_range
     return f", 16 bits from {low:.9g} to {high:.9g}"
 
 
@@ -63,7 +57,7 @@ def note_clipped(count: int, options: PairsConfig) -> list[str]:
     return [f"{count} images have values outside data.range, [{low:g}, {high:g}]: they are clipped to it"]
 
 
-def _find_channels(headers: Mapping[Path, Header]) -> Channels:
+def find_channels(headers: Mapping[Path, Header]) -> Channels:
     """The number of bands where all files have so many, RGB where some file has colours, else L."""
     colors = {header.colors for header in headers.values() if header.height}
     if len(colors) == 1 and not colors <= {1, 3}:
@@ -83,7 +77,7 @@ def _note_bands(channels: Channels, headers: Mapping[Path, Header]) -> list[str]
     ]
 
 
-def _find_range(deep: Sequence[Path], channels: Channels, source: Path) -> tuple[list[float], str]:
+def find_range(deep: Sequence[Path], channels: Channels, source: Path) -> tuple[list[float], str]:
     """The value range that all deep images share, and a line for the user about it."""
 
     def look(path: Path) -> Extremes | None:

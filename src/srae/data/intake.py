@@ -15,7 +15,7 @@ import numpy as np
 
 from srae.config.data_sets import PairsConfig
 from srae.data.degrade import AnyShelf, add_sizes, count_copies, find_misfit, make_low, shrunk, sizes_of, with_sizes
-from srae.data.depth import channels_of, describe_range, range_of
+from srae.data.depth import channels_of, describe_range
 from srae.data.fit import find_fit
 from srae.data.mapped import Room, largest_in_memory, make_key, open_mapped
 from srae.data.matching import FileProblem, Pair, show
@@ -222,8 +222,8 @@ def pixel_reader(options: PairsConfig) -> Reader:
             data = path.read_bytes()
         except OSError as error:
             raise DataError(f"cannot read: {error.strerror}", str(path)) from None
-        if options.bits == 16:
-            pixels, on_white, clipped = read_levels(data, channels, range_of(options), name=str(path))
+        if values := options.value_range:
+            pixels, on_white, clipped = read_levels(data, channels, values, name=str(path))
         else:
             (pixels, on_white), clipped = read_flat_pixels(data, channels, name=str(path)), False
         digest = _mark_white(hashlib.sha256(data).hexdigest(), on_white)

@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Literal
 
-import torch
+import numpy as np
 
 from srae.data.degrade import LowKernel, find_misfit, make_low
+from srae.data.depth import find_channels, find_range
+from srae.data.intake import read_headers
 from srae.data.layouts import SPLITS, find_pairs
 from srae.data.matching import FileProblem, Pair, show
 from srae.data.scan import raise_problems
 from srae.data.splits import split_by_name
 from srae.errors import DataError, ResourceError
 from srae.files import check_new_folder, replace_file, temporary_name
-from srae.images.image import TaggedImage, read_image, to_uint8, write_image
+from srae.images.decode import decode
+from srae.images.flatten import is_transparent
+from srae.images.image import TaggedImage, write_image
+from srae.images.levels import WHITE, Channels
 from srae.images.resample import Kernel
+from srae.images.write_tiff import write_bands
 
 
 def make_pairs(
@@ -31,6 +39,8 @@ def make_pairs(
     shares: tuple[float, float, float] = (0.8, 0.1, 0.1),
 ) -> dict[str, int]:
     """Write ``OUT/{train,val,test}/{low_res,high_res}/NAME.png``; all of it or nothing.
+
+    Every sample keeps its bits and its value; floats and images of many bands become TIFFs.
 
     Args:
         high: folder of images; its split folders are kept, else split by file name.
@@ -49,12 +59,13 @@ def make_pairs(
     check_new_folder(out)
     splits = _choose(high, shares)
     partial = temporary_name(out.absolute())
+    recipe = _Recipe.for_files(splits, high, kernel, scale, enlarge)
     jobs = [(split, pair) for split, pairs in splits.items() for pair in pairs]
 
     def write(job: tuple[str, Pair]) -> list[FileProblem]:
         split, pair = job
         try:
-            _write_pair(pair, partial / split, scale, kernel, enlarge)
+            _write_pair(pair, partial / split, recipe)
         except DataError as error:
             return [FileProblem(split, show(pair.high, high), error.what, error.remedy or "replace or remove the file")]
         return []
@@ -78,7 +89,7 @@ def make_pairs(
 
 
 def file_name(pair: Pair) -> str:
-    """File name of both images of a pair; class folders become part of the name."""
+    """File name of both images of a pair, unless they are TIFFs; class folders become part of the name."""
     return PurePath(pair.name).with_suffix(".png").as_posix().replace("/", "-")
 
 
@@ -102,13 +113,84 @@ def _choose(high: Path, shares: tuple[float, float, float]) -> dict[str, list[Pa
     return {split: splits[split] for split in SPLITS if split in splits}
 
 
-def _write_pair(pair: Pair, folder: Path, scale: int, kernel: LowKernel, enlarge: Kernel | None) -> None:
-    image = read_image(pair.high)
-    planes = image.color if image.alpha is None else torch.cat((image.color, image.alpha))
-    height, width = planes.shape[1:]
-    if misfit := find_misfit((height, width), kernel, scale):
+@dataclass(frozen=True)
+class _Recipe:
+    """How the low-resolution images of a folder are made.
+
+    Attributes:
+        channels: of `measure_extremes`: a number of bands, or colours.
+        values: black and white of images of more than 8 bits, see `whole_range`.
+    """
+
+    kernel: LowKernel
+    scale: int
+    enlarge: Kernel | None
+    channels: Channels
+    values: tuple[float, float]
+
+    @staticmethod
+    def for_files(
+        splits: Mapping[str, list[Pair]], high: Path, kernel: LowKernel, scale: int, enlarge: Kernel | None
+    ) -> _Recipe:
+        """Raises: DataError: bands that the kernel cannot shrink, or that only some images have."""
+        headers = read_headers(splits)
+        channels = find_channels(headers)
+        if not isinstance(channels, int):
+            mixed = [
+                FileProblem(split, show(pair.high, high), f"{headers[pair.high].colors} bands, others have colours", "")
+                for split, pairs in splits.items()
+                for pair in pairs
+                if headers[pair.high].colors not in (1, 3)
+            ]
+            if mixed:
+                remedy = "make the pairs of such images from a folder of their own"
+                raise_problems([problem._replace(how_to_mend=remedy) for problem in mixed], high)
+        elif kernel == "photo":
+            what = f"kernel photo saves as JPEG, and these images have {channels} bands"
+            raise DataError(what, str(high), "choose another --kernel")
+        deep = [path for path, header in headers.items() if header.bits > 8]
+        low, white = find_range(deep, channels, high)[0] if deep else (0, WHITE)
+        return _Recipe(kernel, scale, enlarge, channels, (low, white))
+
+    def shrink(self, high: np.ndarray, name: str) -> np.ndarray:
+        """The low-resolution version of (H, W, C), in the same type and units.
+
+        Colours of transparent images are shrunk as they are seen, weighted by their alpha.
+        """
+        if high.dtype == np.uint8 and (isinstance(self.channels, int) or not is_transparent(high)):
+            return self._make_low(high, name)
+        colors = high.shape[2] - (not isinstance(self.channels, int) and high.shape[2] in (2, 4))
+        black, width = self._span(high.dtype, colors, high.shape[2])
+        shares = ((high - black) / width).astype(np.float32)
+        low = self._make_low(shares, name)
+        if colors < high.shape[2] and self.kernel != "photo":
+            seen = self._make_low(np.concatenate((shares[:, :, :-1] * shares[:, :, -1:], shares[:, :, -1:]), 2), name)
+            color = np.divide(seen[:, :, :-1], seen[:, :, -1:], where=seen[:, :, -1:] > 0, out=low[:, :, :-1].copy())
+            low = np.concatenate((color.clip(0, 1), seen[:, :, -1:]), axis=2)
+        values = low * width + black
+        return (values if high.dtype == np.float32 else values.round()).astype(high.dtype)
+
+    def _make_low(self, high: np.ndarray, name: str) -> np.ndarray:
+        return make_low(high, self.kernel, self.scale, self.enlarge, name=name)
+
+    def _span(self, dtype: np.dtype, colors: int, samples: int) -> tuple[np.ndarray, np.ndarray]:
+        """Black, and white minus black, of every sample of a pixel; alpha fills its type."""
+        whole = 1.0 if dtype == np.float32 else float(np.iinfo(dtype).max)
+        low, high = (0.0, whole) if dtype == np.uint8 else self.values
+        black = np.array([low] * colors + [0.0] * (samples - colors))
+        return black, np.array([high] * colors + [whole] * (samples - colors)) - black
+
+
+def _write_pair(pair: Pair, folder: Path, recipe: _Recipe) -> None:
+    bands = isinstance(recipe.channels, int)
+    high = decode(pair.high, str(pair.high), bands=bands).pixels
+    height, width = high.shape[:2]
+    if misfit := find_misfit((height, width), recipe.kernel, recipe.scale):
         raise DataError(misfit, str(pair.high), "remove the file")
-    planes = planes[:, : height // scale * scale, : width // scale * scale]
-    high = to_uint8(planes).permute(1, 2, 0).contiguous().numpy()  # (C, H, W) -> (H, W, C)
-    for side, pixels in (("high_res", high), ("low_res", make_low(high, kernel, scale, enlarge, name=pair.name))):
-        write_image(folder / side / file_name(pair), TaggedImage(pixels))
+    high = np.ascontiguousarray(high[: height // recipe.scale * recipe.scale, : width // recipe.scale * recipe.scale])
+    for side, pixels in (("high_res", high), ("low_res", recipe.shrink(high, pair.name))):
+        path = folder / side / file_name(pair)
+        if bands:
+            write_bands(path.with_suffix(".tif"), pixels)
+        else:
+            write_image(path.with_suffix(".tif") if pixels.dtype == np.float32 else path, TaggedImage(pixels))

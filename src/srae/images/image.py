@@ -18,11 +18,11 @@ from torch import Tensor
 from srae.errors import ConfigError, DataError
 from srae.files import atomic_write, natural_key
 from srae.images.animation import Frames
-from srae.images.decode import decode
+from srae.images.decode import decode, read_header
 from srae.images.encode import encode, to_8_bits, to_image
 from srae.images.flatten import is_transparent, lay_on_white
 from srae.images.formats import EXTENSIONS, check_fit, format_of
-from srae.images.levels import Channels, check_bands
+from srae.images.levels import Channels, check_bands, measure_extremes, read_levels, whole_range
 from srae.images.limits import MAX_PIXELS
 from srae.images.plugins import check_profile
 from srae.images.tags import NO_TAGS, Tags
@@ -96,8 +96,9 @@ def to_uint8(image: Tensor) -> Tensor:
 
 
 def quantize(image: Tensor, dtype: np.dtype | type) -> Tensor:
-    """As `to_uint8`, to uint8 or uint16."""
-    return to_uint8(image) if dtype == np.uint8 else to_levels(image, dtype).to(torch.uint16)
+    """As `to_uint8`, to uint8 or uint16; floats stay floats."""
+    levels = to_levels(image, dtype)
+    return levels if dtype == np.float32 else levels.to(torch.uint8 if dtype == np.uint8 else torch.uint16)
 
 
 def from_pixels(pixels: np.ndarray) -> Tensor:
@@ -182,6 +183,18 @@ def read_flat_pixels(
     if pixels.shape[2] != len(channels):
         pixels = np.array(to_image(pixels).convert(channels))
     return np.ascontiguousarray(pixels if pixels.ndim == 3 else pixels[:, :, None]), on_white
+
+
+def read_grey(path: Path) -> np.ndarray:
+    """To compare images: float32 (H, W) from 0 to 255; deep ones as wide as what they hold, see `whole_range`.
+
+    Raises:
+        DataError: see `decode`.
+    """
+    extremes = measure_extremes(path, "RGB") if read_header(path).bits > 8 else None
+    if extremes is None:
+        return read_flat_pixels(path, "L")[0][:, :, 0].astype(np.float32)
+    return read_levels(path, "L", whole_range(extremes)).pixels[:, :, 0].astype(np.float32) / np.float32(257)
 
 
 def read_image(path: str | Path, *, max_pixels: int = MAX_PIXELS, frame: int | None = None) -> TaggedImage:
