@@ -19,7 +19,6 @@ from srae.config.data_sets import (
     SECTIONS,
     ClassFoldersConfig,
     DataConfig,
-    Degrade,
     DemoConfig,
     ImagesConfig,
     PairsConfig,
@@ -28,6 +27,7 @@ from srae.config.data_sets import (
     sections_by_name,
     who_knows,
 )
+from srae.config.degrade import Degrade
 from srae.config.experiment import Config
 from srae.config.loading import parse_config
 from srae.config.yaml_text import dump_yaml

@@ -14,7 +14,8 @@ from PIL import Image
 from refusals import refuses
 from srae.cli import main
 from srae.config import data_sets
-from srae.config.data_sets import DataConfig, Degrade, FolderConfig, ImagesConfig
+from srae.config.data_sets import DataConfig, FolderConfig, ImagesConfig
+from srae.config.degrade import Degrade
 from srae.config.loading import parse_config
 from srae.config.schema import describe_schema
 from srae.data import OPENERS, Data, Split, open_data

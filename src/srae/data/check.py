@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from srae.config.data_sets import Degrade, PairsConfig
+from srae.config.data_sets import PairsConfig
+from srae.config.degrade import Degrade
 from srae.data.alignment import are_alike, find_strange_pairs
 from srae.data.depth import settle
 from srae.data.intake import note_white, read_headers

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from srae.config.data_sets import Degrade
+from srae.config.degrade import Degrade
 from srae.data.mapped import FileShelf
 from srae.data.photo import LONGEST_SIDE, VERSION, make_photo, photo_generator
 from srae.data.scan import in_threads
@@ -19,6 +20,8 @@ from srae.images.resample import Kernel, enlarge, resize, shrink
 
 LowKernel = Kernel | Literal["photo"]
 AnyShelf = Shelf | FileShelf
+_INVISIBLE = 1 / 512
+"""Alpha that 8 bits round to 0."""
 
 
 def make_low(
@@ -27,6 +30,7 @@ def make_low(
     scale: int,
     enlarge_kernel: Kernel | None = None,
     *,
+    has_alpha: bool = False,
     name: str = "",
     copy: int = 0,
 ) -> np.ndarray:
@@ -35,6 +39,7 @@ def make_low(
     Args:
         high: uint8, uint16, or float32 in [0, 1].
         kernel: "photo" blurs, adds noise and saves as JPEG too, see `photo`; of 16 bits it leaves 8.
+        has_alpha: the last channel is alpha; colours become means weighted by it, as they are seen.
         name: name of the image; it seeds kernel "photo" together with `copy`.  Other kernels draw nothing.
     """
     if kernel == "photo":
@@ -42,18 +47,31 @@ def make_low(
         photo = make_photo(bytes_of_high, scale, photo_generator(name, copy))
         low = torch.from_numpy(photo).permute(2, 0, 1)
     else:
-        low = quantize(shrink(_to_planes(high), scale, kernel), high.dtype)
+        low = quantize(_as_seen(_to_planes(high), lambda image: shrink(image, scale, kernel), has_alpha), high.dtype)
     if enlarge_kernel:
-        low = quantize(enlarge(to_float(low), scale, enlarge_kernel), high.dtype)
+        large = _as_seen(to_float(low), lambda image: enlarge(image, scale, enlarge_kernel), has_alpha)
+        low = quantize(large, high.dtype)
     if high.dtype != np.uint8 and low.dtype == torch.uint8:
         low = quantize(to_float(low), high.dtype)
     return low.permute(1, 2, 0).contiguous().numpy()  # (C, h, w) -> (h, w, C)
 
 
+def _as_seen(planes: Tensor, resample: Callable[[Tensor], Tensor], has_alpha: bool) -> Tensor:
+    """Resampled (C, H, W), with colours weighted by alpha, the last plane, if there is one: else the colour of
+    invisible pixels, most often black, darkens the edges.
+    """
+    plain = resample(planes)
+    if not has_alpha or bool(planes[-1].min() == 1):
+        return plain
+    weighted = resample(torch.cat((planes[:-1] * planes[-1:], planes[-1:])))
+    # Not clamped before the division: colour and alpha overshoot alike.
+    color = torch.where(weighted[-1:] > _INVISIBLE, weighted[:-1] / weighted[-1:], plain[:-1])
+    return torch.cat((color, plain[-1:]))
+
+
 def _to_planes(pixels: np.ndarray) -> Tensor:
     """uint8, uint16 or float32 (H, W, C) -> float32 (C, H, W) in [0, 1]."""
-    planes = torch.from_numpy(pixels).permute(2, 0, 1)
-    return planes if planes.dtype == torch.float32 else to_float(planes)
+    return to_float(torch.from_numpy(pixels).permute(2, 0, 1))
 
 
 def count_copies(degrade: Degrade | None, split: str, *, for_scoring: bool) -> int:
@@ -93,6 +111,8 @@ def add_sizes(
     names: Sequence[str],
     degrade: Degrade,
     enlarge_kernel: Kernel | None,
+    *,
+    has_alpha: bool = False,
 ) -> None:
     """Append every image shrunk by every factor of `degrade.sizes`; shrinking sharpens what a camera or JPEG blurred.
 
@@ -104,10 +124,12 @@ def add_sizes(
     def add(place: int) -> None:
         factor, pixels = degrade.sizes[place // count - 1], high.pixels(place % count)
         size = shrunk((pixels.shape[0], pixels.shape[1]), factor, scale)
-        small = quantize(resize(_to_planes(pixels), size), pixels.dtype).permute(1, 2, 0).contiguous().numpy()
+        planes = _as_seen(_to_planes(pixels), lambda image: resize(image, size), has_alpha)
+        small = quantize(planes, pixels.dtype).permute(1, 2, 0).contiguous().numpy()
         high.put(place, small)
         for copy, shelf in enumerate(lows):
-            shelf.put(place, make_low(small, kernel, scale, enlarge_kernel, name=all_names[place], copy=copy))
+            how = partial(make_low, has_alpha=has_alpha, name=all_names[place], copy=copy)
+            shelf.put(place, how(small, kernel, scale, enlarge_kernel))
 
     for _ in in_threads(add, range(count, len(all_names)), "shrinking images"):
         pass

@@ -23,7 +23,7 @@ from srae.data.scan import Facts, Reader, ScannedPair, in_threads, raise_problem
 from srae.data.store import Shelf, Split, Store
 from srae.errors import DataError
 from srae.images.decode import read_header
-from srae.images.flatten import may_be_transparent
+from srae.images.flatten import is_transparent, may_be_transparent
 from srae.images.headers import Header
 from srae.images.image import read_flat_pixels, read_image
 from srae.images.levels import Channels, read_levels
@@ -88,7 +88,8 @@ def _read_into_file(
 ) -> _StoredPairs:
     """Decode into a mapped file, or map the file that an earlier run made of the same contents."""
     options = reader.options
-    digests = _of_files(reader.pairs, partial(_digest, channels=channels_of(options)), "reading images")
+    digest = partial(_digest, channels=channels_of(options), degraded=bool(options.degrade))
+    digests = _of_files(reader.pairs, digest, "reading images")
     known = reader.as_scanned(sizes, digests)
 
     def fill(shelves: Sequence[AnyShelf]) -> None:
@@ -177,7 +178,7 @@ class _PairReader:
         Raises:
             DataError: everything that is wrong with the images.
         """
-        degrade, enlarge = self.options.degrade, self.options.enlarge
+        degrade, enlarge, alpha = self.options.degrade, self.options.enlarge, self.options.channels == "RGBA"
 
         def put(split: str, index: int, low: np.ndarray | None, high: np.ndarray) -> None:
             *low_shelves, high_shelf = shelves[split]
@@ -194,7 +195,7 @@ class _PairReader:
                 height, width = _cut(_size(high), scale)
                 high = high[:height, :width]
                 for copy, shelf in enumerate(low_shelves):
-                    shelf.put(index, make_low(high, kernel, scale, enlarge, name=name, copy=copy))
+                    shelf.put(index, make_low(high, kernel, scale, enlarge, has_alpha=alpha, name=name, copy=copy))
             high_shelf.put(index, high)
 
         scanned, problems = scan(self.pairs, pixel_reader(self.options), self.folder, put)
@@ -202,7 +203,8 @@ class _PairReader:
             raise_problems(problems, self.source)
         for split, (*lows, high) in shelves.items():
             if degrade and sizes_of(degrade, split, for_scoring=self.for_scoring):
-                add_sizes(high, lows, [pair.name for pair in self.pairs[split]], degrade, enlarge)
+                names = [pair.name for pair in self.pairs[split]]
+                add_sizes(high, lows, names, degrade, enlarge, has_alpha=alpha)
         return scanned
 
     def to_split(self, split: str, stores: Sequence[Store]) -> Split:
@@ -226,7 +228,8 @@ def pixel_reader(options: PairsConfig) -> Reader:
             pixels, on_white, clipped = read_levels(data, channels, values, name=str(path))
         else:
             (pixels, on_white), clipped = read_flat_pixels(data, channels, name=str(path)), False
-        digest = _mark_white(hashlib.sha256(data).hexdigest(), on_white)
+        weighted = channels == "RGBA" and bool(options.degrade) and is_transparent(pixels)
+        digest = _mark(hashlib.sha256(data).hexdigest(), on_white=on_white, weighted=weighted)
         return Facts(_size(pixels), digest, on_white=on_white, clipped=clipped, pixels=pixels)
 
     return read
@@ -245,15 +248,16 @@ def find_misfits(
     ]
 
 
-_ON_WHITE = "-on-white"
+_ON_WHITE, _WEIGHTED = "-on-white", "-weighted"
 
 
-def _mark_white(digest: str, on_white: bool) -> str:
-    """The digest of a file for fingerprints and caches; other than that of its bytes only where it is laid on white.
+def _mark(digest: str, *, on_white: bool, weighted: bool) -> str:
+    """The digest of a file for fingerprints and caches; other than that of its bytes only for some transparent images.
 
-    Older versions dropped alpha: data sets with transparent images get another fingerprint, all others keep theirs.
+    Older versions dropped alpha where images are laid on white today, and shrank colours without it where they are
+    weighted by it: such data sets get another fingerprint, all others keep theirs.
     """
-    return digest + _ON_WHITE * on_white
+    return digest + _ON_WHITE * on_white + _WEIGHTED * weighted
 
 
 def note_white(scanned: Mapping[str, list[ScannedPair]]) -> list[str]:
@@ -274,7 +278,7 @@ def count_files(scanned: Mapping[str, list[ScannedPair]], is_so: Callable[[Facts
     return len(paths)
 
 
-def _digest(path: Path, *, channels: Channels) -> str:
+def _digest(path: Path, *, channels: Channels, degraded: bool) -> str:
     digest = hashlib.sha256()
     try:
         with open(path, "rb") as file:
@@ -282,11 +286,12 @@ def _digest(path: Path, *, channels: Channels) -> str:
                 digest.update(piece)
     except OSError:  # decoding raises the proper error
         return ""
-    on_white = False
-    if channels in ("L", "RGB") and may_be_transparent(path):
+    transparent = False
+    if (channels in ("L", "RGB") or (channels == "RGBA" and degraded)) and may_be_transparent(path):
         with suppress(DataError):  # decoding it again will say what is wrong
-            on_white = read_image(path).is_transparent
-    return _mark_white(digest.hexdigest(), on_white)
+            transparent = read_image(path).is_transparent
+    has_alpha = channels == "RGBA"
+    return _mark(digest.hexdigest(), on_white=transparent and not has_alpha, weighted=transparent and has_alpha)
 
 
 def _size(pixels: np.ndarray) -> tuple[int, int]:

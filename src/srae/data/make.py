@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePath
 from typing import Literal
 
@@ -22,7 +23,6 @@ from srae.data.splits import split_by_name
 from srae.errors import DataError, ResourceError
 from srae.files import check_new_folder, replace_file, temporary_name
 from srae.images.decode import decode
-from srae.images.flatten import is_transparent
 from srae.images.image import TaggedImage, write_image
 from srae.images.levels import WHITE, Channels
 from srae.images.resample import Kernel
@@ -153,32 +153,22 @@ class _Recipe:
         return _Recipe(kernel, scale, enlarge, channels, (low, white))
 
     def shrink(self, high: np.ndarray, name: str) -> np.ndarray:
-        """The low-resolution version of (H, W, C), in the same type and units.
-
-        Colours of transparent images are shrunk as they are seen, weighted by their alpha.
-        """
-        if high.dtype == np.uint8 and (isinstance(self.channels, int) or not is_transparent(high)):
-            return self._make_low(high, name)
-        colors = high.shape[2] - (not isinstance(self.channels, int) and high.shape[2] in (2, 4))
-        black, width = self._span(high.dtype, colors, high.shape[2])
-        shares = ((high - black) / width).astype(np.float32)
-        low = self._make_low(shares, name)
-        if colors < high.shape[2] and self.kernel != "photo":
-            seen = self._make_low(np.concatenate((shares[:, :, :-1] * shares[:, :, -1:], shares[:, :, -1:]), 2), name)
-            color = np.divide(seen[:, :, :-1], seen[:, :, -1:], where=seen[:, :, -1:] > 0, out=low[:, :, :-1].copy())
-            low = np.concatenate((color.clip(0, 1), seen[:, :, -1:]), axis=2)
+        """The low-resolution version of (H, W, C), in the same type and units."""
+        has_alpha = not isinstance(self.channels, int) and high.shape[2] in (2, 4)
+        make = partial(make_low, has_alpha=has_alpha, name=name)
+        if high.dtype == np.uint8:
+            return make(high, self.kernel, self.scale, self.enlarge)
+        black, width = self._span(high.dtype, high.shape[2] - has_alpha, high.shape[2])
+        low = make(((high - black) / width).astype(np.float32), self.kernel, self.scale, self.enlarge)
         values = low * width + black
         return (values if high.dtype == np.float32 else values.round()).astype(high.dtype)
-
-    def _make_low(self, high: np.ndarray, name: str) -> np.ndarray:
-        return make_low(high, self.kernel, self.scale, self.enlarge, name=name)
 
     def _span(self, dtype: np.dtype, colors: int, samples: int) -> tuple[np.ndarray, np.ndarray]:
         """Black, and white minus black, of every sample of a pixel; alpha fills its type."""
         whole = 1.0 if dtype == np.float32 else float(np.iinfo(dtype).max)
-        low, high = (0.0, whole) if dtype == np.uint8 else self.values
+        low, white = self.values
         black = np.array([low] * colors + [0.0] * (samples - colors))
-        return black, np.array([high] * colors + [whole] * (samples - colors)) - black
+        return black, np.array([white] * colors + [whole] * (samples - colors)) - black
 
 
 def _write_pair(pair: Pair, folder: Path, recipe: _Recipe) -> None:

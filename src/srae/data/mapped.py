@@ -123,7 +123,7 @@ class FileShelf:
         self._allocating = threading.Lock()
 
     def put(self, index: int, pixels: np.ndarray) -> None:
-        """uint8 (H, W, C), or uint16 where the room has samples of 2 bytes"""
+        """uint8 (H, W, C), or uint16 where samples have 2 bytes"""
         with self._allocating:
             if self._block is None and self._room.one_size:
                 self._block = self._file.take(self._room.count * pixels.nbytes), pixels.shape

@@ -15,7 +15,8 @@ import torch
 from pydantic import ValidationError
 
 from srae.checkpoints.loading import TrainedModel
-from srae.config.data_sets import DataConfig, Degrade, PairsConfig
+from srae.config.data_sets import DataConfig, PairsConfig
+from srae.config.degrade import Degrade
 from srae.data import Data, Split, Store, open_data
 from srae.device import float32_kernels
 from srae.errors import ConfigError, explain_problem

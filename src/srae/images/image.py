@@ -82,7 +82,9 @@ class TaggedImage:
 
 
 def to_float(pixels: Tensor) -> Tensor:
-    """uint8, uint16, or int16 that holds the bits of uint16, of any shape -> float32 in [0, 1]."""
+    """uint8, uint16, or int16 that holds the bits of uint16, of any shape -> float32 in [0, 1]; floats as they are."""
+    if pixels.dtype == torch.float32:
+        return pixels
     if pixels.dtype == torch.uint8:
         return pixels.to(torch.float32).div_(255)
     if pixels.dtype == torch.int16:
