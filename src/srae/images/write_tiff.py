@@ -64,7 +64,9 @@ def write_tiff(file: BinaryIO, pixels: np.ndarray, tags: Tags) -> None:
 
 def write_bands(path: Path, pixels: np.ndarray) -> None:
     """uint8, uint16 or float32 (H, W, C), whose samples are neither colours nor alpha; without any tags."""
-    none = (0,) * (pixels.shape[2] - 1)
+    if pixels.shape[2] == 1:  # tifffile would take rows for pages
+        pixels = pixels[:, :, 0]
+    none = (0,) * (pixels[0, 0].size - 1)
     tifffile.imwrite(path, pixels, photometric="minisblack", planarconfig="contig", extrasamples=none, compression=8)
 
 
