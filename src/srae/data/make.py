@@ -16,6 +16,7 @@ import numpy as np
 from srae.data.degrade import LowKernel, find_misfit, make_low
 from srae.data.depth import find_channels, find_range
 from srae.data.intake import read_headers
+from srae.data.groups import read_groups
 from srae.data.layouts import SPLITS, find_pairs
 from srae.data.matching import FileProblem, Pair, show
 from srae.data.scan import raise_problems
@@ -37,6 +38,7 @@ def make_pairs(
     kernel: LowKernel = "bicubic",
     enlarge: Literal["bilinear", "bicubic"] | None = None,
     shares: tuple[float, float, float] = (0.8, 0.1, 0.1),
+    group_by: str | None = None,
 ) -> dict[str, int]:
     """Write ``OUT/{train,val,test}/{low_res,high_res}/NAME.png``; all of it or nothing.
 
@@ -46,6 +48,7 @@ def make_pairs(
         high: folder of images; its split folders are kept, else split by file name.
         kernel: "photo" makes the version that val and test images get in a training.
         enlarge: kernel that enlarges low-resolution images back to the high-resolution size.
+        group_by: which images stay in one split, as `data.group_by` says.
 
     Returns:
         Pairs per split.
@@ -57,7 +60,7 @@ def make_pairs(
     if not high.is_dir():
         raise DataError("folder is missing", str(high), "check the path")
     check_new_folder(out)
-    splits = _choose(high, shares)
+    splits = _choose(high, shares, group_by)
     partial = temporary_name(out.absolute())
     recipe = _Recipe.for_files(splits, high, kernel, scale, enlarge)
     jobs = [(split, pair) for split, pairs in splits.items() for pair in pairs]
@@ -93,10 +96,12 @@ def file_name(pair: Pair) -> str:
     return PurePath(pair.name).with_suffix(".png").as_posix().replace("/", "-")
 
 
-def _choose(high: Path, shares: tuple[float, float, float]) -> dict[str, list[Pair]]:
+def _choose(high: Path, shares: tuple[float, float, float], group_by: str | None) -> dict[str, list[Pair]]:
     splits = find_pairs(high, high_only=True).splits
     if "" in splits:
-        splits = split_by_name(splits[""], shares[0], shares[1])
+        names = [pair.name for pair in splits[""]]
+        groups = read_groups(names, group_by, high).of(names)
+        splits = split_by_name(splits[""], shares[0], shares[1], groups=groups)
     for split in ("train", "val"):
         if not splits.get(split):
             raise DataError(f"no images for {split}", str(high), "at least one for train and one for val are needed")

@@ -15,6 +15,7 @@ from srae.data.contract import Data, sample_shapes, take_fingerprint
 from srae.data.degrade import describe_copies, describe_degrade
 from srae.data.demo import open_demo
 from srae.data.depth import describe_range, note_clipped, settle
+from srae.data.groups import note_suspicion, note_torn, read_groups
 from srae.data.intake import count_files, find_misfits, note_white, pixel_reader, read_headers, take_in
 from srae.data.layouts import SPLITS, find_pairs
 from srae.data.matching import FileProblem, Pair
@@ -127,20 +128,25 @@ def choose_splits(
         scale=options.scale,
     )
     splits, notes = found.splits, list(found.notes)
+    named = [pair.name for pairs in splits.values() for pair in pairs]
+    groups = read_groups(named, None if undivided else options.group_by, folder or high or Path())
+    notes += groups.notes
     if "" in splits and undivided:
         splits = {"val": splits[""]}
     elif "" in splits:
-        splits = split_by_name(splits[""])
+        splits = split_by_name(splits[""], groups=groups.of(named))
         counts = "/".join(str(len(splits[split])) for split in SPLITS)
         notes.append(f"no split on disk: {counts} train/val/test by file name")
     elif splits.get("train") and not undivided and "val" not in splits and options.val_from_train:
-        kept, taken = take_by_name(splits["train"], [pair.name for pair in splits["train"]], options.val_from_train)
+        names = [pair.name for pair in splits["train"]]
+        kept, taken = take_by_name(splits["train"], names, options.val_from_train, groups.of(names))
         splits = splits | {"train": kept, "val": taken}
         notes.append(describe_val_from_train(len(taken), len(kept) + len(taken), options.val_from_train))
     if options.test_from_val and splits.get("test"):
         notes.append("data.test_from_val is ignored: there is a test split of its own")
     elif options.test_from_val and splits.get("val"):
-        kept, aside = set_aside(splits["val"], options.test_from_val)
+        names = [pair.name for pair in splits["val"]]
+        kept, aside = set_aside(splits["val"], options.test_from_val, groups.of(names))
         splits = splits | {"val": kept, "test": aside}
     problems = list(found.problems)
     for split in () if for_scoring and any(splits.values()) else ("train", "val"):
@@ -148,6 +154,8 @@ def choose_splits(
             remedy = "add images, or leave out the split folders: srae then splits by file name"
             remedy = "add images, or set data.val_from_train: 0.1" if split == "val" and splits.get("train") else remedy
             problems.append(FileProblem(split, split, "no images", remedy))
+    by_split = {split: [pair.name for pair in pairs] for split, pairs in splits.items()}
+    notes += note_torn(by_split, groups) or ([] if for_scoring else note_suspicion(by_split, groups))
     splits = {split: splits[split][: options.limit] for split in SPLITS if split in splits}
     return SplitChoice(found.layout, found.rules, splits, problems, found.ignored, notes)
 
