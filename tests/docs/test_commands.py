@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import glob
 import importlib
+import itertools
 import json
 import os
 import re
@@ -162,6 +163,10 @@ def write_toy_images(folder: Path) -> None:
         draw(folder / "photos" / f"{index}.jpg", (36, 40))
         for kind in ("abra", "bulbasaur", "zubat"):
             draw(folder / "data" / "pokemon" / kind / f"{index}.png")
+    for patient, scan in itertools.product(range(3), range(0, 9, 3)):  # names of one sum would be equal images
+        for kind in ("ill", "well"):
+            draw(folder / "data" / "scans" / kind / f"patient{patient}_slice{scan}.png")
+        draw(folder / "data" / "tiles" / f"{patient:04}_s{scan:03}.png")
     shutil.copytree(folder / "photos", folder / "data" / "photos")
     for index in range(2):
         draw(folder / "data" / "set5" / f"{index}.png")

@@ -141,10 +141,10 @@ def _make_pairs(args: argparse.Namespace) -> int:
 
 def _pattern(group_by: str | None) -> str | None:
     """Raises: ConfigError: no regular expression."""
-    from srae.config.data_sets import check_pattern
+    from srae.config.section import check_pattern
 
     try:
-        return check_pattern(group_by)
+        return check_pattern(group_by) if group_by else None
     except ValueError as error:
         raise ConfigError(str(error), "--group-by", "for example '(patient[0-9]+)_'") from None
 

@@ -5,14 +5,13 @@ To add a data set: its section here and in `SECTIONS`, its opener in `data.OPENE
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from srae.config.degrade import Degrade
-from srae.config.section import Section
+from srae.config.section import Pattern, Section
 from srae.errors import ConfigError
 
 
@@ -134,29 +133,11 @@ class SplitFoldersConfig(FolderConfig):
 
     val_from_train: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """Share of the train images (of each class) that becomes val where the disk has splits, but no val; 0: none."""
-    group_by: Annotated[str, Field(min_length=1, max_length=500)] | None = None
+    group_by: Pattern | None = None
     """Images that no split may part: those of one folder (folder), or those whose path has one text for a pattern.
 
     The pattern is a regular expression, such as (patient[0-9]+)_; it is searched in the path without suffix.
     """
-
-    @field_validator("group_by")
-    @classmethod
-    def _compiles(cls, group_by: str | None) -> str | None:
-        return check_pattern(group_by)
-
-
-def check_pattern(group_by: str | None) -> str | None:
-    """The value of `group_by`, if it is a regular expression.
-
-    Raises:
-        ValueError: it is none.
-    """
-    try:
-        re.compile(group_by or "")
-    except (re.error, OverflowError) as error:
-        raise ValueError(f"{group_by} is no regular expression: {error}; or write folder") from None
-    return group_by
 
 
 class ImagesConfig(DataConfig):
