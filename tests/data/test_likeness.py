@@ -109,6 +109,14 @@ def leaks(folder: Path, group_by: str | None = None) -> list[tuple[str, str, str
     return [(w.split, w.what, w.how_to_mend) for w in warnings if w.what.startswith("leak")]
 
 
+def test_few_val_images_are_a_warning(tmp_path: Path) -> None:
+    for count, told in ((9, ["val"]), (10, [])):
+        images = {
+            f"{split}/{i}.png": scene(100 * (split == "val") + i) for split in ("train", "val") for i in range(count)
+        }
+        assert [w.split for w in check_pairs(write(tmp_path / str(count), images)).warnings] == told
+
+
 def test_check_tells_tiles_and_the_key_that_keeps_them_together(tmp_path: Path) -> None:
     tiles = {
         f"{image:04}_s{tile:03}.png": scene(image, 128)[:64, 8 * tile : 8 * tile + 64]

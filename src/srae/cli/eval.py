@@ -145,7 +145,8 @@ def _show_scores(scores: Scores, split: str) -> None:
 
     document = scores.document
     data, measured, reference = document["data"], document[split], document["identity"]
-    show(f"data      {data['name']}, {split}: {data['counts'][split]} images, fingerprint {data['fingerprint']}")
+    alone = f" (of the images alone: {data['images']})" if "images" in data else ""
+    show(f"data      {data['name']}, {split}: {data['counts'][split]} images, fingerprint {data['fingerprint']}{alone}")
     if scores.protocol:
         show(f"protocol  {scores.protocol}")
     show(f"model     {_describe(measured)}")

@@ -22,6 +22,7 @@ from srae.data.likeness import find_near_identical, make_thumb, warn_alike, warn
 from srae.data.matching import FileProblem, show
 from srae.data.pairs import choose_splits
 from srae.data.scan import Facts, ScannedPair, note_cuts, scale_of, scan
+from srae.data.splits import note_few_val
 from srae.data.trees import SeveralScales
 from srae.errors import DataError
 from srae.images.flatten import lay_on_white
@@ -101,7 +102,11 @@ def check_pairs(folder: Path, *, scale: int | None = None, group_by: str | None 
         scale=scales.pop() if len(scales) == 1 else None,
         splits={split: _summarize(pairs) for split, pairs in scanned.items()},
         problems=chosen.problems + unreadable,
-        warnings=_find_twins(scanned, folder) + leaks + strange + _find_mixed_modes(scanned),
+        warnings=[FileProblem("val", "all", note, "add images") for note in note_few_val(len(scanned.get("val", [])))]
+        + _find_twins(scanned, folder)
+        + leaks
+        + strange
+        + _find_mixed_modes(scanned),
         ignored=chosen.ignored,
         notes=notes,
     )
@@ -117,7 +122,10 @@ def _look(path: Path, *, thumbs: dict[Path, np.ndarray]) -> Facts:
     if image.is_transparent:
         color, alpha = from_pixels(lay_on_white(image.pixels)), image.pixels[:, :, -1].tobytes()
     digest = hashlib.sha256(f"{mode[:1]} {height} {width} ".encode() + color.numpy().tobytes() + alpha).hexdigest()
-    thumbs[path] = make_thumb(color.mean(0).numpy() * 255)
+    grey = color.mean(0).numpy()
+    if image.bits != 8:  # 12 of 16 bits are nearly black
+        grey = (grey - grey.min()) / max(float(np.ptp(grey)), 1e-6)
+    thumbs[path] = make_thumb(grey * 255)
     shown = mode if image.bits == 8 else f"{mode} {image.bits} bit"
     return Facts((height, width), digest, shown, on_white=image.is_transparent)
 

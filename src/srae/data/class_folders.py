@@ -16,6 +16,7 @@ import hashlib
 import os
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -101,7 +102,10 @@ def open_class_folders(options: ClassFoldersConfig, *, for_scoring: bool = False
     names = {split: [image.found.below_class for image in several] for split, several in parts.items()}
     notes += note_torn(names, groups) or ([] if for_scoring else note_suspicion(names, groups))
     named = {split: _stack(parts[split]) for split in SPLITS if parts.get(split)}
-    return to_data(folder.resolve().name, named, classes, options, notes)
+    data = to_data(folder.resolve().name, named, classes, options, notes)
+    return replace(
+        data, digests={split: {image.found.name: image.digest for image in several} for split, several in parts.items()}
+    )
 
 
 def _find(folder: Path) -> tuple[list[_ClassFile], list[str], int]:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from srae.data.alignment import correlation, read_grey, shrink
+from srae.data.alignment import correlation, load_grey, shrink
 from srae.data.groups import Suspicion, list_some
 from srae.data.matching import FileProblem, show
 from srae.data.scan import ScannedPair, in_threads
@@ -109,7 +109,7 @@ def find_overlaps(suspicion: Suspicion, paths: Mapping[tuple[str, str], Path]) -
 
     def look(members: list[tuple[str, str]]) -> Alike | None:
         for one, other in _neighbours(members):
-            tiles = [read_grey(paths[member]) for member in (one, other)]
+            tiles = [load_grey(paths[member]) for member in (one, other)]
             if tiles[0] is not None and tiles[1] is not None and overlap(tiles[0], tiles[1]):
                 return Alike(one[0], paths[one], other[0], paths[other])
         return None

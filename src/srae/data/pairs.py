@@ -80,6 +80,7 @@ def open_pairs(options: PairsConfig, *, for_scoring: bool = False, undivided: bo
         out_shape=out_shape,
         fingerprint=take_fingerprint(rows, made),
         section=options,
+        digests={split: {item.pair.name: item.high.digest for item in items} for split, items in scanned.items()},
         notes=chosen.notes
         + found
         + note_clipped(count_files(scanned, lambda facts: facts.clipped), options)

@@ -14,6 +14,7 @@ from srae.data.matching import Pair
 
 Item = TypeVar("Item")
 _PERMUTATION = 0
+ENOUGH_VAL = 10
 _CLASS_SHARES = {"val": 0.1, "test": 0.1}
 
 
@@ -130,6 +131,14 @@ def _take(items: list[Item], units: Iterable[Unit], count: int) -> tuple[list[It
         [item for index, item in enumerate(items) if index not in taken],
         [item for index, item in enumerate(items) if index in taken],
     )
+
+
+def note_few_val(count: int) -> list[str]:
+    """A note where val has too few images for a difference between networks to show; none where it has enough."""
+    if count >= ENOUGH_VAL:
+        return []
+    images = f"{count} val image{'s are' if count > 1 else ' is'}"
+    return [f"{images} too few to tell networks apart, or to pick an epoch by: {ENOUGH_VAL} or more are better"]
 
 
 def describe_val_from_train(taken: int, count: int, share: float) -> str:

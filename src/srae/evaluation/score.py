@@ -18,6 +18,7 @@ from srae.checkpoints.loading import TrainedModel
 from srae.config.data_sets import DataConfig, PairsConfig
 from srae.config.degrade import Degrade
 from srae.data import Data, Split, Store, open_data
+from srae.data.contract import take_fingerprint
 from srae.device import float32_kernels
 from srae.errors import ConfigError, explain_problem
 from srae.evaluation.evaluate import (
@@ -34,6 +35,9 @@ from srae.evaluation.metrics import Protocol, show_channels
 from srae.evaluation.tasks import TASKS
 from srae.models import Shape
 from srae.models.baselines import baseline_name
+from srae.runs.layout import run_of
+from srae.runs.messages import list_names
+from srae.runs.trained_on import find_trained_on
 
 _Kernel = Literal["bicubic", "photo"]
 
@@ -110,6 +114,7 @@ def score_model(
         for note in data.notes:
             say(note)
         part, section = _pick_split(data, split), data.section or section
+        known = _find_trained_on(trained, data, split, say) if folder else None
         all_channels = Protocol(channels=show_channels(section.channels), levels=section.levels)
         prepare, baseline, identity = all_channels, "", dict[str, list[float]]()
         if task.has_baseline:
@@ -133,7 +138,8 @@ def score_model(
             protocol=prepare.as_dict() | ({"baseline": baseline} if baseline else {}),
             values=values,
             identity=identity,
-        ),
+        )
+        | ({"trained_on": {split: len(known)}} if known is not None else {}),
         columns=_columns_of(part, split, values, identity),
         label="-".join([data.name, split, *(ways if task.has_baseline else [])]),
         protocol=prepare if task.images else None,
@@ -150,6 +156,7 @@ def _describe(
     identity: dict[str, list[float]],
 ) -> dict[str, Any]:
     """The document of `Scores`."""
+    digests = data.digests.get(split, {})
     metrics = TASKS[trained.config.task].metrics
     return {
         "model": str(trained.path),
@@ -157,6 +164,8 @@ def _describe(
             "name": data.name,
             "fingerprint": data.fingerprint,
             "counts": {split: len(_pick_split(data, split))},
+            # Of the images alone: equal for two models that need them prepared in different ways.
+            **({"images": take_fingerprint((("", *row) for row in digests.items()), "")} if digests else {}),
         },
         "protocol": protocol,
         split: means({name: values[name] for name in metrics}, identity),
@@ -193,6 +202,16 @@ def _pick_split(data: Data, name: str) -> Split:
     if split is None:
         raise ConfigError(f"{data.name} has no {name} images", None, "choose another --split")
     return split
+
+
+def _find_trained_on(trained: TrainedModel, data: Data, split: str, say: Callable[[str], None]) -> list[str] | None:
+    """The images that the model was trained on, where its run folder says so."""
+    digests = data.digests.get(split, {})
+    known = find_trained_on(run_of(trained.path), digests)
+    if known:
+        count = f"{len(known)} of these {len(digests)} images were trained on ({list_names(known, 3)})"
+        say(f"{count}, so these metrics are too good: score other images, or the run's own {split} without the folder")
+    return known
 
 
 def _sample_shapes(split: Split) -> tuple[Shape, Shape]:
