@@ -63,7 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--protocol",
         choices=("rgb", "y"),
         default="rgb",
-        help="rgb: all pixels; y: luma, `scale` pixels cut off each border",
+        help="rgb: all pixels; y: luma, `scale` pixels cut off each border; grey files keep their full range",
     )
     parser.add_argument(
         "--self-ensemble",

@@ -37,6 +37,9 @@ class Data:
     digests: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Split -> name -> SHA-256 of a target, where images are files of the user: the same in any data set of them."""
 
+    grey_files: bool = False
+    """All images are stored as grey, whatever they are read as."""
+
     @property
     def device_bytes(self) -> int:
         """Bytes of the images that lie in the memory of an accelerator; 0 where only batches go there."""

@@ -15,8 +15,8 @@ import numpy as np
 
 from srae.data.degrade import LowKernel, find_misfit, make_low
 from srae.data.depth import find_channels, find_range
-from srae.data.intake import read_headers
 from srae.data.groups import read_groups
+from srae.data.intake import read_headers
 from srae.data.layouts import SPLITS, find_pairs
 from srae.data.matching import FileProblem, Pair, show
 from srae.data.scan import raise_problems

@@ -14,7 +14,7 @@ from srae.config.data_sets import PairsConfig
 from srae.data.contract import Data, sample_shapes, take_fingerprint
 from srae.data.degrade import describe_copies, describe_degrade
 from srae.data.demo import open_demo
-from srae.data.depth import describe_range, note_clipped, settle
+from srae.data.depth import describe_range, find_channels, note_clipped, settle
 from srae.data.groups import note_suspicion, note_torn, read_groups
 from srae.data.intake import count_files, find_misfits, note_white, pixel_reader, read_headers, take_in
 from srae.data.layouts import SPLITS, find_pairs
@@ -80,6 +80,7 @@ def open_pairs(options: PairsConfig, *, for_scoring: bool = False, undivided: bo
         out_shape=out_shape,
         fingerprint=take_fingerprint(rows, made),
         section=options,
+        grey_files=find_channels(headers) == "L",
         digests={split: {item.pair.name: item.high.digest for item in items} for split, items in scanned.items()},
         notes=chosen.notes
         + found

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from srae.images.color import to_y
+from srae.images.color import to_luma, to_y
 
 CACHED_VALUES = 2**19
 """Values of a batch whose intermediate results still fit into the cache of a core."""
@@ -27,7 +27,10 @@ class Protocol:
     """How images are prepared for a metric.  Metrics of two protocols are not comparable."""
 
     channels: str = "RGB"
-    """L, RGB, RGBA, 5 bands: all of them; Y: luma of ITU-R BT.601 in [16, 235] / 255."""
+    """L, RGB, RGBA, 5 bands: all of them; Y: luma of ITU-R BT.601 in [16, 235] / 255; grey: in full range.
+
+    Published scripts (MATLAB's `if size(image, 3) > 1`, BasicSR) convert colours to Y and leave grey files as they are.
+    """
     border: int = 0
     """Pixels cut off each side."""
     rounded: bool = True
@@ -42,6 +45,8 @@ class Protocol:
             images = images.clamp(0, 1).mul_(self.levels).round_().div_(self.levels)
         if self.channels == "Y":
             images = to_y(images[:, :3])
+        elif self.channels == "grey":
+            images = to_luma(images[:, :3])
         elif self.channels == "RGB":
             images = images[:, :3]
         cut = self.border
@@ -54,7 +59,8 @@ class Protocol:
 
     def __str__(self) -> str:
         rounding = f"rounded to {self.levels.bit_length()} bits" if self.rounded else "not rounded"
-        return f"{self.channels}, {rounding}, border {self.border}, values in [0, 1]"
+        channels = "grey in full range" if self.channels == "grey" else self.channels
+        return f"{channels}, {rounding}, border {self.border}, values in [0, 1]"
 
 
 def show_channels(channels: str | int) -> str:

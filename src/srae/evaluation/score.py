@@ -91,6 +91,7 @@ def score_model(
         scale: make the low-resolution images from those of the folder, 1/scale of each side; 2 to 8.
         kernel: how `scale` shrinks; "photo": as images from the web were, with blur, noise and JPEG artefacts.
         protocol: "rgb": all pixels; "y": luma, `scale` pixels cut off each border; only for networks that enlarge.
+            Where all files are grey, luma is in full range, else in [16, 235], as published scripts have it.
         self_ensemble: score the mean over the eight rotations and flips; only for networks that enlarge.
         say: called with each line that the user should read.
 
@@ -121,7 +122,7 @@ def score_model(
             shapes = _sample_shapes(part)
             factor = _check_scale(trained, *shapes)
             if protocol == "y":
-                prepare = replace(prepare, channels="Y", border=scale or factor)
+                prepare = replace(prepare, channels="grey" if data.grey_files else "Y", border=scale or factor)
             elif not isinstance(section.channels, int):
                 prepare = replace(prepare, channels="RGB")
             model = SelfEnsemble(model) if self_ensemble else model
