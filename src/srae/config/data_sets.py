@@ -146,7 +146,7 @@ class ImagesConfig(DataConfig):
     degrade: Degrade | None = None
     """Make the low-resolution images from a folder of high-resolution images."""
     enlarge: Literal["bilinear", "bicubic"] | None = None
-    """How the low-resolution images were (or, with `degrade`, will be) enlarged back to the high-resolution size."""
+    """How low-resolution images were, or else will be, enlarged; networks that keep the size need it: bicubic then."""
     crop: Annotated[int, Field(ge=4, le=65_536)] | None = None
     """Side of random square training crops, in pixels of the high-resolution image; entire images without it."""
     crops_per_picture: Annotated[int, Field(ge=1, le=10_000)] = 1
@@ -256,7 +256,7 @@ class PairsConfig(ImagesConfig, SplitFoldersConfig):
         return low, high
 
     def settled_as(self, other: DataConfig) -> DataConfig:
-        left = {"channels": "auto", "bits": "auto", "range": None}
+        left = {"channels": "auto", "bits": "auto", "range": None, "enlarge": None}
         open_keys = [key for key, value in left.items() if getattr(self, key) == value and hasattr(other, key)]
         return self.model_copy(update={key: getattr(other, key) for key in open_keys})
 

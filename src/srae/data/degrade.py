@@ -69,6 +69,12 @@ def _as_seen(planes: Tensor, resample: Callable[[Tensor], Tensor], has_alpha: bo
     return torch.cat((color, plain[-1:]))
 
 
+def enlarge_pixels(low: np.ndarray, scale: int, kernel: Kernel, *, has_alpha: bool = False) -> np.ndarray:
+    """uint8 or uint16 (h, w, C) -> (h * scale, w * scale, C), rounded as in a file."""
+    enlarged = _as_seen(_to_planes(low), lambda planes: enlarge(planes, scale, kernel), has_alpha)
+    return quantize(enlarged, low.dtype).permute(1, 2, 0).contiguous().numpy()  # (C, H, W) -> (H, W, C)
+
+
 def _to_planes(pixels: np.ndarray) -> Tensor:
     """uint8, uint16 or float32 (H, W, C) -> float32 (C, H, W) in [0, 1]."""
     return to_float(torch.from_numpy(pixels).permute(2, 0, 1))

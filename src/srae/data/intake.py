@@ -16,6 +16,7 @@ import numpy as np
 from srae.config.data_sets import PairsConfig
 from srae.data.degrade import AnyShelf, add_sizes, count_copies, find_misfit, make_low, shrunk, sizes_of, with_sizes
 from srae.data.depth import channels_of, describe_range
+from srae.data.enlarged import fit_low
 from srae.data.fit import find_fit
 from srae.data.mapped import Room, largest_in_memory, make_key, open_mapped
 from srae.data.matching import FileProblem, Pair, show
@@ -154,7 +155,7 @@ class _PairReader:
                 assert pair.low is not None
                 fit = find_fit(sizes[pair.low], sizes[pair.high])
                 highs.append(fit.high if fit else sizes[pair.high])
-                lows.append(fit.low if fit else sizes[pair.low])
+                lows.append((fit.high if self.options.enlarge else fit.low) if fit else sizes[pair.low])
                 continue
             scale = degrade.scale
             shrink = 1 if self.options.enlarge else scale
@@ -186,8 +187,8 @@ class _PairReader:
                 assert low is not None
                 if (fit := find_fit(_size(low), _size(high))) is None:
                     return  # `scan` reports it
-                low, high = (side[:height, :width] for side, (height, width) in ((low, fit.low), (high, fit.high)))
-                low_shelves[0].put(index, low)
+                high = high[: fit.high[0], : fit.high[1]]
+                low_shelves[0].put(index, fit_low(low, fit, enlarge, has_alpha=alpha))
             else:
                 kernel, scale, name = degrade.kernel, degrade.scale, self.pairs[split][index].name
                 if find_misfit(_size(high), kernel, scale):

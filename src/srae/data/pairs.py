@@ -15,6 +15,7 @@ from srae.data.contract import Data, sample_shapes, take_fingerprint
 from srae.data.degrade import describe_copies, describe_degrade
 from srae.data.demo import open_demo
 from srae.data.depth import describe_range, find_channels, note_clipped, settle
+from srae.data.enlarged import note_enlarged
 from srae.data.groups import note_suspicion, note_torn, read_groups
 from srae.data.intake import count_files, find_misfits, note_white, pixel_reader, read_headers, take_in
 from srae.data.layouts import SPLITS, find_pairs
@@ -89,6 +90,7 @@ def open_pairs(options: PairsConfig, *, for_scoring: bool = False, undivided: bo
         + describe_copies(train)
         + note_white(scanned)
         + note_cuts(scanned)
+        + note_enlarged(scanned, options)
         + _leaks(scanned)
         + notes,
     )

@@ -19,6 +19,7 @@ from srae.config.data_sets import DataConfig, PairsConfig
 from srae.config.degrade import Degrade
 from srae.data import Data, Split, Store, open_data
 from srae.data.contract import take_fingerprint
+from srae.data.enlarged import enlarge_if_smaller
 from srae.device import float32_kernels
 from srae.errors import ConfigError, explain_problem
 from srae.evaluation.evaluate import (
@@ -109,6 +110,8 @@ def score_model(
     if task.has_baseline and trained_on.channels == "L":  # scored on the same colour images as every other network
         model, section = InColour(model), section.model_copy(update={"channels": "RGB"})
         say("this model knows grey only: the colours are enlarged bicubically")
+    if getattr(trained.model, "scale", None) == 1:
+        section = enlarge_if_smaller(section, trained_on.enlarge_kernel)
     with float32_kernels(device):
         # Nothing of another folder was trained on, so all is val; the run's own images keep the split of its training.
         data = open_data(section, for_scoring=True, undivided=bool(folder)).to(device)
