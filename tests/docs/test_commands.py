@@ -166,7 +166,7 @@ def write_toy_images(folder: Path) -> None:
     for patient, scan in itertools.product(range(3), range(0, 9, 3)):  # names of one sum would be equal images
         for kind in ("ill", "well"):
             draw(folder / "data" / "scans" / kind / f"patient{patient}_slice{scan}.png")
-        draw(folder / "data" / "tiles" / f"{patient:04}_s{scan:03}.png")
+        draw(folder / "data" / "crops" / f"{patient:04}_s{scan:03}.png")
     shutil.copytree(folder / "photos", folder / "data" / "photos")
     for index in range(2):
         draw(folder / "data" / "set5" / f"{index}.png")
