@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from srae.data.check import check_pairs
-from srae.data.likeness import find_near_identical, make_thumb, overlap
+from srae.data.groups import suspect_groups
+from srae.data.likeness import Alike, find_near_identical, make_thumb, overlap, warn_alike
 from srae.data.matching import Pair
 from srae.data.scan import Facts, ScannedPair
 
@@ -136,3 +137,12 @@ def test_check_tells_near_identical_slices_and_copies(tmp_path: Path) -> None:
     write(tmp_path / "copies", {"val/copy.png": jpeg(scene(3))})
     ((split, what, remedy),) = leaks(tmp_path / "copies")
     assert split == "val" and "1 of 13" in what and "val/copy.png and train/3.png" in what and "remove" in remedy
+
+
+@pytest.mark.parametrize(("other", "remedy"), [("0001_1.png", "data.group_by: ([0-9]+)_"), ("0002_1.png", "remove")])
+def test_groups_are_the_remedy_where_they_keep_the_images_together(other: str, remedy: str) -> None:
+    names = {"train": ["0001_1.png", "0002_1.png"], "val": ["0001_2.png", "0002_2.png"]}
+    paths = {(split, name): Path(split) / name for split, several in names.items() for name in several}
+    alike = [Alike("val", paths["val", "0001_2.png"], "train", paths["train", other])]
+    (warning,) = warn_alike(alike, suspect_groups(names), paths, Path())
+    assert "1 of 2" in warning.what and remedy in warning.how_to_mend

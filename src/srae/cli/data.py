@@ -99,7 +99,8 @@ def _describe(checked: FolderReport) -> list[str]:
     for title, found in (("warning", checked.warnings), ("problem", checked.problems)):
         lines += [_line(title, problem) for problem in found]
     counts = [
-        f"{len(found)} {word}" for word, found in (("problems", checked.problems), ("warnings", checked.warnings))
+        f"{len(found)} {word}{'' if len(found) == 1 else 's'}"
+        for word, found in (("problem", checked.problems), ("warning", checked.warnings))
     ]
     lines.append(f"{'NOT usable' if checked.problems else 'usable'}: {', '.join(counts)}")
     return lines

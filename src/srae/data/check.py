@@ -178,10 +178,10 @@ def _find_leaks(
     root: Path,
 ) -> tuple[list[FileProblem], list[str]]:
     """Warnings about images of several splits that show the same, and a note where not all were compared."""
+    paths = {(split, item.pair.name): item.pair.high for split, items in scanned.items() for item in items}
     alike, notes = find_near_identical(scanned, thumbs)
-    warnings = warn_alike(alike, suspicion, {split: len(items) for split, items in scanned.items()}, root)
+    warnings = warn_alike(alike, suspicion, paths, root)
     if suspicion:
-        paths = {(split, item.pair.name): item.pair.high for split, items in scanned.items() for item in items}
         told = {path for found in alike for path in (found.path, found.other)}
         others = suspicion.without({member for member, path in paths.items() if path in told})
         warnings += warn_overlaps(others, paths, root)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations, pairwise
 from pathlib import Path
@@ -160,14 +161,17 @@ def _shared(image: np.ndarray, rows: int, columns: int, other: tuple[int, ...]) 
 
 
 def warn_alike(
-    alike: Sequence[Alike], suspicion: Suspicion | None, counts: Mapping[str, int], root: Path
+    alike: Sequence[Alike], suspicion: Suspicion | None, paths: Mapping[tuple[str, str], Path], root: Path
 ) -> list[FileProblem]:
     """A warning for each two splits with near-identical images.
 
     Args:
-        suspicion: the groups that names suggest, which would keep them together.
-        counts: images of each split.
+        suspicion: the groups that names suggest; named as the remedy where they would keep some of these together.
+        paths: (split, name) -> high-resolution image, for all images.
     """
+    families = suspicion.families.items() if suspicion else ()
+    family_of = {paths[member]: family for family, members in families for member in members}
+    counts = Counter(split for split, _ in paths)
     by_splits: dict[tuple[str, str], list[Alike]] = {}
     for found in alike:
         by_splits.setdefault((found.split, found.other_split), []).append(found)
@@ -175,7 +179,9 @@ def warn_alike(
     for (split, other_split), several in by_splits.items():
         what = f"leak: {len(several)} of {counts[split]} images are near-identical to images of {other_split}"
         remedy = f"remove them from {other_split}, or {split} metrics are too good"
-        warnings.append(FileProblem(split, "all", f"{what} ({_examples(several, root)})", _remedy(suspicion) or remedy))
+        if suspicion and any(family_of.get(f.path, "one") == family_of.get(f.other, "other") for f in several):
+            remedy = _keep_together(suspicion)
+        warnings.append(FileProblem(split, "all", f"{what} ({_examples(several, root)})", remedy))
     return warnings
 
 
@@ -185,13 +191,12 @@ def warn_overlaps(suspicion: Suspicion, paths: Mapping[tuple[str, str], Path], r
     if not found:
         return []
     what = f"leak: tiles of one image overlap that are in several splits, in {len(found)} of {compared} groups compared"
-    return [FileProblem("", "all", f"{what} ({_examples(found, root)})", _remedy(suspicion))]
+    return [FileProblem("", "all", f"{what} ({_examples(found, root)})", _keep_together(suspicion))]
 
 
 def _examples(alike: Sequence[Alike], root: Path) -> str:
     return list_some([f"{show(found.path, root)} and {show(found.other, root)}" for found in alike])
 
 
-def _remedy(suspicion: Suspicion | None) -> str:
-    where = "keep each group in one split; where srae splits, by data.group_by:"
-    return f"{where} {suspicion.group_by}" if suspicion else ""
+def _keep_together(suspicion: Suspicion) -> str:
+    return f"keep each group in one split; where srae splits, by data.group_by: {suspicion.group_by}"
