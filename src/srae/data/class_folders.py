@@ -26,7 +26,7 @@ from torch.nn import functional as F
 
 from srae.config.data_sets import ClassFoldersConfig
 from srae.data.contract import Data
-from srae.data.groups import Groups, note_suspicion, note_torn, read_groups
+from srae.data.groups import Groups, note_groups, note_suspicion, read_groups
 from srae.data.labelled import LabelledImages, open_textures, to_data
 from srae.data.layouts import SPLITS
 from srae.data.matching import FileProblem, name_of
@@ -100,7 +100,7 @@ def open_class_folders(options: ClassFoldersConfig, *, for_scoring: bool = False
             remedy = "add images, or set data.val_from_train: 0.1" if parts.get("train") else "add images"
             raise DataError(f"no {split} images", str(folder), f"{remedy}, or leave out the split folders")
     names = {split: [image.found.below_class for image in several] for split, several in parts.items()}
-    notes += note_torn(names, groups) or ([] if for_scoring else note_suspicion(names, groups))
+    notes += note_groups(names, groups) or ([] if for_scoring else note_suspicion(names, groups))
     named = {split: _stack(parts[split]) for split in SPLITS if parts.get(split)}
     data = to_data(folder.resolve().name, named, classes, options, notes)
     return replace(

@@ -54,10 +54,8 @@ def read_groups(names: Sequence[str], group_by: str | None, where: Path) -> Grou
     if count == 1 < len(of_name):
         what = f"data.group_by: all {len(of_name)} images are one group, {next(iter(of_name.values()))}"
         raise DataError(what, str(where), f"choose a pattern that tells patients or images apart ({example})")
-    notes = [f"data.group_by: {count} groups in {len(of_name)} images"]
-    if alone:
-        notes[0] += f"; {len(alone)} of these match nothing, so each is a group of its own ({list_some(alone)})"
-    return Groups(of_name, notes)
+    told = f"{len(alone)} names do not match data.group_by: each is a group of its own ({list_some(alone)})"
+    return Groups(of_name, [told] if alone else [])
 
 
 def _group_of(name: str, group_by: str) -> str | None:
@@ -78,14 +76,16 @@ def find_torn(splits: Mapping[str, Sequence[str]], groups: Groups) -> list[str]:
     return [f"{group} ({', '.join(several)})" for group, several in holders.items() if len(several) > 1]
 
 
-def note_torn(splits: Mapping[str, Sequence[str]], groups: Groups) -> list[str]:
-    """A note about groups in several splits; none if there are none."""
-    torn = find_torn(splits, groups)
-    if not torn:
+def note_groups(splits: Mapping[str, Sequence[str]], groups: Groups) -> list[str]:
+    """How many groups each split has, and which of them are in several; nothing without groups."""
+    if not groups.of_name:
         return []
-    return [
-        f"{len(torn)} groups are in several splits on disk, so val and test metrics are too good: {list_some(torn)}"
-    ]
+    counts = {split: len(set(groups.of(names) or ())) for split, names in splits.items()}
+    notes = [f"groups by data.group_by: {', '.join(f'{count} {split}' for split, count in counts.items())}"]
+    if torn := find_torn(splits, groups):
+        told = f"{len(torn)} groups are in several splits on disk, so val and test metrics are too good"
+        notes.append(f"{told}: {list_some(torn)}")
+    return notes
 
 
 # ------------------------------------------------------------------ what names suggest

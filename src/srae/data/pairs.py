@@ -16,7 +16,7 @@ from srae.data.degrade import describe_copies, describe_degrade
 from srae.data.demo import open_demo
 from srae.data.depth import describe_range, find_channels, note_clipped, settle
 from srae.data.enlarged import note_enlarged
-from srae.data.groups import note_suspicion, note_torn, read_groups
+from srae.data.groups import note_groups, note_suspicion, read_groups
 from srae.data.intake import count_files, find_misfits, note_white, pixel_reader, read_headers, take_in
 from srae.data.layouts import SPLITS, find_pairs
 from srae.data.matching import FileProblem, Pair
@@ -159,7 +159,7 @@ def choose_splits(
             remedy = "add images, or set data.val_from_train: 0.1" if split == "val" and splits.get("train") else remedy
             problems.append(FileProblem(split, split, "no images", remedy))
     by_split = {split: [pair.name for pair in pairs] for split, pairs in splits.items()}
-    notes += note_torn(by_split, groups) or ([] if for_scoring else note_suspicion(by_split, groups))
+    notes += note_groups(by_split, groups) or ([] if for_scoring else note_suspicion(by_split, groups))
     splits = {split: splits[split][: options.limit] for split in SPLITS if split in splits}
     return SplitChoice(found.layout, found.rules, splits, problems, found.ignored, notes)
 
