@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from srae.checkpoints.loading import TrainedModel
-from srae.config.data_sets import DataConfig, PairsConfig, read_section
+from srae.config.data_section import read_section
+from srae.config.data_sets import DataConfig, PairsConfig
 from srae.config.experiment import Config, ModelConfig
 from srae.data import Data, open_data
 

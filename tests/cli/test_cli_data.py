@@ -30,7 +30,7 @@ def _photos(folder: Path, count: int = 12, size: tuple[int, int] = (13, 10), mod
 
 
 def test_a_clean_folder(pair_folder: Callable[..., Path], capsys: pytest.CaptureFixture[str]) -> None:
-    folder = pair_folder(scale=2)
+    folder = pair_folder(scale=2, val=10)
     for low in folder.glob("*/low_res/*.png"):
         high = Image.open(low.parent.parent / "high_res" / low.name)
         high.resize((16, 16), Image.Resampling.BOX).save(low)

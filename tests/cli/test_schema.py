@@ -10,7 +10,8 @@ import jsonschema
 import pytest
 from torch import nn
 
-from srae.config.data_sets import SECTIONS, Degrade, names_of, sections_by_name
+from srae.config.data_sets import SECTIONS, names_of, sections_by_name
+from srae.config.degrade import Degrade
 from srae.config.experiment import Config, ModelConfig, TrainConfig
 from srae.config.schema import describe_schema, section_schema
 from srae.config.yaml_text import parse_yaml

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from srae.config import loading as config_module
-from srae.config.data_sets import Degrade, PairsConfig
+from srae.config.data_sets import PairsConfig
+from srae.config.degrade import Degrade
 from srae.config.experiment import Config, ModelConfig, TrainConfig
 from srae.config.loading import dump_config, find_config, load_config
 from srae.config.loading import parse_config as parse

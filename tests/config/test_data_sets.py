@@ -14,20 +14,20 @@ import pytest
 from PIL import Image
 
 from refusals import refuses
+from srae.config.data_section import read_section
 from srae.config.data_sets import (
     SECTIONS,
     ClassFoldersConfig,
     DataConfig,
-    Degrade,
     DemoConfig,
     ImagesConfig,
     PairsConfig,
     TorchvisionConfig,
     names_of,
-    read_section,
     sections_by_name,
     who_knows,
 )
+from srae.config.degrade import Degrade
 from srae.config.experiment import Config
 from srae.config.loading import parse_config
 from srae.config.yaml_text import dump_yaml

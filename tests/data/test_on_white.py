@@ -107,30 +107,32 @@ def test_the_header_alone_clears_opaque_files(tmp_path: Path) -> None:
 def test_check_compares_with_alpha_and_says_what_training_does(tmp_path: Path) -> None:
     folder = icons(tmp_path / "icons")
     found = check_pairs(folder)
-    assert not found.warnings and not found.problems
+    assert [warning.split for warning in found.warnings] == ["val"] and not found.problems, "it has one val image"
     assert [note for note in found.notes if note.startswith("6 transparent images are laid on white")]
     with Image.open(folder / "0.png") as image:
         image.save(folder / "again.webp", lossless=True, exact=True)
     hidden = icon(1)
     hidden[hidden[:, :, 3] == 0, 0] = 200  # never seen
     Image.fromarray(hidden).save(folder / "hidden.png")
-    assert len(check_pairs(folder).warnings) == 2
+    assert len(check_pairs(folder).warnings) == 3
 
 
 def test_fingerprints_change_for_transparent_images_alone(tmp_path: Path) -> None:
     opaque, transparent = icons(tmp_path / "opaque", opaque=True), icons(tmp_path / "transparent")
-    for folder, channels, same in ((opaque, "RGB", True), (transparent, "RGB", False), (transparent, "RGBA", True)):
-        data = open_named("pairs", folder=str(folder), channels=channels, **OPTIONS)
-        assert (data.fingerprint == plain_fingerprint(folder)) == same
-        assert (data.notes == ["6 transparent images are laid on white"]) != same
+    for folder in (opaque, transparent):
+        for channels in ("RGB", "RGBA"):
+            data = open_named("pairs", folder=str(folder), channels=channels, **OPTIONS)
+            assert (data.fingerprint == plain_fingerprint(folder)) == (folder == opaque)
+            on_white = folder == transparent and channels == "RGB"
+            assert data.notes == ["6 transparent images are laid on white"] * on_white
 
 
-@pytest.mark.parametrize("opaque", [False, True])
+@pytest.mark.parametrize(("opaque", "channels"), [(False, "RGB"), (True, "RGB"), (False, "RGBA")])
 def test_the_mapped_file_has_the_same_pixels_and_fingerprint(
-    opaque: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    opaque: bool, channels: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = icons(tmp_path / "icons", opaque=opaque)
-    memory = open_named("pairs", folder=str(folder), **OPTIONS)
+    memory = open_named("pairs", folder=str(folder), channels=channels, **OPTIONS)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
     monkeypatch.setattr(mapped, "SHARE", 0)
@@ -138,11 +140,12 @@ def test_the_mapped_file_has_the_same_pixels_and_fingerprint(
     make_key = mapped.make_key
     monkeypatch.setattr("srae.data.intake.make_key", lambda parts: keys.append("".join(parts)) or make_key(parts))
     for _ in range(2):
-        again = open_named("pairs", folder=str(folder), **OPTIONS)
+        again = open_named("pairs", folder=str(folder), channels=channels, **OPTIONS)
         assert again.fingerprint == memory.fingerprint and again.notes[:-1] == memory.notes
         for i in range(6):
             assert np.array_equal(again.val.target.image(i), memory.val.target.image(i))
-    assert all(("on-white" in key) != opaque for key in keys)
+    mark = "weighted" if channels == "RGBA" else "on-white"
+    assert all((mark in key) != opaque for key in keys)
 
 
 def test_eval_scores_the_shape(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:

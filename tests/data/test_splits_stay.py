@@ -72,7 +72,7 @@ SETS: dict[str, tuple[Rows, dict[str, Any], str]] = {
     "classes": (
         {f"{label}/{n}.ppm": (8, 8) for label in "ab" for n in NAMES},
         {"name": "class_folders", "side": 8},
-        "25f708249042b772 20/2/2 a/im03.ppm",
+        "00845bba3c65d454 20/2/2 a/im07.ppm",
     ),
     "classes by split": (
         {f"{split}/{label}/{n}.ppm": (8, 8) for split in ("train", "val") for label in "ab" for n in NAMES},

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import glob
 import importlib
+import itertools
 import json
 import os
 import re
@@ -30,6 +31,7 @@ from PIL import Image
 
 from conftest import clean_environment
 from srae.cli import VERBS, main
+from srae.images.write_tiff import write_bands
 from srae.runs.layout import COLUMNS
 
 ROOT = Path(__file__).parents[2]
@@ -153,12 +155,18 @@ def write_toy_images(folder: Path) -> None:
     shutil.copytree(folder / "data" / "isr855", folder / "data" / "cars")
     shutil.copytree(folder / "data" / "isr855" / "train" / "low_res", folder / "data" / "small")
     shutil.copytree(folder / "data" / "isr855" / "train" / "high_res", folder / "data" / "large")
+    write_toy_bands(folder / "data" / "ct", 1)
+    write_toy_bands(folder / "data" / "tiles", 5)
     rows = [f"data/small/{index}.png,data/large/{index}.png\n" for index in range(6)]
     (folder / "pairs.csv").write_text("low,high\n" + "".join(rows))
     for index in range(10):
         draw(folder / "photos" / f"{index}.jpg", (36, 40))
         for kind in ("abra", "bulbasaur", "zubat"):
             draw(folder / "data" / "pokemon" / kind / f"{index}.png")
+    for patient, scan in itertools.product(range(3), range(0, 9, 3)):  # names of one sum would be equal images
+        for kind in ("ill", "well"):
+            draw(folder / "data" / "scans" / kind / f"patient{patient}_slice{scan}.png")
+        draw(folder / "data" / "crops" / f"{patient:04}_s{scan:03}.png")
     shutil.copytree(folder / "photos", folder / "data" / "photos")
     for index in range(2):
         draw(folder / "data" / "set5" / f"{index}.png")
@@ -167,6 +175,17 @@ def write_toy_images(folder: Path) -> None:
     draw(folder / "blurred.png", (24, 30))
     frames = [Image.new("RGB", (16, 16), color) for color in ("red", "blue")]
     frames[0].save(folder / "animation.png", save_all=True, append_images=frames[1:])
+
+
+def write_toy_bands(folder: Path, count: int) -> None:
+    """Pairs of 12 bits in TIFFs of 16, of so many bands."""
+    for split, images in (("train", 6), ("val", 3)):
+        for index in range(images):
+            waves = np.sin(np.arange(32 * 32 * count).reshape(32, 32, count) / (7 + index)) / 2 + 0.5
+            for side, pixels in (("high_res", waves), ("low_res", (waves[:, ::-1] + waves) / 2)):
+                path = folder / split / side / f"{index}.tif"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                write_bands(path, (pixels * 4095).astype(np.uint16))
 
 
 @pytest.fixture(scope="module")

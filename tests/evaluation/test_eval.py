@@ -105,10 +105,26 @@ def test_without_data_the_runs_own_splits_are_scored(text: str, options: str, so
 def test_a_folder_that_is_named_is_val_as_a_whole(text: str, sorts: list[str], capsys: Told) -> None:
     for seed, sort in enumerate(sorts):
         draw(f"photos/{sort}", 10, seed=seed)
-    trained(text.format(model="bicubic", data=f"folder: photos, {X2 if text is IMAGES else ''}"))
+    summary = trained(text.format(model="bicubic", data=f"folder: photos, {X2 if text is IMAGES else ''}"))
     shutil.copytree("photos", "others")
     scale = ["--scale", "2"] if text is IMAGES else []
-    assert scored(capsys, "--data", "others", *scale)["data"]["counts"] == {"val": 10 * len(sorts)}
+    document = scored(capsys, "--data", "others", *scale)
+    assert document["data"]["counts"] == {"val": 10 * len(sorts)}
+    assert document["trained_on"] == {"val": summary["data"]["counts"]["train"]}, "copies of its own images"
+    for seed, sort in enumerate(sorts):
+        draw(f"new/{sort}", 10, seed=seed + 5)
+    assert scored(capsys, "--data", "new", *scale)["trained_on"] == {"val": 0}
+    assert "trained_on" not in scored(capsys), "the split of the training"
+    Path("runs/a/trained_on.json").write_text("{")
+    assert "trained_on" not in scored(capsys, "--data", "others", *scale), "a run that does not say"
+
+
+@pytest.mark.usefixtures("enlarger")
+def test_one_folder_has_one_fingerprint_of_its_images_however_they_are_prepared(capsys: Told) -> None:
+    found = [scored(capsys, "--data", "photos", "--scale", "2", *more)["data"] for more in ([], ["--kernel", "photo"])]
+    assert found[0]["fingerprint"] != found[1]["fingerprint"] and found[0]["images"] == found[1]["images"]
+    draw("photos", 11, seed=1)
+    assert scored(capsys, "--data", "photos", "--scale", "2")["data"]["images"] != found[0]["images"]
 
 
 # ------------------------------------------------------------------------ what is stored

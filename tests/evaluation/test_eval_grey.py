@@ -6,10 +6,13 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
+from builders import write_image, write_pairs
 from srae.cli import main
 from srae.config.loading import parse_config
 from srae.evaluation.evaluate import InColour, SelfEnsemble
@@ -45,6 +48,31 @@ def test_bicubic_for_grey_scores_as_bicubic_for_colour(
         for metric, value in document["identity"].items():
             expected = None if value is None else pytest.approx(value, rel=2e-3)  # Y has no largest channel
             assert document["val"][metric] == expected, metric
+
+
+@pytest.mark.parametrize("colour", [False, True])
+def test_grey_files_keep_their_full_range(
+    colour: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_pairs(tmp_path / "set", train=2, val=3, size=(14, 16), scale=2, mode="L")
+    if colour:  # one colour file, and the set is a colour set
+        write_image(tmp_path / "set" / "train" / "high_res" / "0.png", (28, 32), seed=9)
+    run = begin(parse_config("model: {name: bicubic}\ndata: {folder: set}", "rgb.yaml"), tmp_path / "runs", "rgb")
+    capsys.readouterr()
+    assert main(["eval", "--model", str(run), "--protocol", "y", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["protocol"]["channels"] == ("Y" if colour else "grey")
+    errors = []
+    for place in (tmp_path / "set" / "val" / "low_res").iterdir():
+        low, high = (
+            torch.from_numpy(np.asarray(Image.open(path), np.float32))[None, None] / 255
+            for path in (place, place.parents[1] / "high_res" / place.name)
+        )
+        output = (enlarge_bicubic(low, 2).clamp(0, 1) * 255).round() / 255
+        errors.append(float((output - high)[..., 2:-2, 2:-2].square().mean()))
+    psnr = np.mean([-10 * np.log10(error * ((219 / 255) ** 2 if colour else 1)) for error in errors])
+    assert document["val"]["psnr"] == pytest.approx(psnr, abs=1e-3), "1.32 dB apart"
 
 
 class Brighter(nn.Module):

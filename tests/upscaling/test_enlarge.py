@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from srae.checkpoints.loading import load_model
 from srae.checkpoints.shipped import shipped_models
-from srae.config.data_sets import Degrade, PairsConfig
+from srae.config.data_sets import PairsConfig
+from srae.config.degrade import Degrade
 from srae.config.experiment import ModelConfig
 from srae.errors import CheckpointError, ConfigError, ResourceError
 from srae.images.image import TaggedImage

@@ -113,7 +113,8 @@ def describe_protocol(protocol: Mapping[str, Any] | None, score: Score) -> str:
     """A summary's protocol in one line."""
     if not protocol:
         return "protocol not recorded yet"
-    rounding = "rounded to 8 bits" if protocol.get("rounded") else "not rounded"
+    bits = int(protocol.get("levels", 255)).bit_length()
+    rounding = f"rounded to {bits} bits" if protocol.get("rounded") else "not rounded"
     return score.protocol.format(channels=protocol.get("channels"), rounding=rounding, border=protocol.get("border"))
 
 

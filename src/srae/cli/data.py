@@ -32,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     check.add_argument(
         "--scale", metavar="N", type=int, choices=range(1, 9), help="which of the folders X2, X3, X4 is checked"
     )
+    _add_group_by(check)
     check.add_argument("--json", action="store_true", help="print the findings as JSON")
     make = actions.add_parser("make-pairs", help="shrink high-resolution images into {train,val,test}/{low,high}_res")
     make.add_argument(
@@ -53,7 +54,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     make.add_argument(
         "--split", metavar="A,B,C", default="0.8,0.1,0.1", help="shares of train, val, test (default: 0.8,0.1,0.1)"
     )
+    _add_group_by(make)
     make.add_argument("--json", action="store_true", help="print the counts as JSON")
+
+
+def _add_group_by(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--group-by",
+        metavar="folder|PATTERN",
+        help="images that stay in one split: of one folder, or of one text that a regular expression finds in the "
+        "path, such as '(patient[0-9]+)_'",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -66,7 +77,7 @@ def _check(args: argparse.Namespace) -> int:
 
     from srae.data.check import check_pairs
 
-    checked = check_pairs(Path(args.folder), scale=args.scale)
+    checked = check_pairs(Path(args.folder), scale=args.scale, group_by=_pattern(args.group_by))
     if args.json:
         problems, warnings = ([p._asdict() for p in found] for found in (checked.problems, checked.warnings))
         print_json({"folder": args.folder, **asdict(checked), "problems": problems, "warnings": warnings})
@@ -88,7 +99,8 @@ def _describe(checked: FolderReport) -> list[str]:
     for title, found in (("warning", checked.warnings), ("problem", checked.problems)):
         lines += [_line(title, problem) for problem in found]
     counts = [
-        f"{len(found)} {word}" for word, found in (("problems", checked.problems), ("warnings", checked.warnings))
+        f"{len(found)} {word}{'' if len(found) == 1 else 's'}"
+        for word, found in (("problem", checked.problems), ("warning", checked.warnings))
     ]
     lines.append(f"{'NOT usable' if checked.problems else 'usable'}: {', '.join(counts)}")
     return lines
@@ -118,6 +130,7 @@ def _make_pairs(args: argparse.Namespace) -> int:
         kernel=args.kernel,
         enlarge=args.enlarge,
         shares=_parse_shares(args.split),
+        group_by=_pattern(args.group_by),
     )
     if args.json:
         print_json({"folder": args.out, "pairs": counts})
@@ -125,6 +138,16 @@ def _make_pairs(args: argparse.Namespace) -> int:
         show(f"{args.out}: " + ", ".join(f"{count} {split}" for split, count in counts.items()))
     say(f"train on them with: srae-train --config NAME --data {args.out}")
     return 0
+
+
+def _pattern(group_by: str | None) -> str | None:
+    """Raises: ConfigError: no regular expression."""
+    from srae.config.section import check_pattern
+
+    try:
+        return check_pattern(group_by) if group_by else None
+    except ValueError as error:
+        raise ConfigError(str(error), "--group-by", "for example '(patient[0-9]+)_'") from None
 
 
 def _parse_shares(text: str) -> tuple[float, float, float]:

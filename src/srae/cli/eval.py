@@ -63,7 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--protocol",
         choices=("rgb", "y"),
         default="rgb",
-        help="rgb: all pixels; y: luma, `scale` pixels cut off each border",
+        help="rgb: all pixels; y: luma, `scale` pixels cut off each border; grey files keep their full range",
     )
     parser.add_argument(
         "--self-ensemble",
@@ -145,7 +145,8 @@ def _show_scores(scores: Scores, split: str) -> None:
 
     document = scores.document
     data, measured, reference = document["data"], document[split], document["identity"]
-    show(f"data      {data['name']}, {split}: {data['counts'][split]} images, fingerprint {data['fingerprint']}")
+    alone = f" (of the images alone: {data['images']})" if "images" in data else ""
+    show(f"data      {data['name']}, {split}: {data['counts'][split]} images, fingerprint {data['fingerprint']}{alone}")
     if scores.protocol:
         show(f"protocol  {scores.protocol}")
     show(f"model     {_describe(measured)}")

@@ -117,7 +117,7 @@ def _find(args: argparse.Namespace) -> tuple[Path, str]:
 def _show_plan(session: Session, *, json: bool) -> int:
     from srae.training.session import start_lines
 
-    for line in start_lines(session):
+    for line in [*session.data.notes, *start_lines(session)]:
         say(line)
     if json:
         print_json({"expected_seconds": session.expected_seconds})

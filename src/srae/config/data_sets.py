@@ -8,36 +8,24 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Annotated, Any, Literal, NamedTuple, get_args
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    Field,
-    SerializeAsAny,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
-from pydantic_core import InitErrorDetails
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from srae.config.section import Section, known_keys
-from srae.errors import ConfigError, explain_problem
+from srae.config.degrade import Degrade
+from srae.config.section import Pattern, Section
+from srae.errors import ConfigError
 
 
-class Degrade(Section):
-    kernel: Literal["bicubic", "bilinear", "area", "lanczos", "nearest", "gaussian", "photo"] = "bicubic"
-    """How to shrink: as MATLAB's imresize; gaussian: as data set P; photo: random blur, kernel, noise and JPEG."""
-    scale: Annotated[int, Field(ge=2, le=8)] = 2
-    """Shrinking factor."""
-    copies: Annotated[int, Field(ge=1, le=64)] = 1
-    """Different low-resolution versions of every training image (kernel photo), all in memory; a sample draws one."""
-    sizes: list[Annotated[float, Field(gt=0, lt=1)]] = []
-    """Factors in (0, 1): every training image is also trained on in these smaller sizes, where its detail is finer."""
+def _check_channels(value: Any) -> Any:
+    """One message; pydantic has one for each branch of a union."""
+    if value in ("auto", "L", "RGB", "RGBA") or (type(value) is int and 2 <= value <= 16):
+        return value
+    raise ValueError("is auto, L, RGB, RGBA, or the number of bands: 2 to 16")
 
-    @model_validator(mode="after")
-    def _differ(self) -> Degrade:
-        if self.copies > 1 and self.kernel != "photo":
-            raise ValueError(f"copies needs kernel photo: {self.kernel} makes the same low-resolution image every time")
-        return self
+
+Channels = Annotated[
+    Literal["auto", "L", "RGB", "RGBA"] | Annotated[int, Field(ge=2, le=16)], BeforeValidator(_check_channels)
+]
+"""Colours, or a number of bands."""
 
 
 class Sampling(NamedTuple):
@@ -57,8 +45,8 @@ class DataConfig(Section):
 
     name: str
     """Name of the data set; it decides which other keys there are."""
-    channels: Literal["L", "RGB", "RGBA"] = "RGB"
-    """Colour channels fed to the network."""
+    channels: Channels = "RGB"
+    """Colour channels fed to the network; a number: so many bands of TIFFs; auto: L, RGB or the number by the files."""
     augment: Annotated[
         list[Literal["flip", "vertical_flip", "rotate", "tilt"]], Field(json_schema_extra={"uniqueItems": True})
     ] = []
@@ -86,6 +74,20 @@ class DataConfig(Section):
     def degrade_scale(self) -> int | None:
         """The factor by which images were shrunk to make the low-resolution ones."""
         return None
+
+    @property
+    def levels(self) -> int:
+        """The largest level of a sample: outputs are scored in as many steps as the images have, 255 of 8 bits."""
+        return 255
+
+    @property
+    def value_range(self) -> tuple[float, float] | None:
+        """Black and white in the units of files of more than 8 bits; None: all images became 8 bits."""
+        return None
+
+    def settled_as(self, other: DataConfig) -> DataConfig:
+        """With what `other`, the section that a training stored, found where this one leaves it to the data."""
+        return self
 
     def at(self, folder: str) -> DataConfig:
         """The same data set from another folder: `srae train --data`.
@@ -131,6 +133,11 @@ class SplitFoldersConfig(FolderConfig):
 
     val_from_train: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """Share of the train images (of each class) that becomes val where the disk has splits, but no val; 0: none."""
+    group_by: Pattern | None = None
+    """Images that no split may part: those of one folder (folder), or those whose path has one text for a pattern.
+
+    The pattern is a regular expression, such as (patient[0-9]+)_; it is searched in the path without suffix.
+    """
 
 
 class ImagesConfig(DataConfig):
@@ -139,7 +146,7 @@ class ImagesConfig(DataConfig):
     degrade: Degrade | None = None
     """Make the low-resolution images from a folder of high-resolution images."""
     enlarge: Literal["bilinear", "bicubic"] | None = None
-    """How the low-resolution images were (or, with `degrade`, will be) enlarged back to the high-resolution size."""
+    """How low-resolution images were, or else will be, enlarged; networks that keep the size need it: bicubic then."""
     crop: Annotated[int, Field(ge=4, le=65_536)] | None = None
     """Side of random square training crops, in pixels of the high-resolution image; entire images without it."""
     crops_per_picture: Annotated[int, Field(ge=1, le=10_000)] = 1
@@ -198,6 +205,10 @@ class LabelledConfig(FolderConfig):
 class PairsConfig(ImagesConfig, SplitFoldersConfig):
     name: Literal["pairs"] = "pairs"
     """Pairs of a low- and a high-resolution image on disk, or high-resolution images to be shrunk."""
+    bits: Literal["auto", 8, 16] = "auto"
+    """Bits in which a sample is kept; auto: 16 where any file has more than 8."""
+    range: Annotated[list[float], Field(min_length=2, max_length=2)] | None = None
+    """Values of black and white in files of more than 8 bits, as [0, 4095]; without it: found in the images."""
     low: Annotated[str, Field(min_length=1)] | None = None
     """With `high`, and without `folder`: the folder of low-resolution images."""
     high: Annotated[str, Field(min_length=1)] | None = None
@@ -213,6 +224,12 @@ class PairsConfig(ImagesConfig, SplitFoldersConfig):
     def _one_place(self) -> PairsConfig:
         if (self.low is None) != (self.high is None):
             raise ValueError("low and high come together")
+        if self.range and (self.bits == 8 or self.range[0] >= self.range[1]):
+            raise ValueError(
+                "range has no effect beside bits: 8" if self.bits == 8 else "range is [black, white], black the smaller"
+            )
+        if isinstance(self.channels, int) and self.degrade and self.degrade.kernel == "photo":
+            raise ValueError("kernel photo saves as JPEG, which has no bands: choose another kernel")
         if self.low and self.folder:
             raise ValueError("low and high have no effect beside folder: name one or the other")
         if self.scale and self.degrade:
@@ -225,11 +242,31 @@ class PairsConfig(ImagesConfig, SplitFoldersConfig):
             raise ValueError("otherwise has no effect without folder, or low and high")
         return self
 
+    @property
+    def levels(self) -> int:
+        low, high = self.value_range or (0, super().levels)
+        depth = int(high).bit_length() if low == 0 else 0
+        return 2**depth - 1 if 8 <= depth <= 16 and high == 2**depth - 1 else 65_535
+
+    @property
+    def value_range(self) -> tuple[float, float] | None:
+        if self.bits != 16:
+            return None
+        low, high = self.range or (0, 65_535)
+        return low, high
+
+    def settled_as(self, other: DataConfig) -> DataConfig:
+        left = {"channels": "auto", "bits": "auto", "range": None, "enlarge": None}
+        open_keys = [key for key, value in left.items() if getattr(self, key) == value and hasattr(other, key)]
+        return self.model_copy(update={key: getattr(other, key) for key in open_keys})
+
     def at(self, folder: str) -> DataConfig:
         return super().at(folder).model_copy(update={"low": None, "high": None})
 
     def to_score(self, folder: str) -> DataConfig:
-        return super().to_score(folder).model_copy(update={"scale": self.scale, "own_target": self.own_target})
+        # What was trained in 8 bits is scored in all bits of these images, what was trained deeper in its own range.
+        kept = {"scale": self.scale, "own_target": self.own_target, "range": self.range}
+        return super().to_score(folder).model_copy(update=kept | {"bits": 16 if self.bits == 16 else "auto"})
 
     def degraded(self, degrade: Degrade) -> DataConfig:
         return super().degraded(degrade).model_copy(update={"scale": None, "own_target": None})
@@ -238,6 +275,8 @@ class PairsConfig(ImagesConfig, SplitFoldersConfig):
 class DemoConfig(ImagesConfig):
     name: Literal["demo"] = "demo"
     """Crops of photographs that scikit-image ships, in train, val and test; no folder is needed."""
+    channels: Literal["L", "RGB", "RGBA"] = "RGB"
+    """Colour channels fed to the network."""
 
 
 class ClassFoldersConfig(LabelledConfig, SplitFoldersConfig):
@@ -289,47 +328,3 @@ def without_foreign_keys(values: Mapping[str, Any], spare: Collection[str] = ())
     """Drop keys that only other data sets have; keys in `spare` stay."""
     own = section.model_fields if (section := find_section(values)) else values
     return {key: value for key, value in values.items() if key in own or key in spare or not who_knows(key)}
-
-
-# ------------------------------------------------------------------ from keys to a section
-
-
-def read_section(values: Any) -> DataConfig:
-    """The section of the data set that `values` names; all problems are reported at once.
-
-    Pydantic's own union would put the name into the place of every problem and
-    call a key of another data set "extra"; this function says which data set has the key.
-
-    Raises:
-        ValidationError: places are keys of the section.
-    """
-    if not isinstance(values, Mapping):
-        return DataConfig.model_validate(values)  # a section passes, anything else raises
-    section = find_section(values)
-    if section is None:
-        known = ", ".join(map(repr, sections_by_name()))
-        wrong = InitErrorDetails(type="literal_error", loc=("name",), input=values["name"], ctx={"expected": known})
-        raise ValidationError.from_exception_data("data", [wrong])
-    try:
-        return section.model_validate(values)
-    except ValidationError as error:
-        name = values.get("name", DEFAULT)
-        details = [_explained(name, section, dict(problem)) for problem in error.errors()]
-        raise ValidationError.from_exception_data("data", details) from None
-
-
-def _explained(name: str, section: type[BaseModel], problem: dict[str, Any]) -> InitErrorDetails:
-    """A problem of pydantic's, with the reason in words where a key is not known."""
-    place, kind, context = problem["loc"], problem["type"], problem.get("ctx", {})
-    if kind == "extra_forbidden":
-        (*parents, key), others = place, who_knows(str(place[0]))
-        if others and not parents:
-            reason = f"data set {name} has no {key}; it is a key of {', '.join(others)}"
-        else:
-            reason = explain_problem(problem, known_keys(section, parents))
-        kind, context = "value_error", {"error": reason}
-    return InitErrorDetails(type=kind, loc=place, input=problem["input"], ctx=context)
-
-
-DataSection = Annotated[SerializeAsAny[DataConfig], BeforeValidator(read_section)]
-"""The type of a field that holds the section of any data set."""

@@ -11,7 +11,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from srae.config.data_sets import DataSection, PairsConfig, find_section
+from srae.config.data_section import DataSection
+from srae.config.data_sets import PairsConfig, find_section
 from srae.config.measures import LOSSES
 from srae.config.schedules import SCHEDULES
 from srae.config.section import Section

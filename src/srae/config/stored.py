@@ -20,6 +20,8 @@ def upgrade_stored(config: Any) -> Any:
     result.  The same holds for other keys that are refused today because they have
     no effect.  A user's own YAML is not upgraded: there such a key is a mistake.
 
+    Before there was `bits`, all images became 8 bits.
+
     The keys get the order of their section, so that old and new runs of one
     experiment have equal text.
     """
@@ -33,6 +35,8 @@ def upgrade_stored(config: Any) -> Any:
         kept["folder"] = kept["high"]  # `low` was not read: low-resolution images were made
     if kept.get("folder") and "low" in kept:
         kept |= {"low": None, "high": None}
+    if "bits" in section.model_fields:
+        kept.setdefault("bits", 8)  # before there was a choice
     ordered = {key: kept[key] for key in section.model_fields if key in kept}
     return {**config, "data": ordered | kept}
 

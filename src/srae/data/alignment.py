@@ -17,7 +17,7 @@ from srae.data.fit import find_fit
 from srae.data.matching import FileProblem, Pair, show
 from srae.data.scan import ScannedPair, in_threads
 from srae.errors import DataError
-from srae.images.image import read_flat_pixels
+from srae.images.image import read_grey
 
 COMPARED = 300
 """Pairs of each split that are compared, evenly spaced."""
@@ -44,7 +44,7 @@ def compare(low: np.ndarray, high: np.ndarray) -> Likeness:
     """Compare grey images, float32 (H, W) in 0 to 255, of one whole scale (see `fit`)."""
     fit = find_fit((low.shape[0], low.shape[1]), (high.shape[0], high.shape[1]))
     assert fit is not None
-    low, small = low[: fit.low[0], : fit.low[1]], _shrink(high[: fit.high[0], : fit.high[1]], fit.scale)
+    low, small = low[: fit.low[0], : fit.low[1]], shrink(high[: fit.high[0], : fit.high[1]], fit.scale)
     low, small = _centre(low), _centre(small)
     if min(low.std(), small.std()) < _FLAT:
         return Likeness(float("nan"), (0, 0), sharper_low=False)
@@ -55,8 +55,8 @@ def compare(low: np.ndarray, high: np.ndarray) -> Likeness:
         # Noise hides what two images share, but not from means over a few pixels.
         coarse = max(1, min(low.shape) // _THUMB)
         rows, columns = (side // coarse * coarse for side in low.shape)
-        means = [_shrink(image[:rows, :columns], coarse) for image in (low, small)]
-        shift, moved = (0, 0), max(still, _correlation(*means))
+        means = [shrink(image[:rows, :columns], coarse) for image in (low, small)]
+        shift, moved = (0, 0), max(still, correlation(*means))
     return Likeness(moved, shift, sharper_low=fit.scale == 1 and shift == (0, 0) and _is_sharper(low, small))
 
 
@@ -130,7 +130,7 @@ def _find_partners(foreign: list[Pair], pairs: list[Pair]) -> dict[Pair, str]:
 
 def _thumb(path: Path | None) -> np.ndarray:
     """A small image as a vector of mean 0 and length 1, whose products are correlations."""
-    grey = _read(path) if path else None
+    grey = load_grey(path)
     if grey is None:
         return np.zeros(_THUMB**2, np.float32)
     small = np.asarray(Image.fromarray(grey).resize((_THUMB, _THUMB), Image.Resampling.BOX)).ravel()
@@ -139,20 +139,22 @@ def _thumb(path: Path | None) -> np.ndarray:
 
 
 def _compare_files(pair: Pair) -> Likeness:
-    low, high = _read(pair.low), _read(pair.high)
+    low, high = load_grey(pair.low), load_grey(pair.high)
     if low is None or high is None:
         return Likeness(float("nan"), (0, 0), sharper_low=False)
     return compare(low, high)
 
 
-def _read(path: Path | None) -> np.ndarray | None:
+def load_grey(path: Path | None) -> np.ndarray | None:
+    """Grey values of a file on white, float32 (H, W) in 0 to 255; None where it cannot be read."""
     try:
-        return read_flat_pixels(path, "L")[0][:, :, 0].astype(np.float32) if path else None
+        return read_grey(path) if path else None
     except DataError:  # changed since it was scanned
         return None
 
 
-def _shrink(image: np.ndarray, scale: int) -> np.ndarray:
+def shrink(image: np.ndarray, scale: int) -> np.ndarray:
+    """(H, W) -> (H / scale, W / scale), means of blocks; scale divides both sides."""
     height, width = image.shape
     return image.reshape(height // scale, scale, width // scale, scale).mean((1, 3))
 
@@ -180,10 +182,11 @@ def _correlate(low: np.ndarray, high: np.ndarray, shift: tuple[int, int]) -> flo
         size = low.shape[axis] - abs(by)
         low = low.take(range(max(by, 0), max(by, 0) + size), axis)
         high = high.take(range(max(-by, 0), max(-by, 0) + size), axis)
-    return _correlation(low, high)
+    return correlation(low, high)
 
 
-def _correlation(one: np.ndarray, other: np.ndarray) -> float:
+def correlation(one: np.ndarray, other: np.ndarray) -> float:
+    """Pearson's, of all values; 0 where one side is constant."""
     one, other = one - one.mean(), other - other.mean()
     norm = float(np.sqrt((one**2).sum() * (other**2).sum()))
     return float((one * other).sum()) / norm if norm else 0.0
@@ -194,4 +197,4 @@ def _is_sharper(low: np.ndarray, high: np.ndarray) -> bool:
     inner = high[1:-1, 1:-1]
     detail = 4 * inner - high[:-2, 1:-1] - high[2:, 1:-1] - high[1:-1, :-2] - high[1:-1, 2:]
     difference = (low - high)[1:-1, 1:-1]
-    return bool(np.abs(difference).mean() > 0.25) and _correlation(difference, detail) > _SHARPER
+    return bool(np.abs(difference).mean() > 0.25) and correlation(difference, detail) > _SHARPER

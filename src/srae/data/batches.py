@@ -155,7 +155,7 @@ def _sizes(split: Split, index: int) -> tuple[tuple[int, int], ...]:
 
 
 def _gather_inputs(split: Split, indices: list[int], versions: list[int]) -> Tensor:
-    """Entire images of one size, uint8 (B, h, w, C)."""
+    """Entire images of one size, integers (B, h, w, C)."""
     if not split.more_inputs:
         return split.input.gather(indices)
     stores = split.inputs
@@ -163,7 +163,7 @@ def _gather_inputs(split: Split, indices: list[int], versions: list[int]) -> Ten
 
 
 def _crop(split: Split, indices: list[int], versions: list[int], places: np.ndarray, crop: int) -> list[Tensor]:
-    """Aligned crops of both sides, uint8 (B, crop / scale, crop / scale, C) and (B, crop, crop, C)."""
+    """Aligned crops of both sides, integers (B, crop / scale, crop / scale, C) and (B, crop, crop, C)."""
     assert isinstance(split.target, Store)
     stores, low_crops, high_crops = split.inputs, [], []
     for index, version, place in zip(indices, versions, places, strict=True):
@@ -179,7 +179,7 @@ def _crop(split: Split, indices: list[int], versions: list[int], places: np.ndar
 
 
 def _flip_and_rotate(side: Tensor, mirror: np.ndarray, quarters: np.ndarray, upside_down: np.ndarray) -> Tensor:
-    """Flip left-right, rotate and flip vertically each image of uint8 (B, H, W, C), in place, in this order."""
+    """Flip left-right, rotate and flip vertically each image of integers (B, H, W, C), in place, in this order."""
     if side.shape[1] != side.shape[2]:
         quarters = quarters & 2
     # Every rotation is a transposition followed by flips, so there are at most three

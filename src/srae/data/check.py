@@ -6,15 +6,23 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from srae.config.data_sets import Degrade, PairsConfig
+import numpy as np
+
+from srae.config.data_sets import PairsConfig
+from srae.config.degrade import Degrade
 from srae.data.alignment import are_alike, find_strange_pairs
-from srae.data.intake import note_white
+from srae.data.depth import settle
+from srae.data.groups import Suspicion, suspect_groups
+from srae.data.intake import note_white, read_headers
 from srae.data.layouts import HIGH_ONLY, find_pairs
+from srae.data.likeness import find_near_identical, make_thumb, warn_alike, warn_overlaps
 from srae.data.matching import FileProblem, show
 from srae.data.pairs import choose_splits
 from srae.data.scan import Facts, ScannedPair, note_cuts, scale_of, scan
+from srae.data.splits import note_few_val
 from srae.data.trees import SeveralScales
 from srae.errors import DataError
 from srae.images.flatten import lay_on_white
@@ -45,11 +53,12 @@ class FolderReport:
     notes: list[str]
 
 
-def check_pairs(folder: Path, *, scale: int | None = None) -> FolderReport:
+def check_pairs(folder: Path, *, scale: int | None = None, group_by: str | None = None) -> FolderReport:
     """Decode every image of a folder (or CSV) of pairs, or of high-resolution images alone.
 
     Args:
         scale: which one is checked of folders called X2, X3, X4.
+        group_by: which images stay in one split, as `data.group_by` says.
 
     Raises:
         DataError: the folder does not exist, holds no images, or several scales and none of them is chosen.
@@ -66,17 +75,22 @@ def check_pairs(folder: Path, *, scale: int | None = None) -> FolderReport:
         alone = any(images.splits.values()) and not (images.doubt and are_alike(images.doubtful))
         if not alone:
             raise
-    options = PairsConfig(degrade=Degrade()) if alone else PairsConfig(scale=scale)
+    options = PairsConfig(degrade=Degrade() if alone else None, scale=None if alone else scale, group_by=group_by)
     chosen = choose_splits(options, folder, None, None)
-    scanned, unreadable = scan(chosen.splits, _look, folder)
-    notes = chosen.notes + note_cuts(scanned)
+    thumbs: dict[Path, np.ndarray] = {}
+    scanned, unreadable = scan(chosen.splits, partial(_look, thumbs=thumbs), folder)
+    notes = chosen.notes + note_cuts(scanned) + settle(options, read_headers(chosen.splits), folder)[1]
     if alone:
         notes.append(
             "high-resolution images only: set data.degrade: {kernel: bicubic, scale: 2}, or run `srae data make-pairs`"
         )
-    notes += [f"{note}, unless data.channels is RGBA" for note in note_white(scanned)]
+    keeps = "unless data.channels is RGBA, or 4 where the fourth sample is a band"
+    notes += [f"{note}, {keeps}" for note in note_white(scanned)]
     strange, compared = find_strange_pairs(scanned, folder)
-    notes += compared
+    suspicion = suspect_groups({split: [item.pair.name for item in items] for split, items in scanned.items()})
+    leaks, left_out = _find_leaks(scanned, thumbs, suspicion, folder)
+    notes = [note for note in notes if not (leaks and suspicion and note == suspicion.describe())]
+    notes += compared + left_out
     items = [item for pairs in scanned.values() for item in pairs]
     folders = max((len({item.pair.high.parent for item in pairs}) for pairs in scanned.values()), default=0)
     if alone and folders > 1:
@@ -88,13 +102,17 @@ def check_pairs(folder: Path, *, scale: int | None = None) -> FolderReport:
         scale=scales.pop() if len(scales) == 1 else None,
         splits={split: _summarize(pairs) for split, pairs in scanned.items()},
         problems=chosen.problems + unreadable,
-        warnings=_find_twins(scanned, folder) + strange + _find_mixed_modes(scanned),
+        warnings=[FileProblem("val", "all", note, "add images") for note in note_few_val(len(scanned.get("val", [])))]
+        + _find_twins(scanned, folder)
+        + leaks
+        + strange
+        + _find_mixed_modes(scanned),
         ignored=chosen.ignored,
         notes=notes,
     )
 
 
-def _look(path: Path) -> Facts:
+def _look(path: Path, *, thumbs: dict[Path, np.ndarray]) -> Facts:
     image = read_image(path)
     _, height, width = image.color.shape
     mode = ("RGB" if len(image.color) == 3 else "L") + ("A" if image.alpha is not None else "")
@@ -104,6 +122,10 @@ def _look(path: Path) -> Facts:
     if image.is_transparent:
         color, alpha = from_pixels(lay_on_white(image.pixels)), image.pixels[:, :, -1].tobytes()
     digest = hashlib.sha256(f"{mode[:1]} {height} {width} ".encode() + color.numpy().tobytes() + alpha).hexdigest()
+    grey = color.mean(0).numpy()
+    if image.bits != 8:  # 12 of 16 bits are nearly black
+        grey = (grey - grey.min()) / max(float(np.ptp(grey)), 1e-6)
+    thumbs[path] = make_thumb(grey * 255)
     shown = mode if image.bits == 8 else f"{mode} {image.bits} bit"
     return Facts((height, width), digest, shown, on_white=image.is_transparent)
 
@@ -147,6 +169,23 @@ def _find_twins(scanned: Mapping[str, list[ScannedPair]], root: Path) -> list[Fi
                 remedy = f"remove it from {first_split}, or its {split} metrics are too good"
             warnings.append(FileProblem(split, path, what, remedy))
     return warnings
+
+
+def _find_leaks(
+    scanned: Mapping[str, list[ScannedPair]],
+    thumbs: Mapping[Path, np.ndarray],
+    suspicion: Suspicion | None,
+    root: Path,
+) -> tuple[list[FileProblem], list[str]]:
+    """Warnings about images of several splits that show the same, and a note where not all were compared."""
+    paths = {(split, item.pair.name): item.pair.high for split, items in scanned.items() for item in items}
+    alike, notes = find_near_identical(scanned, thumbs)
+    warnings = warn_alike(alike, suspicion, paths, root)
+    if suspicion:
+        told = {path for found in alike for path in (found.path, found.other)}
+        others = suspicion.without({member for member, path in paths.items() if path in told})
+        warnings += warn_overlaps(others, paths, root)
+    return warnings, notes
 
 
 def _find_mixed_modes(scanned: Mapping[str, list[ScannedPair]]) -> list[FileProblem]:

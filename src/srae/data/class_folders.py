@@ -4,7 +4,8 @@ The layout is `FOLDER/CLASS/NAME` or `FOLDER/{train,val,test}/CLASS/NAME`; split
 called `valid`, `Training` or `seg_train` too, and classes may have folders inside.
 Every image is laid on white and resized (its aspect is not kept) to one
 square.  Without splits on disk each class is split 80/10/10 by the names of
-its images, as pairs are: neither `side` nor a decoder's rounding moves an image.
+its images (or of their groups, `data.group_by`), as pairs are: neither `side`
+nor a decoder's rounding moves an image.
 No image is in two splits: of images whose decoded pixels are equal one is kept, and of
 equal images in two classes none, because their label is unknown.
 """
@@ -15,6 +16,7 @@ import hashlib
 import os
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,18 +26,18 @@ from torch.nn import functional as F
 
 from srae.config.data_sets import ClassFoldersConfig
 from srae.data.contract import Data
+from srae.data.groups import Groups, note_groups, note_suspicion, read_groups
 from srae.data.labelled import LabelledImages, open_textures, to_data
 from srae.data.layouts import SPLITS
 from srae.data.matching import FileProblem, name_of
 from srae.data.naming import split_in, split_named
 from srae.data.scan import in_threads, raise_problems
-from srae.data.splits import describe_val_from_train, place_of, take_by_name
+from srae.data.splits import describe_val_from_train, split_by_class, take_by_name
 from srae.data.trees import pick_folders, read_tree, subfolders, unwrap
 from srae.errors import DataError
 from srae.images.flatten import is_transparent
 from srae.images.image import find_images, read_pixels, to_float, to_uint8
 
-SHARES = {"train": 0.8, "val": 0.1, "test": 0.1}
 DEFAULT_SIDE = 224
 
 
@@ -45,6 +47,11 @@ class _ClassFile(NamedTuple):
     label: int
     name: str
     path: Path
+
+    @property
+    def below_class(self) -> str:
+        """The name without its class folder."""
+        return self.name.partition("/")[2]
 
 
 class _ClassImage(NamedTuple):
@@ -76,22 +83,29 @@ def open_class_folders(options: ClassFoldersConfig, *, for_scoring: bool = False
         notes.append(f"{count} transparent images are laid on white")
     if passed_over:
         notes.insert(0, f"{passed_over} files in {folder.name} passed over: they are no images that srae reads")
+    groups = read_groups([image.found.below_class for image in images], None if undivided else options.group_by, folder)
+    notes += groups.notes
     parts: dict[str, list[_ClassImage]] = defaultdict(list)
     if any(image.found.split for image in images):
         for image in images:
             parts[image.found.split].append(image)
         if parts.get("train") and not undivided and "val" not in parts and options.val_from_train:
-            notes.append(_take_val(parts, options.val_from_train))
+            notes.append(_take_val(parts, options.val_from_train, groups))
     elif undivided:
         parts["val"] = images
     else:
-        parts = _split(images)
+        parts = _split(images, groups)
     for split in () if for_scoring and any(parts.values()) else ("train", "val"):
         if not parts.get(split):
             remedy = "add images, or set data.val_from_train: 0.1" if parts.get("train") else "add images"
             raise DataError(f"no {split} images", str(folder), f"{remedy}, or leave out the split folders")
+    names = {split: [image.found.below_class for image in several] for split, several in parts.items()}
+    notes += note_groups(names, groups) or ([] if for_scoring else note_suspicion(names, groups))
     named = {split: _stack(parts[split]) for split in SPLITS if parts.get(split)}
-    return to_data(folder.resolve().name, named, classes, options, notes)
+    data = to_data(folder.resolve().name, named, classes, options, notes)
+    return replace(
+        data, digests={split: {image.found.name: image.digest for image in several} for split, several in parts.items()}
+    )
 
 
 def _find(folder: Path) -> tuple[list[_ClassFile], list[str], int]:
@@ -184,33 +198,30 @@ def _without_duplicates(images: Sequence[_ClassImage]) -> tuple[list[_ClassImage
     return kept, notes
 
 
-def _split(images: Sequence[_ClassImage]) -> dict[str, list[_ClassImage]]:
+def _split(images: Sequence[_ClassImage], groups: Groups) -> dict[str, list[_ClassImage]]:
     """Each class by its shares; one image at least for train, then for val and test where there are enough."""
-    by_class: dict[int, list[_ClassImage]] = defaultdict(list)
-    for image in sorted(images, key=lambda image: place_of(image.found.name)):
-        by_class[image.found.label].append(image)
-    parts: dict[str, list[_ClassImage]] = {split: [] for split in SPLITS}
-    for members in by_class.values():
-        few = len(members) < 3
-        val = 0 if few else max(1, round(SHARES["val"] * len(members)))
-        test = 0 if few else max(1, round(SHARES["test"] * len(members)))
-        parts["val"] += members[:val]
-        parts["test"] += members[val : val + test]
-        parts["train"] += members[val + test :]
-    return parts
+    labels, names = [image.found.label for image in images], [image.found.name for image in images]
+    chosen = split_by_class(labels, names, groups.of(image.found.below_class for image in images))
+    return {split: [images[index] for index in indices] for split, indices in chosen.items()}
 
 
-def _take_val(parts: dict[str, list[_ClassImage]], share: float) -> str:
+def _take_val(parts: dict[str, list[_ClassImage]], share: float, groups: Groups) -> str:
     """Move a share of every class from train to val, by names; returns a note for the user."""
+
+    def unit(image: _ClassImage) -> str:
+        return groups.of_name.get(image.found.below_class, image.found.name)
+
     by_class: dict[int, list[_ClassImage]] = defaultdict(list)
     for image in parts["train"]:
         by_class[image.found.label].append(image)
-    count, parts["train"], parts["val"] = len(parts["train"]), [], []
+    going: set[str] = set()  # entire groups, also where a group is of several classes
     for members in by_class.values():
-        kept, taken = take_by_name(members, [image.found.name for image in members], share)
-        parts["train"] += kept
-        parts["val"] += taken
-    return describe_val_from_train(len(parts["val"]), count, share)
+        names, own = [image.found.name for image in members], groups.of(image.found.below_class for image in members)
+        going |= {unit(image) for image in take_by_name(members, names, share, own)[1]}
+    images = parts["train"]
+    for split, taken in (("train", False), ("val", True)):
+        parts[split] = [image for image in images if (unit(image) in going) == taken]
+    return describe_val_from_train(len(parts["val"]), len(images), share)
 
 
 def _stack(images: Sequence[_ClassImage]) -> LabelledImages:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 import torch
 
+from srae.config.data_sets import DataConfig
 from srae.data.store import Split, Store
 from srae.device import free_memory
 from srae.errors import DataError
@@ -31,6 +32,13 @@ class Data:
     """Names of the classes, by label; empty for images."""
     notes: list[str] = field(default_factory=list)
     """Lines that the user should read before training."""
+    section: DataConfig | None = None
+    """The section with what was found where it says `auto`; None: it leaves nothing open."""
+    digests: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Split -> name -> SHA-256 of a target, where images are files of the user: the same in any data set of them."""
+
+    grey_files: bool = False
+    """All images are stored as grey, whatever they are read as."""
 
     @property
     def device_bytes(self) -> int:
@@ -41,6 +49,12 @@ class Data:
         splits = [split for split in (self.train, self.val, self.test) if split]
         sides = {id(s): s for split in splits for s in (*split.inputs, split.target) if isinstance(s, Store)}
         return list(sides.values())
+
+    @property
+    def train_digests(self) -> list[str]:
+        """Of the images that are trained on; empty where `digests` is."""
+        known = self.digests.get("train", {})
+        return [known[name] for name in self.train.names if name in known]
 
     def to(self, device: torch.device | str) -> Data:
         """Move the images to a device; if they need more than half of its free memory, only batches go there."""

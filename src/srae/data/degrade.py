@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Literal
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from srae.config.data_sets import Degrade
+from srae.config.degrade import Degrade
 from srae.data.mapped import FileShelf
 from srae.data.photo import LONGEST_SIDE, VERSION, make_photo, photo_generator
 from srae.data.scan import in_threads
 from srae.data.store import Shelf, Split
-from srae.images.image import to_float, to_uint8
+from srae.images.image import quantize, to_float
 from srae.images.resample import Kernel, enlarge, resize, shrink
 
 LowKernel = Kernel | Literal["photo"]
 AnyShelf = Shelf | FileShelf
+_INVISIBLE = 1 / 512
+"""Alpha that 8 bits round to 0."""
 
 
 def make_low(
@@ -26,23 +30,54 @@ def make_low(
     scale: int,
     enlarge_kernel: Kernel | None = None,
     *,
+    has_alpha: bool = False,
     name: str = "",
     copy: int = 0,
 ) -> np.ndarray:
-    """The low-resolution version of uint8 (H, W, C), rounded to 8 bits as in a file; with a kernel enlarged back.
+    """The low-resolution version of (H, W, C), rounded as in a file; with a kernel enlarged back.
 
     Args:
-        kernel: "photo" blurs, adds noise and saves as JPEG too, see `photo`.
+        high: uint8, uint16, or float32 in [0, 1].
+        kernel: "photo" blurs, adds noise and saves as JPEG too, see `photo`; of 16 bits it leaves 8.
+        has_alpha: the last channel is alpha; colours become means weighted by it, as they are seen.
         name: name of the image; it seeds kernel "photo" together with `copy`.  Other kernels draw nothing.
     """
     if kernel == "photo":
-        low = torch.from_numpy(make_photo(high, scale, photo_generator(name, copy))).permute(2, 0, 1)
+        bytes_of_high = quantize(_to_planes(high), np.uint8).permute(1, 2, 0).contiguous().numpy()
+        photo = make_photo(bytes_of_high, scale, photo_generator(name, copy))
+        low = torch.from_numpy(photo).permute(2, 0, 1)
     else:
-        planes = to_float(torch.from_numpy(high).permute(2, 0, 1))  # (H, W, C) -> (C, H, W)
-        low = to_uint8(shrink(planes, scale, kernel))
+        low = quantize(_as_seen(_to_planes(high), lambda image: shrink(image, scale, kernel), has_alpha), high.dtype)
     if enlarge_kernel:
-        low = to_uint8(enlarge(to_float(low), scale, enlarge_kernel))
+        large = _as_seen(to_float(low), lambda image: enlarge(image, scale, enlarge_kernel), has_alpha)
+        low = quantize(large, high.dtype)
+    if high.dtype != np.uint8 and low.dtype == torch.uint8:
+        low = quantize(to_float(low), high.dtype)
     return low.permute(1, 2, 0).contiguous().numpy()  # (C, h, w) -> (h, w, C)
+
+
+def _as_seen(planes: Tensor, resample: Callable[[Tensor], Tensor], has_alpha: bool) -> Tensor:
+    """Resampled (C, H, W), with colours weighted by alpha, the last plane, if there is one: else the colour of
+    invisible pixels, most often black, darkens the edges.
+    """
+    plain = resample(planes)
+    if not has_alpha or bool(planes[-1].min() == 1):
+        return plain
+    weighted = resample(torch.cat((planes[:-1] * planes[-1:], planes[-1:])))
+    # Not clamped before the division: colour and alpha overshoot alike.
+    color = torch.where(weighted[-1:] > _INVISIBLE, weighted[:-1] / weighted[-1:], plain[:-1])
+    return torch.cat((color, plain[-1:]))
+
+
+def enlarge_pixels(low: np.ndarray, scale: int, kernel: Kernel, *, has_alpha: bool = False) -> np.ndarray:
+    """uint8 or uint16 (h, w, C) -> (h * scale, w * scale, C), rounded as in a file."""
+    enlarged = _as_seen(_to_planes(low), lambda planes: enlarge(planes, scale, kernel), has_alpha)
+    return quantize(enlarged, low.dtype).permute(1, 2, 0).contiguous().numpy()  # (C, H, W) -> (H, W, C)
+
+
+def _to_planes(pixels: np.ndarray) -> Tensor:
+    """uint8, uint16 or float32 (H, W, C) -> float32 (C, H, W) in [0, 1]."""
+    return to_float(torch.from_numpy(pixels).permute(2, 0, 1))
 
 
 def count_copies(degrade: Degrade | None, split: str, *, for_scoring: bool) -> int:
@@ -82,6 +117,8 @@ def add_sizes(
     names: Sequence[str],
     degrade: Degrade,
     enlarge_kernel: Kernel | None,
+    *,
+    has_alpha: bool = False,
 ) -> None:
     """Append every image shrunk by every factor of `degrade.sizes`; shrinking sharpens what a camera or JPEG blurred.
 
@@ -93,11 +130,12 @@ def add_sizes(
     def add(place: int) -> None:
         factor, pixels = degrade.sizes[place // count - 1], high.pixels(place % count)
         size = shrunk((pixels.shape[0], pixels.shape[1]), factor, scale)
-        planes = to_float(torch.from_numpy(pixels).permute(2, 0, 1))  # (H, W, C) -> (C, H, W)
-        small = to_uint8(resize(planes, size)).permute(1, 2, 0).contiguous().numpy()
+        planes = _as_seen(_to_planes(pixels), lambda image: resize(image, size), has_alpha)
+        small = quantize(planes, pixels.dtype).permute(1, 2, 0).contiguous().numpy()
         high.put(place, small)
         for copy, shelf in enumerate(lows):
-            shelf.put(place, make_low(small, kernel, scale, enlarge_kernel, name=all_names[place], copy=copy))
+            how = partial(make_low, has_alpha=has_alpha, name=all_names[place], copy=copy)
+            shelf.put(place, how(small, kernel, scale, enlarge_kernel))
 
     for _ in in_threads(add, range(count, len(all_names)), "shrinking images"):
         pass

@@ -38,7 +38,7 @@ from srae.data.degrade import (
     with_sizes,
 )
 from srae.data.store import Shelf, Split
-from srae.errors import ResourceError
+from srae.errors import DataError, ResourceError
 from srae.images.image import read_pixels, to_float, to_uint8
 from srae.images.resample import enlarge, shrink
 
@@ -67,9 +67,11 @@ def open_demo(options: ImagesConfig, *, for_scoring: bool = False, undivided: bo
     Splits and sizes are fixed: `for_scoring` only leaves out crops and further low-resolution versions.
 
     Raises:
-        DataError: a crop that does not fit.
+        DataError: a crop that does not fit, or a number of bands as channels.
         ResourceError: scikit-image was installed without its images.
     """
+    if options.channels not in ("L", "RGB", "RGBA"):
+        raise DataError(f"the demo images have no {options.channels} channels", "data.channels", "set it to RGB or L")
     splits: dict[str, Split] = {}
     rows = []
     for split, files in SPLITS.items():

@@ -9,21 +9,25 @@ from contextlib import suppress
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Literal, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
 from srae.config.data_sets import PairsConfig
 from srae.data.degrade import AnyShelf, add_sizes, count_copies, find_misfit, make_low, shrunk, sizes_of, with_sizes
+from srae.data.depth import channels_of, describe_range
+from srae.data.enlarged import fit_low
 from srae.data.fit import find_fit
 from srae.data.mapped import Room, largest_in_memory, make_key, open_mapped
 from srae.data.matching import FileProblem, Pair, show
 from srae.data.scan import Facts, Reader, ScannedPair, in_threads, raise_problems, scan
 from srae.data.store import Shelf, Split, Store
 from srae.errors import DataError
-from srae.images.decode import read_size
-from srae.images.flatten import may_be_transparent
-from srae.images.image import read_flat_pixels
+from srae.images.decode import read_header
+from srae.images.flatten import is_transparent, may_be_transparent
+from srae.images.headers import Header
+from srae.images.image import read_flat_pixels, read_image
+from srae.images.levels import Channels, read_levels
 
 Item = TypeVar("Item")
 Fact = TypeVar("Fact")
@@ -35,12 +39,24 @@ class Intake(NamedTuple):
     notes: list[str]
 
 
+def read_headers(pairs: Mapping[str, list[Pair]]) -> dict[Path, Header]:
+    """Of every file."""
+    return _of_files(pairs, read_header, "looking at images")
+
+
 def take_in(
-    pairs: Mapping[str, list[Pair]], options: PairsConfig, folder: Path | None, source: Path, *, for_scoring: bool
+    pairs: Mapping[str, list[Pair]],
+    options: PairsConfig,
+    headers: Mapping[Path, Header],
+    folder: Path | None,
+    source: Path,
+    *,
+    for_scoring: bool,
 ) -> Intake:
     """Read the images of every split, and make the low-resolution versions with `degrade`.
 
     Args:
+        options: settled, see `depth`.
         source: name of the data set in messages.
 
     Raises:
@@ -48,7 +64,7 @@ def take_in(
         ResourceError: memory and disk are both too small.
     """
     reader = _PairReader(pairs, options, folder, source, for_scoring=for_scoring)
-    sizes = reader.of_files(read_size, "looking at images")
+    sizes = {path: (header.height, header.width) for path, header in headers.items()}
     rooms = {split: reader.rooms(split, sizes) for split in pairs}
     if sum(room.nbytes for several in rooms.values() for room in several) <= largest_in_memory():
         stores, scanned, notes = _read_into_memory(reader, rooms)
@@ -73,7 +89,9 @@ def _read_into_file(
 ) -> _StoredPairs:
     """Decode into a mapped file, or map the file that an earlier run made of the same contents."""
     options = reader.options
-    known = reader.as_scanned(sizes, reader.of_files(partial(_digest, channels=options.channels), "reading images"))
+    digest = partial(_digest, channels=channels_of(options), degraded=bool(options.degrade))
+    digests = _of_files(reader.pairs, digest, "reading images")
+    known = reader.as_scanned(sizes, digests)
 
     def fill(shelves: Sequence[AnyShelf]) -> None:
         if _contents(reader.read(_by_split(shelves, rooms))) != _contents(known):
@@ -81,7 +99,7 @@ def _read_into_file(
 
     flat = [room for several in rooms.values() for room in several]
     degrade = options.degrade.model_dump() if options.degrade else None
-    made = json.dumps([options.channels, degrade, options.enlarge], sort_keys=True)
+    made = json.dumps([options.channels, degrade, options.enlarge], sort_keys=True) + describe_range(options)
     stores, path = open_mapped(make_key([made, repr(rooms), *_contents(known)]), flat, fill)
     size = path.stat().st_size / 1e9
     return stores, known, [f"decoded images: {size:.1f} GB in {path}, for later runs too; it may be deleted"]
@@ -91,6 +109,11 @@ def _by_split(items: Sequence[Item], rooms: Mapping[str, Sequence[Room]]) -> dic
     """Split a sequence into as many items per split as `rooms` has."""
     each = iter(items)
     return {split: list(islice(each, len(several))) for split, several in rooms.items()}
+
+
+def _of_files(pairs: Mapping[str, list[Pair]], look: Callable[[Path], Fact], doing: str) -> dict[Path, Fact]:
+    paths = [path for several in pairs.values() for pair in several for path in (pair.low, pair.high) if path]
+    return dict(zip(paths, in_threads(look, paths, doing), strict=True))
 
 
 class _PairReader:
@@ -110,10 +133,6 @@ class _PairReader:
             source,
             for_scoring,
         )
-
-    def of_files(self, look: Callable[[Path], Fact], doing: str) -> dict[Path, Fact]:
-        paths = [path for pairs in self.pairs.values() for pair in pairs for path in (pair.low, pair.high) if path]
-        return dict(zip(paths, in_threads(look, paths, doing), strict=True))
 
     def as_scanned(
         self, sizes: Mapping[Path, tuple[int, int]], digests: Mapping[Path, str]
@@ -136,7 +155,7 @@ class _PairReader:
                 assert pair.low is not None
                 fit = find_fit(sizes[pair.low], sizes[pair.high])
                 highs.append(fit.high if fit else sizes[pair.high])
-                lows.append(fit.low if fit else sizes[pair.low])
+                lows.append((fit.high if self.options.enlarge else fit.low) if fit else sizes[pair.low])
                 continue
             scale = degrade.scale
             shrink = 1 if self.options.enlarge else scale
@@ -150,7 +169,9 @@ class _PairReader:
     def _room(self, sizes: Sequence[tuple[int, int]]) -> Room:
         # Headers give the size before EXIF rotates an image.
         kinds = {(min(size), max(size)) for size in sizes}
-        return Room(len(sizes), sum(h * w for h, w in sizes) * len(self.options.channels), len(kinds) == 1)
+        channels, sample = channels_of(self.options), 2 if self.options.bits == 16 else 1
+        count = channels if isinstance(channels, int) else len(channels)
+        return Room(len(sizes), sum(h * w for h, w in sizes) * count * sample, len(kinds) == 1, sample)
 
     def read(self, shelves: Mapping[str, Sequence[AnyShelf]]) -> dict[str, list[ScannedPair]]:
         """Fill the shelves of every split, which are as `rooms` says.
@@ -158,7 +179,7 @@ class _PairReader:
         Raises:
             DataError: everything that is wrong with the images.
         """
-        degrade, enlarge = self.options.degrade, self.options.enlarge
+        degrade, enlarge, alpha = self.options.degrade, self.options.enlarge, self.options.channels == "RGBA"
 
         def put(split: str, index: int, low: np.ndarray | None, high: np.ndarray) -> None:
             *low_shelves, high_shelf = shelves[split]
@@ -166,8 +187,8 @@ class _PairReader:
                 assert low is not None
                 if (fit := find_fit(_size(low), _size(high))) is None:
                     return  # `scan` reports it
-                low, high = (side[:height, :width] for side, (height, width) in ((low, fit.low), (high, fit.high)))
-                low_shelves[0].put(index, low)
+                high = high[: fit.high[0], : fit.high[1]]
+                low_shelves[0].put(index, fit_low(low, fit, enlarge, has_alpha=alpha))
             else:
                 kernel, scale, name = degrade.kernel, degrade.scale, self.pairs[split][index].name
                 if find_misfit(_size(high), kernel, scale):
@@ -175,15 +196,16 @@ class _PairReader:
                 height, width = _cut(_size(high), scale)
                 high = high[:height, :width]
                 for copy, shelf in enumerate(low_shelves):
-                    shelf.put(index, make_low(high, kernel, scale, enlarge, name=name, copy=copy))
+                    shelf.put(index, make_low(high, kernel, scale, enlarge, has_alpha=alpha, name=name, copy=copy))
             high_shelf.put(index, high)
 
-        scanned, problems = scan(self.pairs, pixel_reader(self.options.channels), self.folder, put)
+        scanned, problems = scan(self.pairs, pixel_reader(self.options), self.folder, put)
         if problems := problems + find_misfits(scanned, self.options, self.folder):
             raise_problems(problems, self.source)
         for split, (*lows, high) in shelves.items():
             if degrade and sizes_of(degrade, split, for_scoring=self.for_scoring):
-                add_sizes(high, lows, [pair.name for pair in self.pairs[split]], degrade, enlarge)
+                names = [pair.name for pair in self.pairs[split]]
+                add_sizes(high, lows, names, degrade, enlarge, has_alpha=alpha)
         return scanned
 
     def to_split(self, split: str, stores: Sequence[Store]) -> Split:
@@ -193,16 +215,23 @@ class _PairReader:
         return Split(low, high, names, more_inputs=more)
 
 
-def pixel_reader(channels: Literal["L", "RGB", "RGBA"]) -> Reader:
+def pixel_reader(options: PairsConfig) -> Reader:
+    """Args: options: settled, see `depth`."""
+    channels = channels_of(options)
+
     def read(path: Path) -> Facts:
         # The bytes that are hashed are the bytes that are decoded.
         try:
             data = path.read_bytes()
         except OSError as error:
             raise DataError(f"cannot read: {error.strerror}", str(path)) from None
-        pixels, on_white = read_flat_pixels(data, channels, name=str(path))
-        digest = _mark_white(hashlib.sha256(data).hexdigest(), on_white)
-        return Facts((pixels.shape[0], pixels.shape[1]), digest, on_white=on_white, pixels=pixels)
+        if values := options.value_range:
+            pixels, on_white, clipped = read_levels(data, channels, values, name=str(path))
+        else:
+            (pixels, on_white), clipped = read_flat_pixels(data, channels, name=str(path)), False
+        weighted = channels == "RGBA" and bool(options.degrade) and is_transparent(pixels)
+        digest = _mark(hashlib.sha256(data).hexdigest(), on_white=on_white, weighted=weighted)
+        return Facts(_size(pixels), digest, on_white=on_white, clipped=clipped, pixels=pixels)
 
     return read
 
@@ -220,30 +249,37 @@ def find_misfits(
     ]
 
 
-_ON_WHITE = "-on-white"
+_ON_WHITE, _WEIGHTED = "-on-white", "-weighted"
 
 
-def _mark_white(digest: str, on_white: bool) -> str:
-    """The digest of a file for fingerprints and caches; other than that of its bytes only where it is laid on white.
+def _mark(digest: str, *, on_white: bool, weighted: bool) -> str:
+    """The digest of a file for fingerprints and caches; other than that of its bytes only for some transparent images.
 
-    Older versions dropped alpha: data sets with transparent images get another fingerprint, all others keep theirs.
+    Older versions dropped alpha where images are laid on white today, and shrank colours without it where they are
+    weighted by it: such data sets get another fingerprint, all others keep theirs.
     """
-    return digest + _ON_WHITE * on_white
+    return digest + _ON_WHITE * on_white + _WEIGHTED * weighted
 
 
 def note_white(scanned: Mapping[str, list[ScannedPair]]) -> list[str]:
     """A note with the number of transparent images; none if there are none."""
+    count = count_files(scanned, lambda facts: facts.on_white)
+    return [f"{count} transparent images are laid on white"] if count else []
+
+
+def count_files(scanned: Mapping[str, list[ScannedPair]], is_so: Callable[[Facts], bool]) -> int:
+    """How many different files something is true of."""
     paths = {
         path
         for items in scanned.values()
         for item in items
         for path, facts in ((item.pair.low, item.low), (item.pair.high, item.high))
-        if facts and facts.on_white
+        if facts and is_so(facts)
     }
-    return [f"{len(paths)} transparent images are laid on white"] if paths else []
+    return len(paths)
 
 
-def _digest(path: Path, *, channels: Literal["L", "RGB", "RGBA"]) -> str:
+def _digest(path: Path, *, channels: Channels, degraded: bool) -> str:
     digest = hashlib.sha256()
     try:
         with open(path, "rb") as file:
@@ -251,11 +287,12 @@ def _digest(path: Path, *, channels: Literal["L", "RGB", "RGBA"]) -> str:
                 digest.update(piece)
     except OSError:  # decoding raises the proper error
         return ""
-    on_white = False
-    if channels != "RGBA" and may_be_transparent(path):
+    transparent = False
+    if (channels in ("L", "RGB") or (channels == "RGBA" and degraded)) and may_be_transparent(path):
         with suppress(DataError):  # decoding it again will say what is wrong
-            on_white = read_flat_pixels(path, channels)[1]
-    return _mark_white(digest.hexdigest(), on_white)
+            transparent = read_image(path).is_transparent
+    has_alpha = channels == "RGBA"
+    return _mark(digest.hexdigest(), on_white=transparent and not has_alpha, weighted=transparent and has_alpha)
 
 
 def _size(pixels: np.ndarray) -> tuple[int, int]:

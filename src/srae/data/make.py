@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePath
 from typing import Literal
 
-import torch
+import numpy as np
 
 from srae.data.degrade import LowKernel, find_misfit, make_low
+from srae.data.depth import find_channels, find_range
+from srae.data.groups import read_groups
+from srae.data.intake import read_headers
 from srae.data.layouts import SPLITS, find_pairs
 from srae.data.matching import FileProblem, Pair, show
 from srae.data.scan import raise_problems
 from srae.data.splits import split_by_name
 from srae.errors import DataError, ResourceError
 from srae.files import check_new_folder, replace_file, temporary_name
-from srae.images.image import TaggedImage, read_image, to_uint8, write_image
+from srae.images.decode import decode
+from srae.images.image import TaggedImage, write_image
+from srae.images.levels import WHITE, Channels
 from srae.images.resample import Kernel
+from srae.images.write_tiff import write_bands
 
 
 def make_pairs(
@@ -29,13 +38,17 @@ def make_pairs(
     kernel: LowKernel = "bicubic",
     enlarge: Literal["bilinear", "bicubic"] | None = None,
     shares: tuple[float, float, float] = (0.8, 0.1, 0.1),
+    group_by: str | None = None,
 ) -> dict[str, int]:
     """Write ``OUT/{train,val,test}/{low_res,high_res}/NAME.png``; all of it or nothing.
+
+    Every sample keeps its bits and its value; floats and images of many bands become TIFFs.
 
     Args:
         high: folder of images; its split folders are kept, else split by file name.
         kernel: "photo" makes the version that val and test images get in a training.
         enlarge: kernel that enlarges low-resolution images back to the high-resolution size.
+        group_by: which images stay in one split, as `data.group_by` says.
 
     Returns:
         Pairs per split.
@@ -47,14 +60,15 @@ def make_pairs(
     if not high.is_dir():
         raise DataError("folder is missing", str(high), "check the path")
     check_new_folder(out)
-    splits = _choose(high, shares)
+    splits = _choose(high, shares, group_by)
     partial = temporary_name(out.absolute())
+    recipe = _Recipe.for_files(splits, high, kernel, scale, enlarge)
     jobs = [(split, pair) for split, pairs in splits.items() for pair in pairs]
 
     def write(job: tuple[str, Pair]) -> list[FileProblem]:
         split, pair = job
         try:
-            _write_pair(pair, partial / split, scale, kernel, enlarge)
+            _write_pair(pair, partial / split, recipe)
         except DataError as error:
             return [FileProblem(split, show(pair.high, high), error.what, error.remedy or "replace or remove the file")]
         return []
@@ -78,14 +92,16 @@ def make_pairs(
 
 
 def file_name(pair: Pair) -> str:
-    """File name of both images of a pair; class folders become part of the name."""
+    """File name of both images of a pair, unless they are TIFFs; class folders become part of the name."""
     return PurePath(pair.name).with_suffix(".png").as_posix().replace("/", "-")
 
 
-def _choose(high: Path, shares: tuple[float, float, float]) -> dict[str, list[Pair]]:
+def _choose(high: Path, shares: tuple[float, float, float], group_by: str | None) -> dict[str, list[Pair]]:
     splits = find_pairs(high, high_only=True).splits
     if "" in splits:
-        splits = split_by_name(splits[""], shares[0], shares[1])
+        names = [pair.name for pair in splits[""]]
+        groups = read_groups(names, group_by, high).of(names)
+        splits = split_by_name(splits[""], shares[0], shares[1], groups=groups)
     for split in ("train", "val"):
         if not splits.get(split):
             raise DataError(f"no images for {split}", str(high), "at least one for train and one for val are needed")
@@ -102,13 +118,74 @@ def _choose(high: Path, shares: tuple[float, float, float]) -> dict[str, list[Pa
     return {split: splits[split] for split in SPLITS if split in splits}
 
 
-def _write_pair(pair: Pair, folder: Path, scale: int, kernel: LowKernel, enlarge: Kernel | None) -> None:
-    image = read_image(pair.high)
-    planes = image.color if image.alpha is None else torch.cat((image.color, image.alpha))
-    height, width = planes.shape[1:]
-    if misfit := find_misfit((height, width), kernel, scale):
+@dataclass(frozen=True)
+class _Recipe:
+    """How the low-resolution images of a folder are made.
+
+    Attributes:
+        channels: of `measure_extremes`: a number of bands, or colours.
+        values: black and white of images of more than 8 bits, see `whole_range`.
+    """
+
+    kernel: LowKernel
+    scale: int
+    enlarge: Kernel | None
+    channels: Channels
+    values: tuple[float, float]
+
+    @staticmethod
+    def for_files(
+        splits: Mapping[str, list[Pair]], high: Path, kernel: LowKernel, scale: int, enlarge: Kernel | None
+    ) -> _Recipe:
+        """Raises: DataError: bands that the kernel cannot shrink, or that only some images have."""
+        headers = read_headers(splits)
+        channels = find_channels(headers)
+        if not isinstance(channels, int):
+            mixed = [
+                FileProblem(split, show(pair.high, high), f"{headers[pair.high].colors} bands, others have colours", "")
+                for split, pairs in splits.items()
+                for pair in pairs
+                if headers[pair.high].colors not in (1, 3)
+            ]
+            if mixed:
+                remedy = "make the pairs of such images from a folder of their own"
+                raise_problems([problem._replace(how_to_mend=remedy) for problem in mixed], high)
+        elif kernel == "photo":
+            what = f"kernel photo saves as JPEG, and these images have {channels} bands"
+            raise DataError(what, str(high), "choose another --kernel")
+        deep = [path for path, header in headers.items() if header.bits > 8]
+        low, white = find_range(deep, channels, high)[0] if deep else (0, WHITE)
+        return _Recipe(kernel, scale, enlarge, channels, (low, white))
+
+    def shrink(self, high: np.ndarray, name: str) -> np.ndarray:
+        """The low-resolution version of (H, W, C), in the same type and units."""
+        has_alpha = not isinstance(self.channels, int) and high.shape[2] in (2, 4)
+        make = partial(make_low, has_alpha=has_alpha, name=name)
+        if high.dtype == np.uint8:
+            return make(high, self.kernel, self.scale, self.enlarge)
+        black, width = self._span(high.dtype, high.shape[2] - has_alpha, high.shape[2])
+        low = make(((high - black) / width).astype(np.float32), self.kernel, self.scale, self.enlarge)
+        values = low * width + black
+        return (values if high.dtype == np.float32 else values.round()).astype(high.dtype)
+
+    def _span(self, dtype: np.dtype, colors: int, samples: int) -> tuple[np.ndarray, np.ndarray]:
+        """Black, and white minus black, of every sample of a pixel; alpha fills its type."""
+        whole = 1.0 if dtype == np.float32 else float(np.iinfo(dtype).max)
+        low, white = self.values
+        black = np.array([low] * colors + [0.0] * (samples - colors))
+        return black, np.array([white] * colors + [whole] * (samples - colors)) - black
+
+
+def _write_pair(pair: Pair, folder: Path, recipe: _Recipe) -> None:
+    bands = isinstance(recipe.channels, int)
+    high = decode(pair.high, str(pair.high), bands=bands).pixels
+    height, width = high.shape[:2]
+    if misfit := find_misfit((height, width), recipe.kernel, recipe.scale):
         raise DataError(misfit, str(pair.high), "remove the file")
-    planes = planes[:, : height // scale * scale, : width // scale * scale]
-    high = to_uint8(planes).permute(1, 2, 0).contiguous().numpy()  # (C, H, W) -> (H, W, C)
-    for side, pixels in (("high_res", high), ("low_res", make_low(high, kernel, scale, enlarge, name=pair.name))):
-        write_image(folder / side / file_name(pair), TaggedImage(pixels))
+    high = np.ascontiguousarray(high[: height // recipe.scale * recipe.scale, : width // recipe.scale * recipe.scale])
+    for side, pixels in (("high_res", high), ("low_res", recipe.shrink(high, pair.name))):
+        path = folder / side / file_name(pair)
+        if bands:
+            write_bands(path.with_suffix(".tif"), pixels)
+        else:
+            write_image(path.with_suffix(".tif") if pixels.dtype == np.float32 else path, TaggedImage(pixels))

@@ -53,6 +53,8 @@ class Room:
     nbytes: int
     one_size: bool
     """Whether all images have one size; EXIF may still rotate some."""
+    sample: int = 1
+    """Bytes of a sample: 1 or 2."""
 
 
 def largest_in_memory() -> float:
@@ -80,10 +82,9 @@ def open_mapped(key: str, rooms: Sequence[Room], fill: Callable[[list[FileShelf]
     Raises:
         ResourceError: the disk is full, or no folder can be written.
     """
-    counts = [room.count for room in rooms]
     for folder in _folders():
         path = folder / f"{key}.pixels"
-        if stores := _load(path, key, counts):
+        if stores := _load(path, key, rooms):
             return stores, path
     for folder in _folders():
         path = folder / f"{key}.pixels"
@@ -94,13 +95,13 @@ def open_mapped(key: str, rooms: Sequence[Room], fill: Callable[[list[FileShelf]
         except (OSError, ResourceError):
             continue
         with lock:
-            stores = _load(path, key, counts)  # another process may have made it meanwhile
+            stores = _load(path, key, rooms)  # another process may have made it meanwhile
             if not stores:
                 with suppress(OSError):  # damaged; a process that has mapped it can still read it
                     path.unlink()
                 evict(folder, KEPT - sum(room.nbytes for room in rooms))
                 _make(path, key, rooms, fill)
-                stores = _load(path, key, counts)
+                stores = _load(path, key, rooms)
         if not stores:
             raise ResourceError("decoded images differ after they were written", str(path), "check the disk")
         return stores, path
@@ -122,21 +123,22 @@ class FileShelf:
         self._allocating = threading.Lock()
 
     def put(self, index: int, pixels: np.ndarray) -> None:
-        """uint8 (H, W, C)"""
+        """uint8 (H, W, C), or uint16 where samples have 2 bytes"""
         with self._allocating:
             if self._block is None and self._room.one_size:
-                self._block = self._file.take(self._room.count * pixels.size), pixels.shape
+                self._block = self._file.take(self._room.count * pixels.nbytes), pixels.shape
             if self._block and self._block[1] == pixels.shape:
-                offset = self._block[0] + index * pixels.size
+                offset = self._block[0] + index * pixels.nbytes
             else:
-                offset = self._file.take(pixels.size)
+                offset = self._file.take(pixels.nbytes)
         self._file.write(offset, pixels)
         self.places[index] = offset, *pixels.shape
 
     def pixels(self, index: int) -> np.ndarray:
-        """What was put there, uint8 (H, W, C)."""
+        """What was put there."""
         offset, *shape = self.places[index].tolist()
-        return self._file.read(offset, int(np.prod(shape))).reshape(shape)
+        kept = self._file.read(offset, int(np.prod(shape)) * self._room.sample)
+        return kept.view(f"u{self._room.sample}").reshape(shape)
 
 
 class _Growing:
@@ -219,8 +221,9 @@ def _seal(file: _Growing, key: str, pixels: int, size: int) -> bytes:
     return digest.hexdigest().encode()
 
 
-def _load(path: Path, key: str, counts: Sequence[int]) -> list[Store] | None:
+def _load(path: Path, key: str, rooms: Sequence[Room]) -> list[Store] | None:
     """The stores of a file; None when there is no such file, or it is damaged."""
+    counts = [room.count for room in rooms]
     table = 8 * _ROW * sum(counts)
     mark = temporary_name(path.with_suffix(_USED))  # before the file is opened, because `evict` checks the marks first
     try:
@@ -244,11 +247,14 @@ def _load(path: Path, key: str, counts: Sequence[int]) -> list[Store] | None:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The given buffer is not writable")  # it is read-only on purpose
         flat = torch.frombuffer(mapped, dtype=torch.uint8)
-    return [_to_store(flat, rows) for rows in np.split(places, np.cumsum(counts)[:-1])]
+    parts = np.split(places, np.cumsum(counts)[:-1])
+    return [_to_store(flat, rows, room.sample) for rows, room in zip(parts, rooms, strict=True)]
 
 
-def _to_store(flat: torch.Tensor, places: np.ndarray) -> Store:
+def _to_store(flat: torch.Tensor, places: np.ndarray, sample: int) -> Store:
     """One tensor if the images are contiguous and of one size, else a view for each image."""
+    if sample == 2:  # every offset is even: all stores of a file have samples of one size
+        flat, places = flat[: len(flat) // 2 * 2].view(torch.int16), places // (2, 1, 1, 1)
     (first, *shape), count = places[0].tolist(), len(places)
     each = int(np.prod(shape))
     if (places[:, 1:] == shape).all() and (places[:, 0] == first + each * np.arange(count)).all():

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from srae.config.data_sets import PairsConfig
 from srae.data.contract import Data, sample_shapes, take_fingerprint
 from srae.data.degrade import describe_copies, describe_degrade
 from srae.data.demo import open_demo
-from srae.data.intake import find_misfits, note_white, pixel_reader, take_in
+from srae.data.depth import describe_range, find_channels, note_clipped, settle
+from srae.data.enlarged import note_enlarged
+from srae.data.groups import note_groups, note_suspicion, read_groups
+from srae.data.intake import count_files, find_misfits, note_white, pixel_reader, read_headers, take_in
 from srae.data.layouts import SPLITS, find_pairs
 from srae.data.matching import FileProblem, Pair
 from srae.data.scan import ScannedPair, note_cuts, raise_problems, scan
@@ -36,9 +39,12 @@ def open_pairs(options: PairsConfig, *, for_scoring: bool = False, undivided: bo
         raise DataError("no folder given", "data.folder", "name one, or give --data FOLDER")
     missing = next((path for path in given if not os.path.exists(path)), None)
     if missing and options.otherwise == "demo":
-        demo = open_demo(options, for_scoring=for_scoring)
+        eight = options.model_copy(
+            update={"channels": "RGB" if options.channels == "auto" else options.channels, "bits": 8, "range": None}
+        )
+        demo = open_demo(eight, for_scoring=for_scoring)
         demo.notes.insert(0, f"{missing} is not there: training on the built-in demo images")
-        return demo
+        return replace(demo, section=eight)
     if missing:
         remedy = "put the images there, give --data FOLDER, or set data.otherwise: demo"
         raise DataError("data folder is missing", str(missing), remedy)
@@ -46,11 +52,13 @@ def open_pairs(options: PairsConfig, *, for_scoring: bool = False, undivided: bo
 
     chosen = choose_splits(options, folder, low, high, for_scoring=for_scoring, undivided=undivided)
     pairs = {split: found for split, found in chosen.splits.items() if found}
+    headers = read_headers(pairs)
+    options, found = settle(options, headers, source)
     if chosen.problems:
-        scanned, unreadable = scan(pairs, pixel_reader(options.channels), folder)
+        scanned, unreadable = scan(pairs, pixel_reader(options), folder)
         raise_problems(chosen.problems + unreadable + find_misfits(scanned, options, folder), source)
-    splits, scanned, notes = take_in(pairs, options, folder, source, for_scoring=for_scoring)
-
+    splits, scanned, notes = take_in(pairs, options, headers, folder, source, for_scoring=for_scoring)
+    made = describe_degrade(options.degrade, options.enlarge) + describe_range(options)
     rows = [
         (split, item.pair.name, f"{item.low.digest if item.low else ''}/{item.high.digest}")
         for split, items in scanned.items()
@@ -71,12 +79,18 @@ def open_pairs(options: PairsConfig, *, for_scoring: bool = False, undivided: bo
         test=splits.get("test"),
         in_shape=in_shape,
         out_shape=out_shape,
-        fingerprint=take_fingerprint(rows, describe_degrade(options.degrade, options.enlarge)),
+        fingerprint=take_fingerprint(rows, made),
+        section=options,
+        grey_files=find_channels(headers) == "L",
+        digests={split: {item.pair.name: item.high.digest for item in items} for split, items in scanned.items()},
         notes=chosen.notes
+        + found
+        + note_clipped(count_files(scanned, lambda facts: facts.clipped), options)
         + _passed_over(chosen.ignored)
         + describe_copies(train)
         + note_white(scanned)
         + note_cuts(scanned)
+        + note_enlarged(scanned, options)
         + _leaks(scanned)
         + notes,
     )
@@ -118,20 +132,25 @@ def choose_splits(
         scale=options.scale,
     )
     splits, notes = found.splits, list(found.notes)
+    named = [pair.name for pairs in splits.values() for pair in pairs]
+    groups = read_groups(named, None if undivided else options.group_by, folder or high or Path())
+    notes += groups.notes
     if "" in splits and undivided:
         splits = {"val": splits[""]}
     elif "" in splits:
-        splits = split_by_name(splits[""])
+        splits = split_by_name(splits[""], groups=groups.of(named))
         counts = "/".join(str(len(splits[split])) for split in SPLITS)
         notes.append(f"no split on disk: {counts} train/val/test by file name")
     elif splits.get("train") and not undivided and "val" not in splits and options.val_from_train:
-        kept, taken = take_by_name(splits["train"], [pair.name for pair in splits["train"]], options.val_from_train)
+        names = [pair.name for pair in splits["train"]]
+        kept, taken = take_by_name(splits["train"], names, options.val_from_train, groups.of(names))
         splits = splits | {"train": kept, "val": taken}
         notes.append(describe_val_from_train(len(taken), len(kept) + len(taken), options.val_from_train))
     if options.test_from_val and splits.get("test"):
         notes.append("data.test_from_val is ignored: there is a test split of its own")
     elif options.test_from_val and splits.get("val"):
-        kept, aside = set_aside(splits["val"], options.test_from_val)
+        names = [pair.name for pair in splits["val"]]
+        kept, aside = set_aside(splits["val"], options.test_from_val, groups.of(names))
         splits = splits | {"val": kept, "test": aside}
     problems = list(found.problems)
     for split in () if for_scoring and any(splits.values()) else ("train", "val"):
@@ -139,6 +158,8 @@ def choose_splits(
             remedy = "add images, or leave out the split folders: srae then splits by file name"
             remedy = "add images, or set data.val_from_train: 0.1" if split == "val" and splits.get("train") else remedy
             problems.append(FileProblem(split, split, "no images", remedy))
+    by_split = {split: [pair.name for pair in pairs] for split, pairs in splits.items()}
+    notes += note_groups(by_split, groups) or ([] if for_scoring else note_suspicion(by_split, groups))
     splits = {split: splits[split][: options.limit] for split in SPLITS if split in splits}
     return SplitChoice(found.layout, found.rules, splits, problems, found.ignored, notes)
 

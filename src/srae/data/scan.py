@@ -16,6 +16,7 @@ from tqdm import tqdm
 from srae.data.fit import find_fit, is_cut
 from srae.data.matching import FileProblem, Pair, show
 from srae.errors import DataError
+from srae.images.limits import SeveralFramesError
 
 PROBLEMS_SHOWN = 20
 BAR_AFTER = 1.0
@@ -33,6 +34,8 @@ class Facts:
     mode: str = ""
     on_white: bool = False
     """Whether the image is transparent and was laid on white."""
+    clipped: bool = False
+    """Whether values lie outside the value range of the data set."""
     pixels: np.ndarray | None = None
 
 
@@ -74,6 +77,8 @@ def scan(
                 facts.append(read(path))
             except DataError as error:
                 remedy = error.remedy or "replace or remove the file"
+                if isinstance(error, SeveralFramesError):
+                    remedy = "save each page as a file of its own; bands of one image belong into one page"
                 problems.append(FileProblem(split, show(path, root), error.what, remedy))
         if problems:
             return problems

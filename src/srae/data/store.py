@@ -1,4 +1,4 @@
-"""The input images, or the target images, of one split: decoded once and kept as uint8.
+"""The input images, or the target images, of one split: decoded once and kept as integers of 8 or 16 bits.
 
 An image is kept as (H, W, C), so that a batch from the store becomes a
 channels_last (B, C, H, W) by a permute, without a copy.
@@ -14,13 +14,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
+_KEPT_AS = {np.dtype(np.uint8): np.uint8, np.dtype(np.uint16): np.int16}
+
 
 @dataclass(frozen=True)
 class Store:
     """Use a `Shelf` to make one.
 
     `pixels` is one (N, H, W, C) tensor when all images have one size, else a
-    list of (H, W, C).
+    list of (H, W, C): uint8, or int16 that holds the bits of uint16, a type of
+    which torch copies and moves too little.
     """
 
     pixels: Tensor | list[Tensor]
@@ -42,7 +45,7 @@ class Store:
 
     @property
     def nbytes(self) -> int:
-        return sum(part.numel() for part in self.pixels) if isinstance(self.pixels, list) else self.pixels.numel()
+        return sum(part.nbytes for part in self.pixels) if isinstance(self.pixels, list) else self.pixels.nbytes
 
     def size(self, index: int) -> tuple[int, int]:
         """Height and width of one image."""
@@ -50,11 +53,11 @@ class Store:
         return height, width
 
     def image(self, index: int) -> Tensor:
-        """One image as a uint8 (C, H, W) view."""
+        """One image as a (C, H, W) view; `to_float` makes numbers in [0, 1] of it."""
         return self.pixels[index].permute(2, 0, 1)  # (H, W, C) -> (C, H, W)
 
     def gather(self, indices: list[int]) -> Tensor:
-        """Entire images of one size, uint8 (B, H, W, C)."""
+        """Entire images of one size, integers (B, H, W, C)."""
         if isinstance(self.pixels, list):
             return torch.stack([self.pixels[index] for index in indices])
         return self.pixels.index_select(0, torch.tensor(indices).to(self.device, non_blocking=True))
@@ -129,21 +132,22 @@ class Shelf:
         self._allocating = threading.Lock()
 
     def put(self, index: int, pixels: np.ndarray) -> None:
-        """uint8 (H, W, C)"""
-        image = torch.from_numpy(np.require(pixels, requirements=("C", "W")))
+        """uint8 or uint16 (H, W, C), one type for all"""
+        image = torch.from_numpy(np.require(pixels, requirements=("C", "W")).view(_KEPT_AS[pixels.dtype]))
         with self._allocating:
             if self._block is None:
                 # Pages that are never written cost nothing.
-                self._block = torch.empty((self._count, *image.shape), dtype=torch.uint8)
+                self._block = torch.empty((self._count, *image.shape), dtype=image.dtype)
         if image.shape == self._block.shape[1:]:
             self._block[index] = image
         else:
             self._others[index] = image
 
     def pixels(self, index: int) -> np.ndarray:
-        """The image at an index, uint8 (H, W, C)."""
+        """The image at an index, as it was put there."""
         assert self._block is not None
-        return self._others.get(index, self._block[index]).numpy()
+        kept = self._others.get(index, self._block[index]).numpy()
+        return kept if kept.dtype == np.uint8 else kept.view(np.uint16)
 
     def to_store(self) -> Store:
         """Call it when every index has been filled."""

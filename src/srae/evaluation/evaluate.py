@@ -148,7 +148,12 @@ def sample_outputs(
     for batch in islice(eval_batches(split), count):
         output = _forward(model, batch.input, dtype).float().clamp(0, 1)
         sides = {"low": batch.input, "output": output, "high": batch.target}
-        yield split.names[batch.indices[0]], {side: image[0, :3] for side, image in sides.items()}
+        yield split.names[batch.indices[0]], {side: _shown(image[0]) for side, image in sides.items()}
+
+
+def _shown(image: Tensor) -> Tensor:
+    """The channels of (C, H, W) that stand for it on a screen: the first three, or the first."""
+    return image[: 3 if len(image) > 2 else 1]
 
 
 def save_images(split: Split, name: str, folder: Path, *, count: int = 8) -> None:

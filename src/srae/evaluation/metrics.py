@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from srae.images.color import to_y
+from srae.images.color import to_luma, to_y
 
 CACHED_VALUES = 2**19
 """Values of a batch whose intermediate results still fit into the cache of a core."""
@@ -27,19 +27,26 @@ class Protocol:
     """How images are prepared for a metric.  Metrics of two protocols are not comparable."""
 
     channels: str = "RGB"
-    """L, RGB, RGBA: all of them; Y: luma of ITU-R BT.601 in [16, 235] / 255."""
+    """L, RGB, RGBA, 5 bands: all of them; Y: luma of ITU-R BT.601 in [16, 235] / 255; grey: in full range.
+
+    Published scripts (MATLAB's `if size(image, 3) > 1`, BasicSR) convert colours to Y and leave grey files as they are.
+    """
     border: int = 0
     """Pixels cut off each side."""
     rounded: bool = True
-    """Clamped to [0, 1] and rounded to 8 bits, as a file would hold it."""
+    """Clamped to [0, 1] and rounded to the levels of the images, as a file would hold it."""
+    levels: int = 255
+    """The largest level: 255 of 8 bits, 4095 of 12."""
 
     def prepare(self, images: Tensor) -> Tensor:
         """(B, C, H, W) in [0, 1] -> the images that the metrics compare, (B, C or 1, H - 2 border, W - 2 border)."""
         images = images.float()
         if self.rounded:
-            images = images.clamp(0, 1).mul_(255).round_().div_(255)
+            images = images.clamp(0, 1).mul_(self.levels).round_().div_(self.levels)
         if self.channels == "Y":
             images = to_y(images[:, :3])
+        elif self.channels == "grey":
+            images = to_luma(images[:, :3])
         elif self.channels == "RGB":
             images = images[:, :3]
         cut = self.border
@@ -47,11 +54,18 @@ class Protocol:
 
     def as_dict(self) -> dict[str, Any]:
         ssim = f"Gaussian {SSIM_WINDOW}, sigma {SSIM_SIGMA}, no padding"
-        return {**asdict(self), "range": [0, 1], "ssim": ssim, "mean": "over images"}
+        stamp = {key: value for key, value in asdict(self).items() if key != "levels" or value != 255}
+        return {**stamp, "range": [0, 1], "ssim": ssim, "mean": "over images"}
 
     def __str__(self) -> str:
-        rounding = "rounded to 8 bits" if self.rounded else "not rounded"
-        return f"{self.channels}, {rounding}, border {self.border}, values in [0, 1]"
+        rounding = f"rounded to {self.levels.bit_length()} bits" if self.rounded else "not rounded"
+        channels = "grey in full range" if self.channels == "grey" else self.channels
+        return f"{channels}, {rounding}, border {self.border}, values in [0, 1]"
+
+
+def show_channels(channels: str | int) -> str:
+    """``data.channels`` as a protocol names it."""
+    return f"{channels} bands" if isinstance(channels, int) else channels
 
 
 def mse(output: Tensor, target: Tensor) -> Tensor:

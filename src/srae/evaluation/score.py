@@ -8,15 +8,18 @@ Examples:
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import torch
 from pydantic import ValidationError
 
 from srae.checkpoints.loading import TrainedModel
-from srae.config.data_sets import DataConfig, Degrade, PairsConfig
+from srae.config.data_sets import DataConfig, PairsConfig
+from srae.config.degrade import Degrade
 from srae.data import Data, Split, Store, open_data
+from srae.data.contract import take_fingerprint
+from srae.data.enlarged import enlarge_if_smaller
 from srae.device import float32_kernels
 from srae.errors import ConfigError, explain_problem
 from srae.evaluation.evaluate import (
@@ -29,10 +32,13 @@ from srae.evaluation.evaluate import (
     means,
     score_split,
 )
-from srae.evaluation.metrics import Protocol
+from srae.evaluation.metrics import Protocol, show_channels
 from srae.evaluation.tasks import TASKS
 from srae.models import Shape
 from srae.models.baselines import baseline_name
+from srae.runs.layout import run_of
+from srae.runs.messages import list_names
+from srae.runs.trained_on import find_trained_on
 
 _Kernel = Literal["bicubic", "photo"]
 
@@ -86,6 +92,7 @@ def score_model(
         scale: make the low-resolution images from those of the folder, 1/scale of each side; 2 to 8.
         kernel: how `scale` shrinks; "photo": as images from the web were, with blur, noise and JPEG artefacts.
         protocol: "rgb": all pixels; "y": luma, `scale` pixels cut off each border; only for networks that enlarge.
+            Where all files are grey, luma is in full range, else in [16, 235], as published scripts have it.
         self_ensemble: score the mean over the eight rotations and flips; only for networks that enlarge.
         say: called with each line that the user should read.
 
@@ -93,6 +100,9 @@ def score_model(
         ConfigError: the data have no such split, or a scale, size or classes that do not fit the model.
         DataError: everything that is wrong with the images.
     """
+    if isinstance(trained.config.data.channels, int) and protocol == "y":
+        what = f"the model takes {trained.config.data.channels} bands, and bands have no luma"
+        raise ConfigError(what, "--protocol y", "leave it out: all bands count then")
     device, task, trained_on = torch.device(device), TASKS[trained.config.task], trained.config.data
     model, section = trained.model, _pick_data(trained_on, folder, scale, kernel)
     if folder and isinstance(section, PairsConfig) and not scale:  # of folders X2, X3, X4 the one for this model
@@ -100,17 +110,24 @@ def score_model(
     if task.has_baseline and trained_on.channels == "L":  # scored on the same colour images as every other network
         model, section = InColour(model), section.model_copy(update={"channels": "RGB"})
         say("this model knows grey only: the colours are enlarged bicubically")
+    if getattr(trained.model, "scale", None) == 1:
+        section = enlarge_if_smaller(section, trained_on.enlarge_kernel)
     with float32_kernels(device):
         # Nothing of another folder was trained on, so all is val; the run's own images keep the split of its training.
         data = open_data(section, for_scoring=True, undivided=bool(folder)).to(device)
         for note in data.notes:
             say(note)
-        part = _pick_split(data, split)
-        prepare, baseline, identity = Protocol(channels=trained_on.channels), "", dict[str, list[float]]()
+        part, section = _pick_split(data, split), data.section or section
+        known = _find_trained_on(trained, data, split, say) if folder else None
+        all_channels = Protocol(channels=show_channels(section.channels), levels=section.levels)
+        prepare, baseline, identity = all_channels, "", dict[str, list[float]]()
         if task.has_baseline:
             shapes = _sample_shapes(part)
             factor = _check_scale(trained, *shapes)
-            prepare = Protocol(channels="Y", border=scale or factor) if protocol == "y" else Protocol(channels="RGB")
+            if protocol == "y":
+                prepare = replace(prepare, channels="grey" if data.grey_files else "Y", border=scale or factor)
+            elif not isinstance(section.channels, int):
+                prepare = replace(prepare, channels="RGB")
             model = SelfEnsemble(model) if self_ensemble else model
             baseline, identity = baseline_name(factor), evaluate(baseline_model(*shapes), part, task, prepare)
         else:
@@ -125,7 +142,8 @@ def score_model(
             protocol=prepare.as_dict() | ({"baseline": baseline} if baseline else {}),
             values=values,
             identity=identity,
-        ),
+        )
+        | ({"trained_on": {split: len(known)}} if known is not None else {}),
         columns=_columns_of(part, split, values, identity),
         label="-".join([data.name, split, *(ways if task.has_baseline else [])]),
         protocol=prepare if task.images else None,
@@ -142,6 +160,7 @@ def _describe(
     identity: dict[str, list[float]],
 ) -> dict[str, Any]:
     """The document of `Scores`."""
+    digests = data.digests.get(split, {})
     metrics = TASKS[trained.config.task].metrics
     return {
         "model": str(trained.path),
@@ -149,6 +168,8 @@ def _describe(
             "name": data.name,
             "fingerprint": data.fingerprint,
             "counts": {split: len(_pick_split(data, split))},
+            # Of the images alone: equal for two models that need them prepared in different ways.
+            **({"images": take_fingerprint((("", *row) for row in digests.items()), "")} if digests else {}),
         },
         "protocol": protocol,
         split: means({name: values[name] for name in metrics}, identity),
@@ -185,6 +206,16 @@ def _pick_split(data: Data, name: str) -> Split:
     if split is None:
         raise ConfigError(f"{data.name} has no {name} images", None, "choose another --split")
     return split
+
+
+def _find_trained_on(trained: TrainedModel, data: Data, split: str, say: Callable[[str], None]) -> list[str] | None:
+    """The images that the model was trained on, where its run folder says so."""
+    digests = data.digests.get(split, {})
+    known = find_trained_on(run_of(trained.path), digests)
+    if known:
+        count = f"{len(known)} of these {len(digests)} images were trained on ({list_names(known, 3)})"
+        say(f"{count}, so these metrics are too good: score other images, or the run's own {split} without the folder")
+    return known
 
 
 def _sample_shapes(split: Split) -> tuple[Shape, Shape]:

@@ -18,16 +18,17 @@ from PIL import Image, UnidentifiedImageError
 
 from srae.errors import DataError, ResourceError
 from srae.images.animation import Timing, find_timing
-from srae.images.deep_color import load_pixels
+from srae.images.deep_color import find_bits, load_pixels
 from srae.images.formats import Format, explain_unknown, identify
+from srae.images.headers import Header, read_jxl
 from srae.images.limits import MAX_PIXELS, check_frame, check_size
 from srae.images.metadata import read_tags
-from srae.images.modes import converts_colors, pillow_quiet
-from srae.images.plugins import Samples, open_image, read_jxl_size, read_samples
+from srae.images.modes import converts_colors, is_grey_mode, pillow_quiet
+from srae.images.plugins import Samples, find_more_bits, open_image, read_samples
 from srae.images.png_chunks import hide_metadata
-from srae.images.read_tiff import read_tiff
+from srae.images.read_tiff import read_page_header, read_tiff
 from srae.images.tags import Tags
-from srae.images.tiff import count_pages, is_tiff, read_page_size
+from srae.images.tiff import count_pages, is_tiff
 
 
 class DecodedImage(NamedTuple):
@@ -38,12 +39,15 @@ class DecodedImage(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-def decode(data: bytes | Path, name: str, *, max_pixels: int = MAX_PIXELS, frame: int | None = None) -> DecodedImage:
+def decode(
+    data: bytes | Path, name: str, *, max_pixels: int = MAX_PIXELS, frame: int | None = None, bands: bool = False
+) -> DecodedImage:
     """One image from a file or its bytes.
 
     Args:
         name: what messages call it.
         frame: of an animation or a TIFF of several pages, from 0.
+        bands: keep all samples of a TIFF of grey, RGB or more bands as they lie in the file, alpha or not.
 
     Raises:
         DataError: missing, damaged, too large, animated without `frame`, or no image.
@@ -51,9 +55,9 @@ def decode(data: bytes | Path, name: str, *, max_pixels: int = MAX_PIXELS, frame
     """
     try:
         with io.BytesIO(data) if isinstance(data, bytes) else data.open("rb") as file:
-            return _decode(file, name, max_pixels, frame)
+            return _decode(file, name, max_pixels, frame, bands=bands)
     except DataError as error:
-        raise DataError(error.what, error.where or name, error.remedy) from None
+        raise type(error)(error.what, error.where or name, error.remedy) from None
     except MemoryError:
         raise ResourceError("not enough memory for this image", name, "use a smaller image") from None
     except Exception as error:
@@ -63,18 +67,25 @@ def decode(data: bytes | Path, name: str, *, max_pixels: int = MAX_PIXELS, frame
 
 def read_size(path: Path) -> tuple[int, int]:
     """Height and width as the header says, before turning upright; (0, 0) when it cannot be read."""
+    header = read_header(path)
+    return header.height, header.width
+
+
+def read_header(path: Path) -> Header:
+    """What a file says of its pixels, before turning upright; 0x0 of 8 bits when it cannot be read."""
     try:
         with path.open("rb") as file:
             if is_tiff(file):
-                return read_page_size(file)
+                return read_page_header(file)
             row = _identify(file, path.name)
             if row.name == "JXL":
-                return read_jxl_size(file)
+                return read_jxl(file.read())
             with pillow_quiet():
                 image = open_image(hide_metadata(file), row, lambda width, height: None)
-                return image.height, image.width
+                bits = max(find_bits(image), find_more_bits(file, image))
+                return Header(image.height, image.width, bits, colors=1 if is_grey_mode(image) else 3)
     except Exception:  # reading the file will say what is wrong with it
-        return 0, 0
+        return Header(0, 0, 8)
 
 
 def count_frames(path: Path) -> int:
@@ -128,9 +139,9 @@ def _unreadable(error: Exception, name: str) -> DataError:
     return DataError(f"damaged image: {reason}", name, "replace or remove the file")
 
 
-def _decode(file: IO[bytes], name: str, max_pixels: int, frame: int | None) -> DecodedImage:
+def _decode(file: IO[bytes], name: str, max_pixels: int, frame: int | None, *, bands: bool) -> DecodedImage:
     if is_tiff(file):
-        pixels, (tags, orientation, notes) = read_tiff(file, name, max_pixels, frame)
+        pixels, (tags, orientation, notes) = read_tiff(file, name, max_pixels, frame, bands=bands)
         return DecodedImage(_orient(pixels, orientation), tags, notes)
     image = _open(file, name, max_pixels, frame)
     if samples := read_samples(file, image, frame):

@@ -60,6 +60,15 @@ def load_pixels(image: Image.Image, again: Callable[[], Image.Image], name: str)
     return _add_low_bytes(pixels, again(), deep)
 
 
+def find_bits(image: Image.Image) -> int:
+    """Bits of a sample of an opened image, 8 for fewer."""
+    if image.mode == "F":
+        return 32
+    tiles = _tiles(image) if image.format in ("PNG", "TIFF") else []
+    deep = any(_unpacker(tile).partition(";")[2] in _OTHER for tile in tiles)
+    return 16 if deep or image.mode.startswith("I") else 8
+
+
 def _find_deep(image: Image.Image) -> _DeepColor | None:
     """How to read an opened image with 16-bit colour, now ready to be loaded; None for all others."""
     if image.format not in ("PNG", "TIFF") or image.mode not in ("RGB", "RGBA") or not _tiles(image):

@@ -12,12 +12,20 @@ _JPEG2000_CODESTREAM = b"\xff\x4f\xff\x51"
 
 
 class Header(NamedTuple):
-    """Attributes: bits: of a sample, the most of any channel; frames: whether there may be several."""
+    """What a file says of its pixels.
+
+    Attributes:
+        bits: of a sample, the most of any channel; more than 8 also for integers with a sign.
+        animated: whether there may be several frames.
+        colors: 1 for grey, 3 for colour (or where the header does not tell), alpha not counted; of a file with samples
+            that are neither colour nor alpha, the number of all its samples.
+    """
 
     height: int
     width: int
     bits: int
     animated: bool = False
+    colors: int = 3
 
 
 # ------------------------------------------------------------------------- JPEG XL, ISO/IEC 18181

@@ -18,10 +18,11 @@ from torch import Tensor
 from srae.errors import ConfigError, DataError
 from srae.files import atomic_write, natural_key
 from srae.images.animation import Frames
-from srae.images.decode import decode
+from srae.images.decode import decode, read_header
 from srae.images.encode import encode, to_8_bits, to_image
 from srae.images.flatten import is_transparent, lay_on_white
 from srae.images.formats import EXTENSIONS, check_fit, format_of
+from srae.images.levels import Channels, check_bands, measure_extremes, read_levels, whole_range
 from srae.images.limits import MAX_PIXELS
 from srae.images.plugins import check_profile
 from srae.images.tags import NO_TAGS, Tags
@@ -81,13 +82,25 @@ class TaggedImage:
 
 
 def to_float(pixels: Tensor) -> Tensor:
-    """uint8 of any shape -> float32 in [0, 1]."""
-    return pixels.to(torch.float32).div_(255)
+    """uint8, uint16, or int16 that holds the bits of uint16, of any shape -> float32 in [0, 1]; floats as they are."""
+    if pixels.dtype == torch.float32:
+        return pixels
+    if pixels.dtype == torch.uint8:
+        return pixels.to(torch.float32).div_(255)
+    if pixels.dtype == torch.int16:
+        pixels = pixels.to(torch.int32).bitwise_and_(0xFFFF)
+    return pixels.to(torch.float32).div_(65_535)
 
 
 def to_uint8(image: Tensor) -> Tensor:
     """Float of any shape, clamped to [0, 1] -> uint8, rounded to nearest."""
     return (image.clamp(0, 1) * 255).round_().to(torch.uint8)
+
+
+def quantize(image: Tensor, dtype: np.dtype | type) -> Tensor:
+    """As `to_uint8`, to uint8 or uint16; floats stay floats."""
+    levels = to_levels(image, dtype)
+    return levels if dtype == np.float32 else levels.to(torch.uint8 if dtype == np.uint8 else torch.uint16)
 
 
 def from_pixels(pixels: np.ndarray) -> Tensor:
@@ -148,13 +161,13 @@ def read_pixels(
 
 
 def read_flat_pixels(
-    data: bytes | Path, channels: Literal["L", "RGB", "RGBA"], *, name: str = "", max_pixels: int = MAX_PIXELS
+    data: bytes | Path, channels: Channels, *, name: str = "", max_pixels: int = MAX_PIXELS
 ) -> tuple[np.ndarray, bool]:
-    """As `read_pixels`; and whether the image was transparent and is laid on white."""
+    """As `read_pixels`, or all samples as they are; and whether the image was transparent and is laid on white."""
     name = name or (str(data) if isinstance(data, Path) else "image")
-    pixels = decode(data, name, max_pixels=max_pixels).pixels
+    pixels = decode(data, name, max_pixels=max_pixels, bands=isinstance(channels, int)).pixels
     # An image whose shape is in its alpha would be a black square without it: equal to every other one.
-    on_white = channels != "RGBA" and is_transparent(pixels)
+    on_white = channels in ("L", "RGB") and is_transparent(pixels)
     if on_white:
         pixels = lay_on_white(pixels)
     if pixels.dtype == np.float32:
@@ -165,11 +178,25 @@ def read_flat_pixels(
         pixels = (pixels * np.float32(255) + np.float32(0.5)).astype(np.uint8)
     elif pixels.dtype == np.uint16:
         pixels = to_8_bits(pixels)
+    if isinstance(channels, int):
+        return np.ascontiguousarray(check_bands(pixels, channels, name)), False
     if channels == "RGB" and pixels.shape[2] in (2, 4):
         pixels = pixels[:, :, :-1]
     if pixels.shape[2] != len(channels):
         pixels = np.array(to_image(pixels).convert(channels))
     return np.ascontiguousarray(pixels if pixels.ndim == 3 else pixels[:, :, None]), on_white
+
+
+def read_grey(path: Path) -> np.ndarray:
+    """To compare images: float32 (H, W) from 0 to 255; deep ones as wide as what they hold, see `whole_range`.
+
+    Raises:
+        DataError: see `decode`.
+    """
+    extremes = measure_extremes(path, "RGB") if read_header(path).bits > 8 else None
+    if extremes is None:
+        return read_flat_pixels(path, "L")[0][:, :, 0].astype(np.float32)
+    return read_levels(path, "L", whole_range(extremes)).pixels[:, :, 0].astype(np.float32) / np.float32(257)
 
 
 def read_image(path: str | Path, *, max_pixels: int = MAX_PIXELS, frame: int | None = None) -> TaggedImage:

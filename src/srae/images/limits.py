@@ -14,10 +14,14 @@ def check_size(name: str, max_pixels: int, width: int, height: int) -> None:
         raise DataError(f"{width}x{height} is more than {max_pixels} pixels", name, remedy)
 
 
+class SeveralFramesError(DataError):
+    """Several frames or pages in one file, and none is chosen."""
+
+
 def check_frame(name: str, frames: int, frame: int | None) -> None:
     """Raises: DataError: of several frames none is chosen, or there is no such frame."""
     if frames > 1 and frame is None:
-        raise DataError(
+        raise SeveralFramesError(
             f"{frames} frames or pages in one file", name, "choose one with --frame, 0 is the first, or --frame all"
         )
     if (frame or 0) not in range(frames):

@@ -40,6 +40,11 @@ def converts_colors(image: Image.Image) -> bool:
     return image.mode in _CONVERTED
 
 
+def is_grey_mode(image: Image.Image) -> bool:
+    """Whether such an image has no colours."""
+    return image.mode in ("1", "L", "LA", "La", "F") or image.mode.startswith("I")
+
+
 def from_cmyk(image: Image.Image, icc: bytes | None) -> Image.Image:
     """RGB through the file's own ink profile where there is one, else by the plain complement."""
     if icc:

@@ -60,10 +60,17 @@ def open_image(file: IO[bytes], row: Format, check_size: Callable[[int, int], No
     return Image.open(file, formats=row.pillow or (row.name,))
 
 
-def read_jxl_size(file: IO[bytes]) -> tuple[int, int]:
-    """Height and width, nothing decoded."""
-    header = read_jxl(file.read())
-    return header.height, header.width
+def find_more_bits(file: IO[bytes], image: Image.Image) -> int:
+    """Bits of a sample of an opened image in a format of which Pillow's mode does not tell; 8 of all others."""
+    if image.format == "HEIF":
+        return int(image.info.get("bit_depth", 8))
+    if image.format not in ("AVIF", "JPEG2000", "PPM"):
+        return 8
+    file.seek(0)
+    data = file.read()
+    if image.format == "PPM":
+        return 16 if image.mode == "RGB" and int(_ppm_header(data)[0][3]) > 255 else 8
+    return avif_bits(data) if image.format == "AVIF" else read_jpeg2000(data).bits
 
 
 def check_profile(path: Path, icc: bytes | None) -> None:

@@ -14,11 +14,14 @@ from tifffile import TiffFile, TiffPage
 
 from srae.errors import DataError
 from srae.images.deep_color import load_pixels
+from srae.images.headers import Header
 from srae.images.metadata import FoundTags, read_page_tags
 from srae.images.modes import pillow_quiet
 from srae.images.tiff import (
+    bits_of,
     check_codec,
     check_limits,
+    first_page,
     has_mask,
     is_exact_in_pillow,
     needs_extra,
@@ -42,8 +45,29 @@ class _Read(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-def read_tiff(file: IO[bytes], name: str, max_pixels: int, frame: int | None) -> tuple[np.ndarray, FoundTags]:
+def read_page_header(file: IO[bytes]) -> Header:
+    """Of the first image of an opened TIFF.
+
+    Raises:
+        Exception: of many kinds, when the file is damaged.
+    """
+    with TiffFile(file) as tiff:
+        page = first_page(tiff)
+        bits = max(bits_of(page), 16 * (page.sampleformat == 2))  # integers with a sign
+        try:
+            colors = read_layout(page, "").all_colors
+        except DataError:  # reading the file will say it
+            colors = 3
+        return Header(page.imagelength, page.imagewidth, bits, colors=colors)
+
+
+def read_tiff(
+    file: IO[bytes], name: str, max_pixels: int, frame: int | None, *, bands: bool = False
+) -> tuple[np.ndarray, FoundTags]:
     """Pixels (H, W, C) as they lie in the file, and what is beside them, notes for the user with it.
+
+    Args:
+        bands: keep all samples of grey, RGB or more bands, whatever they mean.
 
     Raises:
         DataError: a camera's raw file, a layout that nobody here reads, too large, or `frame` is missing or wrong.
@@ -53,14 +77,14 @@ def read_tiff(file: IO[bytes], name: str, max_pixels: int, frame: int | None) ->
     with TiffFile(file) as tiff:
         index, page = pick_page(tiff, name, frame)
         check_limits(page, name, max_pixels)
-        layout, mask = read_layout(page, name), has_mask(tiff, index)
+        layout, mask = read_layout(page, name, bands=bands), has_mask(tiff, index)
         with pillow_quiet():
             found = read_page_tags(file, page.offset)
         readers = [
             partial(_read_by_tifffile, page, layout, found.tags.icc, name),
             partial(_read_by_pillow, file, index, page, name),
         ]
-        if not is_exact_in_pillow(page):
+        if bands or not is_exact_in_pillow(page):  # Pillow drops samples that it has no mode for
             del readers[1]
         elif prefers_pillow(page) or needs_extra(page):
             readers.reverse()

@@ -48,11 +48,9 @@ def count_pages(file: IO[bytes]) -> int:
         return sum(1 for _ in _find_pages(tiff))
 
 
-def read_page_size(file: IO[bytes]) -> tuple[int, int]:
-    """Height and width of the first image of an opened TIFF, as they lie in the file."""
-    with TiffFile(file) as tiff:
-        _, page = next(_find_pages(tiff))
-        return page.imagelength, page.imagewidth
+def first_page(tiff: TiffFile) -> TiffPage:
+    """The first image of a file."""
+    return next(_find_pages(tiff))[1]
 
 
 def _find_pages(tiff: TiffFile) -> Iterator[tuple[int, TiffPage]]:
@@ -136,7 +134,7 @@ def check_limits(page: TiffPage, name: str, max_pixels: int) -> None:
     """Raises: DataError: more pixels, or more bytes of samples, than `max_pixels` stands for."""
     width, height = page.imagewidth, page.imagelength
     check_size(name, max_pixels, width, height)
-    size = width * height * page.samplesperpixel * _bits(page) // 8
+    size = width * height * page.samplesperpixel * bits_of(page) // 8
     if size > _BYTES_PER_PIXEL * max_pixels:
         remedy = f"if you trust the file: --max-pixels {-(-size // _BYTES_PER_PIXEL)}"
         raise DataError(f"{size / 1e9:.1f} GB of samples: {describe(page)}", name, remedy)
@@ -146,7 +144,8 @@ def check_limits(page: TiffPage, name: str, max_pixels: int) -> None:
         )
 
 
-def _bits(page: TiffPage) -> int:
+def bits_of(page: TiffPage) -> int:
+    """Of a sample, the most of any channel."""
     bits = page.bitspersample  # a tuple where samples differ
     return bits if isinstance(bits, int) else max(bits)
 
@@ -176,13 +175,13 @@ def prefers_pillow(page: TiffPage) -> bool:
 
     Not for what is not compressed, which tifffile reads eight times as fast (12 megapixels of RGB: 16 ms, 132 ms).
     """
-    plain = _bits(page) == 8 and page.photometric in _PLAIN_COLORS and page.compression == 1
-    return _bits(page) <= 8 and page.compression in _PILLOW_CODECS and not plain
+    plain = bits_of(page) == 8 and page.photometric in _PLAIN_COLORS and page.compression == 1
+    return bits_of(page) <= 8 and page.compression in _PILLOW_CODECS and not plain
 
 
 def is_exact_in_pillow(page: TiffPage) -> bool:
     """Whether Pillow keeps every bit, and the sign, of such samples, if it has a mode for them."""
-    kind, bits = int(page.sampleformat), _bits(page)
+    kind, bits = int(page.sampleformat), bits_of(page)
     if bits <= 8:
         return kind in (1, 4)
     if page.samplesperpixel == 1:
@@ -195,7 +194,7 @@ def needs_extra(page: TiffPage) -> bool:
     if has_imagecodecs():
         known = page.compression in TIFF.DECOMPRESSORS and page.predictor in TIFF.UNPREDICTORS
         return not known or not has_bounds(page.compression)
-    packed = _bits(page) not in (1, 8, 16, 32, 64)
+    packed = bits_of(page) not in (1, 8, 16, 32, 64)
     return page.compression not in _PLAIN_CODECS or page.predictor not in (1, 2) or packed
 
 

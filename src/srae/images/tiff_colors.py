@@ -16,6 +16,7 @@ from srae.images.tiff import describe
 
 _COLORS = {0: 1, 1: 1, 2: 3, 3: 1, 4: 1, 5: 4, 6: 3, 8: 3, 9: 3}  # samples of each photometric interpretation
 _WHITE_IS_ZERO, _RGB, _PALETTE, _CMYK, _YCBCR, _LAB, _ICC_LAB = 0, 2, 3, 5, 6, 8, 9
+_BANDS = (0, 1, 2)  # photometric interpretations whose samples are what they are
 _TO_RGB = (6, 7, 34_892, 33_003, 33_005, 34_712)  # codecs that convert YCbCr themselves: JPEG, JPEG 2000
 _PREMULTIPLIED = 1
 _ALPHA = (_PREMULTIPLIED, 2, 999)  # kinds of extra samples; the last is Corel's
@@ -30,6 +31,7 @@ class Layout:
         alpha: which one is transparency.
         premultiplied: colours are stored times alpha.
         converted: the colours become sRGB, whatever profile the file has.
+        all_colors: 1 for grey, 3 for colour; with samples that are neither colour nor alpha, the number of all.
         notes: for the user: what is dropped, or taken for something that the file does not say.
     """
 
@@ -37,12 +39,19 @@ class Layout:
     alpha: int | None
     premultiplied: bool
     converted: bool
+    all_colors: int
     notes: tuple[str, ...]
 
 
-def read_layout(page: TiffPage, name: str) -> Layout:
-    """Raises: DataError: a colour space that srae does not know, or too few samples for it."""
+def read_layout(page: TiffPage, name: str, *, bands: bool = False) -> Layout:
+    """Args: bands: all samples of grey, RGB or more bands are colours.
+
+    Raises:
+        DataError: a colour space that srae does not know, or too few samples for it.
+    """
     samples, colors, notes = page.samplesperpixel, _COLORS.get(int(page.photometric), 0), []
+    if bands and page.photometric in _BANDS:
+        return Layout(samples, None, premultiplied=False, converted=False, all_colors=samples, notes=())
     kinds = [int(kind) for kind in np.atleast_1d(page.extrasamples)][: max(0, samples - colors)]
     kinds += [0] * (samples - colors - len(kinds))
     if page.photometric == _RGB and samples == 4 and 338 not in page.tags:
@@ -59,7 +68,8 @@ def read_layout(page: TiffPage, name: str) -> Layout:
         notes.append(f"{dropped} of {samples} samples a pixel are neither colour nor transparency: left out")
     premultiplied = alpha is not None and kinds[alpha] == _PREMULTIPLIED
     converted = page.photometric in (_CMYK, _LAB, _ICC_LAB)
-    return Layout(colors, None if alpha is None else colors + alpha, premultiplied, converted, tuple(notes))
+    all_colors = samples if dropped else 1 if colors == 1 and page.photometric != _PALETTE else 3
+    return Layout(colors, None if alpha is None else colors + alpha, premultiplied, converted, all_colors, tuple(notes))
 
 
 def _unknown(page: TiffPage, name: str) -> DataError:

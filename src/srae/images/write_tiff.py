@@ -7,9 +7,11 @@ with the EXIF block itself: every offset in it stays right.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
+import tifffile
 
 from srae.images.bands import bands, in_order
 from srae.images.deflate import deflate_stream
@@ -58,6 +60,14 @@ def write_tiff(file: BinaryIO, pixels: np.ndarray, tags: Tags) -> None:
     file.seek(0)
     file.write(pack_header(order, big, first))
     file.seek(0, 2)
+
+
+def write_bands(path: Path, pixels: np.ndarray) -> None:
+    """uint8, uint16 or float32 (H, W, C), whose samples are neither colours nor alpha; without any tags."""
+    if pixels.shape[2] == 1:  # tifffile would take rows for pages
+        pixels = pixels[:, :, 0]
+    none = (0,) * (pixels[0, 0].size - 1)
+    tifffile.imwrite(path, pixels, photometric="minisblack", planarconfig="contig", extrasamples=none, compression=8)
 
 
 def _describe_pixels(pixels: np.ndarray) -> list[Field]:

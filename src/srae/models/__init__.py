@@ -68,6 +68,11 @@ def build_model(name: str, in_shape: Shape, out_shape: Shape, options: dict[str,
         raise ConfigError(f"model {name}: {error}", None, "change the model's options or the data's crop") from None
 
 
+def keeps_size(name: str) -> bool:
+    """Whether a network's output has the size of its input, whatever its options are."""
+    return getattr(MODELS.get(name), "scale", None) == 1
+
+
 def check_options(name: str, options: dict[str, Any]) -> list[tuple[str, str]]:
     """Problems with the options as (option, message) pairs; an unknown name is reported under ``name``."""
     if name not in MODELS:

@@ -105,10 +105,10 @@ def describe_protocol(section: ReportSection, words: Words) -> str:
     protocol = section.summary.get("protocol") or {}
     if not protocol:
         return words["unknown"]
-    window = protocol.get("ssim")
+    window, bits = protocol.get("ssim"), int(protocol.get("levels", 255)).bit_length()
     return words[f"protocol_{section.score.metric}"].format(
         channels=protocol.get("channels"),
-        rounding=words["rounded" if protocol.get("rounded") else "not_rounded"],
+        rounding=words["rounded" if protocol.get("rounded") else "not_rounded"].format(bits=bits),
         border=words["border"].format(border=protocol.get("border")),
         ssim=f"; SSIM {translate(str(window), words)}" if window else "",
     )

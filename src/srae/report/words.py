@@ -60,7 +60,7 @@ _TEXTS: dict[str, tuple[str, str]] = {
     ),
     "slider_cut": ("Only the middle {side} pixels of large images.", "Solo los {side} píxeles centrales."),
     # protocol
-    "rounded": ("rounded to 8 bits", "redondeado a 8 bits"),
+    "rounded": ("rounded to {bits} bits", "redondeado a {bits} bits"),
     "not_rounded": ("not rounded", "sin redondear"),
     "border": ("border {border}", "borde {border}"),
     "protocol_psnr": (

@@ -2,7 +2,7 @@
 
 A run folder is a contract (version 1): `config.yaml`, `environment.json`,
 `metrics.csv`, `images.csv`, `summary.json`, `checkpoints/`, `model.safetensors`,
-`samples/`, `curves.png` and `.svg`, `log.txt`, and `DONE` when it is finished.
+`samples/`, `curves.png` and `.svg`, `log.txt`, `trained_on.json`, and `DONE` when it is finished.
 """
 
 from __future__ import annotations
@@ -81,6 +81,11 @@ def epoch_of(line: str) -> int | None:
     """The epoch of a line of metrics.csv; None for its header and for a torn line."""
     first, separator, _ = line.partition(",")
     return int(first) if separator and first.isdecimal() and line.endswith("\n") else None
+
+
+def run_of(weights: Path) -> Path | None:
+    """The run folder that a checkpoint lies in; None where it lies elsewhere."""
+    return next((folder for folder in weights.parents[:2] if (folder / "config.yaml").is_file()), None)
 
 
 def is_busy(path: Path) -> bool:

@@ -151,5 +151,8 @@ def result_lines(summary: dict[str, Any], path: str) -> str:
     if identity and summary["parameters"]:
         same_size = summary["protocol"]["baseline"] == UNCHANGED
         scale = "--scale 2 " if same_size else ""  # a network that keeps the size needs an enlarged image
-        lines.append(f"next      srae-upscale img.png {scale}--model {path}")
+        of_bands = "bands" in summary["protocol"]["channels"]  # which are scored, but not enlarged
+        lines.append(
+            f"next      {'srae eval' if of_bands else f'srae-upscale img.png {scale}'.rstrip()} --model {path}"
+        )
     return "\n".join(lines)

@@ -12,7 +12,7 @@ from typing import Any
 
 from srae.errors import ConfigError, SraeError
 from srae.files import atomic_write, json_text
-from srae.runs.layout import csv_text
+from srae.runs.layout import csv_text, run_of
 
 
 def check_output(output: Path) -> None:
@@ -76,7 +76,7 @@ def _beside(output: Path) -> Path:
 
 def _free_paths(model: Path, label: str) -> Iterator[Path]:
     """Names for which neither file exists."""
-    run = next((folder for folder in model.parents[:2] if (folder / "config.yaml").is_file()), None)
+    run = run_of(model)
     folder, name = (run, f"images-{label}") if run else (Path(), f"{model.stem}-{label}")  # a file, or one that ships
     for number in range(1, 10_000):
         path = folder / f"{name}{'' if number == 1 else f'-{number}'}.csv"

@@ -210,7 +210,8 @@ def find_state(path: Path, config: Path, overrides: list[str]) -> Literal["new",
     wanted = load_config(config, overrides)
     if not path.exists() or is_stillborn(path):
         return "new"
-    if read_config(path) != wanted:
+    there = read_config(path)
+    if there != wanted.model_copy(update={"data": wanted.data.settled_as(there.data)}):
         raise ConfigError(
             "a run of this name has another config", str(path), "move it away, or name another --runs-dir"
         )

@@ -33,6 +33,7 @@ from srae.files import copy_file
 from srae.runs.messages import epoch_line, train_line
 from srae.runs.reader import read_rows
 from srae.runs.signals import catch_signals
+from srae.runs.trained_on import record_images
 from srae.runs.writer import RunWriter
 from srae.training.checkpointer import Checkpointer
 from srae.training.optimizer import set_learning_rate, update_average
@@ -86,6 +87,7 @@ def train(
             run.write_config(s.config)  # more epochs, or other data
             place = {"epoch": progress.epoch, "step": progress.step}
             run.record_resume({**place, "changes": keeper.changes, **describe_machine(s.device), **describe_call()})
+        record_images(run.path, s.data.train_digests)
         try:
             if s.optimizer is not None:
                 training = Training(s, progress, run, keeper, say, on_epoch=on_epoch)

@@ -16,13 +16,14 @@ from srae.checkpoints.loading import find_weights, start_from
 from srae.checkpoints.shipped import resolve_model
 from srae.config.experiment import Config, TrainConfig
 from srae.data import Batch, Data, Split, count_batches, open_data, train_batches
+from srae.data.enlarged import enlarge_if_smaller
 from srae.data.subset import count_pixels, crop_middle, hardest_batch, spread
 from srae.device import pick_precision, seed_all, wait_for
 from srae.errors import ConfigError
 from srae.evaluation.evaluate import BATCH_PIXELS, evaluate, evaluate_baseline, means
-from srae.evaluation.metrics import Protocol
+from srae.evaluation.metrics import Protocol, show_channels
 from srae.evaluation.tasks import TASKS, build_loss
-from srae.models import build_model, count_parameters
+from srae.models import build_model, count_parameters, keeps_size
 from srae.training.optimizer import build_optimizer
 from srae.training.session import Session
 from srae.training.step import TrainingStep
@@ -42,7 +43,9 @@ def prepare(config: Config, device: torch.device, *, resume: bool = False, runs_
     """
     if "tensorboard" in config.train.log:
         _check_tensorboard()
-    data = open_data(config.data).to(device)
+    section = enlarge_if_smaller(config.data) if keeps_size(config.model.name) else config.data
+    data = open_data(section).to(device)
+    config = config.model_copy(update={"data": data.section or section})
     val = _pick_val(config.train, data.val)
     trial = _build(config, data, val, device)  # thrown away, so that it leaves no trace in weights and memory
     with trial.kernels():
@@ -85,7 +88,7 @@ def _build(config: Config, data: Data, val: Split, device: torch.device) -> Sess
         device=device,
         dtype=dtype,
         scaler=torch.amp.GradScaler(device.type) if dtype == torch.float16 else None,
-        protocol=Protocol(channels=config.data.channels),
+        protocol=Protocol(channels=show_channels(config.data.channels), levels=config.data.levels),
         model=model,
         optimizer=build_optimizer(config.train, model) if count_parameters(model) else None,
         val=val,

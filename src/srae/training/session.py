@@ -13,6 +13,7 @@ from torch import nn
 from srae.config.experiment import Config
 from srae.config.schedules import learning_rate_at
 from srae.data import Data, Split
+from srae.data.splits import note_few_val
 from srae.data.subset import count_pixels
 from srae.device import describe_machine, float32_kernels, memory_peaks, repeatable_kernels
 from srae.evaluation.metrics import Protocol
@@ -99,6 +100,7 @@ def start_lines(s: Session) -> list[str]:
         f"data      {data.name}: {len(data.train)} train / {len(data.val)} val{test}, fingerprint {data.fingerprint}",
         f"model     {s.config.model.name}: {count_parameters(model):,} parameters, {shapes}, receptive radius {radius}",
     ]
+    lines += [f"val       {note}" for note in note_few_val(len(data.val))]
     if s.expected_seconds is not None:
         expected = describe_seconds(s.expected_seconds)
         precision = "tf32" if s.config.train.precision == "tf32" else str(s.dtype).removeprefix("torch.")

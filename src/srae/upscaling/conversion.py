@@ -56,7 +56,8 @@ def convert_color(
         alpha: (H, W, 1); a network of four channels sees it, and makes it: a plane more in the result.
         fill: invisible pixels get the colour of their neighbours.
     """
-    values, colors, channels = measure_range(pixels), pixels.shape[2], trained.in_shape[0]
+    values, colors = measure_range(pixels, trained.config.data.value_range), pixels.shape[2]
+    channels = trained.in_shape[0]
     own_scale, original = read_geometry(trained.model).scale, of_pixels(pixels)
     visible = None if alpha is None else of_pixels(alpha)
     if visible is not None and fill:
@@ -106,9 +107,9 @@ def convert_alpha(alpha: np.ndarray, trained: TrainedModel, factor: int) -> Conv
     return Conversion(input, finish)
 
 
-def describe_range(pixels: np.ndarray) -> str | None:
+def describe_range(pixels: np.ndarray, trained: TrainedModel) -> str | None:
     """For the user: what of its range an image uses, where that is stretched for the network."""
-    values: ValueRange = measure_range(pixels)
+    values: ValueRange = measure_range(pixels, trained.config.data.value_range)
     if values == WHOLE:
         return None
     unit = 1.0 if pixels.dtype == np.float32 else float(np.iinfo(pixels.dtype).max)

@@ -79,6 +79,9 @@ def pick_scale(trained: TrainedModel, scale: int | None) -> int:
     where = str(trained.path)
     if trained.config.task == "classification":
         raise ConfigError("this model names images, it does not enlarge them", where, "choose another with --model")
+    if trained.in_shape[0] not in (1, 3) and trained.config.data.channels != "RGBA":
+        what = f"this model takes {trained.in_shape[0]} bands; srae upscale enlarges grey, colour and transparency"
+        raise ConfigError(what, where, "`srae eval` scores it; choose another with --model")
     own = read_geometry(trained.model).scale
     if own > 1 and scale not in (None, own):
         raise ConfigError(
@@ -125,7 +128,7 @@ def upscale_image(
     notes: list[str] = []
     for trained, factor in zip(chain, _factors(chain, options.scale), strict=True):
         notes += _remarks(image, trained, factor)
-    if stretched := describe_range(image.pixels[:, :, : image.colors]):
+    if stretched := describe_range(image.pixels[:, :, : image.colors], chain[0]):
         notes.append(stretched)
     if options.self_ensemble:
         notes.append("self-ensemble: the mean over 8 turns and flips, 8 times the work")

@@ -16,6 +16,8 @@ _SAMPLES = 2**20
 _RARE = 0.05
 """Per cent of the samples at each end that may lie outside: hot pixels and stars."""
 
+_FEW = 0.05
+"""Share of the samples that may lie outside the range of the training: bone in a window for soft tissue."""
 _ENOUGH = 15 / 16
 """Of [0, 1]: what fills this share is not stretched."""
 
@@ -56,15 +58,26 @@ class ValueRange(NamedTuple):
 WHOLE = ValueRange()
 
 
-def measure_range(color: np.ndarray) -> ValueRange:
-    """Of the colours (H, W, C) of an image; 8 bits are never stretched: their 256 levels are what networks know."""
+def measure_range(color: np.ndarray, trained: tuple[float, float] | None = None) -> ValueRange:
+    """Of the colours (H, W, C) of an image; 8 bits are never stretched: their 256 levels are what networks know.
+
+    Args:
+        trained: black and white of the deep images that the network was trained on, in units of files: an image that
+            lies within, but for a few values, has this range too, whatever part of it the image uses.
+    """
     if color.dtype == np.uint8 or not color.size:
         return WHOLE
     enclose = _enclose_floats if color.dtype == np.float32 else _enclose
     scale = 1.0 if color.dtype == np.float32 else float(np.iinfo(color.dtype).max)
     lowest, highest = float(color.min()) / scale, float(color.max()) / scale
     step = math.isqrt(max(color.size // _SAMPLES, 1))
-    rare = np.percentile(color[::step, ::step], (_RARE, 100 - _RARE)) / scale
+    some = color[::step, ::step]
+    if trained:
+        black, white = (value / scale for value in trained)
+        spilled = lowest < black or highest > white
+        if not spilled or np.mean((some < trained[0]) | (some > trained[1])) <= _FEW:
+            return ValueRange(black, white - black, spilled)
+    rare = np.percentile(some, (_RARE, 100 - _RARE)) / scale
     everything, most = enclose(lowest, highest), enclose(float(rare[0]), float(rare[1]))
     # A few outliers are worth a way around the network where they would cost the rest two bits and more.
     if everything.width < 4 * most.width:
