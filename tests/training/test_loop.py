@@ -67,7 +67,7 @@ def test_the_run_folder_holds_what_it_promises(folder: Path, tmp_path: Path) -> 
     assert summary["val"]["mse"] == pytest.approx(min(float(row["val_mse"]) for row in rows))
     assert len(list((path / "samples").glob("*_output.png"))) == 2
     assert (path / "model.safetensors").read_bytes() == (path / "checkpoints" / "best.safetensors").read_bytes()
-    assert load_model(path).config == toy(folder, "data.test_from_val=0.34")
+    assert load_model(path).config == toy(folder, "data.test_from_val=0.34", "data.bits=8")
 
 
 def test_equal_seeds_give_equal_runs_and_other_seeds_others(folder: Path, tmp_path: Path) -> None:

@@ -98,3 +98,23 @@ def test_dim_images_are_as_good_as_bright_ones(share: int, kind: str) -> None:
     assert psnr(scale, np.uint16 if kind == "uint16" else np.float32, offset) == pytest.approx(
         bright, abs=0.02 if kind == "uint16" else 0.1
     )
+
+
+@pytest.mark.parametrize(
+    ("values", "trained", "wanted"),
+    [
+        ([0, 700], (0, 4095), (0.0, 4095 / 65_535, False)),  # a dark image of a camera of 12 bits, not one of 10
+        ([0, 700], (0, 65_535), WHOLE),
+        ([0, 700], None, (0.0, 700 / 65_535, False)),
+        ([100] * 98 + [0, 9000], (50, 1050), (50 / 65_535, 1000 / 65_535, True)),  # a few outside go past the network
+        ([0, 5000] * 50, (0, 1023), (0.0, 5000 / 65_535, False)),  # images of another kind have their own
+    ],
+)
+def test_the_range_of_the_training_comes_first(
+    values: list[int], trained: tuple[float, float] | None, wanted: ValueRange
+) -> None:
+    assert measure_range(np.array(values, np.uint16).reshape(1, -1, 1), trained) == pytest.approx(wanted)
+    floats = np.array(values, np.float32).reshape(1, -1, 1)
+    if trained and wanted != WHOLE and values[-1] != 5000:
+        assert measure_range(floats, trained) == pytest.approx(tuple(v * 65_535 for v in wanted[:2]) + wanted[2:])
+    assert measure_range(np.zeros((1, 4, 1), np.uint8), trained) == WHOLE

@@ -79,7 +79,7 @@ def pick_scale(trained: TrainedModel, scale: int | None) -> int:
     where = str(trained.path)
     if trained.config.task == "classification":
         raise ConfigError("this model names images, it does not enlarge them", where, "choose another with --model")
-    if trained.in_shape[0] not in (1, 3) and trained.config.data.channels != "RGBA":
+    if isinstance(trained.config.data.channels, int) and trained.in_shape[0] != 3:
         what = f"this model takes {trained.in_shape[0]} bands; srae upscale enlarges grey, colour and transparency"
         raise ConfigError(what, where, "`srae eval` scores it; choose another with --model")
     own = read_geometry(trained.model).scale
