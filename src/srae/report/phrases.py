@@ -79,7 +79,7 @@ CAPTIONS: dict[str, tuple[str, str]] = {
     "accuracy_mean_axis": ("accuracy on {split}", "exactitud en {split}"),
     "share_of_true": ("share of the true class", "parte de la clase verdadera"),
     "parameters_axis": ("trainable parameters", "parámetros entrenables"),
-    "multiply_adds_axis": ("multiply-adds per sample", "multiplicaciones y sumas por muestra"),
+    "multiply_adds_axis": ("multiply-adds per sample", "MAC por muestra"),
     "seconds_axis": ("training time (s)", "tiempo de entrenamiento (s)"),
     "frontier": ("frontier", "frontera"),
     "input": ("input", "entrada"),
@@ -104,13 +104,9 @@ CAPTIONS: dict[str, tuple[str, str]] = {
         "; lines are means over seeds, bands reach from the lowest to the highest seed",
         "; las líneas son medias sobre semillas, las bandas van de la menor a la mayor",
     ),
-    "plot_bars": (
+    "plot_scores": (
         "Mean {score} on {split} with 95 % intervals over {over}.",
         "Media de {score} en {split} con intervalos del 95 % sobre {over}.",
-    ),
-    "bars_gain": (
-        "Bars start at the baseline: their length is the gain.",
-        "Las barras parten de la referencia: su longitud es la ganancia.",
     ),
     "plot_pareto_parameters": ("Quality against size.", "Calidad frente a tamaño."),
     "plot_pareto_multiply_adds": ("Quality against computation.", "Calidad frente a cálculo."),

@@ -17,6 +17,10 @@ Words = dict[str, str]
 _TEXTS: dict[str, tuple[str, str]] = {
     **CAPTIONS,
     **SENTENCES,
+    "caption_table": (
+        "Mean and 95 % interval, over what the last column says.",
+        "Media e intervalo del 95 %, sobre lo que dice la última columna.",
+    ),
     # the page
     "lang": ("en", "es"),
     "title": ("Comparison of {count} experiments", "Comparación de {count} experimentos"),
@@ -34,6 +38,9 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "protocol": ("Protocol", "Protocolo"),
     "baseline": ("Baseline", "Referencia"),
     "compared_on": ("Compared on", "Comparadas en"),
+    "images_train": ("{count} images for training", "{count} imágenes de entrenamiento"),
+    "images_val": ("{count} for validation", "{count} de validación"),
+    "images_test": ("{count} for testing", "{count} de prueba"),
     "classes_count": ("{count} classes", "{count} clases"),
     "unknown": ("not recorded yet", "aún no registrado"),
     "findings": ("What the numbers say", "Lo que dicen las cifras"),
@@ -43,20 +50,44 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "looks": ("What it looks like", "Cómo se ve"),
     "settings": ("Settings", "Configuración"),
     "config_of": ("Configuration of {run}", "Configuración de {run}"),
+    "between": (", ", "; "),  # the ends of an interval; a comma is the decimal sign in Spanish
+    "table_name": ("Table", "Tabla"),
+    "figure_name": ("Figure", "Figura"),
     "table": ("Table {number}.", "Tabla {number}."),
     "figure": ("Figure {number}.", "Figura {number}."),
     "sort_hint": ("Click a heading to sort.", "Pulse un encabezado para ordenar."),
     "scroll": ("{what}, scrolls sideways", "{what}, se desplaza a los lados"),
     "files": (
-        "Plots are in figures/ as SVG, PDF and PNG; tables are in tables/ as CSV, Markdown and LaTeX.",
-        "Los gráficos están en figures/ como SVG, PDF y PNG; las tablas en tables/ como CSV, Markdown y LaTeX.",
+        "Plots are in figures/ as SVG, PDF and PNG; tables are in tables/ as CSV, Markdown and LaTeX; "
+        "report.tex puts all of them on paper.",
+        "Los gráficos están en figures/ como SVG, PDF y PNG; las tablas en tables/ como CSV, Markdown y LaTeX; "
+        "report.tex los reúne en un documento.",
     ),
+    "all_metrics": ("All metrics", "Todas las métricas"),
+    "below_axis": (", below this axis", ", por debajo del eje"),
+    # environment and reproduction
+    "environment": ("Environment and reproduction", "Entorno y reproducción"),
+    "trained": ("Trained on", "Fecha de entrenamiento"),
+    "machine": ("Machine", "Equipo"),
+    "cores": ("cores", "núcleos"),
+    "threads": ("Threads", "Hilos"),
+    "versions": ("Versions", "Versiones"),
+    "commit": ("Commit of srae", "Revisión de srae"),
+    "seeds_used": ("Seeds", "Semillas"),
+    "time_in_all": ("Training time", "Tiempo de entrenamiento"),
+    "time_of": ("{time} for {runs} runs", "{time} en total ({runs} entrenamientos)"),
+    "commands": ("Commands", "Órdenes"),
+    "cite": ("To cite srae", "Para citar srae"),
     "left": ("left", "izquierda"),
     "right": ("right", "derecha"),
     "slider": ("{sample}: how much of the left image is shown", "{sample}: cuánto se ve de la imagen izquierda"),
     "slider_note": (
         "Validation images before and after: drag across an image, or use the slider and the arrow keys.",
         "Imágenes de validación antes y después: arrastre sobre la imagen, o use el control y las flechas.",
+    ),
+    "on_paper": (
+        "Validation images: input, the output of each model, target.",
+        "Imágenes de validación: entrada, salida de cada modelo y objetivo.",
     ),
     "slider_cut": ("Only the middle {side} pixels of large images.", "Solo los {side} píxeles centrales."),
     # protocol
