@@ -77,6 +77,12 @@ def test_a_value_has_two_significant_digits_of_its_interval(
     assert (measured(column, row, EN), measured(column, row, ES)) == (english, spanish)
 
 
+def test_of_two_seeds_both_values_are_shown() -> None:
+    row = {"val_psnr": 12.715, "val_psnr_low": 2.0, "val_psnr_high": 23.0, "by_seed": {"val_psnr": [11.89, 13.54]}}
+    assert measured("val_psnr", row, EN) == ("12.71", "(11.89, 13.54)")
+    assert measured("val_psnr", row, ES) == ("12,71", "(11,89; 13,54)")
+
+
 def test_numbers_in_the_signs_of_a_language() -> None:
     assert typeset("-1,234.5%", EN) == f"−1{THIN}234.5%"
     assert typeset("-1,234.5%", ES) == f"−1{THIN}234,5{THIN}%"

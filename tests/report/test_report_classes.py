@@ -164,7 +164,7 @@ def test_metrics_and_cost_of_classifiers(tmp_path: Path) -> None:
     write_classifier(tmp_path / "net", VAL, test=TEST, classes=ANIMALS)
     section = section_of(tmp_path / "net")
     heads = metrics_table(section, EN).heads
-    assert heads[:4] == ["run", "train accuracy", "val accuracy", "test accuracy"] and len(heads) <= 6
+    assert heads[:4] == ["experiment", "train accuracy", "val accuracy", "test accuracy"] and len(heads) <= 6
     cells = [(cell.text, cell.interval) for cell in metrics_table(section, EN).rows[0]]
     assert cells[1] == ("99.00%", "") and cells[2][0] == "50%" and cells[2][1].startswith("[")
     assert "multiply-adds" in cost_table(section, EN).heads
@@ -321,7 +321,7 @@ def test_reports_b_and_e_beside_ours(tmp_path: Path) -> None:
     assert (train["published"], test["published"], test["ours"]) == (0.98, 0.50, pytest.approx(0.4))
     assert [[cell.text for cell in row][2:4] for row in table.rows] == [["–", "0.98"], ["–", "0.50"]]
     assert [row[6].text for row in table.rows] == ["no indicado", "no indicado"]
-    assert "informe E: exactitud como parte" in table.caption
+    assert "informe E: exactitud como proporción" in table.caption
 
 
 def test_papers_figures_stand_beside_what_was_measured_on_their_set_alone(tmp_path: Path) -> None:

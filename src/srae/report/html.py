@@ -137,7 +137,8 @@ def _facts(section: ReportSection, words: Words) -> list[tuple[str, str]]:
     data = describe_data(section, words)
     known = [split for split in ("train", "val", "test") if counts.get(split)]
     sizes = [words[f"images_{split}"].format(count=typeset(f"{counts[split]:,}", words)) for split in known]
-    data += f": {', '.join(sizes)}" if sizes else ""
+    if sizes:
+        data += ": " + words["and"].join(filter(None, (", ".join(sizes[:-1]), sizes[-1])))
     if section.answers:
         data += ", " + words["classes_count"].format(count=len(section.answers.classes))
     facts = [(words["data"], data), (words["protocol"], describe_protocol(section, words))]

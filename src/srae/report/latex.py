@@ -170,7 +170,7 @@ def _width_of_measured(cell: Cell, *, below: bool) -> float:
 
 
 def _has_ends(cell: Cell) -> bool:
-    return cell.interval.startswith("[")
+    return cell.interval.startswith(("[", "("))
 
 
 def _by_page(parts: Sequence[Sequence[Sequence[str]]]) -> list[tuple[int, int]]:

@@ -29,11 +29,16 @@ def measured(column: str, row: Mapping[str, Any], words: Words) -> tuple[str, st
     """A value of a row and its interval as text, with two significant digits of half the interval.
 
     ``("12.15", "± 0.03")``; an interval of shares, or one whose halves differ in the digits shown, has both ends:
-    ``("95%", "[76, 99]")``.  Without an interval the second text is empty, and the digits are those of the column.
+    ``("95%", "[76, 99]")``.  Without an interval the second text is empty, and the digits are those of the column; of
+    two seeds, which are too few for an interval, it has both values: ``(11.89, 13.54)``.
     """
     value, low, high = (row.get(f"{column}{end}") for end in ("", "_low", "_high"))
     if value is None:
         return "–", ""
+    two = (row.get("by_seed") or {}).get(column) or ()
+    if len(two) == 2:
+        both = [typeset(format_cell(column, {column: each}).rstrip("%"), words) for each in two]
+        return typeset(format_cell(column, {column: value}), words), f"({words['between'].join(both)})"
     if low is None or high is None:
         return typeset(format_cell(column, {column: value}), words), ""
     plain = format_cell(column, {column: value})

@@ -76,6 +76,8 @@ def metrics_table(section: ReportSection, words: Words, *, full: bool = False) -
         over=over_text(over.pop(), words) if len(over) == 1 else words["over_column"],
         bold=words["bold_yes" if bold else "bold_no"] if len(rows) > 1 else "",
     )
+    if any(row["seeds"] == 2 and row.get("by_seed") for row in rows):
+        caption += f" {words['two_seeds']}"
     table = _table_of_rows(
         "metrics_full" if full else "metrics", caption, section, words, columns=columns, bold=bold, hidden=hidden,
         above=[row for row in [baseline_row(section)] if row],
@@ -232,9 +234,12 @@ def _cell(column: str, record: Mapping[str, Any], words: Words, *, best: bool = 
     return Cell(text, value, best, interval)
 
 
-def signed(value: float, low: float, high: float, words: Words) -> Cell:
+def signed(value: float, low: float | None, high: float | None, words: Words) -> Cell:
     """A difference with its interval."""
-    text, first, last = (typeset(f"{number:+.2f}", words) for number in (value, low, high))
+    text = typeset(f"{value:+.2f}", words)
+    if low is None or high is None:
+        return Cell(text, value)
+    first, last = (typeset(f"{number:+.2f}", words) for number in (low, high))
     return Cell(text, value, interval=f"[{first}{words['between']}{last}]")
 
 
