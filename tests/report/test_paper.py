@@ -21,7 +21,7 @@ from srae.report.environment import AUTHOR, TITLE, bibtex
 from srae.report.html import write_report
 from srae.report.latex import to_latex
 from srae.report.numbers import measured, typeset
-from srae.report.tables import Cell, Table
+from srae.report.tables import Cell, Table, over_text
 from srae.report.words import words_of
 from srae.runs.reader import read_run
 
@@ -81,6 +81,18 @@ def test_of_two_seeds_both_values_are_shown() -> None:
     row = {"val_psnr": 12.715, "val_psnr_low": 2.0, "val_psnr_high": 23.0, "by_seed": {"val_psnr": [11.89, 13.54]}}
     assert measured("val_psnr", row, EN) == ("12.71", "(11.89, 13.54)")
     assert measured("val_psnr", row, ES) == ("12,71", "(11,89; 13,54)")
+
+
+@pytest.mark.parametrize(
+    ("over", "english", "spanish"),
+    [
+        ("12 images", "12 images", "12 imágenes"),
+        ("3 seeds", "3 seeds", "3 semillas"),
+        ("119 val, 51 test images", "119 val, 51 test images", "119 imágenes de val y 51 de test"),
+    ],
+)
+def test_what_an_interval_is_over(over: str, english: str, spanish: str) -> None:
+    assert (over_text(over, EN), over_text(over, ES)) == (english, spanish)
 
 
 def test_numbers_in_the_signs_of_a_language() -> None:

@@ -212,7 +212,8 @@ def _plot(
 def _finish_axes(axes: Axes, panel: Panel, runs: Sequence[Run], words: Words) -> None:
     """Labels, scales and the baseline."""
     axes.set(xlabel=words["epoch"], ylabel=words[f"{panel.name}_axis"])
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    show_numbers(axes.xaxis, words)
     if panel.share:
         show_numbers(axes.yaxis, words, shares=True)
         return

@@ -121,13 +121,13 @@ def _split(table: Table, width: float, *, below: bool) -> list[list[int]]:
 def _needed(table: Table, column: int, width: float, *, below: bool) -> float:
     """Points that a column takes with its long texts broken."""
     cells = [row[column] for row in table.rows]
+    head = table.heads[column]
+    two_lines = min(_width_of(head), max(_TWO_LINES * _width_of(head), _SHORT))
     if table.numeric[column]:
-        head = table.heads[column]
-        two_lines = min(_width_of(head), max(_TWO_LINES * _width_of(head), _SHORT))
         return max(
             [two_lines, *map(_width_of, _pieces(head)), *(_width_of_measured(cell, below=below) for cell in cells)]
         )
-    widest = max([_width_of(table.heads[column]), *(_width_of(cell.text) for cell in cells)])
+    widest = max([two_lines, *(_width_of(cell.text) for cell in cells)])
     return min(widest, _MOST * width)
 
 

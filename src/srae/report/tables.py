@@ -173,7 +173,8 @@ def make_table(
 ) -> Table:  # fmt: skip
     """A table whose cells are `texts` and sort by the values of `records`."""
     rows = [
-        [Cell(text[column], record[column]) for column in columns] for text, record in zip(texts, records, strict=True)
+        [Cell(text[c] if c in _TEXT_COLUMNS else typeset(text[c], words), record[c]) for c in columns]
+        for text, record in zip(texts, records, strict=True)
     ]
     return _table(name, caption, section, words, columns=columns, rows=rows, records=records)
 
@@ -244,9 +245,14 @@ def signed(value: float, low: float | None, high: float | None, words: Words) ->
 
 
 def over_text(over: str, words: Words) -> str:
-    """``119 val, 51 test images`` in words."""
-    count, _, unit = over.rpartition(" ")
-    return f"{count} {words.get(unit, unit)}"
+    """``119 val, 51 test images`` in words; in Spanish ``119 imágenes de val y 51 de test``."""
+    counts, _, unit = over.rpartition(" ")
+    named = words.get(unit, unit)
+    if words["lang"] != "es" or " " not in counts:
+        return f"{counts} {named}"
+    first, *others = (part.partition(" ")[::2] for part in counts.split(", "))
+    texts = [f"{first[0]} {named} de {first[1]}", *(f"{count} de {split}" for count, split in others)]
+    return words["and"].join(texts)
 
 
 def _table(

@@ -123,6 +123,7 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "multiply_adds": ("multiply-adds", "MAC"),
     "seeds": ("seeds", "semillas"),
     "images": ("images", "imágenes"),
+    "groups": ("groups", "grupos"),
     "epochs": ("epochs", "épocas"),
     "epoch": ("epoch", "época"),
     **{
