@@ -319,7 +319,7 @@ def test_reports_b_and_e_beside_ours(tmp_path: Path) -> None:
     table = published(folder, ES)
     train, test = table.records
     assert (train["published"], test["published"], test["ours"]) == (0.98, 0.50, pytest.approx(0.4))
-    assert [[cell.text for cell in row][2:4] for row in table.rows] == [["–", "0.98"], ["–", "0.50"]]
+    assert [[cell.text for cell in row][2:4] for row in table.rows] == [["–", "0,98"], ["–", "0,50"]]
     assert [row[6].text for row in table.rows] == ["no indicado", "no indicado"]
     assert "informe E: exactitud como proporción" in table.caption
 
