@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import datetime, timezone
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
@@ -251,11 +252,31 @@ def describe_machine(device: torch.device) -> dict[str, Any]:
         "torch": torch.__version__,
         "numpy": _version("numpy"),
         "pillow": _version("pillow"),
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine(),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else cpu_name(),
         "device_type": device.type,
         "cuda": torch.version.cuda if device.type == "cuda" else None,
         "threads": torch.get_num_threads(),
     }
+
+
+@cache
+def cpu_name() -> str:
+    """``AMD EPYC 7B13``; the architecture where the system does not tell the name."""
+    with suppress(OSError, IndexError):  # Linux on x86; on ARM this file has no name
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+        return re.findall(r"^model name\s*:\s*(\S.*?)\s*$", text, re.MULTILINE)[0]
+    with suppress(OSError, subprocess.SubprocessError):  # macOS
+        command = ["sysctl", "-n", "machdep.cpu.brand_string"]
+        found = subprocess.run(command, capture_output=True, encoding="utf-8", check=True, timeout=10).stdout.strip()
+        if found:
+            return found
+    return platform.processor() or platform.machine()  # Windows tells family and model
+
+
+def core_count() -> int | None:
+    """Logical cores that this process may use; None where the system does not tell."""
+    allowed = getattr(os, "sched_getaffinity", None)  # Linux: fewer than there are, in a container with a cpuset
+    return len(allowed(0)) if allowed else os.cpu_count()
 
 
 @cache
@@ -267,7 +288,7 @@ def _version(library: str) -> str:
 
 
 def describe_call() -> dict[str, Any]:
-    """The command line, and the commit of the checkout of srae (None if it is installed)."""
+    """When and how this process was started: UTC, CPU, command line, commit of the checkout (None if installed)."""
     root, commit = CHECKOUT, None
     if (root / ".git").exists():
         command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12"]
@@ -275,4 +296,16 @@ def describe_call() -> dict[str, Any]:
             commit = subprocess.run(
                 command, capture_output=True, encoding="utf-8", check=True, timeout=10
             ).stdout.strip()
-    return {"git": commit, "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])}
+    return {
+        "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "cpu": cpu_name(),
+        "cores": core_count(),
+        "git": commit,
+        "command": shlex.join([_program(), *sys.argv[1:]]),
+    }
+
+
+def _program() -> str:
+    """``srae``, also for ``python -m srae``, whose first argument is the path of a module."""
+    name = Path(sys.argv[0])
+    return name.parent.name if name.name == "__main__.py" else name.name

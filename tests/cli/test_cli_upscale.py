@@ -309,6 +309,17 @@ def test_self_ensemble(folder: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert (read_image("b.png").color - read_image("a_x2.png").color).abs().max() < 1.01 / 255
 
 
+def test_several_models_are_compared_on_one_strip(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    models = ("--model", "x2", "--model", "double")
+    assert upscale("a.png", *models, "--compare", "--light") == 0
+    assert read_image("a_x2_compare.png").pixels.shape[1:] == (1504, 3)
+    for arguments in (models, ("--light",), ("--model", "x2", "--model", "zebra", "--compare")):
+        assert upscale("a.png", *arguments, "--overwrite") == 2
+    capsys.readouterr()
+    assert upscale("a.png", "--model", "x2", "--model", "x4", "--compare", "--overwrite") == 2
+    assert "x4" in capsys.readouterr().err
+
+
 def test_compare(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert upscale("a.png", "--compare", "--json") == 0
     output = capsys.readouterr()

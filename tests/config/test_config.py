@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from refusals import refuses
 from srae.config import loading as config_module
 from srae.config.data_sets import PairsConfig
 from srae.config.degrade import Degrade
@@ -145,6 +146,24 @@ def test_a_file_wins_over_a_shipped_name(shipped: Path, tmp_path: Path, monkeypa
     monkeypatch.chdir(tmp_path)
     (tmp_path / "cnn4_tanh").write_text(MODEL)
     assert not find_config("cnn4_tanh").is_relative_to(shipped)
+
+
+def test_a_file_beside_a_study_and_a_typo_of_a_file(
+    shipped: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
+    for name in ("tres_relu", "cnn4_tanh"):
+        (own / f"{name}.yaml").write_text(MODEL)
+    for name in ("tres_relu", "tres_relu.yaml", "cnn4_tanh"):
+        assert find_config(name, beside=own) == own / f"{name.removesuffix('.yaml')}.yaml"
+    assert find_config("edsr", beside=own).is_relative_to(shipped)
+    monkeypatch.chdir(own)
+    assert find_config("tres_relu").resolve() == own / "tres_relu.yaml"
+    assert find_config("cnn4_tanh").is_relative_to(shipped), "a bare name hides no shipped config"
+    for name in ("tres_rellu.yaml", "tres_rellu", f"{own}/tres_rellu.yaml"):
+        with refuses(ConfigError, "tres_rellu", "tres_relu.yaml?"):
+            find_config(name)
 
 
 def test_the_packages_own_config_wins(shipped: Path, tmp_path: Path) -> None:

@@ -18,8 +18,11 @@ OTHER_WORDS = (
 """What the source has other words for; `code` in backticks may be called otherwise."""
 CONTRACTS = {
     "report/confusion.py": {'"pictures"'},  # a column of its CSV
-    "report/html.py": {'"figures"', '"figure"'},  # a folder of a report; the numbered figures in its page
-    "report/words.py": {'"figure"', "Figure {number}.", " figures/ "},
+    "report/html.py": {'"figures"'},  # a folder of a report
+    "report/parts.py": {'"figures"', '"figure"'},  # the same; the numbered figures in its page
+    "report/latex.py": {'"figures"', "figures.tex", "/figures/#1", "/figures/figures}", "{figure}"},  # and in LaTeX
+    "report/canvas.py": {'"figure.figsize"'},  # matplotlib's own
+    "report/words.py": {'"figure"', '"Figure"', "Figure {number}.", " figures/ "},
     "cli/report.py": {" figures/,"},
     "report/phrases.py": {'"returning the input"'},  # what run folders hold as name of the baseline
     "models/baselines.py": {'"returning the input"'},

@@ -16,7 +16,7 @@ from builders import edit_summary, write_run, write_samples
 from conftest import Run as Command
 from html_page import Page
 from sentences import said_of
-from srae.analysis.rows import format_cell, row_of
+from srae.analysis.rows import row_of
 from srae.analysis.scores import PSNR
 from srae.cli import main
 from srae.errors import ConfigError
@@ -24,11 +24,13 @@ from srae.report.canvas import Variant, plain, style_of
 from srae.report.charts import draw_levels, find_frontier
 from srae.report.curves import draw_variants, panels_of
 from srae.report.html import write_report
+from srae.report.latex import escape_latex
 from srae.report.published import published_table
 from srae.report.samples import Sample, choose_variants, find_crop, read_samples, with_outputs
 from srae.report.section import ReportSection, make_sections
 from srae.report.sentences import write_sentences
-from srae.report.tables import escape_latex, escape_markdown, metrics_table
+from srae.report.table_files import escape_markdown
+from srae.report.tables import metrics_table
 from srae.report.words import _TEXTS, LANGUAGES, words_of
 from srae.runs.layout import list_runs
 from srae.runs.reader import read_run
@@ -63,10 +65,11 @@ def test_a_report_is_whole_and_its_bytes_hold_no_clock(tmp_path: Path) -> None:
         {str(file.relative_to(tmp_path / folder)): file.read_bytes() for file in (tmp_path / folder).rglob("*.*")}
         for folder in ("first", "second")
     )
-    figures = ("bars", "curves", "pareto_seconds", "pareto_parameters", "shares", "strip")
+    figures = ("scores", "curves", "pareto_seconds", "pareto_parameters", "shares", "strip")
     tables = ("metrics", "cost", "tests", "shares", "config")
     assert set(first) == {
-        "report.html",
+        *("report.html", "report.tex", "all.tex", "figures/figures.tex", "tables/protocol.tex"),
+        *(f"tables/metrics_full.{kind}" for kind in ("md", "tex")),
         *(f"figures/{name}.{kind}" for name in figures for kind in ("svg", "png", "pdf")),
         *(f"tables/{name}.{kind}" for name in tables for kind in ("csv", "md", "tex")),
     }
@@ -101,7 +104,7 @@ def test_runs_in_any_state_are_reported_apart_from_others(tmp_path: Path) -> Non
     assert [text.split()[0] for text in said_of("unfinished", texts)] == ["killed", "torn"]
     assert [text.split()[0] for text in said_of("no_metrics", texts)] == ["young"]
     text = (tmp_path / "report" / "report.html").read_text()
-    assert text.count("<section") == 4 and EN["apart"] in text
+    assert text.count('<section id="section-') == 4 and EN["apart"] in text
     assert "other" not in (tmp_path / "report" / "tables" / "metrics-1.md").read_text()
 
 
@@ -190,7 +193,7 @@ def test_bold_and_noise_follow_the_paired_test(tmp_path: Path) -> None:
     )
     (clear,) = make_sections([base, better])
     best = [cell.text for row in metrics_table(clear, EN).rows for cell in row if cell.best]
-    assert best == [format_cell("val_psnr", row_of(better))]
+    assert best == ["31.2"], "two significant digits of the interval"
     assert "better" in said_of("beyond_noise", [s.text for s in write_sentences(clear, EN)])[0]
     (close,) = make_sections([base, better, equal])
     assert not [c for row in metrics_table(close, EN).rows for c in row if c.best]
@@ -214,8 +217,8 @@ def test_a_baseline_without_a_finite_psnr_is_none(tmp_path: Path, psnr: float | 
     assert written.section.baseline is None
     assert "w1" in written.sentences[0].text and "31.21 dB" in said_of("best_alone", [written.sentences[0].text])[0]
     page = Page(tmp_path / "report" / "report.html").text
-    assert "inf dB" not in page and "Bars start at the baseline" not in page
-    for name in ("bars", "pareto_seconds"):
+    assert "inf dB" not in page
+    for name in ("scores", "pareto_seconds"):
         assert "inf" not in re.findall(r">([^<]*)<", (tmp_path / "report" / "figures" / f"{name}.svg").read_text())
 
 
@@ -336,7 +339,7 @@ def test_experiments_of_one_name_are_told_apart_by_their_study(tmp_path: Path) -
     assert (section.best, section.winner, [test["run"] for test in section.tests]) == (names[0], names[0], names[1:])
     page = Page(tmp_path / "report" / "report.html").text
     assert "s2/cnn4_tanh is not finished (stopped)" in page and "Configuration of s1/cnn4_tanh" in page
-    for figure in ("bars", "curves", "strip"):
+    for figure in ("scores", "curves", "strip"):
         svg = (tmp_path / "report" / "figures" / f"{figure}.svg").read_text()
         assert all(f">{name}<" in svg for name in names)
     published = published_table(section, EN)

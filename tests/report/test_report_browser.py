@@ -9,12 +9,13 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from builders import write_classifier, write_run, write_samples
+from builders import edit_summary, write_classifier, write_run, write_samples
 from srae.report.html import write_report
 from srae.runs.reader import read_run
 
@@ -31,6 +32,7 @@ TITLE = "<script>window.owned = 1</script> a & b"
 HOSTILE = "<img src=x onerror=alert(1)>"
 CLASSES = ["<b>bold</b>", r"$\frac{1}{2}$ & co_op | 100 %", "=cmd()", "W" * 120, "日本", "_x"]
 BASE = [28.0 + 0.5 * i for i in range(12)]
+BASELINE = "returning the input"
 VALUE = "</pre><script>window.owned = 2</script>"
 Browser = Any
 
@@ -179,17 +181,18 @@ def test_another_image_can_be_chosen(browser: Browser) -> None:
 def test_tables_sort_by_click_and_keyboard(browser: Browser) -> None:
     heads = browser.find_elements("css selector", "table:first-of-type thead th")
     column = next(head for head in heads if "PSNR" in head.text)
-    assert first_column(browser) == ["base", "better", HOSTILE]
+    assert first_column(browser) == [BASELINE, "base", "better", HOSTILE]
     button = column.find_element("css selector", "button")
     find(browser, "table thead th")
     button.click()
-    assert (column.get_attribute("aria-sort"), first_column(browser)) == ("ascending", [HOSTILE, "base", "better"])
+    order = [BASELINE, HOSTILE, "base", "better"]
+    assert (column.get_attribute("aria-sort"), first_column(browser)) == ("ascending", order)
     button.send_keys(Keys.ENTER)
-    assert (column.get_attribute("aria-sort"), first_column(browser)) == ("descending", ["better", "base", HOSTILE])
+    assert (column.get_attribute("aria-sort"), first_column(browser)) == ("descending", order[::-1])
     name = heads[0].find_element("css selector", "button")
     name.send_keys(Keys.SPACE)
     assert (column.get_attribute("aria-sort"), heads[0].get_attribute("aria-sort")) == ("none", "ascending")
-    assert first_column(browser)[1:] == ["base", "better"]
+    assert first_column(browser)[1:] == ["base", "better", BASELINE]
 
 
 def test_everything_is_reached_by_tab(browser: Browser) -> None:
@@ -211,6 +214,23 @@ def test_a_narrow_screen_needs_no_sideways_scrolling(browser: Browser, page: str
     assert all(60 < name < width / 2 + 20 for name in names), "names stay readable and leave room for figures"
 
 
+@pytest.mark.parametrize("width", [1000, 1200])
+@pytest.mark.parametrize("language", ["en", "es"])
+def test_tables_of_long_names_and_all_metrics_are_not_cut_off(
+    browser: Browser, tmp_path: Path, width: int, language: str
+) -> None:
+    names = [f"activation_{name}-kernel_{size}" for name in ("relu", "tanh") for size in (3, 5)]
+    runs = [write_run(tmp_path / name, width=i, psnr=[28.0 + i + k for k in range(6)]) for i, name in enumerate(names)]
+    tests = {"mse": 0.061234, "psnr": 22.25, "ssim": 0.51}
+    for run in runs:
+        edit_summary(run, test=tests, test_identity=tests, vram_peak_mb=1234.0, multiply_adds=12_681_216)
+    write_report([read_run(run) for run in runs], tmp_path / "report", language=language)
+    show(browser, (tmp_path / "report" / "report.html").as_uri(), width=width)
+    browser.execute_script("for (const details of document.querySelectorAll('details')) details.open = true")
+    hidden = "return [...document.querySelectorAll('.scroll')].map(e => e.scrollWidth - e.clientWidth)"
+    assert max(browser.execute_script(hidden)) <= 0
+
+
 def test_classifiers_fit_a_telephone_too(browser: Browser, tmp_path: Path) -> None:
     answers = [(name, CLASSES[(i + i % 2) % 6]) for i, name in enumerate(CLASSES)] * 4
     runs = [write_classifier(tmp_path / f"net{i}", answers, classes=CLASSES, width=i, samples=8) for i in (1, 2)]
@@ -229,6 +249,14 @@ def test_dark_and_print_have_their_own_looks(browser: Browser, page: str) -> Non
     show(browser, page, prefers_color_scheme="dark")
     assert browser.execute_script(paper) != light
     show(browser, page, media="print")
-    sides = [browser.find_element("css selector", f".stage .{side}").rect for side in ("left", "right")]
-    assert sides[0]["x"] + sides[0]["width"] <= sides[1]["x"], "on paper both images are whole, side by side"
+    layers = browser.find_elements("css selector", ".slider:first-child .stage img")
+    boxes = [layer.rect for layer in layers if layer.is_displayed()]
+    assert len(boxes) == len(layers) == 5, "on paper: input, the output of each model, target, all of them whole"
+    assert all(one["x"] + one["width"] <= two["x"] and one["y"] == two["y"] for one, two in pairwise(boxes))
     assert clip(browser) == "none"
+    show(browser, page, width=680, media="print")
+    pareto = browser.find_elements("css selector", ".pair")[-1]
+    tops = [chart.rect["y"] for chart in pareto.find_elements("css selector", "figure")]
+    assert len(set(tops)) == 1 < len(tops), "Pareto plots in one row"
+    breaks = "return [...document.querySelectorAll('*')].filter(e => getComputedStyle(e).breakBefore == 'page').length"
+    assert browser.execute_script(breaks) == 0

@@ -19,11 +19,13 @@ from srae.report.canvas import Variant, shorten, style_of
 from srae.report.classes import read_answers
 from srae.report.confusion import classes_table, pairs_table
 from srae.report.html import write_report
+from srae.report.latex import to_latex
+from srae.report.numbers import typeset
 from srae.report.predictions import read_predictions
 from srae.report.published import published_table
 from srae.report.section import ReportSection, make_sections
 from srae.report.sentences import write_sentences
-from srae.report.tables import Table, cost_table, metrics_table, to_latex
+from srae.report.tables import Table, cost_table, metrics_table
 from srae.report.words import Words, translate, words_of
 from srae.runs.reader import read_run, scored_on
 
@@ -142,17 +144,17 @@ def test_a_report_on_classifiers_is_whole(tmp_path: Path, language: str) -> None
     ]
     write_report([read_run(run) for run in runs], tmp_path / "report", language=language)
     figures = {file.name for file in (tmp_path / "report" / "figures").iterdir()}
-    names = ("bars", "curves", "accuracy", "confusion_1", "confusion_2", "predictions",
+    names = ("scores", "curves", "accuracy", "confusion_1", "confusion_2", "predictions",
              "pareto_parameters", "pareto_multiply_adds", "pareto_seconds")  # fmt: skip
-    assert figures == {f"{name}.{kind}" for name in names for kind in ("svg", "pdf", "png")}
+    assert figures == {"figures.tex", *(f"{name}.{kind}" for name in names for kind in ("svg", "pdf", "png"))}
     tables = {file.stem for file in (tmp_path / "report" / "tables").iterdir()}
-    assert tables == {"metrics", "cost", "tests", "classes", "config"}
+    assert tables == {"metrics", "metrics_full", "cost", "tests", "classes", "config", "protocol"}
     words = words_of(language)
     confusion = (tmp_path / "report" / "figures" / "confusion_1.svg").read_text(encoding="utf-8")
     assert words["true_class"] in confusion and confusion.count(">4<") == 5
     assert words["accuracy_axis"] in (tmp_path / "report" / "figures" / "accuracy.svg").read_text(encoding="utf-8")
     page = Page(tmp_path / "report" / "report.html")
-    for text in (words["by_class"], words["classes_count"].format(count=3), "50.0%", words["test"]):
+    for text in (words["by_class"], words["classes_count"].format(count=3), typeset("50.0%", words), words["test"]):
         assert text in page.text
     assert "PSNR" not in page.text
     assert not re.search(r"\{\w+\}", page.text), "every gap is filled"
@@ -162,9 +164,9 @@ def test_metrics_and_cost_of_classifiers(tmp_path: Path) -> None:
     write_classifier(tmp_path / "net", VAL, test=TEST, classes=ANIMALS)
     section = section_of(tmp_path / "net")
     heads = metrics_table(section, EN).heads
-    assert heads[:5] == ["run", "epochs", "train accuracy", "val accuracy", "test accuracy"] and "val MSE" not in heads
-    cells = [cell.text for cell in metrics_table(section, EN).rows[0]]
-    assert cells[2] == "99.00%" and cells[3].startswith("50.00% [") and cells[4].startswith("40.00% [")
+    assert heads[:4] == ["experiment", "train accuracy", "val accuracy", "test accuracy"] and len(heads) <= 6
+    cells = [(cell.text, cell.interval) for cell in metrics_table(section, EN).rows[0]]
+    assert cells[1] == ("99.00%", "") and cells[2][0] == "50%" and cells[2][1].startswith("[")
     assert "multiply-adds" in cost_table(section, EN).heads
     assert "a multiplication and its addition counted as one" in cost_table(section, EN).caption
     old = edit_summary(tmp_path / "net", multiply_adds=None)
@@ -185,7 +187,7 @@ def test_hostile_class_names_are_text(tmp_path: Path) -> None:
     assert "&lt;b&gt;" in svg and "W" * 30 not in svg, "long names are cut"
     section = section_of(tmp_path / "net6")
     assert section.answers is not None
-    tex = to_latex(classes_table(section, section.answers, EN))
+    tex = to_latex(classes_table(section, section.answers, EN), "classes", width=700)
     assert r"\$\textbackslash{}frac\{1\}\{2\}\$ \& co\_op \textbar{} 100 \%" in tex
     assert (shorten("abcdefghij", 7), shorten("abc", 7)) == ("abcd…ij", "abc")
 
@@ -317,9 +319,9 @@ def test_reports_b_and_e_beside_ours(tmp_path: Path) -> None:
     table = published(folder, ES)
     train, test = table.records
     assert (train["published"], test["published"], test["ours"]) == (0.98, 0.50, pytest.approx(0.4))
-    assert [[cell.text for cell in row][2:4] for row in table.rows] == [["–", "0.98"], ["–", "0.50"]]
+    assert [[cell.text for cell in row][2:4] for row in table.rows] == [["–", "0,98"], ["–", "0,50"]]
     assert [row[6].text for row in table.rows] == ["no indicado", "no indicado"]
-    assert "informe E: exactitud como parte" in table.caption
+    assert "informe E: exactitud como proporción" in table.caption
 
 
 def test_papers_figures_stand_beside_what_was_measured_on_their_set_alone(tmp_path: Path) -> None:

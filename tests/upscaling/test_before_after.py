@@ -9,7 +9,7 @@ import torch
 from srae.images.image import TaggedImage
 from srae.images.resample import resize
 from srae.images.tags import Tags
-from srae.upscaling.before_after import draw_comparison, find_places
+from srae.upscaling.before_after import LIGHT, draw_comparison, find_places
 from srae.upscaling.regions import of_tensor
 from toys import random_planes
 
@@ -19,7 +19,7 @@ def test_the_places_are_where_the_difference_is() -> None:
     second = first.clone()
     for strength, top, left in ((0.9, 200, 360), (0.6, 32, 40), (0.3, 40, 400)):
         second[:, top : top + 40, left : left + 60] += strength
-    places = find_places(of_tensor(first), of_tensor(second), (80, 120))
+    places = find_places([of_tensor(first), of_tensor(second)], (80, 120))
     assert len(places) == 3
     for place, (top, left) in zip(places, ((200, 360), (32, 40), (40, 400)), strict=True):
         assert place.top <= top
@@ -122,3 +122,16 @@ def test_16_bits_that_are_hardly_used_are_shown_brighter(most: int, shown: int, 
     drawn = draw_comparison(TaggedImage(pixels[::2, ::2]), TaggedImage(pixels), "a", "b").pixels
     for place in (drawn[64 + 50, 384 + 50], drawn[-100, 100], drawn[-100, 700]):  # the overview, left, right
         assert np.abs(place.astype(int) - shown).max() <= 1
+
+
+def test_further_models_are_columns_of_the_same_crops() -> None:
+    before = TaggedImage(np.full((80, 120, 3), 90, np.uint8))
+    results = [TaggedImage(np.full((160, 240, 3), level, np.uint8)) for level in (100, 150, 200)]
+    results[2].pixels[80:, 120:] = 250  # where the models differ most
+    others = [("b", results[1]), ("c", results[2])]
+    drawn = draw_comparison(before, results[0], "image", "a", others=others, look=LIGHT).pixels
+    assert drawn.shape[1] == 1008 + 2 * 496
+    assert (drawn[0] == 255).all(), "a white ground"
+    rows = [drawn[top + 40 : top + 280, 16 + column * 496 + 40 : 496 * (column + 1) - 40]
+            for column in range(4) for top in (len(drawn) - 3 * 336,)]  # fmt: skip
+    assert [int(np.median(row)) for row in rows] == [90, 100, 150, 250]

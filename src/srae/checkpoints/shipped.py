@@ -6,14 +6,15 @@ Shipped models are in this package, each NAME.safetensors with its card NAME.md;
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import math
+from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import NoReturn
 
 from srae.errors import ConfigError, did_you_mean
 from srae.files import PACKAGE
-from srae.runs.layout import list_runs, study_runs
+from srae.runs.layout import find_in_studies, known_names, study_runs
 from srae.runs.reader import read_run
 
 FOLDER = PACKAGE / "checkpoints"
@@ -30,13 +31,14 @@ def shipped_models() -> dict[str, Path]:
 def resolve_model(name: str, runs_dir: Path, say: Callable[[str], None] = lambda _: None) -> Path:
     """A checkpoint file or a run folder, from a path, a run's name, or the name of a shipped model, in this order.
 
-    ``shipped:x2`` is the shipped model, whatever files and runs there are.
+    After these come the runs of studies by their name, and of a study its best run.  ``shipped:x2`` is the shipped
+    model, whatever files and runs there are.
 
     Args:
-        say: told when a file or a run has the name of a shipped model.
+        say: told when a file or a run has the name of a shipped model, and which run of a study is taken.
 
     Raises:
-        ConfigError: there is none.
+        ConfigError: there is none, or several studies have one.
     """
     shipped = shipped_models()
     if name.startswith(SHIPPED) and name.removeprefix(SHIPPED) in shipped:
@@ -48,9 +50,35 @@ def resolve_model(name: str, runs_dir: Path, say: Callable[[str], None] = lambda
             return path
     if name in shipped:
         return shipped[name]
-    known = [*shipped, *(path.name for path in list_runs(runs_dir))]
+    if run := find_in_studies(name, runs_dir):
+        return run
+    if runs := study_runs(name, runs_dir):
+        best = _best_of(runs, name)
+        say(f"{name} is a study: its best run is {best.name}")
+        return best
+    known = [*shipped, *known_names(runs_dir)]
     remedy = did_you_mean(name, known) or f"shipped models: {', '.join(shipped) or 'none'}; `srae runs` lists the runs"
     raise ConfigError(f"no model {name!r}", f"looked at {name}, {runs_dir / name} and the shipped models", remedy)
+
+
+def _best_of(runs: Sequence[Path], study: str) -> Path:
+    """The finished run with the highest accuracy or PSNR on val.
+
+    Raises:
+        ConfigError: no run is done, or they cannot be compared.
+    """
+    summaries = {path: summary for path in runs if (summary := read_run(path).summary or {}).get("status") == "done"}
+    if not summaries:
+        raise ConfigError("no run of this study is finished", study, f"resume with: srae-train --resume {runs[0]}")
+    if len({repr((s.get("data", {}).get("fingerprint"), s.get("protocol"))) for s in summaries.values()}) > 1:
+        raise ConfigError("its runs differ in data or protocol, so none is the best", study, f"name one: {runs[0]}")
+
+    def score(path: Path) -> float:
+        val = summaries[path].get("val") or {}
+        value = val.get("accuracy", val.get("psnr"))
+        return -math.inf if value is None else value
+
+    return max(summaries, key=score)
 
 
 def find_models(names: Iterable[str], runs_dir: Path, say: Callable[[str], None]) -> list[Path]:

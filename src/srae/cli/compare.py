@@ -28,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="compare metrics that `srae eval` stored, by their label, e.g. set14-val-y",
     )
     parser.add_argument("--top", metavar="N", type=positive, help="show the N best experiments only")
+    parser.add_argument("--lang", choices=("en", "es"), default="en", help="language of the files of --output")
     parser.add_argument("--runs-dir", metavar="DIR", default="runs", help="folder in which names are looked up")
     parser.add_argument("--json", action="store_true", help="print the rows as JSON")
 
@@ -47,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     if args.output:
         from srae.report.comparison import write_comparison
 
-        write_comparison(groups, Path(args.output), top=args.top)
+        write_comparison(groups, Path(args.output), top=args.top, language=args.lang)
         say(f"written to {args.output}")
     if args.json:
         print_json([describe_group(group, top=args.top) for group in groups])

@@ -1,4 +1,4 @@
-"""List the runs: data, epochs, status and metrics."""
+"""List the runs, those of studies below their study: data, epochs, status and metrics."""
 
 from __future__ import annotations
 
@@ -23,17 +23,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from srae.runs.layout import list_runs
+    from srae.runs.layout import list_runs, list_studies
     from srae.runs.reader import describe_run, read_run
 
-    rows = [describe_run(read_run(path)) for path in list_runs(args.runs_dir)]
+    rows = [{**describe_run(read_run(path)), "study": None} for path in list_runs(args.runs_dir)]
+    studies = {
+        folder.name: [{**describe_run(read_run(path)), "study": folder.name} for path in paths]
+        for folder, paths in list_studies(args.runs_dir).items()
+    }
     if args.json:
-        print_json(rows)
+        print_json([*rows, *(row for found in studies.values() for row in found)])
         return 0
-    if not rows:
+    if not rows and not studies:
         say(f"no runs in {args.runs_dir}; `srae train --config cnn4_tanh` makes one")
         return 0
-    show("\n".join(format_table([[_cell(row[column]) for column in COLUMNS] for row in rows])))
+    lines = [[_cell(row[column]) for column in COLUMNS] for row in rows]
+    for name, found in studies.items():
+        lines.append([f"{name}/", *[""] * (len(COLUMNS) - 1)])
+        lines += [[f"  {row['name']}", *(_cell(row[column]) for column in COLUMNS[1:])] for row in found]
+    show("\n".join(format_table(lines)))
     return 0
 
 

@@ -27,6 +27,7 @@ EXAMPLES = """\
   srae-upscale img.png
   srae-upscale photos/ -o enlarged/ --model runs/residual --scale 2
   srae-upscale 'photos/*.jpg' --format webp --quality 90 --compare
+  srae-upscale photo.jpg --model x2 --model x2_photo --compare --light
   srae-upscale photos/ -o enlarged/ --recursive --width 3840
   srae-upscale texture.png --wrap --alpha separate
 """
@@ -43,7 +44,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="where to write (default: NAME_x2 beside each image)",
     )
     parser.add_argument(
-        "--model", metavar="NAME|RUN|FILE", help="what to enlarge with (default: the shipped model for the scale)"
+        "--model",
+        metavar="NAME|RUN|FILE",
+        action="append",
+        help="what to enlarge with (default: the shipped model for the scale); further ones are columns of --compare",
     )
     parser.add_argument(
         "--scale",
@@ -76,6 +80,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="1 to 100, of JPEG (default: 95), AVIF (90), WebP and JPEG XL (default: nothing is lost)",
     )
     parser.add_argument("--compare", action="store_true", help="also write NAME_x2_compare.png: bicubic and the result")
+    parser.add_argument("--light", action="store_true", help="a white ground for --compare")
     _add_image_arguments(parser)
     _add_machine_arguments(parser)
 
@@ -183,13 +188,23 @@ def _check_animation(args: argparse.Namespace) -> None:
             raise ConfigError(f"--animation beside {flag}", None, "leave one of them out")
 
 
+def _check_compared(args: argparse.Namespace) -> None:
+    """Raises: ConfigError: flags of --compare without it."""
+    for flag, given in (("--light", args.light), ("several --model", len(args.model or ()) > 1)):
+        if given and not args.compare:
+            raise ConfigError(f"{flag} without --compare", None, "add --compare, or leave it out")
+
+
 def run(args: argparse.Namespace) -> int:
-    from srae.checkpoints.shipped import next_scale, pick_models
+    from srae.checkpoints.shipped import next_scale, pick_models, resolve_model
 
     _check_animation(args)
+    _check_compared(args)
+    model, *compared = args.model or [None]
 
     # A wrong name or scale is told before torch is imported.
-    paths = pick_models(args.model, None if args.model else next_scale(args.scale), args.runs_dir, say)
+    paths = pick_models(model, None if model else next_scale(args.scale), args.runs_dir, say)
+    other_paths = [resolve_model(name, args.runs_dir, say) for name in compared]
 
     from srae.checkpoints.loading import load_model
     from srae.device import pick_device
@@ -202,9 +217,10 @@ def run(args: argparse.Namespace) -> int:
 
     device = pick_device(args.device)
     wanted = WantedSize(args.scale, args.width, args.height)
-    planner = Planner(wanted, load_model, paths[0] if args.model else None)
+    planner = Planner(wanted, load_model, paths[0] if model else None)
+    others = [Planner(wanted, load_model, path).plan for path in other_paths]
     named = "of the next larger scale" if wanted.depends else ", then ".join(path.stem for path in paths)
-    say(f"model {args.model or named}, on {device.type}")
+    say(f"model {model or named}, on {device.type}")
     sources = list_sources(args.inputs, recursive=args.recursive, output=args.output)
     for note in sources.notes:
         say(note)
@@ -219,7 +235,8 @@ def run(args: argparse.Namespace) -> int:
     options = UpscaleOptions(None, tile, args.self_ensemble, args.precision, args.alpha, args.wrap or "")
     outcomes: list[Outcome] = []
     with _bar(len(jobs)) as (progress, tell):
-        for outcome in run_jobs(jobs, planner.plan, options, _file_options(args), device=device, progress=progress):
+        files = _file_options(args)
+        for outcome in run_jobs(jobs, planner.plan, options, files, device=device, compared=others, progress=progress):
             _report(outcome, outcomes, tell, args.json, several=len(jobs) > 1)
             outcomes.append(outcome)
     if args.json:
@@ -258,6 +275,7 @@ def _file_options(args: argparse.Namespace) -> FileOptions:
         max_pixels=args.max_pixels or MAX_PIXELS,
         metadata=args.metadata,
         quality=args.quality,
+        light=args.light,
     )
 
 

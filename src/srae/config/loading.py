@@ -29,15 +29,19 @@ CheckOptions = Callable[[str, dict[str, Any]], list[tuple[str, str]]]
 SectionType = TypeVar("SectionType", bound=Section)
 
 
-def find_config(name: str) -> Path:
+def find_config(name: str, beside: Path | None = None) -> Path:
     """A path, or the bare name of a shipped YAML (``cnn4_tanh``, ``studies/report_a``).
 
+    Args:
+        beside: a folder in which it is looked up first, also without ``.yaml``.
+
     Raises:
-        ConfigError: neither exists; names the closest shipped one.
+        ConfigError: neither exists; names the closest file there, or the closest shipped one.
     """
-    path = Path(name)
-    if path.is_file():
-        return path
+    folder = beside or Path()
+    for path in (folder / name, Path(name), *([folder / f"{name}.yaml"] if beside else [])):
+        if path.is_file():
+            return path
     folders = reversed(CONFIG_FOLDERS)  # of two files with one name the file in the package wins
     shipped = {p.relative_to(f).with_suffix("").as_posix(): p for f in folders for p in f.rglob("*.yaml")}
     bare = name.removesuffix(".yaml")
@@ -49,7 +53,11 @@ def find_config(name: str) -> Path:
     if by_stem:
         matches = ", ".join(sorted(key for key, p in shipped.items() if p in by_stem))
         raise ConfigError(f"several shipped configs are called {bare}", None, f"name one of {matches}")
-    close = did_you_mean(bare, [*shipped, *(key.rsplit("/", 1)[-1] for key in shipped)])
+    own = Path(f"{bare}.yaml")  # a bare name never hides a shipped one
+    if own.is_file():
+        return own
+    near = [path.name for path in (folder / own).parent.glob("*.yaml")]
+    close = did_you_mean(own.name, near) or did_you_mean(bare, [*shipped, *(key.rsplit("/", 1)[-1] for key in shipped)])
     some, more = sorted(shipped, key=lambda key: (key.count("/"), key))[:12], len(shipped) - 12
     told = f"shipped configs: {', '.join(some)}" + (f" and {more} more" if more > 0 else "")
     raise ConfigError(f"no such config: {name}", None, close or told)

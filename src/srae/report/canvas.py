@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,11 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.image import imread
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, ScalarFormatter
 
 from srae.files import atomic_write
+from srae.report.numbers import typeset
+from srae.report.words import ENGLISH, Words
 from srae.runs.reader import Run
 
 FORMATS = ("png", "svg", "pdf")
@@ -27,8 +30,15 @@ COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#00
 MARKERS = "osD^vP*X"
 BASELINE = "#666666"
 
+PAGE_WIDTH = 455.0
+"""Points (1/72.27 inch, as in TeX) in a line of A4 with margins of 25 mm."""
+_INCH = 72.27
+DOTS = 300
+"""Per inch of a PNG, as publishers ask for."""
+
 matplotlib.rcParams.update(
     {
+        "figure.figsize": (PAGE_WIDTH / _INCH, 4.2),
         "font.size": 10,
         "axes.spines.top": False,
         "axes.spines.right": False,
@@ -38,6 +48,7 @@ matplotlib.rcParams.update(
         "legend.frameon": False,
         "svg.hashsalt": "srae",
         "svg.fonttype": "none",
+        "pdf.fonttype": 42,  # TrueType: publishers refuse Type 3
     }
 )
 
@@ -68,12 +79,23 @@ def style_of(number: int) -> tuple[str, str]:
     return COLORS[number % len(COLORS)], MARKERS[(number + number // len(COLORS)) % len(MARKERS)]
 
 
-def new_figure(width: float = 6.4, height: float = 4.2) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(width, height), layout="constrained")
+def paper_width(points: float) -> AbstractContextManager[None]:
+    """Context in which plots are as wide as a line of so many points."""
+    return matplotlib.rc_context({"figure.figsize": (points / _INCH, 4.2)})
+
+
+def line_width() -> float:
+    """Inches in a line of the paper."""
+    return float(matplotlib.rcParams["figure.figsize"][0])
+
+
+def new_figure(height: float = 4.2, *, share: float = 1.0) -> tuple[Figure, Axes]:
+    """An empty plot, `height` inches high, and as wide as this share of a line."""
+    figure = Figure(figsize=(share * line_width(), height), layout="constrained")
     return figure, figure.subplots()
 
 
-def save_figure(figure: Figure, stem: Path, formats: Sequence[str] = ("png", "svg"), dots: int = 150) -> None:
+def save_figure(figure: Figure, stem: Path, formats: Sequence[str] = ("png", "svg"), dots: int = DOTS) -> None:
     """Write `stem.png`, `stem.svg`, `stem.pdf`, without a date, so that equal runs give equal bytes."""
     if figure.get_layout_engine() is not None:  # compute the layout once, not once per format
         figure.draw_without_rendering()
@@ -85,21 +107,24 @@ def save_figure(figure: Figure, stem: Path, formats: Sequence[str] = ("png", "sv
             figure.savefig(file, format=name, dpi=dots, metadata=metadata)
 
 
-def draw_legend(figure: Figure, axes: Axes) -> None:
+def draw_legend(figure: Figure, axes: Axes, fontsize: float = 9) -> None:
     """Below the axes, in as many columns as the names allow: no curve is covered, and the plot stays narrow."""
     handles, labels = axes.get_legend_handles_labels()
     if handles:
         width, height = figure.get_size_inches()
-        columns = max(
-            1, min(4, int(13 * width) // (max(map(len, labels)) + 8))
-        )  # 13 letters per inch, 8 for the marker
-        figure.set_size_inches(width, height + 0.2 * max(0, -(-len(labels) // columns) - 3))  # the axes keep theirs
-        figure.legend(handles, labels, loc="outside lower center", ncols=columns)
+        letters = int(130 / fontsize * width)  # in a line of the legend; the marker takes 8
+        columns = max(1, min(4, letters // (max(map(len, labels)) + 8)))
+        more = max(0, -(-len(labels) // columns) - 3)
+        figure.set_size_inches(width, height + 0.022 * fontsize * more)  # the axes keep theirs
+        figure.legend(handles, labels, loc="outside lower center", ncols=columns, fontsize=fontsize)
 
 
-def show_shares(axis: Axis) -> None:
-    """Ticks in per cent, with as many decimals as they need."""
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{round(100 * value, 6):g}%"))
+def show_numbers(axis: Axis, words: Words, *, shares: bool = False) -> None:
+    """Ticks in the signs of the language, shares in per cent, with as many decimals as they need."""
+    if shares:
+        axis.set_major_formatter(FuncFormatter(lambda value, _: typeset(f"{round(100 * value, 6):g}%", words)))
+    elif words["lang"] == "es" and isinstance(axis.get_major_formatter(), ScalarFormatter):
+        axis.set_major_formatter(FuncFormatter(lambda value, _: typeset(f"{round(value, 9):g}", words)))
 
 
 def plain(text: str) -> str:
@@ -116,10 +141,10 @@ def enlarge_pixels(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
     return np.kron(pixels, np.ones((height // pixels.shape[0], width // pixels.shape[1], 1)))
 
 
-def describe_quality(pixels: np.ndarray, target: np.ndarray) -> str:
-    """``  28.31 dB``; nothing for the target itself."""
+def describe_quality(pixels: np.ndarray, target: np.ndarray, words: Words = ENGLISH) -> str:
+    """``28.31 dB``; nothing for the target itself."""
     error = float(np.mean((pixels.astype(float) - target) ** 2))
-    return f"  {-10 * math.log10(error):.2f} dB" if error else ""
+    return typeset(f"{-10 * math.log10(error):.2f} dB", words) if error else ""
 
 
 def shorten(text: str, letters: int) -> str:
@@ -128,6 +153,15 @@ def shorten(text: str, letters: int) -> str:
         return text
     tail = (letters - 1) // 3
     return f"{text[: letters - 1 - tail]}…{text[-tail:] if tail else ''}"
+
+
+def fold(name: str, letters: int) -> str:
+    """A label of one line, or of two lines, broken at a hyphen, if the name is long."""
+    places = [i + 1 for i, letter in enumerate(name) if letter == "-"]
+    if len(name) <= letters or not places:
+        return plain(shorten(name, letters))
+    middle = min(places, key=lambda place: abs(place - len(name) / 2))
+    return "\n".join(plain(shorten(part, letters)) for part in (name[:middle], name[middle:]))
 
 
 def read_png(path: Path) -> np.ndarray:

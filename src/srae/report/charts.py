@@ -9,11 +9,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from matplotlib.axes import Axes
-from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from srae.analysis.compare import MANY, find_factors
-from srae.analysis.rows import format_cell
 from srae.analysis.scores import Score
 from srae.report.canvas import (
     BASELINE,
@@ -22,15 +20,16 @@ from srae.report.canvas import (
     MARKERS,
     Variant,
     draw_legend,
+    fold,
     new_figure,
     plain,
     save_figure,
-    shorten,
-    show_shares,
+    show_numbers,
 )
+from srae.report.numbers import compact, measured, typeset
 from srae.report.words import Words, translate
 
-MOST_BARS = 20
+MOST_SCORES = 20
 
 
 def _halves(row: Mapping[str, Any], score: Score) -> tuple[float, float]:
@@ -39,45 +38,50 @@ def _halves(row: Mapping[str, Any], score: Score) -> tuple[float, float]:
     return (0.0, 0.0) if low is None or high is None else (max(value - low, 0.0), max(high - value, 0.0))
 
 
-def draw_bars(
+def draw_scores(
     variants: Sequence[Variant], score: Score, baseline: tuple[str, float] | None, stem: Path, words: Words
 ) -> bool:
-    """Mean score with 95 % intervals, best on top; bars start at the baseline, so their length is the gain.
+    """Mean score with 95 % intervals, best on top, and the baseline as a line.
+
+    Points, not bars: a bar that starts at the baseline is longest for the worst network.
 
     Args:
-        variants: the `MOST_BARS` best are drawn.
+        variants: the `MOST_SCORES` best are drawn.
         baseline: its name and score.
 
     Returns:
         Whether a plot was drawn.
     """
-    measured = sorted(_measured(variants, score), key=lambda v: v.row[score.column])[-MOST_BARS:]
-    if not measured:
+    known = sorted(_measured(variants, score), key=lambda v: v.row[score.column])[-MOST_SCORES:]
+    if not known:
         return False
-    figure, axes = new_figure(height=1.1 + 0.36 * len(measured))
-    start = baseline[1] if baseline else 0.0
-    for i, variant in enumerate(measured):
+    figure, axes = new_figure(1.1 + 0.3 * len(known))
+    for i, variant in enumerate(known):
         value, (below, above) = variant.row[score.column], _halves(variant.row, score)
-        axes.barh(i, value - start, left=start, height=0.6, color=variant.color, alpha=0.85)
-        if below or above:
-            _, caps, lines = axes.errorbar(value, i, xerr=[[below], [above]], color="#222222", capsize=3, linewidth=1.2)
-            for artist in (*caps, *lines):  # white outline, because one of the colours is black
-                artist.set_path_effects([withStroke(linewidth=3, foreground="white", alpha=0.8)])
-        grows = value >= start
+        axes.errorbar(value, i, xerr=[[below], [above]], fmt=variant.marker, color=variant.color, capsize=3,
+                      linewidth=1.4, markersize=6.5)  # fmt: skip
+        text = " ".join(filter(None, measured(score.column, variant.row, words)))
         axes.annotate(
-            format_cell(score.column, variant.row), (value + above if grows else value - below, i),
-            (6 if grows else -6, 0), textcoords="offset points", va="center", ha="left" if grows else "right",
-            fontsize=9,
-        )  # fmt: skip
+            text,
+            (value + above, i),
+            (7, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=8.5,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5, "alpha": 0.85},
+        )
     if baseline:
-        axes.axvline(start, color=BASELINE, linestyle=":", linewidth=1.4, label=_line_label(*baseline, score, words))
-    axes.set_yticks(range(len(measured)), [_fold(v.name, 34) for v in measured], fontsize=9)
+        label = _line_label(*baseline, score, words)
+        axes.axvline(baseline[1], color=BASELINE, linestyle=":", linewidth=1.4, label=label)
+    axes.set_yticks(range(len(known)), [fold(v.name, 34) for v in known], fontsize=9)
+    axes.set_ylim(-0.6, len(known) - 0.4)
     axes.set_xlabel(_mean_axis(score, words))
     axes.grid(axis="y", visible=False)
-    axes.margins(x=0.5)  # space for the numbers and their intervals
+    low, high = axes.get_xlim()
+    axes.set_xlim(low - 0.03 * (high - low), high + 0.35 * (high - low))  # space for the numbers
     if score.is_share:
-        show_shares(axes.xaxis)
-        axes.set_xticks([tick for tick in axes.get_xticks() if tick <= 1])
+        axes.set_xticks([tick for tick in axes.get_xticks() if axes.get_xlim()[0] <= tick <= 1])
+    show_numbers(axes.xaxis, words, shares=score.is_share)
     draw_legend(figure, axes)
     save_figure(figure, stem, FORMATS)
     return True
@@ -100,7 +104,7 @@ def draw_pareto(
     known = [v for v in _measured(variants, score) if (v.row.get(cost) or 0) > 0]
     if len(known) < 2:
         return False
-    figure, axes = new_figure(width=5.2)
+    figure, axes = new_figure(3.2, share=0.5)
     if len(known) > MANY:  # neither colours nor a legend would tell so many apart
         x, y = [v.row[cost] for v in known], [v.row[score.column] for v in known]
         halves = list(zip(*(_halves(v.row, score) for v in known), strict=True))
@@ -108,9 +112,9 @@ def draw_pareto(
     for v in known if len(known) <= MANY else ():
         (below, above), point = _halves(v.row, score), (v.row[cost], v.row[score.column])
         axes.errorbar(*point, yerr=[[below], [above]], color=v.color, alpha=0.45, capsize=2, linewidth=1)
-        axes.plot(*point, v.marker, color=v.color, markersize=7.5, linestyle="", label=plain(v.name))
+        axes.plot(*point, v.marker, color=v.color, markersize=6.5, linestyle="", label=plain(v.name))
     if baseline:
-        label = _line_label(*baseline, score, words)
+        label = plain(translate(baseline[0], words))
         axes.axhline(baseline[1], color=BASELINE, linestyle=":", linewidth=1.4, label=label)
     front = find_frontier([(v.row[cost], v.row[score.column]) for v in known])
     axes.plot(*zip(*front, strict=True), color="#9a9a9a", linewidth=4, alpha=0.45, zorder=1, drawstyle="steps-post",
@@ -122,11 +126,13 @@ def draw_pareto(
         low, high = math.sqrt(low * high / 10), math.sqrt(low * high * 10)
         axes.set_xlim(low, high)
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low < 150 else (1,)))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _short(value)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: typeset(compact(value), words)))
     axes.xaxis.set_minor_formatter(NullFormatter())
-    if score.is_share:
-        show_shares(axes.yaxis)
-    draw_legend(figure, axes)
+    show_numbers(axes.yaxis, words, shares=score.is_share)
+    axes.xaxis.label.set(fontsize=8.5)
+    axes.yaxis.label.set(fontsize=8.5)
+    axes.tick_params(labelsize=8)
+    draw_legend(figure, axes, fontsize=7.5)
     save_figure(figure, stem, FORMATS)
     return True
 
@@ -167,12 +173,11 @@ def draw_levels(
     if baseline:
         label = _line_label(*baseline, score, words)
         axes.axhline(baseline[1], color=BASELINE, linestyle=":", linewidth=1.4, label=label)
-    axes.set_xticks(places, [_fold(_level(level), 24) for level in grid.levels])
+    axes.set_xticks(places, [fold(_level(level), 24) for level in grid.levels])
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set(xlabel=plain(grid.across), ylabel=_mean_axis(score, words))
     axes.margins(x=0.08)
-    if score.is_share:
-        show_shares(axes.yaxis)
+    show_numbers(axes.yaxis, words, shares=score.is_share)
     draw_legend(figure, axes)
     save_figure(figure, stem, FORMATS)
     return grid.across
@@ -241,11 +246,18 @@ def draw_shares(shares: Mapping[str, float], stem: Path, words: Words) -> bool:
     """Share of variance per factor and pair of factors, largest on top."""
     if not shares:
         return False
-    figure, axes = new_figure(height=1.0 + 0.36 * len(shares))
+    figure, axes = new_figure(1.0 + 0.36 * len(shares))
     ordered = sorted(shares.items(), key=lambda item: item[1])
     for i, (name, share) in enumerate(ordered):
         axes.barh(i, 100 * share, height=0.6, color=BASELINE if name == "residual" else COLORS[0], alpha=0.85)
-        axes.annotate(f"{share:.0%}", (100 * share, i), (5, 0), textcoords="offset points", va="center", fontsize=9)
+        axes.annotate(
+            typeset(f"{share:.0%}", words),
+            (100 * share, i),
+            (5, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=9,
+        )
     axes.set_yticks(range(len(ordered)), [words["residual"] if n == "residual" else plain(n) for n, _ in ordered])
     axes.set_xlabel(f"{words['share']} (%)")
     axes.set_xlim(0, 108)
@@ -254,30 +266,13 @@ def draw_shares(shares: Mapping[str, float], stem: Path, words: Words) -> bool:
     return True
 
 
-def _fold(name: str, letters: int) -> str:
-    """A label of one line, or of two lines, broken at a hyphen, if the name is long."""
-    places = [i + 1 for i, letter in enumerate(name) if letter == "-"]
-    if len(name) <= letters or not places:
-        return plain(shorten(name, letters))
-    middle = min(places, key=lambda place: abs(place - len(name) / 2))
-    return "\n".join(plain(shorten(part, letters)) for part in (name[:middle], name[middle:]))
-
-
 def _measured(variants: Sequence[Variant], score: Score) -> list[Variant]:
     return [v for v in variants if v.row[score.column] is not None and math.isfinite(v.row[score.column])]
 
 
 def _mean_axis(score: Score, words: Words) -> str:
-    return words[f"{score.metric}_mean_axis"].format(split=score.split)
+    return words[f"{score.metric}_mean_axis"].format(split=words[f"short_{score.split}"])
 
 
 def _line_label(name: str, value: float, score: Score, words: Words) -> str:
-    return f"{plain(translate(name, words))} ({score.show(value)})"
-
-
-def _short(value: float) -> str:
-    """1200000 -> 1.2M."""
-    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if value >= size:
-            return f"{value / size:g}{letter}"
-    return f"{value:g}"
+    return f"{plain(translate(name, words))} ({typeset(score.show(value), words)})"

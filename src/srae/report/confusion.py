@@ -8,8 +8,9 @@ import numpy as np
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 
-from srae.report.canvas import FORMATS, plain, save_figure, shorten, show_shares
+from srae.report.canvas import FORMATS, plain, save_figure, shorten, show_numbers
 from srae.report.classes import Answers
+from srae.report.numbers import typeset
 from srae.report.section import ReportSection
 from srae.report.tables import Cell, Table, labelled_table
 from srae.report.words import Words
@@ -49,7 +50,7 @@ def draw_confusion(answers: Answers, variant: str, stem: Path, words: Words) -> 
             axes.text(answer, true, str(counts[true, answer]), ha="center", va="center",
                       fontsize=7 if counts.max() < 10_000 else 6, color="white" if dark else "#1c2024")  # fmt: skip
     bar = figure.colorbar(image, ax=axes, shrink=0.8, pad=0.02)
-    show_shares(bar.ax.yaxis)
+    show_numbers(bar.ax.yaxis, words, shares=True)
     bar.set_label(words["share_of_true"])
     bar.outline.set_visible(False)
     save_figure(figure, stem, FORMATS)
@@ -70,7 +71,7 @@ def classes_table(section: ReportSection, answers: Answers, words: Words) -> Tab
         [
             Cell(answers.classes[i], answers.classes[i]),
             Cell(str(images[i]), int(images[i])),
-            *(Cell(f"{value:.1%}", float(value)) for value in accuracies[:, i]),
+            *(Cell(typeset(f"{value:.1%}", words), float(value)) for value in accuracies[:, i]),
         ]
         for i in met
     ]

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -22,12 +23,14 @@ from srae.report.canvas import (
     describe_quality,
     draw_legend,
     enlarge_pixels,
+    line_width,
     plain,
     read_png,
     save_figure,
-    show_shares,
+    show_numbers,
     style_of,
 )
+from srae.report.numbers import typeset
 from srae.report.predictions import draw_predictions, read_predictions
 from srae.report.words import ENGLISH, Words, translate
 from srae.runs.reader import Run, baseline_of, read_run
@@ -83,11 +86,11 @@ def draw_curves(run: Run, stem: Path) -> None:
     save_figure(figure, stem)
 
 
-def draw_overlay(runs: Sequence[Run], stem: Path) -> None:
+def draw_overlay(runs: Sequence[Run], stem: Path, words: Words = ENGLISH) -> None:
     """Curves of several runs in one plot, train dashed in the same colour."""
     names = unique_names([[run] for run in runs])
     variants = [Variant(name, [run], *style_of(i)) for i, (name, run) in enumerate(zip(names, runs, strict=True))]
-    draw_variants(variants, panels_of(score_of(runs[0])), stem)
+    draw_variants(variants, panels_of(score_of(runs[0])), stem, words=words)
 
 
 def draw_variants(
@@ -136,7 +139,7 @@ def draw_strip(sample: Path) -> None:
         axes.imshow(pixels, interpolation="nearest")
         axes.set_axis_off()
         center = left + width * zoom / total[0] / 2
-        text = title + describe_quality(pixels, sides["high"])
+        text = f"{title}  {describe_quality(pixels, sides['high'])}".rstrip()
         figure.text(center, foot / 2 / total[1], text, ha="center", va="center", fontsize=13)
     save_figure(figure, Path(f"{sample}_strip"), formats=("png",), dots=dots)
 
@@ -145,16 +148,28 @@ def draw_strip(sample: Path) -> None:
 
 
 def draw_baseline(axes: Axes, runs: Sequence[Run], words: Words = ENGLISH) -> None:
-    """A line at the error of the baseline, if the runs have one."""
+    """A line at the error of the baseline, if the runs have one.
+
+    A baseline far below all curves would press them together: the legend has it alone.
+    """
     values = {row.get("identity_mse"): baseline_of(run) for run in runs for row in run.rows[:1]}
+    lowest, highest = axes.dataLim.y0, axes.dataLim.y1
     for value, name in values.items():
-        if value is not None:
-            label = f"{plain(translate(name, words))} ({value:.5f})"
-            axes.axhline(value, color=BASELINE, linestyle=":", linewidth=1.4, label=label)
+        if value is None:
+            continue
+        far = axes.get_yscale() == "log" and 0 < value < lowest and lowest / value > highest / lowest
+        label = (
+            f"{plain(translate(name, words))} ({typeset(f'{value:.5f}', words)}{words['below_axis'] if far else ''})"
+        )
+        style: dict[str, Any] = {"color": BASELINE, "linestyle": ":", "linewidth": 1.4, "label": label}
+        if far:
+            axes.plot([], [], **style)
+        else:
+            axes.axhline(value, **style)
 
 
 def _new_panels(count: int, height: float) -> tuple[Figure, Sequence[Axes]]:
-    figure = Figure(figsize=(6.4 if count == 1 else 4.8 * count, height), layout="constrained")
+    figure = Figure(figsize=(line_width() * (1 if count == 1 else 0.75 * count), height), layout="constrained")
     return figure, figure.subplots(1, count, squeeze=False)[0]
 
 
@@ -197,9 +212,10 @@ def _plot(
 def _finish_axes(axes: Axes, panel: Panel, runs: Sequence[Run], words: Words) -> None:
     """Labels, scales and the baseline."""
     axes.set(xlabel=words["epoch"], ylabel=words[f"{panel.name}_axis"])
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    show_numbers(axes.xaxis, words)
     if panel.share:
-        show_shares(axes.yaxis)
+        show_numbers(axes.yaxis, words, shares=True)
         return
     if axes.dataLim.ymax > 0:  # a log scale needs a positive error
         axes.set_yscale("log")

@@ -25,14 +25,13 @@ CAPTIONS: dict[str, tuple[str, str]] = {
         "Nada en negrita: ninguna ejecución supera significativamente a todas las demás, o no pudo comprobarse.",
     ),
     "caption_cost": (
-        "Cost of training: wall seconds, training images per second, peak memory.",
-        "Coste del entrenamiento: segundos reales, imágenes de entrenamiento por segundo, máximo de memoria.",
+        "Cost of training: wall seconds, peak memory.",
+        "Coste del entrenamiento: tiempo real en segundos y máximo de memoria.",
     ),
     "multiply_adds_note": (
         "Multiply-adds: of one training sample (image or crop) through the network, a multiplication and its "
         "addition counted as one, biases and activations not counted.",
-        "Multiplicaciones y sumas: de una muestra (imagen o recorte) a través de la red, una multiplicación con su "
-        "suma cuenta como una, sin sesgos ni activaciones.",
+        "MAC: multiplicaciones-acumulaciones de una muestra (imagen o recorte) en la red, sin sesgos ni activaciones.",
     ),
     "caption_tests": (
         "Every run against {best}, image by image on {split} ({images}, the same for both): mean difference of "
@@ -44,7 +43,7 @@ CAPTIONS: dict[str, tuple[str, str]] = {
     ),
     "caption_shares": (
         "Share of the variance of {score} on {split} that each setting of the grid explains.",
-        "Parte de la varianza de {score} en {split} que explica cada ajuste de la rejilla.",
+        "Contribución de cada ajuste de la rejilla a la varianza de {score} en {split}.",
     ),
     "caption_published": (
         "Published final metrics beside ours at the same epoch, in the published unit; ours on test is that of the "
@@ -59,13 +58,12 @@ CAPTIONS: dict[str, tuple[str, str]] = {
     "caption_extremes": (
         "Of {all} classes the {count} with the lowest accuracy and the {count} with the highest, mean over runs; all "
         "are in the CSV file.",
-        "De {all} clases, las {count} de menor exactitud y las {count} de mayor, media sobre ejecuciones; todas están "
+        "De {all} clases, las {count} de menor exactitud y las {count} de mayor, media sobre experimentos; todas están "
         "en el archivo CSV.",
     ),
     "caption_pairs": (
         "The {count} most frequent confusions on {split}: number of images of a class that got this wrong answer.",
-        "Las {count} confusiones más frecuentes en {split}: cuántas imágenes de una clase recibieron qué respuesta "
-        "errónea.",
+        "Las {count} confusiones más frecuentes en {split}: número de imágenes de una clase con esa respuesta errónea.",
     ),
     "caption_differences": ("Keys in which the configurations differ.", "Claves en que difieren las configuraciones."),
     # captions and words of plots
@@ -77,9 +75,9 @@ CAPTIONS: dict[str, tuple[str, str]] = {
     "accuracy_axis": ("accuracy", "exactitud"),
     "psnr_mean_axis": ("mean PSNR on {split} (dB)", "PSNR medio en {split} (dB)"),
     "accuracy_mean_axis": ("accuracy on {split}", "exactitud en {split}"),
-    "share_of_true": ("share of the true class", "parte de la clase verdadera"),
+    "share_of_true": ("share of the true class", "proporción de la clase verdadera"),
     "parameters_axis": ("trainable parameters", "parámetros entrenables"),
-    "multiply_adds_axis": ("multiply-adds per sample", "multiplicaciones y sumas por muestra"),
+    "multiply_adds_axis": ("multiply-adds per sample", "MAC por muestra"),
     "seconds_axis": ("training time (s)", "tiempo de entrenamiento (s)"),
     "frontier": ("frontier", "frontera"),
     "input": ("input", "entrada"),
@@ -90,40 +88,37 @@ CAPTIONS: dict[str, tuple[str, str]] = {
     "residual": ("rest", "resto"),
     "plot_mse": (
         "Validation error per epoch (solid) and training error (dashed){band}.",
-        "Error de validación por época (continuo) y de entrenamiento (a trazos){band}.",
+        "Error de validación por época (línea continua) y de entrenamiento (línea discontinua){band}.",
     ),
     "plot_cross_entropy": (
         "Validation cross-entropy per epoch (solid) and training loss (dashed){band}.",
-        "Entropía cruzada de validación por época (continua) y pérdida de entrenamiento (a trazos){band}.",
+        "Entropía cruzada de validación por época (línea continua) y pérdida de entrenamiento (línea "
+        "discontinua){band}.",
     ),
     "plot_accuracy": (
         "Validation accuracy per epoch (solid) and training accuracy (dashed){band}.",
-        "Exactitud de validación por época (continua) y de entrenamiento (a trazos){band}.",
+        "Exactitud de validación por época (línea continua) y de entrenamiento (línea discontinua){band}.",
     ),
     "plot_band": (
         "; lines are means over seeds, bands reach from the lowest to the highest seed",
-        "; las líneas son medias sobre semillas, las bandas van de la menor a la mayor",
+        "; las líneas son medias sobre semillas y las bandas abarcan del mínimo al máximo entre semillas",
     ),
-    "plot_bars": (
+    "plot_scores": (
         "Mean {score} on {split} with 95 % intervals over {over}.",
         "Media de {score} en {split} con intervalos del 95 % sobre {over}.",
-    ),
-    "bars_gain": (
-        "Bars start at the baseline: their length is the gain.",
-        "Las barras parten de la referencia: su longitud es la ganancia.",
     ),
     "plot_pareto_parameters": ("Quality against size.", "Calidad frente a tamaño."),
     "plot_pareto_multiply_adds": ("Quality against computation.", "Calidad frente a cálculo."),
     "plot_pareto_seconds": ("Quality against training time.", "Calidad frente a tiempo de entrenamiento."),
     "frontier_note": (
-        "Grey line: the Pareto frontier; no cheaper run is better.",
-        "Línea gris: la frontera de Pareto; ninguna ejecución más barata es mejor.",
+        "Grey line: the Pareto frontier; no cheaper experiment is better.",
+        "En gris, la frontera de Pareto: ningún experimento más barato es mejor.",
     ),
     "plot_levels": (
         "Mean score over {factor}, one line per combination of the other settings; 95 % intervals over {over}.",
         "Media según {factor}, una línea por combinación de los demás ajustes; intervalos del 95 % sobre {over}.",
     ),
-    "plot_shares": ("Share of the variance per setting.", "Parte de la varianza por ajuste."),
+    "plot_shares": ("Share of the variance per setting.", "Contribución de cada factor a la varianza."),
     "plot_strip": (
         "The {side} x {side} pixels of validation image {sample} on which the models differ most (chosen by the "
         "variance between their outputs); PSNR of the crop, RGB in 8 bits.{kept}",
@@ -140,18 +135,18 @@ CAPTIONS: dict[str, tuple[str, str]] = {
     ),
     "confusion_numbers": (
         "Numbers are images, colour is their share of the row.",
-        "Los números son imágenes, el color su parte de la fila.",
+        "Los números son imágenes; el color, su proporción en la fila.",
     ),
     "confusion_large": (
         "Colour is the share of the row, on a scale that shows rare confusions.",
-        "El color es la parte de la fila, en una escala que deja ver confusiones raras.",
+        "El color es la proporción en la fila, en una escala que deja ver confusiones raras.",
     ),
     "confusion_seeds": ("All seeds together.", "Todas las semillas juntas."),
     "plot_predictions": (
         "{count} of {split}, spread evenly over them, with the true class and what each run answered: a green check "
         "is right, an orange cross wrong.{kept}",
-        "{count} de {split}, repartidas por igual, con la clase verdadera y lo que respondió cada ejecución: una marca "
-        "verde es acierto, una cruz naranja error.{kept}",
+        "{count} de {split}, repartidas por igual, con la clase verdadera y la respuesta de cada experimento: una "
+        "marca verde es acierto; una cruz naranja, error.{kept}",
     ),
     "best_of": (" Shown: the {count} best of {all}.", " Se muestran los {count} mejores de {all}."),
     "kept": (
@@ -273,7 +268,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
 PHRASES = {
     "returning the input": "devolver la entrada",
     "bicubic interpolation": "la interpolación bicúbica",
-    "Gaussian 11, sigma 1.5, no padding": "gaussiana 11, sigma 1.5, sin relleno",
+    "Gaussian 11, sigma 1.5, no padding": "gaussiana 11, sigma 1,5, sin relleno",
     "done": "terminada",
     "stopped": "parada",
     "diverged": "divergida",
@@ -283,26 +278,29 @@ PHRASES = {
     "data not recorded yet": "datos aún no registrados",
     "report A": "informe A",
     "mean squared error of values in [-1, 1] (4 times the error in [0, 1]), RGBA, 685 train / 119 val images": (
-        "error cuadrático medio de valores en [-1, 1] (4 veces el error en [0, 1]), RGBA, 685 train / 119 val imágenes"
+        "error cuadrático medio de valores en [-1, 1] (4 veces el error en [0, 1]), RGBA, 685 imágenes de "
+        "entrenamiento y 119 de validación"
     ),
     "report B": "informe B",
     "mean squared error of values in [0, 1], RGB, 685 train / 170 val images": (
-        "error cuadrático medio de valores en [0, 1], RGB, 685 train / 170 val imágenes"
+        "error cuadrático medio de valores en [0, 1], RGB, 685 imágenes de entrenamiento y 170 de validación"
     ),
     "report C": "informe C",
     "mean squared error of values in [0, 1], grey, 50,000 train / 10,000 test images": (
-        "error cuadrático medio de valores en [0, 1], gris, 50 000 train / 10 000 test imágenes"
+        "error cuadrático medio de valores en [0, 1], gris, 50 000 imágenes de entrenamiento y 10 000 de prueba"
     ),
     "report D": "informe D",
     "cross-entropy in nats, accuracy as a share, 54,000 train / 6,000 val / 10,000 test images": (
-        "entropía cruzada en nats, exactitud como parte, 54 000 train / 6000 val / 10 000 test imágenes"
+        "entropía cruzada en nats, exactitud como proporción, 54 000 imágenes de entrenamiento, 6000 de "
+        "validación y 10 000 de prueba"
     ),
     "cross-entropy in nats, accuracy as a share, 40,000 train / 10,000 val / 10,000 test images": (
-        "entropía cruzada en nats, exactitud como parte, 40 000 train / 10 000 val / 10 000 test imágenes"
+        "entropía cruzada en nats, exactitud como proporción, 40 000 imágenes de entrenamiento, 10 000 de "
+        "validación y 10 000 de prueba"
     ),
     "report E": "informe E",
     "accuracy as a share, RGB 224x224, augmented to 150 images a class, split and epochs not stated": (
-        "exactitud como parte, RGB 224x224, aumentado a 150 imágenes por clase, partición y épocas no indicadas"
+        "exactitud como proporción, RGB 224x224, aumentado a 150 imágenes por clase, partición y épocas no indicadas"
     ),
     "papers": "artículos",
     "PSNR in dB and SSIM, Y, x2, 2 pixels cut; trained on other and more images": (

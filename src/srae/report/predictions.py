@@ -99,7 +99,7 @@ def draw_predictions(
         for v in variants:
             axes.plot([], [], v.marker, color=v.color, label=plain(shorten(v.name, 60)))
         axes.legend(loc="center", ncols=key_columns, fontsize=9, labelspacing=0.3)
-    save_figure(figure, stem, formats, dots=200)
+    save_figure(figure, stem, formats)
 
 
 def _write_under(axes: Axes, prediction: Prediction, variants: Sequence[Variant], words: Words) -> None:

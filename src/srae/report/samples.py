@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -20,8 +21,9 @@ from srae.report.canvas import (
     Variant,
     describe_quality,
     enlarge_pixels,
+    fold,
     has_own_metrics,
-    plain,
+    line_width,
     read_png,
     save_figure,
 )
@@ -149,10 +151,12 @@ def draw_crops(crop: Crop, samples: Sequence[Sample], variants: Sequence[Variant
     panels = [panel for each in crops for panel in _panels(each, variants, words)]
     rows = len(crops) if crop.is_full_image else -(-len(panels) // COLUMNS)
     columns = -(-len(panels) // rows)  # rows of equal length
-    unit, foot = 1.35, 0.42  # inches: side of a crop, height of the text below it
+    unit, foot = 1.35, 0.5  # inches: side of a crop, height of the text below it
+    full_units = 0.0 if crop.is_full_image else 2.2 if rows > 1 else 1.0
+    unit = min(unit, line_width() / (full_units + 1.06 * columns))
     tall = rows * (unit + foot)
-    left = [] if crop.is_full_image else [min(2.0 * unit + 0.4, tall) if rows > 1 else unit]
-    figure = Figure(figsize=(sum(left) + columns * (unit + 0.08), tall))
+    left = [min(full_units * unit, tall)] if full_units else []
+    figure = Figure(figsize=(sum(left) + columns * 1.06 * unit, tall))
     grid = GridSpec(
         rows, columns + len(left), figure, left=0.005, right=0.995, top=0.995, bottom=foot / tall,
         width_ratios=[*left, *[unit] * columns], wspace=0.05, hspace=foot / unit,
@@ -171,20 +175,23 @@ def draw_crops(crop: Crop, samples: Sequence[Sample], variants: Sequence[Variant
         axes.set(xticks=[], yticks=[])
         for spine in axes.spines.values():
             spine.set(visible=True, color=color or BASELINE, linewidth=1.6 if color else 0.6)
-        size = min(9.0, 9.0 * 17 / max(len(name), 1))  # long names still fit under their crop
-        axes.text(0.5, -0.04, name, transform=axes.transAxes, ha="center", va="top", fontsize=size,
-                  fontweight="bold" if not color else "normal")  # fmt: skip
-        axes.text(0.5, -0.19, quality, transform=axes.transAxes, ha="center", va="top", fontsize=8.5, color="#333333")
-    save_figure(figure, stem, FORMATS, dots=200)
+        text = fold(name, 22)
+        size = min(9.0, 112 * unit / max(map(len, [*text.split("\n"), " "])))  # long names still fit under their crop
+        place: dict[str, Any] = {"textcoords": "offset points", "ha": "center", "va": "top"}
+        axes.annotate(text, (0.5, 0), (0, -3), "axes fraction", fontsize=size, linespacing=1.05,
+                      fontweight="bold" if not color else "normal", **place)  # fmt: skip
+        below = -4 - 1.25 * size * (text.count("\n") + 1)
+        axes.annotate(quality, (0.5, 0), (0, below), "axes fraction", fontsize=8, color="#333333", **place)
+    save_figure(figure, stem, FORMATS)
 
 
 def _panels(crop: Crop, variants: Sequence[Variant], words: Words) -> list[tuple[str, np.ndarray, str, str]]:
     """Name, pixels, colour and quality of every panel of a crop."""
     sample = crop.sample
     before, after = sample.surround(words)
-    outputs = [(plain(v.name), sample.outputs[v.name], v.color) for v in variants]
+    outputs = [(v.name, sample.outputs[v.name], v.color) for v in variants]
     panels = []
     for name, pixels, color in (*((*side, "") for side in before), *outputs, *((*side, "") for side in after)):
         shown = crop.cut(enlarge_pixels(pixels, *sample.high.shape[:2]))
-        panels.append((name, shown, color, describe_quality(shown, crop.cut(sample.high)).strip()))
+        panels.append((name, shown, color, describe_quality(shown, crop.cut(sample.high), words)))
     return panels

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from srae.config.measures import METRICS
-from srae.errors import ConfigError
+from srae.errors import ConfigError, did_you_mean
 from srae.runs.locks import is_locked
 
 VERSION = 1
@@ -107,16 +107,46 @@ def _value_key(name: str) -> tuple[list[str | float], str]:
     return [float(part) if i % 2 else part for i, part in enumerate(parts)], name
 
 
-def find_run(name: str, runs_dir: Path) -> Path:
-    """A run by path or by its name under `runs_dir`.
+def list_studies(runs_dir: Path) -> dict[Path, list[Path]]:
+    """Study folders directly under `runs_dir` -> their runs, both by name."""
+    folders = sorted(
+        {path.parent.parent for path in runs_dir.glob("*/*/config.yaml")}, key=lambda p: _value_key(p.name)
+    )
+    return {folder: list_runs(folder) for folder in folders if not (folder / "config.yaml").is_file()}
+
+
+def known_names(runs_dir: Path) -> list[str]:
+    """Names that `find_runs` understands: runs, studies, and the runs of studies."""
+    studies = list_studies(runs_dir)
+    paths = [*list_runs(runs_dir), *studies, *(path for runs in studies.values() for path in runs)]
+    return list(dict.fromkeys(path.name for path in paths))
+
+
+def find_in_studies(name: str, runs_dir: Path) -> Path | None:
+    """The run of this name in the study folders; None if there is none.
 
     Raises:
-        ConfigError: there is none.
+        ConfigError: several studies have one.
+    """
+    found = [path for runs in list_studies(runs_dir).values() for path in runs if path.name == name]
+    if len(found) > 1:
+        raise ConfigError(f"several runs are called {name}", ", ".join(map(str, found)), "name one with its folder")
+    return found[0] if found else None
+
+
+def find_run(name: str, runs_dir: Path) -> Path:
+    """A run by path, by its name under `runs_dir`, or by its name in one of the studies there.
+
+    Raises:
+        ConfigError: there is none, or several studies have one.
     """
     for path in (Path(name), runs_dir / name):
         if (path / "config.yaml").is_file():
             return path
-    raise ConfigError(f"no run {name!r}", f"looked at {name} and {runs_dir / name}", "`srae runs` lists the runs")
+    if run := find_in_studies(name, runs_dir):
+        return run
+    remedy = did_you_mean(name, known_names(runs_dir)) or "`srae runs` lists the runs"
+    raise ConfigError(f"no run {name!r}", f"looked at {name}, {runs_dir / name} and in the studies there", remedy)
 
 
 def find_runs(name: str, runs_dir: Path) -> list[Path]:

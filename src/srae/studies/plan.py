@@ -124,8 +124,7 @@ def plan(study: Study, source: Path, folder: Path) -> list[PlannedRun]:
     """
     combinations = []
     for name, *values in product(study.configs, *study.grid.values()):
-        beside = source.parent / name
-        config = beside if beside.is_file() else find_config(name)
+        config = find_config(name, beside=source.parent)
         combinations.append(_Combination(config, dict(zip(study.grid, values, strict=True))))
     planned, problems = [], list[ConfigError]()
     for combination, stem in zip(combinations, _names(study, combinations), strict=True):

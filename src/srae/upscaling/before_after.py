@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageCms, ImageDraw, ImageFont
@@ -16,9 +18,9 @@ from srae.images.windows import window_sums
 from srae.upscaling.exact_size import resize_pixels
 from srae.upscaling.regions import Planes, enlarged, filled, of_pixels, stacked
 
-_PAPER, _INK, _FAINT, _MARK = (22, 22, 24), (244, 244, 245), (150, 150, 156), (255, 45, 149)
+_MARK, _BLACK = (255, 45, 149), (22, 22, 24)
 _CROP, _ZOOM, _ROWS = (80, 120), 4, 3
-_GAP, _WIDTH = 16, 2 * 120 * 4 + 3 * 16
+_GAP = 16
 _TALLEST = 640
 _BLOCK = 8
 _BAND = 64 * _BLOCK
@@ -32,48 +34,71 @@ class Place:
     left: int
 
 
-def draw_comparison(before: TaggedImage, after: TaggedImage, title: str, model: str) -> TaggedImage:
-    """RGB, 8 bits, 1008 pixels wide: the result with boxes, below it each box four times as large, left and right.
+class Look(NamedTuple):
+    """Colours of a strip."""
 
-    Left is the input enlarged bicubically, or as it is where the sizes are equal.
-    Transparency is shown on white, floats between the extremes of the result, 16 bits of which it uses less than a
-    quarter brighter.  The colours are in the image's profile, of grey in sRGB.
+    paper: tuple[int, int, int]
+    ink: tuple[int, int, int]
+    faint: tuple[int, int, int]
+
+
+DARK, LIGHT = Look(_BLACK, (244, 244, 245), (150, 150, 156)), Look((255, 255, 255), (28, 32, 36), (91, 101, 112))
+
+
+def draw_comparison(
+    before: TaggedImage,
+    after: TaggedImage,
+    title: str,
+    model: str,
+    *,
+    others: Sequence[tuple[str, TaggedImage]] = (),
+    look: Look = DARK,
+) -> TaggedImage:
+    """RGB, 8 bits: the result with boxes, below it each box four times as large, before and after.
+
+    It is 1008 pixels wide, 496 more for each of `others`.  Left is the input enlarged bicubically, or as it is where
+    the sizes are equal.  Transparency is shown on white, floats between the extremes of the result, 16 bits of which
+    it uses less than a quarter brighter.  The colours are in the image's profile, of grey in sRGB.
 
     Args:
         title: name of the image.
         model: name of the model.
+        others: names and results of further models, as large as `after`.
     """
+    images = [before, after, *(image for _, image in others)]
     if after.pixels.dtype == np.float32:
         extremes = float_range(after.pixels)
-        before, after = (replace(one, pixels=to_integers(one.pixels, np.uint16, extremes)) for one in (before, after))
-    times = _times_darker(after)
+        images = [replace(one, pixels=to_integers(one.pixels, np.uint16, extremes)) for one in images]
+    times = _times_darker(images[1])
     if times > 1:
-        before, after = _brighten(before, times), _brighten(after, times)
+        images = [_brighten(image, times) for image in images]
     tags, show = _pick_colors(after.tags)
-    left, right = _plain(before, after.pixels.shape[:2]), _on_paper(after)
-    size = min(_CROP[0], right.height), min(_CROP[1], right.width)
-    places = find_places(left, right, size)
-    overview = show(_shrink(after.pixels, _WIDTH - 2 * _GAP, _TALLEST))
+    columns = [_plain(images[0], after.pixels.shape[:2]), *map(_on_paper, images[1:])]
+    size = min(_CROP[0], columns[1].height), min(_CROP[1], columns[1].width)
+    places = find_places(columns, size)
+    step = _CROP[1] * _ZOOM + _GAP
+    wide = _GAP + len(columns) * step
+    overview = show(_shrink(images[1].pixels, wide - 2 * _GAP, _TALLEST))
     head, row = 64, size[0] * _ZOOM + _GAP
-    canvas = Image.new("RGB", (_WIDTH, head + overview.height + _GAP + 40 + len(places) * row), _PAPER)
+    canvas = Image.new("RGB", (wide, head + overview.height + _GAP + 40 + len(places) * row), look.paper)
     draw = ImageDraw.Draw(canvas)
-    _text(draw, (_GAP, 14), title, 20, _INK)
-    sizes = f"{before.pixels.shape[1]} x {before.pixels.shape[0]} to {right.width} x {right.height} pixels"
-    _text(draw, (_GAP, 38), sizes + (f", shown {times} times as bright" if times > 1 else ""), 14, _FAINT)
-    corner = (_WIDTH - overview.width) // 2, head
+    _text(draw, (_GAP, 14), title, 20, look.ink)
+    sizes = f"{before.pixels.shape[1]} x {before.pixels.shape[0]} to {columns[1].width} x {columns[1].height} pixels"
+    _text(draw, (_GAP, 38), sizes + (f", shown {times} times as bright" if times > 1 else ""), 14, look.faint)
+    corner = (wide - overview.width) // 2, head
     canvas.paste(overview, corner)
     for number, place in enumerate(places, 1):
-        box = _on_overview(place, size, corner, overview, right)
+        box = _on_overview(place, size, corner, overview, columns[1])
         draw.rectangle(box, outline=_MARK, width=2)
         _badge(draw, (box[0], max(head, box[1] - 20)), str(number))
-    top, columns = head + overview.height + _GAP + 40, (_GAP, _WIDTH // 2 + _GAP // 2)
-    names = ("the input" if before.pixels.shape[:2] == after.pixels.shape[:2] else "bicubic", f"srae: {model}")
-    for name, x in zip(names, columns, strict=True):
-        _text(draw, (x, top - 32), name, 18, _INK)
+    top = head + overview.height + _GAP + 40
+    names = ["the input" if before.pixels.shape[:2] == after.pixels.shape[:2] else "bicubic", model]
+    for number, name in enumerate([*names, *(name for name, _ in others)]):
+        _text(draw, (_GAP + number * step, top - 32), name if number == 0 else f"srae: {name}", 18, look.ink)
     for number, place in enumerate(places, 1):
-        for planes, x in zip((left, right), columns, strict=True):
-            canvas.paste(show(_crop(planes, place, size)), (x, top))
-        _badge(draw, (columns[0], top), str(number))
+        for column, planes in enumerate(columns):
+            canvas.paste(show(_crop(planes, place, size)), (_GAP + column * step, top))
+        _badge(draw, (_GAP, top), str(number))
         top += row
     return TaggedImage(np.asarray(canvas), tags)
 
@@ -108,9 +133,14 @@ def _pick_colors(tags: Tags) -> tuple[Tags, Callable[[Image.Image], Image.Image]
     return Tags(), lambda image: ImageCms.applyTransform(image.getchannel(0), to_screen) or image
 
 
-def find_places(before: Planes, after: Planes, size: tuple[int, int]) -> list[Place]:
-    """The crops of this size (height, width) in which two images of one size differ most, apart from each other."""
-    blocks = _differences(before, after)
+def find_places(images: Sequence[Planes], size: tuple[int, int]) -> list[Place]:
+    """The crops of this size (height, width) in which two of the images differ most; the crops do not overlap.
+
+    Args:
+        images: two or more of one size.
+    """
+    after = images[1]
+    blocks = np.max([_differences(one, other) for one, other in combinations(images, 2)], axis=0)
     tall, wide = (max(1, side // _BLOCK) for side in size)
     tall, wide = min(tall, blocks.shape[0]), min(wide, blocks.shape[1])
     sums = window_sums(blocks, tall, wide)
@@ -208,7 +238,7 @@ def _on_overview(
 def _badge(draw: ImageDraw.ImageDraw, corner: tuple[int, int], text: str) -> None:
     x, y = corner
     draw.rectangle((x, y, x + 20, y + 20), fill=_MARK)
-    draw.text((x + 10, y + 10), text, fill=_PAPER, font=_font(14), anchor="mm")
+    draw.text((x + 10, y + 10), text, fill=_BLACK, font=_font(14), anchor="mm")
 
 
 def _text(

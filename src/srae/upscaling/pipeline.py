@@ -19,7 +19,7 @@ import torch
 
 from srae.checkpoints.loading import TrainedModel
 from srae.device import check_memory
-from srae.errors import PartialError, ResourceError, SraeError
+from srae.errors import ConfigError, PartialError, ResourceError, SraeError
 from srae.images.animation import Frames, as_one_kind
 from srae.images.decode import count_frames, read_size, read_timing
 from srae.images.encode import describe_depth, to_8_bits
@@ -28,7 +28,7 @@ from srae.images.image import TaggedImage, check_output, read_image, write_image
 from srae.images.limits import MAX_PIXELS
 from srae.images.metadata import fit_tags
 from srae.images.plugins import check_profile
-from srae.upscaling.before_after import draw_comparison
+from srae.upscaling.before_after import DARK, LIGHT, draw_comparison
 from srae.upscaling.enlarge import UpscaleOptions, upscale_image
 from srae.upscaling.exact_size import Plan, resize_pixels
 from srae.upscaling.jobs import Job
@@ -48,6 +48,7 @@ class FileOptions:
     max_pixels: int = MAX_PIXELS
     metadata: Literal["keep", "strip"] = "keep"
     quality: int | None = None
+    light: bool = False
 
 
 @dataclass
@@ -85,15 +86,17 @@ def run_jobs(
     files: FileOptions,
     *,
     device: torch.device,
+    compared: Sequence[MakePlan] = (),
     progress: ProgressCallback = lambda _: None,
 ) -> Iterator[Outcome]:
     """Every job's outcome, in their order; what goes wrong with one image is told in its outcome.
 
     Args:
         make_plan: height and width of an image -> how it is enlarged, instead of `options.scale`.
+        compared: further models for the strips of before and after.
         progress: told how many images are computed, fractions included.
     """
-    steps = _Steps(make_plan, device, options, files, progress)
+    steps = _Steps(make_plan, device, options, files, progress, compared)
     for large, some in groupby(enumerate(jobs), lambda numbered: _is_large(numbered[1], make_plan)):
         run = _run_apart if large else _run_overlapping
         yield from run(some, steps)
@@ -143,6 +146,8 @@ class _Work:
     before: TaggedImage | None = None
     after: TaggedImage | None = None
     frames: Frames | None = None
+    others: list[tuple[str, TaggedImage]] = field(default_factory=list)
+    """Names and results of further models."""
 
 
 @contextmanager
@@ -185,6 +190,7 @@ class _Steps:
     options: UpscaleOptions
     files: FileOptions
     progress: ProgressCallback
+    compared: Sequence[MakePlan]
 
     def read(self, job: Job) -> _Work:
         work = _Work(Outcome(job))
@@ -215,7 +221,9 @@ class _Steps:
                 if outcome.job.animation:
                     work.frames = self._enlarge_rest(work.after, plan, outcome.job, number)
                 outcome.notes += self._remarks(outcome.job, work.before, work.after)
-                if not outcome.job.comparison:
+                if outcome.job.comparison:
+                    work.others = [self._enlarge_by(other, plan, work.before, outcome.job) for other in self.compared]
+                else:
                     work.before = None
         self.progress(number + 1)
 
@@ -233,6 +241,20 @@ class _Steps:
             reduced = resize_pixels(after.pixels, plan.size, separate=options.alpha == "separate")
             after = replace(after, pixels=reduced)
         return after, notes
+
+    def _enlarge_by(self, make_plan: MakePlan, first: Plan, before: TaggedImage, job: Job) -> tuple[str, TaggedImage]:
+        """Name and result of a further model, which is as large as that of the first.
+
+        Raises:
+            ConfigError: it has another scale.
+        """
+        size = before.pixels.shape[:2]
+        plan = make_plan(*size)
+        name = describe_chain(plan.chain)
+        if plan.result(*size) != first.result(*size):
+            what = f"{name} does not enlarge as much as {describe_chain(first.chain)}"
+            raise ConfigError(what, str(job.source), "give --scale, or compare models of one scale")
+        return name, self._enlarge(before, plan, job, lambda _: None)[0]
 
     def _enlarge_rest(self, first: TaggedImage, plan: Plan, job: Job, number: int) -> Frames:
         """All frames of an animation whose first one is enlarged; in 8 bits."""
@@ -258,7 +280,8 @@ class _Steps:
                     frames=work.frames,
                 )
                 if job.comparison and before is not None:
-                    drawn = draw_comparison(before, after, job.source.name, describe_chain(plan.chain))
+                    model, look = describe_chain(plan.chain), LIGHT if files.light else DARK
+                    drawn = draw_comparison(before, after, job.source.name, model, others=work.others, look=look)
                     write_image(job.comparison, drawn, overwrite=overwrite, metadata=files.metadata)
         return outcome
 
