@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 
 from builders import write_classifier, write_run
-from srae.analysis.compare import differing_keys, group_runs, pair_with_best, what_mattered
+from srae.analysis.against_best import pair_with_best
+from srae.analysis.compare import group_runs
 from srae.analysis.describe import comparison_lines, describe_group
+from srae.analysis.design import differing_keys, what_mattered
+from srae.analysis.permutation import can_tell
 from srae.analysis.rows import COLUMNS, row_of, text_table
 from srae.analysis.scores import ACCURACY, PSNR, score_of
-from srae.analysis.stats import can_tell
 from srae.cli import main
 from srae.report.tables import comparison_table, to_csv, to_markdown
 from srae.runs.reader import read_run
@@ -72,7 +74,7 @@ def test_a_seed_counts_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     (tmp_path / "link").symlink_to(tmp_path / "a")
     assert main(["compare", "a", "link", str(tmp_path / "a"), "--runs-dir", str(tmp_path)]) == 0
     said = capsys.readouterr().out
-    assert "seeds" not in said and "against" not in said
+    assert "seeds" not in said and "tests on" not in said
 
 
 @pytest.mark.parametrize(("images", "rivals", "testable"), [(5, 1, False), (6, 1, True), (6, 3, False), (8, 3, True)])
@@ -81,9 +83,8 @@ def test_too_few_images_are_not_called_noise(tmp_path: Path, images: int, rivals
         write_run(tmp_path / f"w{rival}", width=rival, psnr=[30.0 + i - rival * (1 + i / 9) for i in range(images)])
     (group,) = group_runs(read_run(tmp_path / f"w{rival}") for rival in range(rivals + 1))
     assert can_tell(images, rivals) == testable == describe_group(group)["testable"]
-    said = "\n".join(comparison_lines(group))
-    assert ("too few" in said) == (not testable)
-    assert "noise" not in said, "all images agree"
+    assert {test["testable"] for test in describe_group(group)["against_best"]} == {testable}
+    assert "noise" not in "\n".join(comparison_lines(group)), "all images agree"
 
 
 def test_experiments_of_one_name_are_told_apart_by_their_study(
@@ -264,9 +265,9 @@ def test_classifiers_are_ranked_by_accuracy_with_intervals(tmp_path: Path) -> No
     assert (row["val_accuracy_low"], row["val_accuracy_high"]) == ends
     assert row["interval_over"] == "60 val, 40 test images"
     text = text_table([row])
-    assert f"90.00% [{center - half:.2%}, {center + half:.2%}]" in text and "400,000" in text
+    assert f"90.0% [{center - half:.1%}, {center + half:.1%}]" in text and "400,000" in text
     assert "psnr" not in text and "mse" not in text
-    assert set(row) == set(COLUMNS)
+    assert set(row) == {*COLUMNS, "by_seed"}
 
 
 def test_the_score_follows_the_task_or_what_was_measured(tmp_path: Path) -> None:
@@ -348,7 +349,11 @@ def test_an_infinite_psnr_is_no_figure(tmp_path: Path, psnr: str, capsys: pytest
     assert (first["val_psnr"], first["gain_db"], second["val_psnr"]) == (12.2, None, None)
     assert main(["compare", str(tmp_path)]) == 0
     said = capsys.readouterr().out
-    assert "returning the input on val: mse 0.050000\n" in said and "0.060000 ± 0.000000" in said and "inf" not in said
+    assert (
+        "returning the input on val: mse 0.050000\n" in said
+        and "0.060000, 0.060000 (n = 2)" in said
+        and "inf" not in said
+    )
 
 
 def test_folders_of_other_versions_are_read_together(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,7 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from srae.analysis.compare import MANY, find_factors
+from srae.analysis.compare import MANY
+from srae.analysis.design import find_factors
 from srae.analysis.rows import format_cell
 from srae.analysis.scores import Score
 from srae.report.canvas import (

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from srae.analysis.stats import NOISE, can_tell, describe_p
+from srae.analysis.permutation import NOISE, can_tell, describe_p
 from srae.report.canvas import Variant, has_own_metrics, read_png
 from srae.report.section import ReportSection
 from srae.report.words import Words, translate

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from srae.analysis.compare import Group, differing_keys
+from srae.analysis.compare import Group
+from srae.analysis.design import differing_keys
+from srae.analysis.permutation import describe_p
 from srae.analysis.rows import COLUMNS, GAINS, MEASURED, WITH_INTERVAL, format_cell, is_number, known_columns
-from srae.analysis.stats import describe_p
 from srae.files import write_text
 from srae.report.section import ReportSection, describe_data, describe_protocol
 from srae.report.words import Words, translate

@@ -6,6 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from srae.runs.answers import Answers
+from srae.runs.ending import EarlyEnd, Fit
+
 UNCHANGED = "returning the input"
 """Name of the baseline of networks that keep the size, as run folders store it."""
 
@@ -85,6 +88,42 @@ def find_output_faults(output: Mapping[str, float] | None) -> list[tuple[str, fl
 def output_sentences(output: Mapping[str, float] | None) -> list[str]:
     """The faults of an output in words."""
     return [OUTPUT_FAULTS[fault].format(value=value) for fault, value in find_output_faults(output)]
+
+
+def answer_sentences(answers: Mapping[str, Answers]) -> list[str]:
+    """Splits on which a classifier gives every image one answer, in one sentence."""
+    found: dict[str, list[str]] = {}
+    for split, each in answers.items():
+        if each.only_answer is not None:
+            found.setdefault(each.only_answer, []).append(split)
+    return [f"learned nothing: the answer is {name} for every {' and '.join(s)} image" for name, s in found.items()]
+
+
+def early_sentence(end: EarlyEnd) -> str:
+    """Why a training ended before its last epoch."""
+    epochs = f"{end.patience} epoch{'' if end.patience == 1 else 's'}"
+    return f"stopped after epoch {end.epoch} of {end.epochs}: val was not better for {epochs}"
+
+
+def few_sentence(steps: int) -> str:
+    """For trainings that cannot have learned much."""
+    remedy = "set more train.epochs, or a smaller train.batch_size"
+    return f"{steps} step{'s are' if steps > 1 else ' is'} too few to judge: {remedy}"
+
+
+def fit_sentence(fit: Fit, loss: str) -> str:
+    """Whether a training overfits, and why.
+
+    Args:
+        loss: its name, ``mse``.
+    """
+    there = f"best epoch {fit.best_epoch} of {fit.epochs}, there val {loss} {fit.val:.3g}, train {fit.train:.3g}"
+    end = f"at the end val {loss} {fit.last_val:.3g}, train {fit.last_train:.3g}"
+    if fit.rises:
+        return f"overfits: val rises since the {there}; {end}"
+    if fit.overfits:
+        return f"overfits: val is {fit.last_val / fit.last_train:.2g} times train; {there}"
+    return f"no sign of overfitting: {there}"
 
 
 def val_sentence(summary: dict[str, Any]) -> str:
