@@ -14,7 +14,14 @@ from srae.analysis.design import differing_keys, read_design, what_mattered
 from srae.analysis.findings import Gain, compare_orders, count_units, few_steps, gains_of
 from srae.analysis.permutation import NOISE, describe_p, seeds_needed
 from srae.runs.ending import read_early_end
-from srae.runs.messages import answer_sentences, early_sentence, few_sentence, list_names, output_sentences
+from srae.runs.messages import (
+    answer_sentences,
+    commonest_sentence,
+    early_sentence,
+    few_sentence,
+    list_names,
+    output_sentences,
+)
 from srae.runs.reader import Run, baseline_of
 
 
@@ -102,10 +109,8 @@ def _about_trainings(group: Group, shown: Sequence[str]) -> Iterator[str]:
         for fault, count in Counter(fault for faults in found for fault in faults).items():
             seeds = "" if count == len(runs) else f" ({count} of {len(runs)} seeds)"
             yield f"{name}{seeds}: {fault}"
-    for split in ("val", "test"):
-        answers = [a[split] for a in group.measurements.answers.values() if split in a]
-        if answers:
-            yield f"always answering {answers[0].commonest}: accuracy {answers[0].commonest_share:.2%} on {split}"
+    if answers := next((a for a in group.measurements.answers.values() if a), None):
+        yield commonest_sentence(answers)
 
 
 def _faults_of(run: Run, group: Group) -> list[str]:

@@ -38,7 +38,7 @@ def read_early_end(summary: Mapping[str, Any]) -> EarlyEnd | None:
 
 def count_steps(summary: Mapping[str, Any] | None, rows: Sequence[Mapping[str, float | None]]) -> int | None:
     """Updates of the weights in all; None of a model without parameters, or where they are not known."""
-    steps = rows[-1].get("step") if rows else None
+    steps = (summary or {}).get("steps", rows[-1].get("step") if rows else None)
     return int(steps) if steps and (summary or {}).get("parameters") != 0 else None
 
 
