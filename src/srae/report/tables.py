@@ -84,7 +84,7 @@ def tests_table(section: ReportSection, words: Words) -> Table | None:
         rows.append([
             Cell(test["run"], test["run"]),
             Cell(typeset(f"{difference:+.2f}"), difference),
-            Cell(typeset(f"{low:+.2f} … {high:+.2f}"), low),
+            Cell("–" if low is None or high is None else typeset(f"{low:+.2f} … {high:+.2f}"), low),
             Cell(describe_p(test["p"]), test["p"]),
             Cell(f"{test['win_rate']:.0%}", test["win_rate"]),
         ])  # fmt: skip
