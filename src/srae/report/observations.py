@@ -29,12 +29,13 @@ class Sentence:
 
 def about_trainings(section: ReportSection, words: Words) -> Iterator[Sentence]:
     """What the trainings themselves show, the worst first."""
-    if steps := few_steps(section.group.runs):
+    steps = few_steps(section.group.runs)
+    if steps is not None:
         yield Sentence("bad", words["few_steps"].format(steps=steps))
     yield from _about_outputs(section, words)
     yield from _about_answers(section, words)
     yield from _about_commonest(section, words)
-    yield from _about_fit(section, words)
+    yield from _about_fit(section, words, judged=steps is None)
     yield from _about_early_ends(section, words)
     yield from _about_cost(section, words)
 
@@ -132,8 +133,12 @@ def _about_commonest(section: ReportSection, words: Words) -> Iterator[Sentence]
     yield Sentence("note", words["commonest"].format(**facts, runs=list_some(texts, words)))
 
 
-def _about_fit(section: ReportSection, words: Words) -> Iterator[Sentence]:
-    """Whether the experiments overfit, each by the mean curves of its seeds, and why."""
+def _about_fit(section: ReportSection, words: Words, *, judged: bool) -> Iterator[Sentence]:
+    """Whether the experiments overfit, each by the mean curves of its seeds, and why.
+
+    Args:
+        judged: whether they had enough steps to say that one does not.
+    """
     score, fits = section.score, list(_fits(section))
     loss = score.val_loss.removeprefix("val_")
     rising = [words["rises_one"].format(**_fit_facts(v, fit, words)) for v, fit in fits if fit.rises]
@@ -141,7 +146,7 @@ def _about_fit(section: ReportSection, words: Words) -> Iterator[Sentence]:
     for key, texts in ((f"rises_{loss}", rising), (f"overfits_{loss}", apart)):
         if texts:
             yield Sentence("bad", words[key].format(runs=", ".join(texts)))
-    good = [(v, fit) for v, fit in fits if not fit.overfits and not fit.is_short]
+    good = [(v, fit) for v, fit in fits if judged and not fit.overfits and not fit.is_short]
     if len(good) > MANY:
         yield Sentence("note", words["fits"].format(runs=words["fits_many"].format(count=len(good), all=len(fits))))
     elif good:
@@ -203,10 +208,14 @@ def _about_cost(section: ReportSection, words: Words) -> Iterator[Sentence]:
     seconds, ram, vram = (_known(runs, key) for key in ("seconds", "rss_peak_mb", "vram_peak_mb"))
     if not seconds or not ram:
         return
-    least, most = (f"{pick(seconds):,.0f}" for pick in (min, max))
+    least, most = (in_language(_show_seconds(pick(seconds)), words) for pick in (min, max))
     time = words["cost_one" if least == most else "cost_range"].format(least=least, most=most)
     gpu = words["vram_some"].format(vram=f"{max(vram):,.0f}") if vram else words["vram_none"]
     yield Sentence("note", words["cost"].format(seconds=time, ram=f"{max(ram):.0f}", vram=gpu))
+
+
+def _show_seconds(seconds: float) -> str:
+    return f"{seconds:.1f}" if seconds < 10 else f"{seconds:.0f}"
 
 
 def _known(runs: Sequence[Run], key: str) -> list[float]:

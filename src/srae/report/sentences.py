@@ -7,7 +7,7 @@ from typing import Any
 
 from srae.analysis.describe import grid_text
 from srae.analysis.findings import Gain, compare_orders, count_units, gains_of
-from srae.analysis.permutation import NOISE, can_tell, describe_p, seeds_needed
+from srae.analysis.permutation import NOISE, describe_p, seeds_needed
 from srae.report.canvas import Variant
 from srae.report.observations import MANY, about_trainings, is_number, list_some, trained_variants
 from srae.report.observations import Sentence as Sentence
@@ -43,9 +43,8 @@ def _about_best(section: ReportSection, words: Words) -> list[Sentence]:
     facts |= {"baseline": translate(name, words), "reference": in_language(score.show(reference), words)}
     if value > reference:
         key, gain = "best" if len(trained) > 1 else "only", _gain_text(best, value - reference, section, words)
-        verdicts = {found.run: found.verdict for found in gains_of(section.group, [best.row])}
-        text = words[key].format(**facts, gain=gain)
-        return [Sentence("note" if verdicts.get(best.name) == "noise" else "good", text)]
+        told = all(found.p is None or found.verdict == "better" for found in gains_of(section.group, [best.row]))
+        return [Sentence("good" if told else "note", words[key].format(**facts, gain=gain))]
     closest = words["closest"].format(**facts, loss=_amount(section, reference - value, words))
     return [Sentence("bad", words["none_beats"].format(**facts)), Sentence("note", closest)]
 
@@ -76,30 +75,27 @@ def _amount(section: ReportSection, difference: float, words: Words) -> str:
 
 
 def _about_losers(section: ReportSection, words: Words) -> list[Sentence]:
-    """Worse beyond noise; not told from the baseline; below it without a test."""
+    """Worse beyond noise; not told from the baseline; gains without a test."""
     if section.baseline is None:
         return []
-    rows = [variant.row for variant in trained_variants(section)]
-    gains, name, units = gains_of(section.group, rows), translate(section.baseline[0], words), _units(section, words)
-    untested = [gain for gain in gains if gain.verdict == "untested" and gain.mean < 0]
-    worse = [gain for gain in gains if gain.verdict == "worse"]
-    noise = [gain for gain in gains if gain.verdict == "noise"]
-    sentences = []
-    if len(worse) == len(rows) > MANY:  # the best and the worst say more than a long list
-        least, most = (pick(worse, key=lambda gain: -gain.mean) for pick in (min, max))
-        facts = {"least": _amount(section, -least.mean, words), "most": _amount(section, -most.mean, words)}
-        text = words["worse_all"].format(baseline=name, run=most.run, count=len(worse), **facts)
-        sentences.append(Sentence("bad", text))
-    elif worse:
-        sentences.append(Sentence("bad", words["worse"].format(baseline=name, runs=_losses(section, worse, words))))
-    if noise:
-        facts = {"runs": list_some([gain.run for gain in noise], words), "units": units}
-        sentences.append(Sentence("note", words["not_told"].format(baseline=name, **facts)))
-    if untested:
-        # of enough images only an older srae left the baseline of each unrecorded
-        key = "not_recorded" if can_tell(count_units(section.group), 1) else "not_tested"
-        facts = {"runs": _losses(section, untested, words), "units": units}
-        sentences.append(Sentence("note", words[key].format(baseline=name, **facts)))
+    gains = gains_of(section.group, [variant.row for variant in trained_variants(section)])
+    facts = {"baseline": translate(section.baseline[0], words), "units": _units(section, words)}
+    sentences, of = [], {kind: [gain for gain in gains if gain.verdict == kind] for kind in ("worse", "noise")}
+    if len(of["worse"]) == len(gains) > MANY:  # the best and the worst say more than a long list
+        least, most = (pick(gains, key=lambda gain: -gain.mean) for pick in (min, max))
+        ends = {"least": _amount(section, -least.mean, words), "most": _amount(section, -most.mean, words)}
+        sentences.append(Sentence("bad", words["worse_all"].format(**facts, **ends, run=most.run, count=len(gains))))
+    elif of["worse"]:
+        sentences.append(Sentence("bad", words["worse"].format(**facts, runs=_losses(section, of["worse"], words))))
+    if of["noise"]:
+        runs = list_some([gain.run for gain in of["noise"]], words)
+        sentences.append(Sentence("note", words["not_told"].format(**facts, runs=runs)))
+    unrecorded = [gain for gain in gains if gain.p is None and gain.mean < 0]
+    if unrecorded:
+        runs = _losses(section, unrecorded, words)
+        sentences.append(Sentence("note", words["not_recorded"].format(**facts, runs=runs)))
+    if any(gain.verdict == "untested" and gain.p is not None for gain in gains):
+        sentences.append(Sentence("note", words["not_tested"].format(**facts)))
     return sentences
 
 

@@ -45,8 +45,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Sin diferencia significativa con {baseline}: {runs} (prueba de permutación pareada sobre {units}, p ≥ 0,05).",
     ),
     "not_tested": (
-        "Below {baseline}, on too few images for a test ({units}): {runs}.",
-        "Por debajo de {baseline}, con muy pocas imágenes para una prueba ({units}): {runs}.",
+        "{units} are too few to test a gain over {baseline}, or a loss: no paired permutation test on them can reach "
+        "p < 0.05.",
+        "{units} son muy poco para comprobar una ganancia o pérdida frente a {baseline}: ninguna prueba de permutación "
+        "pareada sobre ellos puede llegar a p < 0,05.",
     ),
     "not_recorded": (
         "Below {baseline}, not tested on the {units}, because an older srae did not score it image by image: {runs}.",
