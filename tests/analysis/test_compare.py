@@ -13,7 +13,7 @@ from srae.analysis.compare import group_runs
 from srae.analysis.describe import comparison_lines, describe_group
 from srae.analysis.design import differing_keys, what_mattered
 from srae.analysis.permutation import can_tell
-from srae.analysis.rows import COLUMNS, row_of, text_table
+from srae.analysis.rows import COLUMNS, format_cell, row_of, text_table
 from srae.analysis.scores import ACCURACY, PSNR, score_of
 from srae.cli import main
 from srae.report.tables import comparison_table, to_csv, to_markdown
@@ -265,7 +265,7 @@ def test_classifiers_are_ranked_by_accuracy_with_intervals(tmp_path: Path) -> No
     assert (row["val_accuracy_low"], row["val_accuracy_high"]) == ends
     assert row["interval_over"] == "60 val, 40 test images"
     text = text_table([row])
-    assert f"90.0% [{center - half:.1%}, {center + half:.1%}]" in text and "400,000" in text
+    assert f"90.00% [{center - half:.1%}, {center + half:.1%}]" in text and "400,000" in text
     assert "psnr" not in text and "mse" not in text
     assert set(row) == {*COLUMNS, "by_seed"}
 
@@ -392,3 +392,26 @@ def test_folders_of_other_versions_are_read_together(tmp_path: Path, capsys: pyt
     assert main(["compare", str(tmp_path), "-o", str(tmp_path / "table")]) == 0
     assert main(["report", str(tmp_path), "-o", str(tmp_path / "report")]) == 0
     assert "swarm" in (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "text"),
+    [
+        ("val_psnr", (33.8512, 32.6512, 35.0512), "33.85 ± 1.2"),
+        ("val_psnr", (12.1538, 12.1226, 12.1850), "12.15 ± 0.03"),
+        ("val_psnr", (36.244, 29.9, 70.2), "36.24 [30, 70]"),
+        ("val_mse", (0.213764, 0.137424, 0.290104), "0.214 ± 0.076"),
+        ("val_ssim", (0.9232, 0.8691, 0.9794), "0.923 [0.869, 0.979]"),
+        ("val_accuracy", (0.95, 0.7639, 0.9911), "95.00% [76%, 99%]"),
+        ("val_accuracy", (0.9842, 0.9816, 0.9865), "98.42% [98.16%, 98.65%]"),
+        ("gain_db", (0.5432, 0.5, 0.5864), "+0.54 ± 0.04"),
+        ("val_psnr", (30.0, 30.0, 30.0), "30.00 ± 0.00"),
+        ("val_psnr", (30.0, None, None), "30.00"),
+        ("val_psnr", (None, None, None), "-"),
+    ],
+)
+def test_a_cell_has_two_significant_digits_of_its_interval(
+    column: str, values: tuple[float | None, float | None, float | None], text: str
+) -> None:
+    value, low, high = values
+    assert format_cell(column, {column: value, f"{column}_low": low, f"{column}_high": high}) == text

@@ -164,7 +164,7 @@ def test_metrics_and_cost_of_classifiers(tmp_path: Path) -> None:
     heads = metrics_table(section, EN).heads
     assert heads[:5] == ["run", "epochs", "train accuracy", "val accuracy", "test accuracy"] and "val MSE" not in heads
     cells = [cell.text for cell in metrics_table(section, EN).rows[0]]
-    assert cells[2] == "99.00%" and cells[3].startswith("50% [") and cells[4].startswith("40% [")
+    assert cells[2] == "99.00%" and cells[3].startswith("50.00% [") and cells[4].startswith("40.00% [")
     assert "multiply-adds" in cost_table(section, EN).heads
     assert "a multiplication and its addition counted as one" in cost_table(section, EN).caption
     old = edit_summary(tmp_path / "net", multiply_adds=None)

@@ -103,31 +103,33 @@ def _about_trainings(group: Group, shown: Sequence[str]) -> Iterator[str]:
     """Dead outputs, single answers, early ends, too few steps; run by run where seeds differ."""
     if steps := few_steps(group.runs):
         yield few_sentence(steps)
+    lines = []
     for name in shown:
         runs = group.experiments[name]
         found = [_faults_of(run, group) for run in runs]
         for fault, count in Counter(fault for faults in found for fault in faults).items():
             seeds = "" if count == len(runs) else f" ({count} of {len(runs)} seeds)"
-            yield f"{name}{seeds}: {fault}"
+            lines.append(f"{name}{seeds}: {fault}")
+    yield from lines[: 2 * MANY]
+    if len(lines) > 2 * MANY:
+        yield f"and {len(lines) - 2 * MANY} more such lines; --top N shows fewer experiments"
     if answers := next((a for a in group.measurements.answers.values() if a), None):
         yield commonest_sentence(answers)
 
 
 def _faults_of(run: Run, group: Group) -> list[str]:
-    early = read_early_end(run.summary or {})
-    own = output_sentences((run.summary or {}).get("output"))
-    return [
-        *own,
-        *answer_sentences(group.measurements.answers.get(run.path, {})),
-        *([early_sentence(early)] if early else []),
-    ]
+    summary = run.summary or {}
+    answers, early = group.measurements.answers.get(run.path, {}), read_early_end(summary)
+    faults = [*output_sentences(summary.get("output")), *answer_sentences(answers)]
+    return [*faults, early_sentence(early)] if early else faults
 
 
 def _about_gains(group: Group, gains: Sequence[Gain]) -> Iterator[str]:
     if not gains:
         return
     baseline, split, count = baseline_of(group.runs[0]), group.score.split, count_units(group)
-    yield f"against {baseline} on {split}, image by image (p: sign-flip permutation):"
+    over = "over groups of images" if split in group.measurements.groups else "image by image"
+    yield f"against {baseline} on {split}, {over} (p: sign-flip permutation):"
     if len(gains) > MANY:
         found = Counter[str](gain.verdict for gain in gains)
         named = {"better": "better", "worse": "WORSE", "noise": "not told apart", "untested": "not tested"}
@@ -154,7 +156,7 @@ def _units(count: int, group: Group) -> str:
     return f"{count} {unit}{'' if count == 1 else 's'}{of} {'is' if count == 1 else 'are'}"
 
 
-OVER = {
+_OVER = {
     "seeds": "over seeds (p: permutation of seeds, Holm)",
     "groups": "over groups of images (p: sign-flip permutation, Holm)",
     "images": "image by image (p: sign-flip permutation, Holm)",
@@ -168,7 +170,7 @@ def _about_tests(group: Group, shown: Sequence[str]) -> Iterator[str]:
         return
     yield f"tests on {score.split}: {why_split(group)}"
     width = max(len(test["run"]) for test in tests)
-    for over, text in OVER.items():
+    for over, text in _OVER.items():
         of_kind = [test for test in tests if test["over"] == over]
         if not of_kind:
             continue

@@ -177,7 +177,7 @@ def _with_intervals(row: dict[str, Any], intervals: Mapping[str, Interval], over
 
 
 def format_cell(column: str, row: Mapping[str, Any]) -> str:
-    """A value as text with its interval, in two significant digits: ``12.15 ± 0.03``, ``95.0% [76.4%, 99.1%]``.
+    """A value as text with its interval, in two significant digits: ``12.15 ± 0.03``, ``95.00% [76%, 99%]``.
 
     An interval of shares, or one whose halves differ in the digits shown, is written with both ends.  Two seeds have
     no interval that helps anybody: both values are shown.
@@ -191,19 +191,23 @@ def format_cell(column: str, row: Mapping[str, Any]) -> str:
     if low is None or high is None:
         return format(value, _FORMATS[column]) if column in _FORMATS else str(value)
     spec = _digits(_FORMATS[column], (high - low) / 2)
+    # hundredths of a dB or a per cent tell models apart whose images differ by far more
+    text = format(value, _FORMATS[column] if _decimals(_FORMATS[column]) <= 2 else spec)
     below, above = (format(half, spec.lstrip("+")) for half in (value - low, high - value))
     if below == above and not spec.endswith("%"):
-        return f"{format(value, spec)} ± {below}"
-    return f"{format(value, spec)} [{format(low, spec)}, {format(high, spec)}]"
+        return f"{text} ± {below}"
+    return f"{text} [{format(low, spec)}, {format(high, spec)}]"
 
 
 def _digits(spec: str, half: float) -> str:
     """A format with so many decimals that half an interval has two significant digits, at most its own."""
-    sign, _, rest = spec.partition(".")
-    own, kind = int(rest[:-1]), rest[-1]
-    shown = half * (100 if kind == "%" else 1)
-    wanted = own if shown <= 0 else 1 - math.floor(math.log10(shown))
-    return f"{sign}.{min(max(wanted, 0), own)}{kind}"
+    shown = half * (100 if spec.endswith("%") else 1)
+    wanted = 1 - math.floor(math.log10(shown)) if shown > 0 else _decimals(spec)
+    return f"{spec.partition('.')[0]}.{min(max(wanted, 0), _decimals(spec))}{spec[-1]}"
+
+
+def _decimals(spec: str) -> int:
+    return int(spec.partition(".")[2][:-1])
 
 
 def is_number(column: str) -> bool:

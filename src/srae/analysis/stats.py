@@ -71,7 +71,7 @@ def gather_groups(
 def interval_over_images(
     values: Sequence[float] | np.ndarray, groups: Sequence[str] | None = None, *, shares: bool = False
 ) -> Interval:
-    """Interval of a mean over images, or over groups of images where they are given; `count` is of either.
+    """Interval of a mean over images, or over three or more groups of images; `count` is of either.
 
     Shares (every value says right or wrong, 1 or 0) get Wilson's score interval (1927), which has a width
     even when all are right; others Student's t after Hall's transformation (1992, "On the removal of skewness by
@@ -80,7 +80,7 @@ def interval_over_images(
     """
     data = np.asarray(values, float) if groups is None else gather_groups(values, groups)
     count, mean = len(data), float(np.mean(values))
-    if count < 2:
+    if count < (2 if groups is None else 3):  # Student's t over two groups has intervals of any width
         return Interval(mean, None, None, count)
     if shares:
         return Interval(mean, *_wilson(mean, _effective_count(mean, len(values), data)), count)
