@@ -15,7 +15,7 @@ from srae.analysis.compare import Group, group_runs
 from srae.analysis.describe import comparison_lines
 from srae.analysis.gains import judge_gain
 from srae.analysis.permutation import can_tell, compare_pairs, compare_seeds, least_seed_p, seeds_needed
-from srae.analysis.rows import format_cell
+from srae.analysis.rows import format_cell, row_of
 from srae.analysis.stats import gather_groups, interval_between_seeds, interval_over_images
 from srae.runs.reader import read_run
 
@@ -198,5 +198,7 @@ def test_worse_is_said_beyond_noise_only(tmp_path: Path) -> None:
     worse, noise, better = group.rows
     assert worse["gain_db"] == pytest.approx(-0.55) and worse["gain_db_high"] < 0 and worse["gain_p"] < 0.01
     assert noise["gain_db_low"] < 0 < noise["gain_db_high"] and noise["gain_p"] > 0.05 and better["gain_db_low"] > 0
+    equal = write_run(tmp_path / "equal", psnr=[value + 1e-6 for value in reference], reference=reference)
+    assert row_of(read_run(equal))["gain_p"] == 1.0, "the sign of a rounding error means nothing"
     lines = [line.split() for line in comparison_lines(group)]
     assert [line[0] for line in lines if "WORSE" in line] == ["w1"]

@@ -405,6 +405,7 @@ def test_folders_of_other_versions_are_read_together(tmp_path: Path, capsys: pyt
         ("val_accuracy", (0.95, 0.7639, 0.9911), "95.00% [76%, 99%]"),
         ("val_accuracy", (0.9842, 0.9816, 0.9865), "98.42% [98.16%, 98.65%]"),
         ("gain_db", (0.5432, 0.5, 0.5864), "+0.54 ± 0.04"),
+        ("test_mse", (0.000614, -0.000031, 0.004148), "0.0006 [0.0000, 0.0041]"),
         ("val_psnr", (30.0, 30.0, 30.0), "30.00 ± 0.00"),
         ("val_psnr", (30.0, None, None), "30.00"),
         ("val_psnr", (None, None, None), "-"),

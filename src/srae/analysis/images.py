@@ -16,6 +16,8 @@ from srae.runs.reader import Run, read_images
 
 UNBOUNDED = "psnr"
 """The metric that is infinite for an image without any error."""
+ROUNDING = 1e-4
+"""Gains below so many dB are what float32 leaves of two equal images: their signs mean nothing."""
 _BASELINE = "identity_mse"
 _TEXTS = ("split", "name", "group", "label", "prediction")
 """Columns of images.csv that are no metrics."""
@@ -123,7 +125,8 @@ class Measurements:
         values = self.values(run, split, UNBOUNDED)
         if any(not errors.get(name, 0) > 0 for name in values):
             return {}
-        return {name: value + 10 * math.log10(errors[name]) for name, value in values.items()}
+        gains = {name: value + 10 * math.log10(errors[name]) for name, value in values.items()}
+        return {name: 0.0 if abs(gain) < ROUNDING else gain for name, gain in gains.items()}
 
 
 def measure(runs: Sequence[Run]) -> Measurements:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -196,7 +197,8 @@ def format_cell(column: str, row: Mapping[str, Any]) -> str:
     below, above = (format(half, spec.lstrip("+")) for half in (value - low, high - value))
     if below == above and not spec.endswith("%"):
         return f"{text} ± {below}"
-    return f"{text} [{format(low, spec)}, {format(high, spec)}]"
+    ends = (format(end, spec) for end in (low, high))
+    return f"{text} [{', '.join(end if re.search('[1-9]', end) else end.lstrip('-') for end in ends)}]"
 
 
 def _digits(spec: str, half: float) -> str:

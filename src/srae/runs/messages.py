@@ -240,9 +240,10 @@ def _fit_lines(summary: Mapping[str, Any], rows: Sequence[Mapping[str, float | N
     """Whether the training ended early, was too short to judge, or overfits."""
     lines = [early_sentence(end)] if (end := read_early_end(summary)) else []
     steps = count_steps(summary, rows)
-    if steps and steps < FEW_STEPS:
-        return [f"{'fit':<9} {line}" for line in [*lines, few_sentence(steps)]]
     loss = "cross_entropy" if any(row.get("val_cross_entropy") is not None for row in rows) else "mse"
     fit = judge_fit(rows, "train_loss" if loss == "cross_entropy" else "train_mse", f"val_{loss}")
-    lines += [fit_sentence(fit, loss.replace("_", "-"))] if fit and not fit.is_short else []
+    if steps and steps < FEW_STEPS:
+        lines.append(few_sentence(steps))
+    elif fit and not fit.is_short:
+        lines.append(fit_sentence(fit, loss.replace("_", "-")))
     return [f"{'' if i else 'fit':<9} {line}" for i, line in enumerate(lines)]
