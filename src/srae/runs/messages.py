@@ -117,13 +117,13 @@ def fit_sentence(fit: Fit, loss: str) -> str:
     Args:
         loss: its name, ``mse``.
     """
-    there = f"best epoch {fit.best_epoch} of {fit.epochs}, there val {loss} {fit.val:.3g}, train {fit.train:.3g}"
-    end = f"at the end val {loss} {fit.last_val:.3g}, train {fit.last_train:.3g}"
+    place = f"epoch {fit.best_epoch} of {fit.epochs}"
+    lowest = f"val {loss} is lowest in {place} ({fit.val:.3g}, train {fit.train:.3g})"
     if fit.rises:
-        return f"overfits: val rises since the {there}; {end}"
+        return f"overfits: {lowest} and rises since, to {fit.last_val:.3g} (train {fit.last_train:.3g})"
     if fit.overfits:
-        return f"overfits: val is {fit.last_val / fit.last_train:.2g} times train; {there}"
-    return f"no sign of overfitting: {there}"
+        return f"overfits: val {loss} ends at {fit.last_val / fit.last_train:.2g} times that of train; {lowest}"
+    return f"no sign of overfitting: {lowest}"
 
 
 def val_sentence(summary: dict[str, Any]) -> str:
