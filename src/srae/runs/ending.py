@@ -33,7 +33,8 @@ def read_early_end(summary: Mapping[str, Any]) -> EarlyEnd | None:
     epoch, epochs, patience = summary.get("epochs"), train.get("epochs"), train.get("patience")
     if summary.get("status") != "done" or not (epoch and epochs and patience):
         return None
-    return EarlyEnd(epoch, epochs, patience) if epoch < epochs else None
+    waited = epoch - summary.get("best_epoch", 0)  # a caller from Python may end a training too
+    return EarlyEnd(epoch, epochs, patience) if epoch < epochs and waited >= patience else None
 
 
 def count_steps(summary: Mapping[str, Any] | None, rows: Sequence[Mapping[str, float | None]]) -> int | None:
