@@ -40,7 +40,18 @@ LAYERS: dict[str, set[str]] = {
     "studies": {"errors", "files", "config", "runs"},
     "report": {"errors", "files", "config", "images", "runs", "analysis"},  # of images what needs no torch
     "upscaling": {"errors", "files", "device", "images", "checkpoints"},
-    "evaluation": {"errors", "device", "config", "models", "images", "runs", "data", "checkpoints", "upscaling"},
+    "evaluation": {
+        "errors",
+        "device",
+        "config",
+        "models",
+        "images",
+        "runs",
+        "data",
+        "checkpoints",
+        "analysis",
+        "upscaling",
+    },
     "training": {
         "errors",
         "files",

@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 
 from builders import write_classifier, write_run
-from srae.analysis.compare import differing_keys, group_runs, pair_with_best, what_mattered
+from srae.analysis.against_best import pair_with_best
+from srae.analysis.compare import group_runs
 from srae.analysis.describe import comparison_lines, describe_group
-from srae.analysis.rows import COLUMNS, row_of, text_table
+from srae.analysis.design import differing_keys, what_mattered
+from srae.analysis.permutation import can_tell
+from srae.analysis.rows import COLUMNS, format_cell, row_of, text_table
 from srae.analysis.scores import ACCURACY, PSNR, score_of
-from srae.analysis.stats import can_tell
 from srae.cli import main
 from srae.report.table_files import to_csv, to_markdown
 from srae.report.tables import comparison_table
@@ -73,7 +75,7 @@ def test_a_seed_counts_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     (tmp_path / "link").symlink_to(tmp_path / "a")
     assert main(["compare", "a", "link", str(tmp_path / "a"), "--runs-dir", str(tmp_path)]) == 0
     said = capsys.readouterr().out
-    assert "seeds" not in said and "against" not in said
+    assert "seeds" not in said and "tests on" not in said
 
 
 @pytest.mark.parametrize(("images", "rivals", "testable"), [(5, 1, False), (6, 1, True), (6, 3, False), (8, 3, True)])
@@ -82,9 +84,8 @@ def test_too_few_images_are_not_called_noise(tmp_path: Path, images: int, rivals
         write_run(tmp_path / f"w{rival}", width=rival, psnr=[30.0 + i - rival * (1 + i / 9) for i in range(images)])
     (group,) = group_runs(read_run(tmp_path / f"w{rival}") for rival in range(rivals + 1))
     assert can_tell(images, rivals) == testable == describe_group(group)["testable"]
-    said = "\n".join(comparison_lines(group))
-    assert ("too few" in said) == (not testable)
-    assert "noise" not in said, "all images agree"
+    assert {test["testable"] for test in describe_group(group)["against_best"]} == {testable}
+    assert "noise" not in "\n".join(comparison_lines(group)), "all images agree"
 
 
 def test_experiments_of_one_name_are_told_apart_by_their_study(
@@ -265,9 +266,9 @@ def test_classifiers_are_ranked_by_accuracy_with_intervals(tmp_path: Path) -> No
     assert (row["val_accuracy_low"], row["val_accuracy_high"]) == ends
     assert row["interval_over"] == "60 val, 40 test images"
     text = text_table([row])
-    assert f"90.00% [{center - half:.2%}, {center + half:.2%}]" in text and "400,000" in text
+    assert f"90.00% [{center - half:.1%}, {center + half:.1%}]" in text and "400,000" in text
     assert "psnr" not in text and "mse" not in text
-    assert set(row) == set(COLUMNS)
+    assert set(row) == {*COLUMNS, "by_seed"}
 
 
 def test_the_score_follows_the_task_or_what_was_measured(tmp_path: Path) -> None:
@@ -349,7 +350,11 @@ def test_an_infinite_psnr_is_no_figure(tmp_path: Path, psnr: str, capsys: pytest
     assert (first["val_psnr"], first["gain_db"], second["val_psnr"]) == (12.2, None, None)
     assert main(["compare", str(tmp_path)]) == 0
     said = capsys.readouterr().out
-    assert "returning the input on val: mse 0.050000\n" in said and "0.060000 ± 0.000000" in said and "inf" not in said
+    assert (
+        "returning the input on val: mse 0.050000\n" in said
+        and "0.060000, 0.060000 (n = 2)" in said
+        and "inf" not in said
+    )
 
 
 def test_folders_of_other_versions_are_read_together(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -388,3 +393,27 @@ def test_folders_of_other_versions_are_read_together(tmp_path: Path, capsys: pyt
     assert main(["compare", str(tmp_path), "-o", str(tmp_path / "table")]) == 0
     assert main(["report", str(tmp_path), "-o", str(tmp_path / "report")]) == 0
     assert "swarm" in (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "text"),
+    [
+        ("val_psnr", (33.8512, 32.6512, 35.0512), "33.85 ± 1.2"),
+        ("val_psnr", (12.1538, 12.1226, 12.1850), "12.15 ± 0.03"),
+        ("val_psnr", (36.244, 29.9, 70.2), "36.24 [30, 70]"),
+        ("val_mse", (0.213764, 0.137424, 0.290104), "0.214 ± 0.076"),
+        ("val_ssim", (0.9232, 0.8691, 0.9794), "0.923 [0.869, 0.979]"),
+        ("val_accuracy", (0.95, 0.7639, 0.9911), "95.00% [76%, 99%]"),
+        ("val_accuracy", (0.9842, 0.9816, 0.9865), "98.42% [98.16%, 98.65%]"),
+        ("gain_db", (0.5432, 0.5, 0.5864), "+0.54 ± 0.04"),
+        ("test_mse", (0.000614, -0.000031, 0.004148), "0.0006 [0.0000, 0.0041]"),
+        ("val_psnr", (30.0, 30.0, 30.0), "30.00 ± 0.00"),
+        ("val_psnr", (30.0, None, None), "30.00"),
+        ("val_psnr", (None, None, None), "-"),
+    ],
+)
+def test_a_cell_has_two_significant_digits_of_its_interval(
+    column: str, values: tuple[float | None, float | None, float | None], text: str
+) -> None:
+    value, low, high = values
+    assert format_cell(column, {column: value, f"{column}_low": low, f"{column}_high": high}) == text

@@ -12,10 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
+from srae.analysis.permutation import adjust_holm, compare_pairs, describe_p
 from srae.analysis.stats import (
-    adjust_holm,
-    compare_pairs,
-    describe_p,
     interval_over_images,
     interval_over_seeds,
     share_of_variance,
@@ -106,7 +104,7 @@ def test_what_is_drawn_at_random_is_drawn_once(monkeypatch: pytest.MonkeyPatch) 
 
     random = original(5)
     tables = [random.normal(30, 3, 173).tolist() for _ in range(20)]
-    monkeypatch.setattr("srae.analysis.stats.np.random.default_rng", spy)
+    monkeypatch.setattr("srae.analysis.permutation.np.random.default_rng", spy)
     for table in tables[1:]:
         compare_pairs(table, tables[0], seed=77)
     assert drawn == [77]

@@ -31,13 +31,16 @@ def test_it_opens_fast_and_without_the_network(monkeypatch: pytest.MonkeyPatch) 
     began = time.perf_counter()
     data = open_named("demo")
     assert time.perf_counter() - began < 10  # under one second on an idle machine
-    assert len(data.train) >= 40 and 12 <= len(data.val) <= 16
+    assert len(data.train) >= 40 and 12 <= len(data.val) <= 16 and data.test is not None and len(data.test) == 14
 
 
 def test_no_image_feeds_two_splits(demo: Data) -> None:
     assert demo.test is not None
     sources = [{name.rpartition("-")[0] for name in split.names} for split in (demo.train, demo.val, demo.test)]
     assert sum(map(len, sources)) == len(set.union(*sources)) == sum(map(len, SPLITS.values()))
+    for split, found in zip((demo.train, demo.val, demo.test), sources, strict=True):
+        assert [name.rpartition("-")[0] for name in split.names] == list(split.groups) and set(split.groups) == found
+    assert len(sources[2]) == 7, "the fewest images by which three experiments can be told apart"
     crops = [split.target.pixels[i].numpy().tobytes() for split in (demo.train, demo.val) for i in range(len(split))]
     assert len(set(crops)) == len(crops)
 

@@ -198,7 +198,7 @@ def test_a_file_that_appears_meanwhile_is_kept_and_no_half_lies_beside_it(
 )
 def test_an_image_without_error_is_counted_and_leaves_the_mean_finite(model: str, verdict: str, capsys: Told) -> None:
     for split in ("train", "val"):
-        draw(f"photos/{split}", 3)
+        draw(f"photos/{split}", 8)
     Image.new("RGB", (32, 32), (99, 120, 7)).save("photos/val/flat.png")
     trained(IMAGES.format(model=model, data=f"folder: photos, {X2}"))
     document = scored(capsys)

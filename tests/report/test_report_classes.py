@@ -239,7 +239,7 @@ def test_noise_is_said_in_points(tmp_path: Path) -> None:
     worse = [*VAL[:-1], ("cat", "dog")]
     folders = [write_classifier(tmp_path / n, v, classes=ANIMALS, width=i) for i, (n, v) in
                enumerate((("a", VAL), ("b", worse)))]  # fmt: skip
-    for language, points in (("en", "b (-5.00 points)"), ("es", "b (-5.00 puntos)")):
+    for language, points in (("en", "b (-5.00 points)"), ("es", "b (-5,00 puntos)")):
         assert points in said_of("noise", texts_of(*folders, language=language), language)[0]
 
 

@@ -190,7 +190,7 @@ def test_a_study_skips_resumes_reports_and_compares(
     half = 12.706 * abs(values[0] - values[1]) / 2
     assert row["val_psnr_high"] - row["val_psnr"] == pytest.approx(half, rel=1e-3)
     shown = srae("compare", "widths")
-    assert "±" in shown.stdout and "2 seeds" in shown.stdout
+    assert "(n = 2)" in shown.stdout and "2 seeds" in shown.stdout
     single = srae("compare", str(folder / "width_4-s0"), "-o", "out")
     assert "2 images" in single.stdout
     with open(tmp_path / "out" / "table.csv") as file:
@@ -211,7 +211,7 @@ def test_without_a_finite_psnr_the_mean_error_is_the_judge(psnr: float | None) -
         "val mse 0.002000, 30.00 dB, ssim 0.9000: better than returning the input, by mean error (its mse 0.003000)"
     )
     exact = {**val, "psnr": psnr}
-    for mse, words in ((0.002, "as good as"), (0.001, "WORSE than")):
+    for mse, words in ((0.002, "as good as"), (0.001, "below")):
         said = val_sentence({"val": exact, "identity": {"mse": mse, "psnr": 28.0}, "protocol": protocol})
         assert f"no finite PSNR, ssim 0.9000: {words} returning the input" in said
     row = {"epoch": 1, "train_mse": 0.1, "val_mse": 0.1, "val_psnr": 30.0, "images_per_second": 1, "wall_seconds": 1}

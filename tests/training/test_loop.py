@@ -395,3 +395,20 @@ def test_only_on_cuda_are_kernels_that_add_in_any_order_forbidden(monkeypatch: p
             assert torch.are_deterministic_algorithms_enabled() is wanted
             assert ("CUBLAS_WORKSPACE_CONFIG" in os.environ) is wanted
         assert not torch.backends.cudnn.deterministic and not torch.are_deterministic_algorithms_enabled()
+
+
+def test_images_of_one_photograph_are_one_group_in_every_file(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    """From the data set to images.csv, the gain of the summary, and what `srae eval` stores."""
+    text = "model: {name: residual, width: 4, blocks: 1}\ndata: {name: demo, crop: 32}\ntrain: {epochs: 1}"
+    path = begin(parse_config(text, "toy"), tmp_path / "runs")
+    rows = list(csv.DictReader((path / "images.csv").read_text().splitlines()))
+    groups = {split: {row["group"] for row in rows if row["split"] == split} for split in ("val", "test")}
+    assert groups["val"] == {"astronaut", "chelsea"} and len(groups["test"]) == 7
+    summary = json.loads((path / "summary.json").read_text())
+    assert [summary["gain_test"][split]["over"] for split in ("val", "test")] == ["2 groups", "7 groups"]
+    assert (summary["steps"], summary["stopped_early"]) == (read_run(path).rows[-1]["step"], False)
+    assert main(["eval", "--model", str(path), "--split", "test", "--device", "cpu", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["gain_test"]["test"]["over"] == "7 groups"
+    scored = list(csv.DictReader(Path(document["images"]).read_text().splitlines()))
+    assert {row["group"] for row in scored} == groups["test"]

@@ -1,4 +1,4 @@
-"""Runs that can be compared: their groups, experiments, paired tests, and what mattered in a grid.  No torch.
+"""Runs that can be compared: their groups and experiments.  No torch.
 
 Metrics are in one table only if they were measured on the same data under the
 same protocol: rows come in groups of equal (fingerprint, protocol).  Runs that
@@ -19,7 +19,6 @@ from typing import Any
 from srae.analysis.images import Measurements, measure
 from srae.analysis.rows import measured_by, merge_seeds, row_of
 from srae.analysis.scores import Score, score_of
-from srae.analysis.stats import adjust_holm, compare_pairs, share_of_variance
 from srae.runs.reader import Run
 
 MANY = 10
@@ -136,96 +135,3 @@ def unique_names(experiments: Sequence[Sequence[Run]]) -> list[str]:
 def stem_of(name: str) -> str:
     """A run's name without its seed or number: ``a-s0``, ``a-2`` -> ``a``."""
     return re.sub(r"-s\d+$|-\d+$", "", name)
-
-
-def pair_with_best(group: Group, *, ranks: bool = True) -> tuple[str, list[dict[str, Any]]]:
-    """Compare every experiment with the one of the highest mean score, image by image, on the split of the score.
-
-    Values of several seeds are averaged per image first, so a test is over images alone.
-
-    Args:
-        ranks: also test by Wilcoxon's signed ranks; without it `wilcoxon_p` is None, and scipy.stats is not loaded.
-
-    Returns:
-        Name of the best; rows with `run`, `images`, the difference and its 95 % interval over images
-        (`difference_db`, `low_db`, `high_db`; of accuracies `difference_points` and so on), `p` and
-        `wilcoxon_p` (each Holm-adjusted over the rows) and `win_rate`.  Experiments without metrics
-        of the same two or more images are left out.
-    """
-    score = group.score
-    measured = {name: _score_by_image(runs, group) for name, runs in group.experiments.items()}
-    measured = {name: values for name, values in measured.items() if values}
-    if len(measured) < 2:
-        return "", []
-    best = max(measured, key=lambda name: sum(measured[name].values()) / len(measured[name]))
-    images = list(measured[best])
-    others = [n for n, v in measured.items() if n != best and v.keys() == measured[best].keys() and len(images) > 1]
-    tests = [compare_pairs([measured[n][i] for i in images], [measured[best][i] for i in images]) for n in others]
-    flips = adjust_holm([t.p for t in tests])
-    wilcoxon = adjust_holm([t.wilcoxon_p for t in tests]) if ranks else [None] * len(tests)
-    return best, [
-        {
-            "run": name,
-            "images": len(images),
-            score.key("difference"): test.difference.mean,
-            score.key("low"): test.difference.low,
-            score.key("high"): test.difference.high,
-            "p": p,
-            "wilcoxon_p": wilcoxon_p,
-            "win_rate": test.win_rate,
-        }
-        for name, test, p, wilcoxon_p in zip(others, tests, flips, wilcoxon, strict=True)
-    ]
-
-
-def _score_by_image(runs: Sequence[Run], group: Group) -> dict[str, float]:
-    """Image -> score in units of its differences, mean over runs; empty if a value is missing."""
-    score = group.score
-    tables = [group.measurements.values(run, score.split, score.metric) for run in runs]
-    if not all(tables) or any(table.keys() != tables[0].keys() for table in tables):
-        return {}
-    merged = {name: score.per_unit * sum(table[name] for table in tables) / len(tables) for name in tables[0]}
-    return merged if all(map(math.isfinite, merged.values())) else {}
-
-
-def what_mattered(group: Group) -> dict[str, float]:
-    """Share of the variance of the score per varied key and pair of keys; empty without a full grid."""
-    known = group.measurements
-    scores = [measured_by(run, known)[group.score.column] for run in group.runs]
-    values = [score for score in scores if score is not None]
-    if len(values) < max(4, len(scores)):
-        return {}
-    factors = find_factors(group.runs)
-    if any(len({repr(level) for level in levels}) == len(values) for levels in factors.values()):
-        return {}  # a factor with a level per run explains all variance by definition
-    rows = [{key: levels[i] for key, levels in factors.items()} for i in range(len(values))]
-    try:
-        return share_of_variance(rows, values) if factors else {}
-    except ValueError:
-        return {}
-
-
-def find_factors(runs: Sequence[Run]) -> dict[str, list[Any]]:
-    """Varied key -> its level in each run; keys that always change together are one factor, named after the first."""
-    factors: dict[tuple[int, ...], tuple[str, list[Any]]] = {}
-    for key, levels in differing_keys(runs).items():
-        partition = tuple([repr(v) for v in levels].index(repr(level)) for level in levels)
-        if key != "seed":
-            factors.setdefault(partition, (key, levels))
-    return dict(factors.values())
-
-
-def differing_keys(runs: Sequence[Run]) -> dict[str, list[Any]]:
-    """Dotted config keys whose values differ -> the value of each run."""
-    flat = [dict(_flatten(run.config or {})) for run in runs]
-    keys = dict.fromkeys(key for config in flat for key in config)
-    values = {key: [config.get(key) for config in flat] for key in keys}
-    return {key: found for key, found in values.items() if len({repr(value) for value in found}) > 1}
-
-
-def _flatten(config: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:
-    for key, value in config.items():
-        if isinstance(value, dict):
-            yield from _flatten(value, f"{prefix}{key}.")
-        else:
-            yield prefix + key, value

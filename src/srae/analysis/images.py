@@ -8,14 +8,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from srae.runs.answers import Answers, count_answers
 from srae.runs.reader import Run, read_images
 
 UNBOUNDED = "psnr"
 """The metric that is infinite for an image without any error."""
+ROUNDING = 1e-4
+"""Gains below so many dB are what float32 leaves of two equal images: their signs mean nothing."""
 _BASELINE = "identity_mse"
+_TEXTS = ("split", "name", "group", "label", "prediction")
+"""Columns of images.csv that are no metrics."""
 
 ImageTable = Mapping[tuple[str, str], Mapping[str, float]]
 """(split, metric) -> name of an image -> value; NaN where it is missing or not defined."""
@@ -23,15 +28,32 @@ LeftOut = Mapping[str, frozenset[str]]
 """Split -> images that are left out of its PSNR."""
 
 
-def read_table(run: Run) -> ImageTable:
+@dataclass(frozen=True)
+class ImageFile:
     """What `images.csv` holds, or the file of `srae eval` that stands for it; empty without one."""
-    rows = read_images(run)
+
+    table: ImageTable
+    groups: Mapping[str, Mapping[str, str]]
+    """Split -> image -> what it is part of, as a crop of a photograph; splits of unknown groups are not in it."""
+    answers: Mapping[str, Answers]
+    """Split -> answers of a classifier."""
+
+
+def read_file(run: Run) -> ImageFile:
+    """The metrics, groups and answers per image of a run."""
     table: dict[tuple[str, str], dict[str, float]] = {}
-    for row in rows:
+    groups: dict[str, dict[str, str]] = {}
+    pairs: dict[str, list[tuple[str, str]]] = {}
+    for row in read_images(run):
+        split = row["split"]
         for metric, text in row.items():
-            if metric not in ("split", "name", "label", "prediction") and metric is not None:
-                table.setdefault((row["split"], metric), {})[row["name"]] = _number(text)
-    return table
+            if metric not in _TEXTS and metric is not None:
+                table.setdefault((split, metric), {})[row["name"]] = _number(text)
+        if row.get("group"):
+            groups.setdefault(split, {})[row["name"]] = row["group"]
+        if row.get("label") and row.get("prediction"):
+            pairs.setdefault(split, []).append((row["label"], row["prediction"]))
+    return ImageFile(table, groups, {split: count_answers(found) for split, found in pairs.items()})
 
 
 def _number(text: str | None) -> float:
@@ -80,18 +102,52 @@ class Measurements:
     left_out: LeftOut
     baselines: Mapping[str, Mapping[str, float | None]]
     """Split -> metric -> value of the identity baseline; splits on which it is unknown are not in it."""
+    groups: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Split -> image -> its group; splits in which every image is its own are not in it."""
+    answers: Mapping[Path, Mapping[str, Answers]] = field(default_factory=dict)
+    """Of each classifier, by its folder: split -> answers."""
 
     def values(self, run: Run, split: str, metric: str) -> dict[str, float]:
         """Image -> value, without the images that are left out of this metric."""
         return kept_values(self.tables[run.path], split, metric, self.left_out)
 
+    def groups_of(self, split: str, names: Iterable[str]) -> list[str] | None:
+        """The group of each image, for intervals and tests over groups; None where images are their own groups."""
+        known = self.groups.get(split)
+        return [known.get(name, f"/{name}") for name in names] if known else None
+
+    def gains(self, run: Run, split: str) -> dict[str, float]:
+        """Image -> PSNR minus that of the baseline in dB; empty where one of the two is not known."""
+        table = self.tables[run.path]
+        errors = table.get((split, _BASELINE)) or next(
+            (other[split, _BASELINE] for other in self.tables.values() if (split, _BASELINE) in other), {}
+        )
+        values = self.values(run, split, UNBOUNDED)
+        if any(not errors.get(name, 0) > 0 for name in values):
+            return {}
+        gains = {name: value + 10 * math.log10(errors[name]) for name, value in values.items()}
+        return {name: 0.0 if abs(gain) < ROUNDING else gain for name, gain in gains.items()}
+
 
 def measure(runs: Sequence[Run]) -> Measurements:
     """Read the metrics per image of runs on the same data, and find the images that no mean can hold."""
-    tables = {run.path: read_table(run) for run in runs}
+    files = {run.path: read_file(run) for run in runs}
+    tables = {path: file.table for path, file in files.items()}
     left_out = find_exact(tables.values())
     found = {split: _baseline_on(runs, split, tables, left_out) for split in ("val", "test")}
-    return Measurements(tables, left_out, {split: baseline for split, baseline in found.items() if baseline})
+    return Measurements(
+        tables,
+        left_out,
+        {split: baseline for split, baseline in found.items() if baseline},
+        groups={split: groups for split in found if (groups := _groups_on(split, files.values()))},
+        answers={path: file.answers for path, file in files.items()},
+    )
+
+
+def _groups_on(split: str, files: Iterable[ImageFile]) -> Mapping[str, str]:
+    """As the first run recorded them; an older srae recorded none."""
+    groups = next((file.groups[split] for file in files if split in file.groups), {})
+    return groups if len(set(groups.values())) < len(groups) else {}
 
 
 def _baseline_on(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from srae.analysis.images import UNBOUNDED, Measurements, mean_of, measure
+from srae.analysis.permutation import compare_pairs
 from srae.analysis.scores import ACCURACY, finite
 from srae.analysis.stats import Interval, interval_over_images, interval_over_seeds
 from srae.config.measures import METRICS
@@ -17,9 +19,11 @@ _FIRST = ("train_mse", "val_mse", "val_psnr", "val_ssim", "test_mse", "test_psnr
           "test_accuracy")  # fmt: skip
 MEASURED = (*_FIRST, *(column for column in _OF_METRICS if column not in _FIRST))
 """Columns `<split>_<metric>`, from a summary or, without one, from the last epoch."""
-WITH_INTERVAL = tuple(column for column in MEASURED if not column.startswith("train_"))
 GAINS = ("gain_db", "test_gain_db")
 """Mean PSNR minus that of the baseline, on val and on test."""
+GAIN_P = ("gain_p", "test_gain_p")
+"""Of paired tests against the baseline, image by image or group by group; of several seeds, of their mean gains."""
+WITH_INTERVAL = (*(column for column in MEASURED if not column.startswith("train_")), *GAINS)
 COLUMNS = (
     "run",
     "status",
@@ -36,8 +40,11 @@ COLUMNS = (
     "vram_peak_mb",
     "interval_over",
     *(f"{column}_{end}" for column in WITH_INTERVAL for end in ("low", "high")),
+    *GAIN_P,
 )
-"""The columns `*_low` and `*_high` are in files only; tables for readers show them beside the mean."""
+"""The columns `*_low`, `*_high` and `*_p` are in files only; tables for readers show the intervals beside the means."""
+BY_SEED = "by_seed"
+"""Key of a row beside the columns: column -> value of each seed; None of a single run."""
 _AVERAGED = ("epochs", *MEASURED, *GAINS, "seconds", "images_per_second")
 _FORMATS = {
     "parameters": ",.0f",
@@ -54,15 +61,28 @@ _FORMATS = {
 
 
 def row_of(run: Run, measurements: Measurements | None = None) -> dict[str, Any]:
-    """One run as a row of `COLUMNS`, intervals over the images of each split; unknown values are None.
+    """One run as a row of `COLUMNS`, intervals over the images or groups of each split; unknown values are None.
 
     Args:
         measurements: of the runs that it is compared with; without it the run stands alone.
     """
     measurements = measurements or measure([run])
+    intervals = {c: i for c, i in _intervals_over_images(run, measurements).items() if i.low is not None}
+    counts: dict[str, int] = {}
+    for column, interval in intervals.items():  # of PSNR fewer, where images are left out
+        split = _split_of(column)
+        counts[split] = max(interval.count, counts.get(split, 0))
+    each = [f"{count} {split}" for split, count in counts.items()] if len(counts) > 1 else map(str, counts.values())
+    unit = "groups" if counts.keys() & measurements.groups.keys() else "images"
+    row = {**_means_of(run, measurements), **_gain_tests([run], measurements), BY_SEED: None}
+    return _with_intervals(row, intervals, f"{', '.join(each)} {unit}")
+
+
+def _means_of(run: Run, measurements: Measurements) -> dict[str, Any]:
+    """A row without intervals and tests."""
     summary, last = run.summary or {}, run.rows[-1] if run.rows else {}
     measured = measured_by(run, measurements)
-    row = {
+    return {
         "run": run.name,
         "status": run.status,
         "model": ((run.config or {}).get("model") or {}).get("name"),
@@ -71,25 +91,36 @@ def row_of(run: Run, measurements: Measurements | None = None) -> dict[str, Any]
         "seeds": None,
         "epochs": summary.get("epochs", last.get("epoch")),
         **measured,
-        **{column: _gain(measured, split, measurements) for column, split in zip(GAINS, ("val", "test"), strict=True)},
+        **{column: _gain(measured, _split_of(column), measurements) for column in GAINS},
         "seconds": summary.get("seconds", last.get("wall_seconds")),
         "images_per_second": summary.get("images_per_second", last.get("images_per_second")),
         "rss_peak_mb": summary.get("rss_peak_mb", last.get("rss_peak_mb")),
         "vram_peak_mb": summary.get("vram_peak_mb", last.get("vram_peak_mb")),
     }
-    intervals = _intervals_over_images(run, measurements)
-    counts: dict[str, int] = {}
-    for column, interval in intervals.items():  # of PSNR fewer, where images are left out
-        split = column.partition("_")[0]
-        counts[split] = max(interval.count, counts.get(split, 0))
-    each = [f"{count} {split}" for split, count in counts.items()] if len(counts) > 1 else map(str, counts.values())
-    return _with_intervals(row, intervals, f"{', '.join(each)} images")
+
+
+def _split_of(column: str) -> str:
+    """``test_gain_db`` -> ``test``; a gain without a split is on val."""
+    return "val" if column == GAINS[0] else column.partition("_")[0]
 
 
 def _gain(measured: Mapping[str, float | None], split: str, measurements: Measurements) -> float | None:
     psnr, baseline = measured[f"{split}_psnr"], measurements.baselines.get(split, {})
     reference = finite(baseline.get("psnr"))
     return psnr - reference if psnr is not None and reference is not None else None
+
+
+def _gain_tests(runs: Sequence[Run], measurements: Measurements) -> dict[str, float | None]:
+    """p of the gains on val and on test, which are averaged over the runs first; None where they are not known."""
+    found: dict[str, float | None] = dict.fromkeys(GAIN_P)
+    for column, split in zip(GAIN_P, ("val", "test"), strict=True):
+        tables = [measurements.gains(run, split) for run in runs]
+        if all(tables) and all(table.keys() == tables[0].keys() for table in tables):
+            means = [sum(values) / len(tables) for values in zip(*(t.values() for t in tables), strict=True)]
+            if all(map(math.isfinite, means)):
+                groups = measurements.groups_of(split, tables[0])
+                found[column] = compare_pairs(means, [0.0] * len(means), groups).p
+    return found
 
 
 def measured_by(run: Run, measurements: Measurements) -> dict[str, float | None]:
@@ -101,6 +132,9 @@ def measured_by(run: Run, measurements: Measurements) -> dict[str, float | None]
         scores = summary.get(split) or {}
         found[column] = finite(scores.get(metric, last.get(column)))
         values = measurements.values(run, split, metric)
+        answers = measurements.answers.get(run.path, {}).get(split)
+        if metric == "balanced_accuracy" and answers:  # an older srae did not record it
+            found[column] = answers.balanced_accuracy
         if values and (metric not in scores or (metric == UNBOUNDED and measurements.left_out.get(split))):
             found[column] = mean_of(values)
     return found
@@ -110,28 +144,27 @@ def _intervals_over_images(run: Run, measurements: Measurements) -> dict[str, In
     """Column -> interval, where every image of the split has a finite value."""
     intervals = {}
     for column in WITH_INTERVAL:
-        split, _, metric = column.partition("_")
-        values = list(measurements.values(run, split, metric).values())
+        split, metric = _split_of(column), column.partition("_")[2]
+        found = measurements.gains(run, split) if column in GAINS else measurements.values(run, split, metric)
+        values = list(found.values())
         if len(values) > 1 and all(map(math.isfinite, values)):
-            intervals[column] = interval_over_images(values, shares=metric == ACCURACY.metric)
+            groups = measurements.groups_of(split, found)
+            intervals[column] = interval_over_images(values, groups, shares=metric == ACCURACY.metric)
     return intervals
 
 
 def merge_seeds(runs: Sequence[Run], measurements: Measurements | None = None) -> dict[str, Any]:
     """Runs of several seeds as one row: means, intervals over seeds; named after the first."""
     measurements = measurements or measure(runs)
-    rows = [row_of(run, measurements) for run in runs]
-    merged = {**rows[0], "seeds": len(runs)}
+    rows = [_means_of(run, measurements) for run in runs]
+    merged = {**rows[0], "seeds": len(runs), **_gain_tests(runs, measurements)}
     merged["status"] = rows[0]["status"] if len({row["status"] for row in rows}) == 1 else "mixed"
     for column in _AVERAGED:
         values = [row[column] for row in rows]
         merged[column] = None if None in values else sum(values) / len(values)
-    over_seeds = {
-        column: interval_over_seeds([row[column] for row in rows])
-        for column in WITH_INTERVAL
-        if merged[column] is not None
-    }
-    return _with_intervals(merged, over_seeds, f"{len(runs)} seeds")
+    by_seed = {column: [row[column] for row in rows] for column in WITH_INTERVAL if merged[column] is not None}
+    over_seeds = {column: interval_over_seeds(values) for column, values in by_seed.items()}
+    return _with_intervals({**merged, BY_SEED: by_seed}, over_seeds, f"{len(runs)} seeds")
 
 
 def _with_intervals(row: dict[str, Any], intervals: Mapping[str, Interval], over: str) -> dict[str, Any]:
@@ -145,20 +178,38 @@ def _with_intervals(row: dict[str, Any], intervals: Mapping[str, Interval], over
 
 
 def format_cell(column: str, row: Mapping[str, Any]) -> str:
-    """A value as text, with its interval where there is one: ``12.15 ± 0.03``, or ``95.00% [76.39%, 99.11%]``.
+    """A value as text with its interval, in two significant digits: ``12.15 ± 0.03``, ``95.00% [76%, 99%]``.
 
-    An interval of shares, or one whose halves differ in the digits shown, is written with both ends.
+    An interval of shares, or one whose halves differ in the digits shown, is written with both ends.  Two seeds have
+    no interval that helps anybody: both values are shown.
     """
     value, low, high = row[column], row.get(f"{column}_low"), row.get(f"{column}_high")
     if value is None:
         return "-"
-    text = format(value, _FORMATS[column]) if column in _FORMATS else str(value)
+    by_seed = (row.get(BY_SEED) or {}).get(column, ())
+    if len(by_seed) == 2:
+        return f"{', '.join(format(each, _FORMATS[column]) for each in by_seed)} (n = 2)"
     if low is None or high is None:
-        return text
-    below, above = (format(half, _FORMATS[column]) for half in (value - low, high - value))
-    if below == above and not _FORMATS[column].endswith("%"):
+        return format(value, _FORMATS[column]) if column in _FORMATS else str(value)
+    spec = _digits(_FORMATS[column], (high - low) / 2)
+    # hundredths of a dB or a per cent tell models apart whose images differ by far more
+    text = format(value, _FORMATS[column] if _decimals(_FORMATS[column]) <= 2 else spec)
+    below, above = (format(half, spec.lstrip("+")) for half in (value - low, high - value))
+    if below == above and not spec.endswith("%"):
         return f"{text} ± {below}"
-    return f"{text} [{format(low, _FORMATS[column])}, {format(high, _FORMATS[column])}]"
+    ends = (format(end, spec) for end in (low, high))
+    return f"{text} [{', '.join(end if re.search('[1-9]', end) else end.lstrip('-') for end in ends)}]"
+
+
+def _digits(spec: str, half: float) -> str:
+    """A format with so many decimals that half an interval has two significant digits, at most its own."""
+    shown = half * (100 if spec.endswith("%") else 1)
+    wanted = 1 - math.floor(math.log10(shown)) if shown > 0 else _decimals(spec)
+    return f"{spec.partition('.')[0]}.{min(max(wanted, 0), _decimals(spec))}{spec[-1]}"
+
+
+def _decimals(spec: str) -> int:
+    return int(spec.partition(".")[2][:-1])
 
 
 def is_number(column: str) -> bool:
@@ -167,8 +218,8 @@ def is_number(column: str) -> bool:
 
 
 def known_columns(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Columns to show: those in which some row has a value, without half widths."""
-    shown = [column for column in COLUMNS if not column.endswith(("_low", "_high"))]
+    """Columns to show: those in which some row has a value, without the ends of intervals and without tests."""
+    shown = [column for column in COLUMNS if not column.endswith(("_low", "_high", "_p"))]
     return [column for column in shown if any(row[column] is not None for row in rows)]
 
 

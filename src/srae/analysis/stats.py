@@ -1,8 +1,8 @@
-"""Intervals over seeds and over images, paired tests, and what mattered in a grid.
+"""Intervals over seeds, images and groups of images, and what mattered in a grid.
 
 Seeds and images are never pooled: an interval is over one or the other, and
-tables name which.  Pure functions of numbers.  scipy.stats is imported inside
-functions because its import takes longer than all computations here.
+tables name which.  Images of one group, as crops of one photograph, are no
+independent draws: there an interval is over groups.  Pure functions of numbers.
 """
 
 from __future__ import annotations
@@ -10,16 +10,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import combinations
 
 import numpy as np
 from scipy import special
 
 LEVEL = 0.95
-RESAMPLES = 10_000
-MANY = 2_000
-"""Number of images from which a sum of random signs is close to normal, so that drawing signs only takes longer."""
 
 
 @dataclass(frozen=True)
@@ -41,27 +37,73 @@ def interval_over_seeds(values: Sequence[float]) -> Interval:
     return Interval(mean, mean - half, mean + half, count)
 
 
-def interval_over_images(values: Sequence[float], *, shares: bool = False) -> Interval:
-    """Interval of a mean over images.
+def interval_between_seeds(first: Sequence[float], second: Sequence[float]) -> Interval:
+    """Welch's t interval of the difference of two means over seeds, which need not be equally many or noisy."""
+    mean, count = float(np.mean(first) - np.mean(second)), min(len(first), len(second))
+    if count < 2:
+        return Interval(mean, None, None, count)
+    parts = [_standard_error(first) ** 2, _standard_error(second) ** 2]
+    if sum(parts) == 0:
+        return Interval(mean, mean, mean, count)
+    freedom = sum(parts) ** 2 / sum(part**2 / (len(v) - 1) for part, v in zip(parts, (first, second), strict=True))
+    half = float(special.stdtrit(freedom, (1 + LEVEL) / 2)) * math.sqrt(sum(parts))
+    return Interval(mean, mean - half, mean + half, count)
+
+
+def gather_groups(
+    values: Sequence[float] | np.ndarray, groups: Sequence[str], around: float | None = None
+) -> np.ndarray:
+    """One value per group of images, by which a mean over all images varies as much as groups differ.
+
+    The mean of the result is that of `values`, and its standard error is the cluster-robust one (Liang and Zeger
+    1986): of groups of one size these are the means of the groups; of single images, the images.
+
+    Args:
+        around: the true mean, where a test supposes one; otherwise that of the values.
+    """
+    data = np.asarray(values, float)
+    _, place = np.unique(np.asarray(groups), return_inverse=True)
+    sizes, sums = np.bincount(place), np.bincount(place, weights=data)
+    center = data.mean() if around is None else around
+    return np.asarray(center + (sums - sizes * center) * len(sizes) / len(data))
+
+
+def interval_over_images(
+    values: Sequence[float] | np.ndarray, groups: Sequence[str] | None = None, *, shares: bool = False
+) -> Interval:
+    """Interval of a mean over images, or over three or more groups of images; `count` is of either.
 
     Shares (every value says right or wrong, 1 or 0) get Wilson's score interval (1927), which has a width
     even when all are right; others Student's t after Hall's transformation (1992, "On the removal of skewness by
     transformation"), because errors of images are skewed and benchmark sets small.  The caller sets `shares`, because
     differences that are all 0 look like shares.
     """
-    data = np.asarray(values, float)
-    count, mean = len(data), float(data.mean())
-    if count < 2:
+    data = np.asarray(values, float) if groups is None else gather_groups(values, groups)
+    count, mean = len(data), float(np.mean(values))
+    if count < (2 if groups is None else 3):  # Student's t over two groups has intervals of any width
         return Interval(mean, None, None, count)
     if shares:
-        z = float(special.ndtri((1 + LEVEL) / 2))
-        center = (mean + z**2 / (2 * count)) / (1 + z**2 / count)
-        half = z / (1 + z**2 / count) * math.sqrt(mean * (1 - mean) / count + z**2 / (4 * count**2))
-        return Interval(mean, center - half, center + half, count)
+        return Interval(mean, *_wilson(mean, _effective_count(mean, len(values), data)), count)
     quantile = float(special.stdtrit(count - 1, (1 + LEVEL) / 2)) / math.sqrt(count)
     deviation, skewness = float(np.std(data, ddof=1)), _skewness(data)
     low, high = (mean - deviation * _undo_skewness(end, skewness, count) for end in (quantile, -quantile))
     return Interval(mean, low, high, count)
+
+
+def _wilson(share: float, count: float) -> tuple[float, float]:
+    z = float(special.ndtri((1 + LEVEL) / 2))
+    center = (share + z**2 / (2 * count)) / (1 + z**2 / count)
+    half = z / (1 + z**2 / count) * math.sqrt(share * (1 - share) / count + z**2 / (4 * count**2))
+    return center - half, center + half
+
+
+def _effective_count(share: float, images: int, data: np.ndarray) -> float:
+    """So many independent images tell as much of a share as these in groups (Kish's design effect)."""
+    if len(data) == images:
+        return images
+    if share in (0, 1):
+        return len(data)  # groups that all agree do not show how alike their images are
+    return min(images, 1 + share * (1 - share) / _standard_error(data) ** 2)
 
 
 def _skewness(data: np.ndarray) -> float:
@@ -87,73 +129,6 @@ def _undo_skewness(value: float, skewness: float, count: int) -> float:
 
 def _standard_error(values: Sequence[float] | np.ndarray) -> float:
     return float(np.std(values, ddof=1)) / math.sqrt(len(values))
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Two models on the same images: first minus second."""
-
-    difference: Interval
-    """Mean of the per-image differences, in the metric's unit; interval over images."""
-    p: float
-    """Two-sided sign-flip permutation test of a zero mean difference."""
-    win_rate: float
-    """Share of images on which the first is better; ties count half."""
-    differences: np.ndarray
-    """Image by image."""
-
-    @property
-    def wilcoxon_p(self) -> float:
-        """Two-sided Wilcoxon signed-rank test; its library takes long to load."""
-        return _wilcoxon_p(self.differences) if np.any(self.differences) else 1.0
-
-
-def compare_pairs(
-    first: Sequence[float], second: Sequence[float], *, higher_is_better: bool = True, seed: int = 0
-) -> Comparison:
-    """Paired comparison of per-image values.
-
-    Raises:
-        ValueError: not the same number of images.
-    """
-    if len(first) != len(second):
-        raise ValueError(f"{len(first)} and {len(second)} images cannot be paired")
-    differences = np.asarray(first, float) - np.asarray(second, float)
-    signs = np.sign(differences if higher_is_better else -differences)
-    nothing = bool(np.all(differences == 0))
-    return Comparison(
-        difference=interval_over_images(differences.tolist()),
-        p=1.0 if nothing else _sign_flip_p(differences, seed),
-        win_rate=float(np.mean((signs + 1) / 2)),
-        differences=differences,
-    )
-
-
-def adjust_holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's (1979) adjusted p-values for a family of tests, in the order given."""
-    order = np.argsort(p_values)
-    adjusted, running = [0.0] * len(p_values), 0.0
-    for rank, index in enumerate(order):
-        running = max(running, min(1.0, (len(p_values) - rank) * p_values[index]))
-        adjusted[index] = running
-    return adjusted
-
-
-NOISE = 0.05
-"""Differences with a larger p are not told from noise."""
-
-
-def can_tell(images: int, tests: int) -> bool:
-    """Whether a sign-flip test on so many images can reach p < `NOISE`, Holm-adjusted over a family of tests.
-
-    The smallest p is that of equal signs: 2 of 2**images patterns.
-    """
-    return tests * 2.0 ** (1 - images) < NOISE
-
-
-def describe_p(p: float, at_least: str = "") -> str:
-    """Two digits; smaller values are "< 0.0001"."""
-    return "< 0.0001" if p < 1e-4 else f"{at_least}{p:.2g}"
 
 
 def share_of_variance(rows: Sequence[Mapping[str, object]], values: Sequence[float]) -> dict[str, float]:
@@ -191,58 +166,3 @@ def _between(rows: Sequence[Mapping[str, object]], names: Sequence[str], data: n
     for row, value in zip(rows, data, strict=True):
         groups.setdefault(tuple(repr(row[name]) for name in names), []).append(float(value))
     return sum(len(group) * (float(np.mean(group)) - float(data.mean())) ** 2 for group in groups.values())
-
-
-# Many comparisons are of the same number of images: what is drawn at random is drawn once.  Rows at a time: memory
-# stays small for thousands of images.
-_CHUNK, _FEW = 2_000_000, 250
-
-
-def _chunks(count: int) -> list[slice]:
-    step = max(1, _CHUNK // count)
-    return [slice(start, min(start + step, RESAMPLES)) for start in range(0, RESAMPLES, step)]
-
-
-@lru_cache(maxsize=2)
-def _flips(count: int, seed: int) -> np.ndarray:
-    """Random signs: (RESAMPLES, count)."""
-    random, signs = np.random.default_rng(seed), np.empty((RESAMPLES, count), float if count <= _FEW else np.int8)
-    for rows in _chunks(count):
-        signs[rows] = random.integers(0, 2, (rows.stop - rows.start, count)) * 2 - 1
-    return signs
-
-
-def _wilcoxon_p(differences: np.ndarray) -> float:
-    """Two-sided, pairs without a difference left out; beyond 50 pairs by the normal limit, as scipy does it."""
-    sizes = np.abs(differences[differences != 0])
-    if len(sizes) <= 50:
-        from scipy.stats import wilcoxon
-
-        return float(wilcoxon(differences).pvalue)
-    _, place, ties = np.unique(sizes, return_inverse=True, return_counts=True)
-    ranks = (np.cumsum(ties) - (ties - 1) / 2)[place]
-    count, positive = len(sizes), float(ranks[differences[differences != 0] > 0].sum())
-    variance = (count * (count + 1) * (2 * count + 1) - float((ties**3 - ties).sum()) / 2) / 24
-    return float(2 * special.ndtr(-abs(positive - count * (count + 1) / 4) / math.sqrt(variance)))
-
-
-def _sign_flip_p(differences: np.ndarray, seed: int) -> float:
-    """Share of sign patterns whose mean is at least as far from zero.
-
-    Exact for up to 13 images that differ, random patterns for more, their normal limit from `MANY` on.
-    Differences of one size, as of two classifiers, are coin tosses: there it is McNemar's exact test.
-    """
-    differences = differences[differences != 0]  # their sign means nothing
-    observed, count = abs(differences.sum()), len(differences)
-    if np.ptp(np.abs(differences)) == 0:
-        fewer = min(int((differences > 0).sum()), int((differences < 0).sum()))
-        return min(1.0, 2 * float(special.bdtr(fewer, count, 0.5)))
-    if count <= 13:
-        patterns = 1 - 2 * ((np.arange(2**count)[:, None] >> np.arange(count)) & 1)
-        return float(np.mean(np.abs(patterns @ differences) >= observed - 1e-12 * max(observed, 1e-300)))
-    if count >= MANY:
-        return float(2 * special.ndtr(-observed / math.sqrt(float(differences @ differences))))
-    signs, extreme = _flips(count, seed), 0
-    for rows in _chunks(count):
-        extreme += int((np.abs(signs[rows].astype(float, copy=False) @ differences) >= observed * (1 - 1e-12)).sum())
-    return (extreme + 1) / (RESAMPLES + 1)  # the observed pattern is one of them

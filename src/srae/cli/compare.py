@@ -34,8 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from srae.analysis.compare import differing_keys, group_runs
-    from srae.analysis.describe import comparison_lines, describe_group, list_values
+    from srae.analysis.compare import group_runs
+    from srae.analysis.describe import comparison_lines, describe_group, difference_lines
     from srae.analysis.rows import text_table
     from srae.analysis.scores import finite
     from srae.runs.layout import find_runs
@@ -67,8 +67,6 @@ def run(args: argparse.Namespace) -> int:
             show(f"the {len(rows)} best of {len(group.rows)} experiments\n")
         for line in comparison_lines(group, top=args.top):
             show(line)
-    if differences := differing_keys([run for group in groups for run in group.runs]):
-        show("config differences:")
-        for key, values in differences.items():
-            show(f"  {key}: {list_values(values)}")
+    if differences := list(difference_lines(groups)):
+        show("\n".join(["config differences:", *differences]))
     return 0

@@ -141,7 +141,7 @@ def _score(args: argparse.Namespace, path: Path, device: torch.device) -> dict[s
 
 
 def _show_scores(scores: Scores, split: str) -> None:
-    from srae.runs.messages import against_baseline, exact_sentence, short_baseline
+    from srae.runs.messages import against_baseline, answer_lines, exact_sentence, short_baseline
 
     document = scores.document
     data, measured, reference = document["data"], document[split], document["identity"]
@@ -153,9 +153,11 @@ def _show_scores(scores: Scores, split: str) -> None:
     if reference:
         baseline, gain = document["protocol"]["baseline"], document["gain_db"][split]
         show(f"{short_baseline(baseline):<9} {_describe(reference)}")
-        show(f"          {against_baseline(measured, reference, baseline, gain)}")
-    if exact := exact_sentence(document["exact"], split):
-        show(f"          {exact}")
+        tested = document["gain_test"][split]
+        show(f"          {against_baseline(measured, reference, baseline, gain=gain, tested=tested)}")
+    exact = exact_sentence(document["exact"], split)
+    for sentence in [*([exact] if exact else []), *answer_lines(document["answers"])]:
+        show(f"          {sentence}")
 
 
 def _self_test(args: argparse.Namespace) -> int:

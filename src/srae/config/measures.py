@@ -14,7 +14,7 @@ CLASSES = ("classification",)
 @dataclass(frozen=True)
 class Metric:
     tasks: tuple[str, ...]
-    """Tasks in which it is computed for every image, as `val_<name>` and `test_<name>`."""
+    """Tasks in which it is computed for every image, as `val_<name>` and `test_<name>`; none: of a split as a whole."""
     words: tuple[str, str]
     """English, Spanish."""
     text: str = "{:.4f}"
@@ -40,6 +40,7 @@ METRICS: dict[str, Metric] = {
     ),
     "cross_entropy": Metric(CLASSES, ("cross-entropy", "entropía cruzada"), splits=("train", "val", "test")),
     "accuracy": Metric(CLASSES, ("accuracy", "exactitud"), "{:.2%}", splits=("train", "val", "test")),
+    "balanced_accuracy": Metric((), ("balanced accuracy", "exactitud equilibrada"), "{:.2%}"),
 }
 
 

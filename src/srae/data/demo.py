@@ -6,11 +6,13 @@ documentation:
 - public domain: astronaut (NASA), rocket (SpaceX), hubble_deep_field (NASA)
 - CC0: coffee (Rachel Michetti), chelsea (Stefan van der Walt), camera (Lav
   Varshney), retina (Mikael Haggstrom), brick and gravel (CC0Textures), grass
-  (linolafett)
+  (linolafett), clock_motion (Stefan van der Walt)
 - no known copyright restrictions: coins (Brooklyn Museum), ihc (Center for
   Microscopy and Molecular Imaging)
 
-An image is in one split only.  Low-resolution images are made as those of data
+An image is in one split only, and its crops are one group: they are no independent
+images.  So test has two crops of each of seven images, the fewest by which three
+experiments can be told apart (`srae.analysis.permutation`).  Low-resolution images are made as those of data
 set P: shrunk to 128x128 after a slight Gaussian blur and enlarged back
 bilinearly.  On P's own high-resolution images this reproduces P's low-resolution
 images to within one 8-bit level, and 9 of 10 values exactly.
@@ -43,20 +45,14 @@ from srae.images.image import read_pixels, to_float, to_uint8
 from srae.images.resample import enlarge, shrink
 
 SIDE = 256
-SPLITS: dict[str, dict[str, int]] = {
-    "train": {
-        "coffee.png": 128,
-        "ihc.png": 128,
-        "camera.png": 128,
-        "retina.jpg": 384,
-        "hubble_deep_field.jpg": 384,
-        "brick.png": 256,
-        "gravel.png": 256,
-        "grass.png": 256,
-        "coins.png": 128,
-    },
+CORNERS = None
+"""In place of a distance: two crops, at the top left and at the bottom right."""
+SPLITS: dict[str, dict[str, int | None]] = {
+    "train": {"coffee.png": 64, "retina.jpg": 384, "hubble_deep_field.jpg": 256, "grass.png": 128},
     "val": {"astronaut.png": 128, "chelsea.png": 128},
-    "test": {"rocket.jpg": 128},
+    "test": dict.fromkeys(
+        ("rocket.jpg", "camera.png", "coins.png", "ihc.png", "clock_motion.png", "brick.png", "gravel.png"), CORNERS
+    ),
 }
 """Split -> file -> distance between neighbouring crops, at most."""
 
@@ -96,7 +92,8 @@ def open_demo(options: ImagesConfig, *, for_scoring: bool = False, undivided: bo
         if options.degrade and factors:
             add_sizes(highs, lows, names, options.degrade, options.enlarge)
         low, *more = (shelf.to_store() for shelf in lows)
-        splits[split] = Split(low, highs.to_store(), with_sizes(names, factors), more_inputs=more)
+        groups = [name.rpartition("-")[0] for name in names] * (1 + len(factors))
+        splits[split] = Split(low, highs.to_store(), with_sizes(names, factors), more_inputs=more, groups=groups)
     in_shape, out_shape = sample_shapes(splits["train"], None if for_scoring else options.crop)
     made = describe_degrade(options.degrade, options.enlarge) if options.degrade else options.enlarge or "bilinear"
     return Data(
@@ -164,10 +161,14 @@ def _starts(length: int, stride: int) -> list[int]:
     return [round(place) for place in np.linspace(0, length - SIDE, count)]
 
 
-def _cut(file: str, stride: int, channels: str) -> list[tuple[str, np.ndarray]]:
+def _cut(file: str, stride: int | None, channels: str) -> list[tuple[str, np.ndarray]]:
     """(name, uint8 (256, 256, C)) of the crops of one image."""
     pixels = _read(file, channels)
-    starts = [(top, left) for top in _starts(pixels.shape[0], stride) for left in _starts(pixels.shape[1], stride)]
+    height, width = pixels.shape[:2]
+    if stride is CORNERS:
+        starts = [(0, 0), (height - SIDE, width - SIDE)]
+    else:
+        starts = [(top, left) for top in _starts(height, stride) for left in _starts(width, stride)]
     stem = Path(file).stem
     return [(f"{stem}-{i}.png", pixels[y : y + SIDE, x : x + SIDE]) for i, (y, x) in enumerate(starts)]
 

@@ -98,6 +98,8 @@ class Split:
     """Indices of the images of one epoch (repeats allowed); None: every image once."""
     batches_go_to: torch.device | None = None
     """Device of the batches; None: the device of the images."""
+    groups: Sequence[str] = ()
+    """What each image is part of, as a crop of a photograph; empty: every image is its own group."""
 
     def __len__(self) -> int:
         return len(self.names)

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from srae.analysis.gains import judge_gain
 from srae.data import Data, Labels, Split, eval_batches
 from srae.device import autocast
 from srae.evaluation.metrics import CACHED_VALUES, Protocol
@@ -20,6 +21,7 @@ from srae.images.color import to_luma
 from srae.images.image import TaggedImage, to_float, write_image
 from srae.models import Shape, build_model
 from srae.models.blocks import enlarge_bicubic
+from srae.runs.answers import Answers, count_answers
 from srae.upscaling.tiles import forward_any_size, is_memory_error, turned_mean, upscale
 
 BATCH_PIXELS = 2**20  # of the larger images: 16 of 256x256; larger batches are no faster and take gigabytes
@@ -80,9 +82,31 @@ def find_exact(values: Values, identity: Values = MappingProxyType({})) -> list[
 
 def mean_gain(values: Values, identity: Values) -> float | None:
     """Mean PSNR minus that of the baseline in dB, over the images on which both are finite; None without any."""
-    pairs = zip(values.get("psnr", ()), identity.get("psnr", ()), strict=False)
-    gains = [psnr - reference for psnr, reference in pairs if math.isfinite(psnr) and math.isfinite(reference)]
-    return math.fsum(gains) / len(gains) if gains else None
+    gains = _gains(values, identity)
+    return math.fsum(gains.values()) / len(gains) if gains else None
+
+
+def judge_gains(values: Values, identity: Values, groups: Sequence[str] = ()) -> dict[str, Any] | None:
+    """Interval and paired test of the mean gain, as `analysis.gains.judge_gain` returns them; None without any.
+
+    Args:
+        groups: of the images (`Split.groups`).
+    """
+    gains = _gains(values, identity)
+    alone = len(set(groups)) == len(groups)
+    return judge_gain([*gains.values()], None if alone else [groups[i] for i in gains]) if gains else None
+
+
+def answers_in(values: Mapping[str, Sequence[Any]]) -> Answers | None:
+    """What a classifier answered, from `score_split`; None for images."""
+    pairs = zip(values.get("label", ()), values.get("prediction", ()), strict=True)
+    return count_answers(pairs) if values.get("prediction") else None
+
+
+def _gains(values: Values, identity: Values) -> dict[int, float]:
+    """Place of an image -> its gain in dB."""
+    pairs = enumerate(zip(values.get("psnr", ()), identity.get("psnr", ()), strict=False))
+    return {i: psnr - other for i, (psnr, other) in pairs if math.isfinite(psnr) and math.isfinite(other)}
 
 
 class InColour(nn.Module):

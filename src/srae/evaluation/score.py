@@ -25,9 +25,11 @@ from srae.errors import ConfigError, explain_problem
 from srae.evaluation.evaluate import (
     InColour,
     SelfEnsemble,
+    answers_in,
     baseline_model,
     evaluate,
     find_exact,
+    judge_gains,
     mean_gain,
     means,
     score_split,
@@ -161,7 +163,8 @@ def _describe(
 ) -> dict[str, Any]:
     """The document of `Scores`."""
     digests = data.digests.get(split, {})
-    metrics = TASKS[trained.config.task].metrics
+    metrics, answers = TASKS[trained.config.task].metrics, answers_in(values)
+    balanced = {"balanced_accuracy": answers.balanced_accuracy} if answers else {}
     return {
         "model": str(trained.path),
         "data": {
@@ -172,9 +175,11 @@ def _describe(
             **({"images": take_fingerprint((("", *row) for row in digests.items()), "")} if digests else {}),
         },
         "protocol": protocol,
-        split: means({name: values[name] for name in metrics}, identity),
+        split: means({name: values[name] for name in metrics}, identity) | balanced,
+        "answers": {split: answers.as_dict()} if answers else None,
         "identity": means(identity) or None,
         "gain_db": {split: mean_gain(values, identity)} if identity else None,
+        "gain_test": {split: judge_gains(values, identity, _pick_split(data, split).groups)} if identity else None,
         "exact": {split: [_pick_split(data, split).names[i] for i in find_exact(values, identity)]},
         # Shows later whether a longer training has replaced these weights.
         "best_epoch": trained.meta.get("progress", {}).get("best_epoch"),
@@ -185,7 +190,8 @@ def _columns_of(
     part: Split, split: str, values: dict[str, list[Any]], identity: dict[str, list[float]]
 ) -> dict[str, list[Any]]:
     columns: dict[str, list[Any]] = {"split": [split] * len(part), "name": part.names, **values}
-    return columns | ({"identity_mse": identity["mse"]} if identity else {})
+    columns |= {"identity_mse": identity["mse"]} if identity else {}
+    return columns | {"group": list(part.groups) if part.groups else [None] * len(part)}
 
 
 def _pick_data(trained_on: DataConfig, folder: str | None, scale: int | None, kernel: _Kernel) -> DataConfig:

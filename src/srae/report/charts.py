@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from srae.analysis.compare import MANY, find_factors
+from srae.analysis.compare import MANY
+from srae.analysis.design import find_factors
 from srae.analysis.scores import Score
 from srae.report.canvas import (
     BASELINE,

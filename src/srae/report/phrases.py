@@ -1,4 +1,4 @@
-"""Captions and sentences of a report in English and Spanish, and translations of phrases in run folders."""
+"""Captions of a report in English and Spanish, and translations of phrases in run folders."""
 
 from __future__ import annotations
 
@@ -16,13 +16,12 @@ CAPTIONS: dict[str, tuple[str, str]] = {
     ),
     "over_column": ("the unit in the last column", "la unidad de la última columna"),
     "bold_yes": (
-        "Bold: better than every other (paired permutation test on the same images, Holm, p < 0.05).",
-        "En negrita: mejor que todos los demás (prueba de permutación pareada sobre las mismas imágenes, Holm, "
-        "p < 0.05).",
+        "Bold: better than every other (permutation tests, Holm, p < 0.05).",
+        "En negrita: mejor que todos los demás (pruebas de permutación, Holm, p < 0,05).",
     ),
     "bold_no": (
-        "Nothing is bold: no run is significantly better than all others, or there were too few images to test.",
-        "Nada en negrita: ninguna ejecución supera significativamente a todas las demás, o no pudo comprobarse.",
+        "Nothing is bold: no experiment is significantly better than all others, or too few seeds or images to test.",
+        "Nada en negrita: ningún experimento supera significativamente a todos los demás, o no pudo comprobarse.",
     ),
     "caption_cost": (
         "Cost of training: wall seconds, peak memory.",
@@ -34,12 +33,13 @@ CAPTIONS: dict[str, tuple[str, str]] = {
         "MAC: multiplicaciones-acumulaciones de una muestra (imagen o recorte) en la red, sin sesgos ni activaciones.",
     ),
     "caption_tests": (
-        "Every run against {best}, image by image on {split} ({images}, the same for both): mean difference of "
-        "{score} in {unit} with its 95 % interval, sign-flip permutation p after Holm, share of images on which the "
-        "run is better (ties count half).",
-        "Cada ejecución frente a {best}, imagen por imagen en {split} ({images}, las mismas para ambas): diferencia "
-        "media de {score} en {unit} con su intervalo del 95 %, p de permutación de signos tras Holm, parte de las "
-        "imágenes en las que gana (los empates cuentan la mitad).",
+        "Every experiment against {best} on {split} ({images}, the same for both): mean difference of {score} in "
+        "{unit} with its 95 % interval and permutation p after Holm, both over seeds where both experiments have "
+        "several, else over images, or groups of images; share of images on which it is better (ties count half).",
+        "Cada experimento frente a {best} en {split} ({images}, las mismas para ambos): diferencia media de {score} en "
+        "{unit} con su intervalo del 95 % y p de permutación tras Holm, sobre semillas donde ambos tienen varias; si "
+        "no, sobre imágenes o grupos de imágenes; parte de las imágenes en las que gana (los empates cuentan la "
+        "mitad).",
     ),
     "caption_shares": (
         "Share of the variance of {score} on {split} that each setting of the grid explains.",
@@ -153,115 +153,6 @@ CAPTIONS: dict[str, tuple[str, str]] = {
         " Shown: the {count} best and the worst of {all} models.",
         " Se muestran los {count} mejores y el peor de {all} modelos.",
     ),
-}
-
-SENTENCES: dict[str, tuple[str, str]] = {
-    "best": (
-        "{run} is best: {score} on {split}, {gain} against {baseline} ({reference}).",
-        "{run} es la mejor: {score} en {split}, {gain} frente a {baseline} ({reference}).",
-    ),
-    "best_alone": (
-        "{run} is best: {score} on {split}{other}.",
-        "{run} es la mejor: {score} en {split}{other}.",
-    ),
-    "only_alone": ("{run} reaches {score} on {split}{other}.", "{run} alcanza {score} en {split}{other}."),
-    "on_other": (", {score} on {split}", ", {score} en {split}"),
-    "short_val": ("validation", "validación"),
-    "short_test": ("test", "test"),
-    "why_test": (
-        "every run has a test split, and no epoch was chosen on it",
-        "todas las ejecuciones tienen test, y ninguna época se eligió con ella",
-    ),
-    "why_val": (
-        "not every run was scored on a test split; the best epochs were chosen on validation too",
-        "no todas las ejecuciones se midieron en test; las mejores épocas también se eligieron en validación",
-    ),
-    "left_out": (
-        "Left out of every PSNR on {split}, because some run or the baseline makes no error there: {names}.",
-        "Fuera de todos los PSNR en {split}, porque ahí alguna ejecución o la referencia no comete error: {names}.",
-    ),
-    "only": (
-        "{run} reaches {score} on {split}, {gain} against {baseline} ({reference}).",
-        "{run} alcanza {score} en {split}, {gain} frente a {baseline} ({reference}).",
-    ),
-    "closest": (
-        "The closest is {run} with {score} on {split}, {loss} below.",
-        "La más cercana es {run} con {score} en {split}, {loss} por debajo.",
-    ),
-    "none_beats": (
-        "No run beats {baseline} ({reference}).",
-        "Ninguna ejecución supera a {baseline} ({reference}).",
-    ),
-    "worse": ("Worse than {baseline}: {runs}.", "Peor que {baseline}: {runs}."),
-    "worse_all": (
-        "All {count} are worse than {baseline}, by {least} to {most} ({run}).",
-        "Los {count} son peores que {baseline}, en {least} a {most} ({run}).",
-    ),
-    "worse_one": ("{run} (by {loss})", "{run} (en {loss})"),
-    "overfits_mse": (
-        "Overfitting, final validation error far above training error: {runs}.",
-        "Sobreajusta, al final el error de validación supera con mucho al de entrenamiento: {runs}.",
-    ),
-    "overfits_cross_entropy": (
-        "Overfitting, final validation loss far above training loss: {runs}.",
-        "Sobreajusta, al final la pérdida de validación supera con mucho a la de entrenamiento: {runs}.",
-    ),
-    "overfits_one": (
-        "{run} {factor:.3g} times ({val:.2g} against {train:.2g})",
-        "{run} {factor:.3g} veces ({val:.2g} frente a {train:.2g})",
-    ),
-    "overfits_score": (", accuracy {val} against {train}", ", exactitud {val} frente a {train}"),
-    "dead": (
-        "Learned nothing, the output is the same for every input: {runs}.",
-        "No aprendió nada, sea cual sea la entrada sale la misma imagen: {runs}.",
-    ),
-    "dark": (
-        "Does not reach dark values; the darkest output, from 0 (black) to 1 (white), is: {runs}.",
-        "No alcanza lo oscuro, de 0 (negro) a 1 (blanco) no sale nada por debajo de: {runs}.",
-    ),
-    "light": (
-        "Does not reach bright values; the brightest output, from 0 (black) to 1 (white), is: {runs}.",
-        "No alcanza lo claro, de 0 (negro) a 1 (blanco) no sale nada por encima de: {runs}.",
-    ),
-    "one_answer": (
-        "Learned nothing, {run} answers {answer} for every image.",
-        "No aprendió nada, sea cual sea la imagen {run} responde {answer}.",
-    ),
-    "guesses": (
-        "{run} is no better than guessing among {all} classes: {score} on {split}.",
-        "{run} no supera a responder al azar entre {all} clases: {score} en {split}.",
-    ),
-    "never_answered": (
-        "{run} never answers {count} of {all} classes: {names}.",
-        "{run} nunca responde {count} de {all} clases: {names}.",
-    ),
-    "noise": (
-        "No significant difference between {best} and {runs} (paired permutation test on {images} images, Holm, "
-        "p ≥ 0.05).",
-        "Sin diferencia más allá del ruido entre {best} y {runs} (prueba de permutación pareada sobre {images} "
-        "imágenes, Holm, p ≥ 0.05).",
-    ),
-    "too_few": (
-        "{images} images are too few to distinguish {runs} runs: no paired permutation test on them, Holm, can "
-        "reach p < 0.05.",
-        "{images} imágenes son pocas para distinguir {runs} ejecuciones: ninguna prueba de permutación pareada sobre "
-        "ellas, Holm, puede llegar a p < 0.05.",
-    ),
-    "beyond_noise": (
-        "{best} is significantly better than every other run (paired permutation test on {images} images, Holm, "
-        "p {p}).",
-        "La ventaja de {best} sobre todas las demás va más allá del ruido (prueba de permutación pareada sobre "
-        "{images} imágenes, Holm, p {p}).",
-    ),
-    "mattered": (
-        "Share of the variance of {score} that each setting of the grid explains: {shares}.",
-        "Qué influyó en {score}, como parte de su varianza en la rejilla: {shares}.",
-    ),
-    "unfinished": (
-        "{run} is not finished ({status}): its metrics are those of its last epoch.",
-        "{run} no ha terminado ({status}): sus métricas son las de su última época.",
-    ),
-    "no_metrics": ("{run} has no metrics yet ({status}).", "{run} aún no tiene métricas ({status})."),
 }
 
 # English phrases in run folders -> Spanish.

@@ -7,9 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from srae.analysis.compare import Group, group_runs, pair_with_best, what_mattered
+from srae.analysis.against_best import pair_with_best
+from srae.analysis.compare import Group, group_runs
+from srae.analysis.design import Design, read_design, what_mattered
+from srae.analysis.permutation import NOISE
 from srae.analysis.scores import Score, finite
-from srae.analysis.stats import NOISE
 from srae.report.canvas import Variant, style_of
 from srae.report.classes import Answers, read_answers
 from srae.report.words import Words, translate
@@ -30,6 +32,7 @@ class ReportSection:
     tests: list[dict[str, Any]]
     """Of every other experiment of the group, also of those that are not shown."""
     shares: dict[str, float]
+    design: Design
     answers: Answers | None
     """None if the runs are no classifiers."""
 
@@ -79,8 +82,12 @@ def make_sections(runs: Sequence[Run], top: int | None = None) -> list[ReportSec
         seen += len(variants)
         suffix = "" if len(groups) == 1 else f"-{number}"
         best, tests = pair_with_best(group)
-        answers = read_answers(variants)
-        sections.append(ReportSection(number, suffix, group, variants, best, tests, what_mattered(group), answers))
+        shares = what_mattered(group)
+        sections.append(
+            ReportSection(
+                number, suffix, group, variants, best, tests, shares, read_design(group.runs), read_answers(variants)
+            )
+        )
     return sections
 
 

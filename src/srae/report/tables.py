@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from srae.analysis.compare import Group, differing_keys
+from srae.analysis.compare import Group
+from srae.analysis.design import differing_keys
+from srae.analysis.permutation import describe_p
 from srae.analysis.rows import COLUMNS, GAINS, MEASURED, WITH_INTERVAL, is_number, known_columns
 from srae.analysis.scores import finite
-from srae.analysis.stats import describe_p
 from srae.report.numbers import measured, typeset
 from srae.report.section import ReportSection, describe_data, describe_protocol
 from srae.report.words import ENGLISH, Words, translate

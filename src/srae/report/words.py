@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 
 from srae.config.measures import METRICS
-from srae.report.phrases import CAPTIONS, PHRASES, SENTENCES
+from srae.report.phrases import CAPTIONS, PHRASES
+from srae.report.statements import SENTENCES
 
 LANGUAGES = ("en", "es")
 Words = dict[str, str]
@@ -176,6 +177,14 @@ def words_of(language: str) -> Words:
 def translate(phrase: str, words: Words) -> str:
     """Translation of an English phrase from a run folder; unknown phrases are returned unchanged."""
     return PHRASES.get(phrase, phrase) if words["lang"] == "es" else phrase
+
+
+def in_language(number: str, words: Words) -> str:
+    """A formatted number in a sentence: ``-1.50 dB``, ``95.00%``; in Spanish ``-1,50 dB``, ``95,00 %``."""
+    if words["lang"] == "es":
+        number = re.sub(r"(?<=\d)\.(?=\d)", ",", number)
+        number = re.sub(r"(?<=\d)%", "\u202f%", number)
+    return number
 
 
 ENGLISH = words_of("en")

@@ -41,7 +41,8 @@ _ALWAYS = (
     "val_accuracy",
     "train_accuracy",
 )
-COLUMNS = (*_ALWAYS, *(column for name in METRICS if (column := f"val_{name}") not in _ALWAYS), "vram_data_mb")
+_VALIDATED = tuple(f"val_{name}" for name, metric in METRICS.items() if metric.tasks)
+COLUMNS = (*_ALWAYS, *(column for column in _VALIDATED if column not in _ALWAYS), "vram_data_mb")
 """Of metrics.csv."""
 LONGEST_NAME = 80
 _NAME = re.compile(rf"[A-Za-z0-9._-]{{1,{LONGEST_NAME}}}")

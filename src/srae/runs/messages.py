@@ -6,6 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from srae.runs.answers import Answers
+from srae.runs.ending import FEW_STEPS, EarlyEnd, Fit, count_steps, judge_fit, read_early_end
+
 UNCHANGED = "returning the input"
 """Name of the baseline of networks that keep the size, as run folders store it."""
 
@@ -87,16 +90,58 @@ def output_sentences(output: Mapping[str, float] | None) -> list[str]:
     return [OUTPUT_FAULTS[fault].format(value=value) for fault, value in find_output_faults(output)]
 
 
+def answer_sentences(answers: Mapping[str, Answers]) -> list[str]:
+    """Splits on which a classifier gives every image one answer, in one sentence."""
+    found: dict[str, list[str]] = {}
+    for split, each in answers.items():
+        if each.only_answer is not None:
+            found.setdefault(each.only_answer, []).append(split)
+    return [f"learned nothing: the answer is {name} for every {' and '.join(s)} image" for name, s in found.items()]
+
+
+def early_sentence(end: EarlyEnd) -> str:
+    """Why a training ended before its last epoch."""
+    epochs = f"{end.patience} epoch{'' if end.patience == 1 else 's'}"
+    return f"stopped after epoch {end.epoch} of {end.epochs}: val was not better for {epochs}"
+
+
+def few_sentence(steps: int) -> str:
+    """For trainings that cannot have learned much."""
+    remedy = "set more train.epochs, or a smaller train.batch_size"
+    return f"{steps} step{'s are' if steps > 1 else ' is'} too few to judge: {remedy}"
+
+
+def fit_sentence(fit: Fit, loss: str) -> str:
+    """Whether a training overfits, and why.
+
+    Args:
+        loss: its name, ``mse``.
+    """
+    place = f"epoch {fit.best_epoch} of {fit.epochs}"
+    lowest = f"val {loss} is lowest in {place} ({fit.val:.3g}, train {fit.train:.3g})"
+    if fit.rises:
+        return f"overfits: {lowest} and rises since, to {fit.last_val:.3g} (train {fit.last_train:.3g})"
+    if fit.overfits:
+        return f"overfits: val {loss} ends at {fit.last_val / fit.last_train:.2g} times that of train; {lowest}"
+    return f"no sign of overfitting: {lowest}"
+
+
 def val_sentence(summary: dict[str, Any]) -> str:
     """Metrics of a run on val; for images also the difference to the baseline."""
-    val, identity = summary["val"], summary["identity"]
+    return split_sentence(summary, "val")
+
+
+def split_sentence(summary: dict[str, Any], split: str) -> str:
+    """Metrics of a run on a split; for images also the difference to the baseline."""
+    scores = summary[split]
+    identity = summary["identity"] if split == "val" else summary.get("test_identity")
     if not identity:
-        known = {name.replace("_", "-"): value for name, value in val.items() if is_defined(value)}
-        return "val " + ", ".join(f"{name} {value:.5g}" for name, value in known.items())
-    gain = (summary.get("gain_db") or {}).get("val")
-    verdict = against_baseline(val, identity, summary["protocol"]["baseline"], gain)
-    ssim = f", ssim {val['ssim']:.4f}" if is_defined(val["ssim"]) else ""
-    return f"val mse {val['mse']:.6f}, {describe_psnr(val['psnr'])}{ssim}: {verdict}"
+        known = {name.replace("_", "-"): value for name, value in scores.items() if is_defined(value)}
+        return f"{split} " + ", ".join(f"{name} {value:.5g}" for name, value in known.items())
+    gain, tested = ((summary.get(key) or {}).get(split) for key in ("gain_db", "gain_test"))
+    verdict = against_baseline(scores, identity, summary["protocol"]["baseline"], gain=gain, tested=tested)
+    ssim = f", ssim {scores['ssim']:.4f}" if is_defined(scores["ssim"]) else ""
+    return f"{split} mse {scores['mse']:.6f}, {describe_psnr(scores['psnr'])}{ssim}: {verdict}"
 
 
 def is_defined(value: float | None) -> bool:
@@ -112,43 +157,49 @@ def exact_sentence(exact: Mapping[str, Sequence[str]] | None, split: str) -> str
 
 
 def against_baseline(
-    scores: Mapping[str, Any], identity: Mapping[str, Any], baseline: str, gain: float | None = None
+    scores: Mapping[str, Any],
+    identity: Mapping[str, Any],
+    baseline: str,
+    *,
+    gain: float | None = None,
+    tested: Mapping[str, Any] | None = None,
 ) -> str:
     """Compare scores with those of a baseline: by PSNR, or by MSE where one PSNR is not finite.
 
     Args:
         gain: mean difference in dB over the images on which both are finite; without it that of the means.
+        tested: interval and test of the gain, a summary's `gain_test` on the split; an older srae recorded none.
     """
     psnr, reference = scores["psnr"], identity["psnr"]
     if gain is None and any(value is None or not math.isfinite(value) for value in (psnr, reference)):
         mse, error = scores["mse"], identity["mse"]
-        verdict = "WORSE than" if mse > error else "better than" if mse < error else "as good as"
+        verdict = "below" if mse > error else "better than" if mse < error else "as good as"
         return f"{verdict} {baseline}, by mean error (its mse {error:.6f})"
     gain = psnr - reference if gain is None else gain
-    return f"{gain:+.2f} dB against {baseline}" if gain >= 0 else f"WORSE than {baseline}, by {-gain:.2f} dB"
+    if not tested:
+        return f"{gain:+.2f} dB against {baseline}"
+    interval = "" if tested["low"] is None else f" [{tested['low']:+.2f}, {tested['high']:+.2f}]"
+    size = f"{gain:+.2f} dB{interval}"
+    if tested["beyond_noise"]:
+        return f"{size} against {baseline}" if gain > 0 else f"WORSE than {baseline}, {size}"
+    why = "no difference beyond noise" if tested["testable"] else f"too few for a test: {tested['over']}"
+    return f"{size} against {baseline} ({why})"
 
 
-def result_lines(summary: dict[str, Any], path: str) -> str:
-    """Lines after the training: metrics, cost, files, and a command to try next."""
-    lines = []
-    val, identity = summary["val"], summary["identity"]
-    if identity:
-        lines.append(f"result    {val_sentence(summary)}")
-        exact = [exact_sentence(summary.get("exact"), split) for split in ("val", "test")]
-        lines += [f"          {sentence}" for sentence in exact if sentence]
-    else:
-        splits = [split for split in ("train", "val", "test") if summary[split]]
-        for i, name in enumerate(name for name in val if is_defined(val[name])):
-            values = ", ".join(f"{split} {summary[split][name]:.5g}" for split in splits if name in summary[split])
-            lines.append(f"{'' if i else 'result':<9} {name.replace('_', '-')}: {values}")
-    lines += [f"          {sentence}" for sentence in output_sentences(summary.get("output"))]
+def result_lines(summary: dict[str, Any], path: str, rows: Sequence[Mapping[str, float | None]] = ()) -> str:
+    """Lines after the training: metrics, what to think of them, cost, files, and a command to try next.
+
+    Args:
+        rows: of metrics.csv, for the verdict on overfitting.
+    """
+    lines = [*_metric_lines(summary), *_fit_lines(summary, rows)]
     memory = f"{summary['rss_peak_mb']:.0f} MB RAM"
-    if summary["vram_peak_mb"]:
-        memory += f", {summary['vram_peak_mb']:.0f} MB VRAM"
+    vram = summary["vram_peak_mb"]
+    memory += f", {vram:.0f} MB VRAM" if vram is not None else ", VRAM not measured: no GPU"
     if summary["images_per_second"]:
         lines.append(f"cost      {summary['seconds']:.0f} s, {summary['images_per_second']:.1f} images/s, {memory}")
     lines.append(f"look at   {path}/curves.png and {path}/samples/")
-    if identity and summary["parameters"]:
+    if summary["identity"] and summary["parameters"]:
         same_size = summary["protocol"]["baseline"] == UNCHANGED
         scale = "--scale 2 " if same_size else ""  # a network that keeps the size needs an enlarged image
         of_bands = "bands" in summary["protocol"]["channels"]  # which are scored, but not enlarged
@@ -156,3 +207,46 @@ def result_lines(summary: dict[str, Any], path: str) -> str:
             f"next      {'srae eval' if of_bands else f'srae-upscale img.png {scale}'.rstrip()} --model {path}"
         )
     return "\n".join(lines)
+
+
+def _metric_lines(summary: dict[str, Any]) -> list[str]:
+    """Metrics of every split, and what they hide: exact images, dead outputs, single answers."""
+    splits, notes = [split for split in ("train", "val", "test") if summary[split]], []
+    if summary["identity"]:
+        found = [split_sentence(summary, split) for split in ("val", "test") if summary.get(split)]
+        notes += [sentence for split in splits if (sentence := exact_sentence(summary.get("exact"), split))]
+    else:
+        found = []
+        for name in dict.fromkeys(name for split in splits for name in summary[split]):
+            known = [(split, summary[split].get(name)) for split in splits]
+            values = ", ".join(f"{split} {value:.5g}" for split, value in known if is_defined(value))
+            if name in summary["val"] and is_defined(summary["val"][name]):
+                found.append(f"{name.replace('_', '-')}: {values}")
+    notes += [*output_sentences(summary.get("output")), *answer_lines(summary.get("answers"))]
+    return [f"{'' if i else 'result':<9} {line}" for i, line in enumerate([*found, *notes])]
+
+
+def answer_lines(answers: Mapping[str, Mapping[str, Any]] | None) -> list[str]:
+    """What a summary's `answers` show; none without them."""
+    found = {split: Answers(**each) for split, each in (answers or {}).items()}
+    return [commonest_sentence(found), *answer_sentences(found)] if found else []
+
+
+def commonest_sentence(answers: Mapping[str, Answers]) -> str:
+    """What a constant answer would reach: ``always answering healthy: accuracy val 0.95, test 0.95``."""
+    named = {each.commonest for each in answers.values()}
+    shares = ", ".join(f"{split} {each.commonest_share:.5g}" for split, each in answers.items())
+    return f"always answering {' or '.join(sorted(named))}: accuracy {shares}"
+
+
+def _fit_lines(summary: Mapping[str, Any], rows: Sequence[Mapping[str, float | None]]) -> list[str]:
+    """Whether the training ended early, was too short to judge, or overfits."""
+    lines = [early_sentence(end)] if (end := read_early_end(summary)) else []
+    steps = count_steps(summary, rows)
+    loss = "cross_entropy" if any(row.get("val_cross_entropy") is not None for row in rows) else "mse"
+    fit = judge_fit(rows, "train_loss" if loss == "cross_entropy" else "train_mse", f"val_{loss}")
+    if steps and steps < FEW_STEPS:
+        lines.append(few_sentence(steps))
+    elif fit and not fit.is_short:
+        lines.append(fit_sentence(fit, loss.replace("_", "-")))
+    return [f"{'' if i else 'fit':<9} {line}" for i, line in enumerate(lines)]

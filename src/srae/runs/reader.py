@@ -126,7 +126,18 @@ def baseline_of(run: Run) -> str:
     return str(protocol.get("baseline", "returning the input"))
 
 
-_OF_OWN_DATA = ("train", "val", "test", "identity", "test_identity", "gain_db", "exact", "output")
+_OF_OWN_DATA = (
+    "train",
+    "val",
+    "test",
+    "identity",
+    "test_identity",
+    "gain_db",
+    "gain_test",
+    "exact",
+    "output",
+    "answers",
+)
 
 
 def scored_on(run: Run, label: str) -> Run | None:

@@ -24,7 +24,7 @@ from srae.report.curves import draw_run
 from srae.runs.changes import check_changes
 from srae.runs.layout import check_name, find_run, name_from
 from srae.runs.messages import result_lines
-from srae.runs.reader import Run, read_config, read_run
+from srae.runs.reader import Run, read_config, read_rows, read_run
 from srae.runs.writer import RunWriter, claim_run
 from srae.training.checkpointer import has_progress
 from srae.training.loop import OnEpoch, Say
@@ -121,7 +121,7 @@ def fit(
             draw_run(writer.path)
         except ResourceError as error:
             tell(f"warning: no plots: {error.what}, {error.where}")
-        tell(result_lines(summary, str(writer.path)))
+        tell(result_lines(summary, str(writer.path), read_rows(writer.path)))
     except SraeError as error:
         writer.log(str(error))
         raise

@@ -10,9 +10,11 @@ import torch
 from srae.data import Store
 from srae.data.subset import crop_middle, spread
 from srae.evaluation.evaluate import (
+    answers_in,
     evaluate,
     evaluate_baseline,
     find_exact,
+    judge_gains,
     mean_gain,
     means,
     sample_outputs,
@@ -47,10 +49,10 @@ def score_splits(s: Session) -> tuple[dict[str, Any], list[dict[str, Any]]]:
 
     Returns:
         For the summary: means by split, `identity` and `test_identity` (means of the baseline), `gain_db` by split
-        (over the images on which neither is exact) and `exact` (split -> images on which one is); and the rows of
-        images.csv.
+        (over the images on which neither is exact), `gain_test` by split (its interval and p), `exact` (split ->
+        images on which one is) and `answers` by split, of classifiers; and the rows of images.csv.
     """
-    scored: dict[str, Any] = {"exact": {}, "gain_db": {}} if s.task.images else {}
+    scored: dict[str, Any] = {"exact": {}, "gain_db": {}, "gain_test": {}} if s.task.images else {"answers": {}}
     rows = []
     if not s.task.has_baseline:  # the train loss of an epoch was taken with dropout, while the weights changed
         scored["train"] = means(evaluate(s.model, s.data.train, s.task, s.protocol, dtype=s.dtype))
@@ -63,9 +65,14 @@ def score_splits(s: Session) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         if s.task.images:
             scored["exact"][name] = [split.names[i] for i in find_exact(values, identity)]
             scored["gain_db"][name] = mean_gain(values, identity)
+            scored["gain_test"][name] = judge_gains(values, identity, split.groups)
+        if answers := answers_in(values):
+            scored[name]["balanced_accuracy"] = answers.balanced_accuracy
+            scored["answers"][name] = answers.as_dict()
         if identity:
             values["identity_mse"] = identity["mse"]
             scored["identity" if name == "val" else "test_identity"] = means(identity)
+        values["group"] = [*split.groups] or [None] * len(split)
         for i, image in enumerate(split.names):
             rows.append({"split": name, "name": image, **{metric: column[i] for metric, column in values.items()}})
     return scored, rows
