@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -141,6 +142,8 @@ def test_images_are_spread_over_the_split_and_keep_their_targets(tmp_path: Path)
     assert take(labelled, [2, 1]).target.values.tolist() == [2, 1]
     alone = Split(val.input, val.input, val.names)
     assert take(alone, [1]).target is not None and take(alone, [1]).target is not alone.target
+    grouped = replace(val, groups=["a", "a", "b", "c"])
+    assert take(grouped, [3, 1]).groups == ["c", "a"] and take(val, [3]).groups == ()
     both = take(alone, [1])
     assert both.target is both.input
 

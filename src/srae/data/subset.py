@@ -21,7 +21,8 @@ def take(split: Split, places: Sequence[int]) -> Split:
     else:
         target = input if split.target is split.input else _take_images(split.target, places)
     names = [split.names[place] for place in places]
-    return replace(split, input=input, target=target, names=names, more_inputs=(), drawn=None)
+    groups = [split.groups[place] for place in places] if split.groups else ()
+    return replace(split, input=input, target=target, names=names, groups=groups, more_inputs=(), drawn=None)
 
 
 def spread(split: Split, count: int) -> Split:
