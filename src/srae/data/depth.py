@@ -87,7 +87,7 @@ def find_range(deep: Sequence[Path], channels: Channels, source: Path) -> tuple[
 
     found = [extremes for extremes in in_threads(look, deep, "measuring values") if extremes]
     if not found:
-        return [0.0, float(WHITE)], "no deep image can be read"
+        return [0.0, float(WHITE)], f"{len(deep)} images state more than 8 bits, and none of them gives more"
     floats = [extremes for extremes in found if extremes.floats]
     if floats and len(floats) < len(found) and max(extremes.highest for extremes in floats) <= 1:
         what = f"{len(floats)} of {len(found)} deep images are floats up to 1, the others integers of 16 bits"
