@@ -10,8 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
+import srae.data.intake
 from builders import write_image, write_pairs
 from srae.checkpoints.loading import load_model
 from srae.cli import main
@@ -21,6 +23,7 @@ from srae.evaluation.score import score_model
 from srae.runs.reader import read_run
 from srae.upscaling.api import upscale
 from toy_training import begin
+from toys import open_named
 
 MODELS = {
     "cnn": "{name: conv_autoencoder, channels: [4, 6], activation: tanh, latent_activation: tanh, "
@@ -99,3 +102,16 @@ def test_other_networks_get_the_low_resolution_images_as_they_are(
     )
     same = pair_folder(name="same", size=(8, 8))
     assert read_run(_train(tmp_path, "same", same)).config["data"]["enlarge"] is None
+
+
+def test_a_mapped_set_holds_the_same_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    folder = write_pairs(tmp_path / "set", train=4, val=2, size=(8, 12), scale=2)
+    options = {"folder": str(folder), "enlarge": "bicubic"}
+    in_memory = open_named("pairs", **options)
+    monkeypatch.setattr(srae.data.intake, "largest_in_memory", lambda: 0)
+    mapped = open_named("pairs", **options)
+    assert mapped.in_shape == in_memory.in_shape == mapped.out_shape == (3, 16, 24)
+    for index in range(4):
+        assert torch.equal(mapped.train.input.image(index), in_memory.train.input.image(index))
+    assert mapped.fingerprint == in_memory.fingerprint != open_named("pairs", folder=str(folder)).fingerprint

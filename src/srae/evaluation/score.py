@@ -171,8 +171,12 @@ def _describe(
             "name": data.name,
             "fingerprint": data.fingerprint,
             "counts": {split: len(_pick_split(data, split))},
-            # Of the images alone: equal for two models that need them prepared in different ways.
-            **({"images": take_fingerprint((("", *row) for row in digests.items()), "")} if digests else {}),
+            # Of the files alone: equal for two models that need them prepared in different ways, alpha too.
+            **(
+                {"images": take_fingerprint((("", name, digest[:64]) for name, digest in digests.items()), "")}
+                if digests
+                else {}
+            ),
         },
         "protocol": protocol,
         split: means({name: values[name] for name in metrics}, identity) | balanced,
