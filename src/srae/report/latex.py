@@ -68,7 +68,7 @@ def to_latex(table: Table, label: str, width: float = WIDTH) -> str:
         name = rf"\label{{tab:srae-{label}}}" if number == 0 else ""
         caption = escape_latex(table.caption if number == 0 else "…")
         lines += [r"\begin{table}[tbp]", *more, r"  \centering\small\setlength{\tabcolsep}{4pt}",
-                  rf"  \caption{{{caption}}}{name}"]  # fmt: skip
+                  rf"  \caption{{{caption}}}{name}\par\smallskip"]  # fmt: skip
         for i, part in enumerate(parts):
             lines += [*([r"  \par\medskip"] if i else []), *part.lines(start, stop, table.baselines)]
         lines.append(r"\end{table}")
