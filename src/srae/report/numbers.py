@@ -6,11 +6,12 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from srae.analysis.rows import format_cell
-from srae.report.words import Words
+from srae.analysis.rows import GAINS, format_cell
+from srae.report.words import Words, in_language
 
+_FINER = 2  # decimals more than a column has, where its interval is small
 SPACE = "\u202f"
-"""A narrow space that does not break: between thousands, and in Spanish before a per cent sign."""
+"""A narrow space that does not break, between thousands."""
 
 
 def typeset(number: str, words: Words) -> str:
@@ -19,10 +20,7 @@ def typeset(number: str, words: Words) -> str:
     Text that is no number must not be given: every comma between digits is one between thousands.
     """
     text = re.sub(r",(?=\d)", SPACE, number).replace("-", "−")
-    if words["lang"] == "es":
-        text = re.sub(r"(?<=\d)\.(?=\d)", ",", text)
-        text = re.sub(r"(?<=\d)%", f"{SPACE}%", text)
-    return text
+    return in_language(text, words)
 
 
 def measured(column: str, row: Mapping[str, Any], words: Words) -> tuple[str, str]:
@@ -43,16 +41,17 @@ def measured(column: str, row: Mapping[str, Any], words: Words) -> tuple[str, st
         return typeset(format_cell(column, {column: value}), words), ""
     plain = format_cell(column, {column: value})
     unit, times = ("%", 100) if plain.endswith("%") else ("", 1)
-    half = times * (high - low) / 2
-    if half > 0:
-        decimals = max(0, 1 - int(f"{half:.1e}".partition("e")[2]))
-    else:  # all seeds gave one value
-        decimals = len(plain.rstrip("%").partition(".")[2])
-    digits = [f"{times * number:,.{decimals}f}" for number in (value, low, high, value - low, high - value)]
-    shown, first, last, below, above = (typeset(text, words) for text in digits)
+    half, own = times * (high - low) / 2, len(plain.rstrip("%").partition(".")[2])
+    decimals = max(0, 1 - int(f"{half:.1e}".partition("e")[2]))
+    if half == 0 or decimals > own + _FINER:  # all seeds gave one value, but for rounding
+        decimals = own
+    sign = "+" if column in GAINS else ""
+    shown, first, last = (typeset(f"{times * number:{sign},.{decimals}f}", words) for number in (value, low, high))
+    below, above = (typeset(f"{times * side:,.{decimals}f}", words) for side in (value - low, high - value))
     if below == above and not unit:
         return shown, f"± {below}"
-    return typeset(f"{digits[0]}{unit}", words), f"[{first}{words['between']}{last}]"
+    mark = typeset("0%", words)[1:] if unit else ""
+    return shown + mark, f"[{first}{words['between']}{last}]"
 
 
 def compact(value: float) -> str:
