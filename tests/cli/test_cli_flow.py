@@ -93,5 +93,5 @@ def test_from_training_to_comparison(srae: Run, tmp_path: Path) -> None:
     assert group["rows"][2]["gain_db"] == pytest.approx(0)
     written = {"table.csv", "table.md", "table.tex", "curves.png", "curves.svg"}
     assert {p.name for p in (tmp_path / "comparison").iterdir()} == written
-    assert "model.width: 4, 5" in table.out
+    assert "model.width: 4 (small); 5 (small-2)" in table.out
     assert [line.split()[0] for line in listed.out.splitlines()[1:]] == ["identity", "small", "small-2"]

@@ -48,6 +48,9 @@ def test_no_group_of_pairs_is_in_two_splits(tmp_path: Path, names: list[str], gr
     by_name, grouped = (_splits(open_named("pairs", **options, **more)) for more in ({}, {"group_by": group_by}))
     assert max(_holders(by_name, letters)) > 1, "otherwise this shows nothing"
     assert set(_holders(grouped, letters)) == {1} and set().union(*grouped.values()) == set(names)
+    val = open_named("pairs", **options, group_by=group_by).val
+    assert list(val.groups) == [name[letters] for name in val.names], "metrics are tested over them"
+    assert open_named("pairs", **options).val.groups == ()
     write_images(tmp_path / "photos", ["9999_s1.png"] if "_" in names[0] else ["q/0.png"], (8, 8), seed=9)
     more = _splits(open_named("pairs", **options, group_by=group_by))
     assert all(grouped[split] <= more[split] for split in grouped), "a group's place depends on its name alone"
@@ -80,6 +83,8 @@ def test_no_group_of_classes_is_in_two_splits(tmp_path: Path) -> None:
     patients = {split: {name.partition("_")[0].partition("t")[2] for name in names} for split, names in grouped.items()}
     assert not (patients["train"] & patients["val"] or patients["val"] & patients["test"])
     assert all({name.partition("/")[0] for name in names} == {"ill", "well"} for names in grouped.values())
+    val = open_named("class_folders", **options).val
+    assert list(val.groups) == [name.partition("_")[0].partition("t")[2].removeprefix("ient") for name in val.names]
 
 
 def test_splits_on_disk_that_part_a_group_of_classes_are_told(tmp_path: Path) -> None:

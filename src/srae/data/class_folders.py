@@ -103,9 +103,8 @@ def open_class_folders(options: ClassFoldersConfig, *, for_scoring: bool = False
     notes += note_groups(names, groups) or ([] if for_scoring else note_suspicion(names, groups))
     named = {split: _stack(parts[split]) for split in SPLITS if parts.get(split)}
     data = to_data(folder.resolve().name, named, classes, options, notes)
-    return replace(
-        data, digests={split: {image.found.name: image.digest for image in several} for split, several in parts.items()}
-    )
+    digests = {split: {image.found.name: image.digest for image in several} for split, several in parts.items()}
+    return groups.label(replace(data, digests=digests), lambda name: name.partition("/")[2])
 
 
 def _find(folder: Path) -> tuple[list[_ClassFile], list[str], int]:

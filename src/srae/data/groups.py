@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePath
 from typing import NamedTuple
 
+from srae.data.contract import Data
 from srae.errors import DataError
 
 FOLDER = "folder"
@@ -29,6 +31,20 @@ class Groups(NamedTuple):
     def of(self, names: Iterable[str]) -> list[str] | None:
         """For the functions of `splits`."""
         return [self.of_name[name] for name in names] if self.of_name else None
+
+    def label(self, data: Data, key: Callable[[str], str] = str) -> Data:
+        """The data with the group of every image, over which metrics are tested; smaller versions stand alone.
+
+        Args:
+            key: name of an image in its split -> name here.
+        """
+        if not self.of_name:
+            return data
+        splits = {name: split for name in ("train", "val", "test") if (split := getattr(data, name))}
+        return replace(data, **{
+            name: replace(split, groups=[self.of_name.get(key(image), image) for image in split.names])
+            for name, split in splits.items()
+        })  # fmt: skip
 
 
 def read_groups(names: Sequence[str], group_by: str | None, where: Path) -> Groups:

@@ -16,7 +16,7 @@ from srae.data.degrade import describe_copies, describe_degrade
 from srae.data.demo import open_demo
 from srae.data.depth import describe_range, find_channels, note_clipped, settle
 from srae.data.enlarged import note_enlarged
-from srae.data.groups import note_groups, note_suspicion, read_groups
+from srae.data.groups import Groups, note_groups, note_suspicion, read_groups
 from srae.data.intake import count_files, find_misfits, note_white, pixel_reader, read_headers, take_in
 from srae.data.layouts import SPLITS, find_pairs
 from srae.data.matching import FileProblem, Pair
@@ -72,7 +72,7 @@ def open_pairs(options: PairsConfig, *, for_scoring: bool = False, undivided: bo
         raise DataError(
             f"data.scale is {options.scale}, but these pairs have scale {scale}", str(source), "leave it out"
         )
-    return Data(
+    data = Data(
         name=source.stem if source.is_file() else source.resolve().name,
         train=train,
         val=val,
@@ -94,6 +94,7 @@ def open_pairs(options: PairsConfig, *, for_scoring: bool = False, undivided: bo
         + _leaks(scanned)
         + notes,
     )
+    return chosen.groups.label(data)
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,7 @@ class SplitChoice:
     problems: list[FileProblem]
     ignored: int
     notes: list[str]
+    groups: Groups
 
 
 def choose_splits(
@@ -161,7 +163,7 @@ def choose_splits(
     by_split = {split: [pair.name for pair in pairs] for split, pairs in splits.items()}
     notes += note_groups(by_split, groups) or ([] if for_scoring else note_suspicion(by_split, groups))
     splits = {split: splits[split][: options.limit] for split in SPLITS if split in splits}
-    return SplitChoice(found.layout, found.rules, splits, problems, found.ignored, notes)
+    return SplitChoice(found.layout, found.rules, splits, problems, found.ignored, notes, groups)
 
 
 def _passed_over(count: int) -> list[str]:
