@@ -334,7 +334,7 @@ def test_f4_a_stop_does_not_wait_for_the_validation(
             os.kill(os.getpid(), signal.SIGTERM)
         return real(*arguments)
 
-    monkeypatch.setattr(srae.evaluation.evaluate, "_batch_size", lambda _: 1)
+    monkeypatch.setattr(srae.evaluation.evaluate, "BATCH_PIXELS", 1)
     monkeypatch.setattr(srae.evaluation.evaluate, "_forward", forward)
     with refuses(Interrupted, "step 8"):
         begin(config, tmp_path)

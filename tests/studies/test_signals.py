@@ -30,10 +30,12 @@ def test_a_signal_to_a_study_stops_its_training_cleanly(
     (tmp_path / "toy.yaml").write_text(CONFIG.format(folder=pair_folder(size=(16, 16))))
     (tmp_path / "long.yaml").write_text("configs: [toy.yaml]\nseeds: [0, 1]\n")
     command = [sys.executable, "-m", "srae", "study", "long.yaml", "--device", "cpu"]
-    # A session of its own: nothing else gets the signal.
+    number = getattr(signal, name)
+    # A session of its own: nothing else gets the signal.  Under nohup these tests ignore one of them.
     process = subprocess.Popen(
-        command, cwd=tmp_path, env=clean_environment(), stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
+        command, cwd=tmp_path, env=clean_environment(), stderr=subprocess.PIPE, text=True, start_new_session=True,
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),
+    )  # fmt: skip
     run = tmp_path / "runs" / "long" / "toy-s0"
     try:
         deadline = time.monotonic() + 120
@@ -41,7 +43,6 @@ def test_a_signal_to_a_study_stops_its_training_cleanly(
             assert process.poll() is None and time.monotonic() < deadline
             time.sleep(0.1)
         children = psutil.Process(process.pid).children(recursive=True)
-        number = getattr(signal, name)
         process.send_signal(number)
         said = process.communicate(timeout=120)[1]
     finally:

@@ -25,10 +25,9 @@ if TYPE_CHECKING:
 
 EXAMPLES = """\
   srae-upscale img.png
-  srae-upscale photos/ -o enlarged/ --model runs/residual --scale 2
-  srae-upscale 'photos/*.jpg' --format webp --quality 90 --compare
+  srae-upscale photos/ -o enlarged/ --recursive --model runs/residual --scale 2
+  srae-upscale 'photos/*.jpg' --format webp --quality 90
   srae-upscale photo.jpg --model x2 --model x2_photo --compare --light
-  srae-upscale photos/ -o enlarged/ --recursive --width 3840
   srae-upscale texture.png --wrap --alpha separate
 """
 

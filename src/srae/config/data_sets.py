@@ -12,14 +12,16 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from srae.config.degrade import Degrade
 from srae.config.section import Pattern, Section
-from srae.errors import ConfigError
+from srae.errors import ConfigError, did_you_mean
 
 
 def _check_channels(value: Any) -> Any:
     """One message; pydantic has one for each branch of a union."""
-    if value in ("auto", "L", "RGB", "RGBA") or (type(value) is int and 2 <= value <= 16):
+    names = ("auto", "L", "RGB", "RGBA")
+    if value in names or (type(value) is int and 2 <= value <= 16):
         return value
-    raise ValueError("is auto, L, RGB, RGBA, or the number of bands: 2 to 16")
+    hint = did_you_mean(str(value), names)
+    raise ValueError(f"is {', '.join(names)}, or the number of bands: 2 to 16{'; ' if hint else ''}{hint}")
 
 
 Channels = Annotated[
