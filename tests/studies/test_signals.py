@@ -46,6 +46,9 @@ def test_a_signal_to_a_study_stops_its_training_cleanly(
         process.send_signal(number)
         said = process.communicate(timeout=120)[1]
     finally:
+        if process.poll() is None:  # a training of 100,000 epochs must not outlive its test
+            for child in psutil.Process(process.pid).children(recursive=True):
+                child.kill()
         process.kill()
     assert process.returncode == 128 + number, said
     assert "Traceback" not in said
