@@ -24,7 +24,7 @@ import pytest
 from filelock import FileLock
 from warm_parent import WarmParent
 
-import srae.training.api
+import srae.report.curves
 import srae.training.loop
 import srae.training.prepare
 from builders import write_pairs
@@ -234,7 +234,7 @@ def test_f6_disk_full_at_the_curves_is_only_a_warning(
     disk: Disk, pairs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (disk.folder / "toy.yaml").write_text(toy_text(pairs))
-    monkeypatch.setattr(srae.training.api, "draw_run", filled_at(disk, srae.training.api.draw_run, 1))
+    monkeypatch.setattr(srae.report.curves, "draw_run", filled_at(disk, srae.report.curves.draw_run, 1))
     runs = str(disk.folder / "runs")
     config = str(disk.folder / "toy.yaml")
     assert main(["train", "--config", config, "--runs-dir", runs, "--device", "cpu"]) == 0

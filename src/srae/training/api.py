@@ -20,7 +20,6 @@ from srae.device import pick_device
 from srae.errors import ResourceError, SraeError
 from srae.files import check_writable
 from srae.models import check_options
-from srae.report.curves import draw_run
 from srae.runs.changes import check_changes
 from srae.runs.layout import check_name, find_run, name_from
 from srae.runs.messages import result_lines
@@ -117,6 +116,8 @@ def fit(
     try:
         tell(f"run       {writer.path}")
         summary = train_session(session, writer, tell, resume=resume, allow_changed=allow_changed, on_epoch=on_epoch)
+        from srae.report.curves import draw_run  # Matplotlib is no cost of a training that cannot start
+
         try:
             draw_run(writer.path)
         except ResourceError as error:
