@@ -152,7 +152,7 @@ def test_a_table_too_long_for_a_page_becomes_several_floats() -> None:
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex: apt-get install texlive-latex-recommended")
-@pytest.mark.parametrize(("language", "width"), [("en", 345.0), ("es", 345.0), ("en", 455.0), ("es", 252.0)])
+@pytest.mark.parametrize(("language", "width"), [("en", 345.0), ("es", 252.0)])
 def test_everything_compiles_and_fits_its_line(tmp_path: Path, language: str, width: float) -> None:
     answers = [(name, name) for name in ("cat", "dog & <hen>", "100 % \\ {frog}")] * 6
     runs = [*study(tmp_path / "images", count=5, seeds=2), write_classifier(tmp_path / "ünet_1", answers, samples=8)]
@@ -169,7 +169,7 @@ def test_everything_compiles_and_fits_its_line(tmp_path: Path, language: str, wi
 # ------------------------------------------------------------------------------- plots
 
 
-@pytest.mark.parametrize(("given", "points"), [("345pt", 345.0), ("12cm", 341.43), (None, 455.0)])
+@pytest.mark.parametrize(("given", "points"), [("12cm", 341.43), (None, 455.0)])
 def test_plots_have_the_width_of_a_line_and_fonts_that_publishers_take(
     tmp_path: Path, given: str | None, points: float
 ) -> None:
