@@ -49,7 +49,6 @@ class EventLog:
     """
 
     def __init__(self, folder: Path, config: str, rows: Rows) -> None:
-
         before, rows = sorted(folder.glob(PATTERN)), list(rows)
         step = max((int(row["step"] or 0) for row in rows), default=0)
         kept = {(event.step, value.tag): event for event, value in _images(before) if event.step <= step}
@@ -91,7 +90,7 @@ class EventLog:
             raise resource_error(error, self._path) from None
 
     def _flush(self) -> None:
-        """A kill loses nothing that was added; the power's failure may."""
+        """A kill loses nothing that was added; a power failure may."""
         try:
             self._records.flush()
         except OSError as error:
