@@ -234,8 +234,15 @@ def test_a_dry_run_says_what_and_how_long_and_makes_nothing(
 def test_the_expected_time_of_a_run_has_its_start_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter([100.0, 107.0])
     monkeypatch.setattr(workers.time, "perf_counter", lambda: next(clock))
-    plan_of = '{"expected_seconds": 20.5}'
-    monkeypatch.setattr(workers.subprocess, "run", lambda *_, **__: subprocess.CompletedProcess([], 0, plan_of, ""))
+    plan_of, commands = '{"expected_seconds": 20.5}', list[list[str]]()
+
+    def dry_run(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        commands.append(command)
+        return subprocess.CompletedProcess([], 0, plan_of, "")
+
+    monkeypatch.setattr(workers.subprocess, "run", dry_run)
     file = write_study(tmp_path, "configs: [cnn4_tanh]\nseeds: [0, 1]")
     planned = plan(load_study(file), file, tmp_path / "runs")
     assert [expected.seconds for _, expected in workers.expect(planned, "cpu")] == [27.5, 27.5]
+    (command,) = commands  # seeds cost the same; runs to start from are sought where the study's own will be
+    assert command[command.index("--runs-dir") + 1] == str(tmp_path / "runs")

@@ -22,7 +22,6 @@ def describe_seconds(seconds: float) -> str:
 
 def epoch_line(row: dict[str, Any], epochs: int, identity: dict[str, float], baseline: str = UNCHANGED) -> str:
     """One row of metrics.csv in words; `baseline` names what `identity` was measured of."""
-    place = f"epoch {row['epoch']:>{len(str(epochs))}}/{epochs}"
     if "val_psnr" in row:
         reference = describe_psnr(identity["psnr"]).removesuffix(" dB") if identity else ""
         against = f" ({short_baseline(baseline)} {reference})" if identity else ""
@@ -31,12 +30,15 @@ def epoch_line(row: dict[str, Any], epochs: int, identity: dict[str, float], bas
     else:
         loss = f"train loss {row['train_loss']:.4f}  val loss {row['val_cross_entropy']:.4f}"
         score = f"{loss}  train accuracy {row['train_accuracy']:.4f}  val accuracy {row['val_accuracy']:.4f}"
-    return f"{place}  {score}  {row['images_per_second']:.1f} images/s  {row['wall_seconds']:.0f} s"
+    return _with_progress(score, row, epochs)
 
 
 def train_line(row: dict[str, Any], epochs: int) -> str:
     """One row of metrics.csv in words, of an epoch without validation."""
-    score = f"train loss {row['train_loss']:.6f}"
+    return _with_progress(f"train loss {row['train_loss']:.6f}", row, epochs)
+
+
+def _with_progress(score: str, row: Mapping[str, Any], epochs: int) -> str:
     place = f"epoch {row['epoch']:>{len(str(epochs))}}/{epochs}"
     return f"{place}  {score}  {row['images_per_second']:.1f} images/s  {row['wall_seconds']:.0f} s"
 

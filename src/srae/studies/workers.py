@@ -155,6 +155,7 @@ def expect(planned: list[PlannedRun], device: str) -> Iterator[tuple[PlannedRun,
 def _try_start(run: PlannedRun, device: str) -> Expected:
     sets = [word for override in run.overrides for word in ("--set", override)]
     command = ["train", "--config", str(run.config), *sets, "--device", device, "--dry-run", "--json"]
+    command += ["--runs-dir", str(run.folder.parent)]  # where `train.start_from` looks for a run
     began = time.perf_counter()
     done = subprocess.run([sys.executable, "-m", "srae", *command], capture_output=True, encoding="utf-8")
     start = time.perf_counter() - began
