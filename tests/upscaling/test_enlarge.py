@@ -10,7 +10,7 @@ import torch
 from skimage import data
 from torch import Tensor, nn
 
-from srae.checkpoints.loading import load_model
+from srae.checkpoints.loading import load_model, read_geometry
 from srae.checkpoints.shipped import shipped_models
 from srae.config.data_sets import PairsConfig
 from srae.config.degrade import Degrade
@@ -20,7 +20,6 @@ from srae.images.image import TaggedImage
 from srae.images.resample import resize, shrink
 from srae.images.tags import Tags
 from srae.upscaling.enlarge import UpscaleOptions, chain_scale, pick_scale, upscale_image, upscale_pixels
-from srae.upscaling.tiles import read_geometry
 from toys import Same, Strided, as_loaded, random_planes, toy
 
 torch.set_num_threads(1)

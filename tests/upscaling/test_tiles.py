@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from srae.checkpoints.loading import read_geometry
 from srae.models import build_model
-from srae.upscaling.tiles import forward_any_size, read_geometry, upscale
+from srae.upscaling.tiles import forward_any_size, upscale
 from toys import Same, random_planes, toy
 
 torch.set_num_threads(1)

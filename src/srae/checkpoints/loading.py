@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from srae.checkpoints.facts import ADD_TO_BICUBIC, Geometry, NetworkFacts
 from srae.checkpoints.format import read_checkpoint
 from srae.config.experiment import Config
 from srae.config.stored import upgrade_stored
@@ -30,6 +31,25 @@ class TrainedModel:
     data_name: str
     path: Path
     meta: dict[str, Any]
+
+    @property
+    def facts(self) -> NetworkFacts:
+        """What the upscaler must know of a network that maps images to images."""
+        data = self.config.data
+        return NetworkFacts(
+            channels=self.in_shape[0],
+            geometry=read_geometry(self.model),
+            adds_to_bicubic=self.config.model.name in ADD_TO_BICUBIC,
+            value_range=data.value_range,
+            enlarge_kernel=data.enlarge_kernel,
+            trained_scale=data.degrade_scale,
+        )
+
+
+def read_geometry(model: nn.Module) -> Geometry:
+    """What a network of the suite states about sizes, see `srae.models`."""
+    stated = [getattr(model, name) for name in ("scale", "multiple_of", "receptive_radius", "fixed_size")]
+    return Geometry(*stated)
 
 
 def load_model(source: str | Path) -> TrainedModel:

@@ -9,15 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from srae.checkpoints.loading import TrainedModel
+from srae.checkpoints.facts import ADD_TO_BICUBIC
+from srae.checkpoints.loading import TrainedModel, read_geometry
 from srae.images.color import to_luma
 from srae.upscaling.limits import limited, limited_at_border
 from srae.upscaling.ranges import WHOLE, ValueRange, measure_range
 from srae.upscaling.regions import Planes, changed, enlarged, filled, of_pixels, stacked
-from srae.upscaling.tiles import Box, read_geometry
-
-ADD_TO_BICUBIC = ("residual",)
-"""Networks that add a correction to the enlarged image."""
+from srae.upscaling.tiles import Box
 
 _ALPHA_SLACK = 1.0  # less costs thin lines their contrast: 0.8 dB at x4 (docs/lab_log.md, "Alpha through the network")
 

@@ -15,14 +15,14 @@ from functools import partial
 import numpy as np
 import torch
 
-from srae.checkpoints.loading import TrainedModel
+from srae.checkpoints.loading import TrainedModel, read_geometry
 from srae.device import check_memory
 from srae.errors import ConfigError, ResourceError
 from srae.images.encode import make_pixels
 from srae.images.image import TaggedImage
 from srae.upscaling.conversion import convert_alpha, convert_color, describe_range, is_grey
 from srae.upscaling.network_run import NetworkRun, pick_dtype
-from srae.upscaling.tiles import ProgressCallback, is_memory_error, read_geometry
+from srae.upscaling.tiles import ProgressCallback, is_memory_error
 
 PRECISIONS = ("auto", "float32", "bfloat16")
 ALPHAS = ("blend", "separate")

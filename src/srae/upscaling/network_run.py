@@ -8,12 +8,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from srae.checkpoints.loading import TrainedModel
+from srae.checkpoints.facts import ADD_TO_BICUBIC
+from srae.checkpoints.loading import TrainedModel, read_geometry
 from srae.device import autocast, float32_kernels, pick_precision
 from srae.errors import CheckpointError
 from srae.images.image import to_levels
-from srae.upscaling.conversion import ADD_TO_BICUBIC, Conversion
-from srae.upscaling.tiles import Box, Forward, ProgressCallback, read_geometry, run_pieces, turned_mean
+from srae.upscaling.conversion import Conversion
+from srae.upscaling.tiles import Box, Forward, ProgressCallback, run_pieces, turned_mean
 
 _LEVELS = {"uint8": torch.uint8, "uint16": torch.int32}  # torch has few operations for uint16
 

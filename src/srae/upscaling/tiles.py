@@ -11,19 +11,19 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from srae.checkpoints.facts import Geometry, round_up
+from srae.checkpoints.loading import read_geometry
 from srae.device import free_memory
 from srae.errors import ResourceError
 from srae.upscaling.blend import Blend, window_starts
 from srae.upscaling.regions import Planes, extended, of_tensor
 
 _WINDOWS_AT_ONCE = 8
-_ENDLESS = 2**30
 
 Forward = Callable[[Tensor], Tensor]
 """(B, C, h, w) -> (B, C, scale * h, scale * w)"""
@@ -37,34 +37,11 @@ ProgressCallback = Callable[[float], None]
 """Told which share of the work is done."""
 
 
-@dataclass(frozen=True)
-class Geometry:
-    """What a model states about the sizes it takes, in pixels of its input."""
-
-    scale: int
-    multiple_of: int
-    margin: int
-    """Receptive radius, rounded up to `multiple_of`; beyond any image where the model sees the whole of it."""
-    fixed_size: tuple[int, int] | None
-
-    @property
-    def sees_all(self) -> bool:
-        """Whether every output pixel depends on the whole image."""
-        return self.fixed_size is None and self.margin >= _ENDLESS
-
-
-def read_geometry(model: nn.Module) -> Geometry:
-    stated = {name: getattr(model, name) for name in ("scale", "multiple_of", "receptive_radius", "fixed_size")}
-    multiple, radius = stated["multiple_of"], stated["receptive_radius"]
-    margin = _round_up(_ENDLESS if radius is None else radius, multiple)
-    return Geometry(stated["scale"], multiple, margin, stated["fixed_size"])
-
-
 def forward_any_size(model: nn.Module, input: Tensor) -> Tensor:
     """(B, C, h, w) -> (B, C, scale * h, scale * w), also where h and w are no multiples of the model's stride."""
     geometry = read_geometry(model)
     batch, _, height, width = input.shape
-    wanted = [_round_up(side, geometry.multiple_of) for side in (height, width)]
+    wanted = [round_up(side, geometry.multiple_of) for side in (height, width)]
     if wanted != [height, width]:
         planes = extended(of_tensor(input.flatten(0, 1)), *wanted)
         input = planes.read(0, wanted[0], 0, wanted[1]).unflatten(0, (batch, -1))  # (B * C, H, W) -> (B, C, H, W)
@@ -109,7 +86,7 @@ def run_pieces(
         ResourceError: not enough memory even for the smallest tile.
     """
     device, multiple, scale = torch.device(device), geometry.multiple_of, geometry.scale
-    sides = [_round_up(side, multiple) for side in (input.height, input.width)]
+    sides = [round_up(side, multiple) for side in (input.height, input.width)]
     if geometry.fixed_size:
         sides = [max(pair) for pair in zip(sides, geometry.fixed_size, strict=True)]
     padded = extended(input, *sides)
@@ -206,10 +183,6 @@ def turned_mean(forward: Forward, input: Tensor) -> Tensor:
     return total / (2 * len(turns))
 
 
-def _round_up(value: int, multiple: int) -> int:
-    return -(-value // multiple) * multiple
-
-
 def _pick_tile(geometry: Geometry, device: torch.device) -> int:
     """At six margins a side, 44 % of the work is kept; more costs memory."""
     return max(1024 if device.type == "cuda" else 640, 6 * geometry.margin)
@@ -262,7 +235,7 @@ def _spans(size: int, tile: int, geometry: Geometry) -> list[_Span]:
         return [_Span(0, size, 0, size)]
     overlap = 2 * geometry.margin
     count = math.ceil((size - overlap) / (tile - overlap))
-    step = _round_up(math.ceil((size - overlap) / count), geometry.multiple_of)
+    step = round_up(math.ceil((size - overlap) / count), geometry.multiple_of)
     starts = [*range(0, size - overlap - step, step), size - overlap - step]
     edges = [0, *(start + geometry.margin for start in starts[1:]), size]
     return [
