@@ -120,8 +120,8 @@ def run_srae(config: Any, clock: Clock, device: str, *, on_tensors: bool) -> dic
     import torch
 
     from srae.data import Batch
-    from srae.device import keep_freed_memory
     from srae.evaluation.evaluate import evaluate
+    from srae.memory import keep_freed_memory
     from srae.models import count_multiply_adds
     from srae.training import loop
     from srae.training.prepare import prepare

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from srae.device import available_memory, cpu_name, describe_call, memory_peaks, pick_precision
+from srae.device import cpu_name, describe_call, memory_peaks, pick_precision
 from srae.errors import ConfigError
+from srae.memory import available_memory
 
 
 @pytest.mark.parametrize("name", ["auto", "float32"])
@@ -36,7 +37,7 @@ def test_memory_is_known_without_proc(monkeypatch: pytest.MonkeyPatch) -> None:
         raise FileNotFoundError
 
     with_proc = available_memory()
-    monkeypatch.setattr("srae.device._read_number", none)
+    monkeypatch.setattr("srae.memory._read_number", none)
     free, peak = available_memory(), memory_peaks(torch.device("cpu"))["rss_peak_mb"]
     assert with_proc and free and 0.5 < free / with_proc < 2
     assert peak and peak > 20

@@ -16,7 +16,7 @@ import gc, sys
 import torch
 from srae.upscaling.enlarge import upscale_image
 from srae.images.image import read_image, write_image
-from toys import Same, as_loaded
+from toys import Same, as_network
 
 def peak():
     return next(int(line.split()[1]) / 1024 for line in open("/proc/self/status") if line.startswith("VmHWM"))
@@ -33,7 +33,7 @@ for source, target, kind in zip(sys.argv[1::3], sys.argv[2::3], sys.argv[3::3]):
     gc.collect()
     open("/proc/self/clear_refs", "w").write("5")  # the peak starts again from what is held now
     start = peak()
-    result, _ = upscale_image(read_image(source), [as_loaded(Forgetful(2), 3)], kind=kind)
+    result, _ = upscale_image(read_image(source), [as_network(Forgetful(2), 3)], kind=kind)
     write_image(target, result, quality=50)
     del result
     print(peak() - start)

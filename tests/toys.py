@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -13,6 +14,8 @@ from srae.config.data_section import read_section
 from srae.config.data_sets import DataConfig, PairsConfig
 from srae.config.experiment import Config, ModelConfig
 from srae.data import Data, open_data
+from srae.upscaling.backends.torch import from_trained
+from srae.upscaling.network import Network
 
 
 class Strided(nn.Module):
@@ -64,11 +67,20 @@ def random_planes(*shape: int) -> Tensor:
     return torch.rand(shape, generator=torch.Generator().manual_seed(sum(shape)))
 
 
+def random_image(*shape: int) -> np.ndarray:
+    return random_planes(*shape).numpy()
+
+
 def as_loaded(
     model: nn.Module, channels: int, data: DataConfig | None = None, task: str = "super_resolution"
 ) -> TrainedModel:
     config = Config(model=ModelConfig(name="identity"), data=data or PairsConfig(), task=task)  # type: ignore[arg-type]
     return TrainedModel(model, config, (channels, 8, 8), (channels, 8, 8), "toy", Path("toy"), {})
+
+
+def as_network(model: nn.Module, channels: int, data: DataConfig | None = None) -> Network:
+    """As the upscaler has it, run by torch on the CPU."""
+    return from_trained(as_loaded(model, channels, data))
 
 
 def open_named(name: str, *, for_scoring: bool = False, undivided: bool = False, **keys: object) -> Data:

@@ -14,10 +14,7 @@ from srae.cli import run_verb
 from srae.config.loading import parse_config
 from srae.images.image import TaggedImage, write_image
 from srae.models import build_model
-
-
-def random_planes(*shape: int) -> torch.Tensor:
-    return torch.rand(shape, generator=torch.Generator().manual_seed(sum(shape)))
+from toys import random_image
 
 
 def save_run(path: Path, name: str = "bicubic", scale: int = 2, psnr: float = 30.0) -> Path:
@@ -42,7 +39,7 @@ def make_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         shipped_as = save_run(tmp_path / "shipped" / f"x{scale}", scale=scale) / "model.safetensors"
         shipped_as.rename(tmp_path / "shipped" / f"x{scale}.safetensors")
     monkeypatch.setattr(shipped, "FOLDER", tmp_path / "shipped")
-    write_image(tmp_path / "a.png", TaggedImage.from_float(random_planes(3, 9, 7)))
+    write_image(tmp_path / "a.png", TaggedImage.from_float(random_image(3, 9, 7)))
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -12,8 +12,8 @@ import torch
 
 from srae.checkpoints.loading import load_model
 from srae.checkpoints.shipped import CHAINS, shipped_models
+from srae.evaluation.forward import forward_in_pieces
 from srae.evaluation.metrics import psnr
-from srae.upscaling.tiles import upscale
 
 MODELS = shipped_models()
 SCALES = {"p": 1, "x2": 2, "x2_photo": 2, "x3": 3, "x4": 4, "tiny": 2}
@@ -42,8 +42,8 @@ def test_tiles_equal_the_whole_and_flat_stays_flat(path: Path) -> None:
     model = load_model(path).model
     image = torch.rand(3, 90, 121, generator=torch.Generator().manual_seed(0))
     margin = 2 * model.receptive_radius
-    whole, tiled = upscale(model, image), upscale(model, image, tile=margin + 16)
+    whole, tiled = forward_in_pieces(model, image), forward_in_pieces(model, image, tile=margin + 16)
     assert whole.shape == (3, 90 * model.scale, 121 * model.scale)
     assert (whole - tiled).abs().max() < 1e-5
-    flat = upscale(model, torch.full((3, 40, 40), 0.5))
+    flat = forward_in_pieces(model, torch.full((3, 40, 40), 0.5))
     assert psnr(flat[None], torch.full_like(flat, 0.5)[None]).item() > 40

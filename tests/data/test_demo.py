@@ -13,8 +13,8 @@ from refusals import refuses
 from srae.data import Data
 from srae.data.demo import SPLITS, demo_image
 from srae.errors import DataError
-from srae.images.image import to_float
 from srae.images.resample import enlarge, shrink
+from srae.images.tensors import to_float
 from toys import open_named
 
 

@@ -24,7 +24,7 @@ from srae.data import Data, Store, mapped, train_batches
 from srae.data.check import check_pairs
 from srae.errors import ConfigError, DataError
 from srae.evaluation.score import score_model
-from srae.images.image import to_float
+from srae.images.tensors import to_float
 from srae.runs.reader import read_config
 from srae.studies.plan import find_state
 from srae.training.prepare import prepare

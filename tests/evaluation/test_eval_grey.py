@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from builders import write_image, write_pairs
 from srae.cli import main
 from srae.config.loading import parse_config
-from srae.evaluation.evaluate import InColour, SelfEnsemble
+from srae.evaluation.forward import InColour, SelfEnsemble
 from srae.images.color import to_luma
 from srae.models import build_model
 from srae.models.blocks import enlarge_bicubic

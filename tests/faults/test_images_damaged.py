@@ -30,7 +30,7 @@ from srae.images.decode import decode
 from srae.images.image import TaggedImage, read_image, read_pixels, write_image
 from srae.models import MODELS, build_model
 from srae.upscaling.enlarge import UpscaleOptions, upscale_pixels
-from toys import as_loaded
+from toys import as_network
 
 # A start of torch takes seconds, on a busy machine a minute; the long tier takes its time.
 pytestmark = pytest.mark.timeout(1800 if LONG else 300)
@@ -484,7 +484,7 @@ def network(name: str) -> Any:
         before, after, options = NETWORKS[name]
         torch.manual_seed(0)
         model = build_model(name, (3, before, before), (3, after, after), options).eval()
-        _BUILT[name] = as_loaded(model, 3)
+        _BUILT[name] = as_network(model, 3)
     return _BUILT[name]
 
 

@@ -325,7 +325,7 @@ def test_f4_f5_a_signal_ends_the_step_and_saves(
 def test_f4_a_stop_does_not_wait_for_the_validation(
     pairs: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = srae.evaluation.evaluate._forward
+    real = srae.evaluation.evaluate.forward_split
     config, calls = toy(pairs), []
 
     def forward(*arguments: object) -> object:
@@ -335,7 +335,7 @@ def test_f4_a_stop_does_not_wait_for_the_validation(
         return real(*arguments)
 
     monkeypatch.setattr(srae.evaluation.evaluate, "BATCH_PIXELS", 1)
-    monkeypatch.setattr(srae.evaluation.evaluate, "_forward", forward)
+    monkeypatch.setattr(srae.evaluation.evaluate, "forward_split", forward)
     with refuses(Interrupted, "step 8"):
         begin(config, tmp_path)
     assert calls.count(1) == 1

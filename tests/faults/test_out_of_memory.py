@@ -20,14 +20,14 @@ from refusals import refuses
 from srae.cli import main
 from srae.errors import ResourceError
 from srae.evaluation.evaluate import evaluate
+from srae.evaluation.forward import forward_any_size, forward_in_pieces
 from srae.evaluation.metrics import Protocol
 from srae.evaluation.tasks import TASKS
 from srae.images.image import TaggedImage, read_image, write_image
 from srae.models import build_model
 from srae.upscaling.enlarge import UpscaleOptions, upscale_pixels
-from srae.upscaling.tiles import forward_any_size, upscale
 from toy_training import toy_text
-from toys import as_loaded, open_named, random_planes, toy
+from toys import as_network, open_named, random_planes, toy
 
 TILE = 56
 ERRORS = [
@@ -65,14 +65,14 @@ def pixels_of(height: int, width: int) -> np.ndarray:
 def test_f26_out_of_memory_at_every_tile_in_turn_gives_the_same_image() -> None:
     """As pixels of 8 bits, which is what a user gets; the tile is halved, so other tiles make the same image."""
     model, pixels = toy(scale=2), pixels_of(90, 70)
-    expected = upscale_pixels(pixels, [as_loaded(model, 3)], UpscaleOptions(tile=TILE))
+    expected = upscale_pixels(pixels, [as_network(model, 3)], UpscaleOptions(tile=TILE))
     counter = Starved(model, 10**6)
-    upscale_pixels(pixels, [as_loaded(counter, 3)], UpscaleOptions(tile=TILE))
+    upscale_pixels(pixels, [as_network(counter, 3)], UpscaleOptions(tile=TILE))
     assert counter.calls > 4
     for failing in range(1, counter.calls + 1):
         for error in ERRORS if LONG else ERRORS[failing % len(ERRORS) :][:1]:
             starved = Starved(model, 10**6, failing, error)
-            found = upscale_pixels(pixels, [as_loaded(starved, 3)], UpscaleOptions(tile=TILE))
+            found = upscale_pixels(pixels, [as_network(starved, 3)], UpscaleOptions(tile=TILE))
             assert starved.calls > failing  # it was met, and gone on from
             assert np.abs(found.astype(int) - expected.astype(int)).max() <= 1
             assert (found != expected).mean() < 1e-3
@@ -81,21 +81,21 @@ def test_f26_out_of_memory_at_every_tile_in_turn_gives_the_same_image() -> None:
 @pytest.mark.parametrize("error", ERRORS)
 def test_f26_every_way_to_be_out_of_memory(error: BaseException) -> None:
     model, image = toy(), random_planes(3, 90, 70)
-    assert (upscale(Starved(model, 40, error=error), image) - whole(model, image)).abs().max() <= 1e-5
+    assert (forward_in_pieces(Starved(model, 40, error=error), image) - whole(model, image)).abs().max() <= 1e-5
 
 
 def test_f26_at_the_floor_it_says_what_is_needed_what_there_is_and_what_to_do(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(srae.upscaling.tiles, "free_memory", lambda _: 1_500_000_000)
+    monkeypatch.setattr(srae.upscaling.tiles, "available_memory", lambda: 1_500_000_000)
     # Two margins of 12 and one stride are 28.
     with refuses(ResourceError, 28, "Tried to allocate 2 GiB.", "1.5 GB", "--device cpu"):
-        upscale(Starved(toy(), 20), random_planes(3, 90, 70))
+        forward_in_pieces(Starved(toy(), 20), random_planes(3, 90, 70))
 
 
 def test_f26_other_errors_are_not_taken_for_want_of_memory() -> None:
     with pytest.raises(RuntimeError):
-        upscale(Starved(toy(), 1, error=RuntimeError("mat1 and mat2 shapes")), random_planes(3, 9, 9))
+        forward_in_pieces(Starved(toy(), 1, error=RuntimeError("mat1 and mat2 shapes")), random_planes(3, 9, 9))
 
 
 @pytest.mark.parametrize("keep", ["nothing", "precious"])
@@ -108,8 +108,8 @@ def test_f26_no_partial_file(
     if keep == "precious":
         (tmp_path / "a_x2.png").write_bytes(b"precious")
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    loaded = as_loaded(Starved(toy(scale=2), 20), 3)
-    monkeypatch.setattr("srae.checkpoints.loading.load_model", lambda _: loaded)
+    network = as_network(Starved(toy(scale=2), 20), 3)
+    monkeypatch.setattr("srae.upscaling.backends.open_network", lambda *_, **__: network)
     monkeypatch.setattr("srae.checkpoints.shipped.resolve_model", lambda *_: Path("toy"))
     arguments = ["--model", "toy", "--device", "cpu", "--overwrite"]
     assert main(["upscale", str(tmp_path / "a.png"), *arguments]) == 5
@@ -128,7 +128,7 @@ import re, resource, sys
 from pathlib import Path
 import numpy as np, torch
 from torch import nn
-from toys import as_loaded
+from toys import as_network
 from srae.models import build_model
 from srae.upscaling.enlarge import UpscaleOptions, upscale_pixels
 import srae.upscaling.tiles
@@ -147,11 +147,11 @@ torch.manual_seed(0)
 torch.set_num_threads(1)
 model = Hungry().eval()
 pixels = np.random.default_rng(0).integers(0, 256, (600, 600, 3), dtype=np.uint8)
-expected = upscale_pixels(pixels, [as_loaded(model, 3)], UpscaleOptions(tile=100))
+expected = upscale_pixels(pixels, [as_network(model, 3)], UpscaleOptions(tile=100))
 used = int(re.findall(r"VmSize:\\s+(\\d+)", Path("/proc/self/status").read_text())[0]) * 1024
 resource.setrlimit(resource.RLIMIT_AS, (used + 60 * 2**20, resource.RLIM_INFINITY))
 model.sides.clear()
-found = upscale_pixels(pixels, [as_loaded(model, 3)], UpscaleOptions(tile=600))
+found = upscale_pixels(pixels, [as_network(model, 3)], UpscaleOptions(tile=600))
 assert np.abs(found.astype(int) - expected.astype(int)).max() <= 1
 print(*dict.fromkeys(model.sides))
 """

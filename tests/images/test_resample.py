@@ -11,8 +11,8 @@ from PIL import Image
 from skimage.transform import resize as skimage_resize
 
 from srae.data.degrade import make_low
-from srae.images.image import to_float, to_uint8
 from srae.images.resample import KERNELS, enlarge, resize, shrink
+from srae.images.tensors import to_float, to_uint8
 
 SIZES = [(8, 9), (12, 17), (40, 30), (23, 34), (1, 1)]
 

@@ -11,9 +11,9 @@ from torch import nn
 from refusals import refuses
 from srae.config.loading import CONFIG_FOLDERS, load_config
 from srae.errors import ConfigError, ResourceError
+from srae.evaluation.forward import forward_any_size, forward_in_pieces
 from srae.models import build_model, check_options, count_multiply_adds, count_parameters
 from srae.models.blocks import enlarge_bicubic
-from srae.upscaling.tiles import forward_any_size, upscale
 from toys import random_planes
 
 FOLDER = next(folder for folder in CONFIG_FOLDERS if folder.is_dir()) / "published"
@@ -116,7 +116,7 @@ def test_pieces_equal_the_whole_on_odd_sizes(name: str, scale: int) -> None:
         image = random_planes(channels_of(model), height, width)
         with torch.no_grad():
             whole = forward_any_size(model, image[None])[0]
-        pieces = upscale(model, image, tile=2 * (radius or 0) + 9)
+        pieces = forward_in_pieces(model, image, tile=2 * (radius or 0) + 9)
         assert pieces.shape == (channels_of(model), height * scale, width * scale)
         assert (pieces - whole).abs().max() <= 1e-5 * max(1, whole.abs().max().item())
     assert (len(calls) > 5) == (radius is not None), "tiles where there can be tiles"
@@ -142,7 +142,7 @@ def test_want_of_memory_is_told_where_there_are_no_tiles() -> None:
 
     model.register_forward_pre_hook(starve)
     with refuses(ResourceError, 40):
-        upscale(model, random_planes(3, 20, 40), tile=8)
+        forward_in_pieces(model, random_planes(3, 20, 40), tile=8)
 
 
 @pytest.mark.parametrize("name", CONFIGS)

@@ -337,7 +337,7 @@ _STEPS = """
 import resource, sys
 import torch
 from srae.config.loading import parse_config
-from srae.device import keep_freed_memory
+from srae.memory import keep_freed_memory
 from srae.training.prepare import epoch_batches, prepare
 from srae.training.step import compute_gradients
 
@@ -378,7 +378,7 @@ def test_the_command_keeps_freed_memory_and_the_library_leaves_malloc_alone(
     pair_folder: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[int] = []
-    monkeypatch.setattr("srae.device.keep_freed_memory", lambda: calls.append(1))
+    monkeypatch.setattr("srae.memory.keep_freed_memory", lambda: calls.append(1))
     (tmp_path / "a.yaml").write_text(f"model: {{name: identity}}\ndata: {{folder: {json.dumps(str(pair_folder()))}}}\n")
     prepare(load_config(tmp_path / "a.yaml"), torch.device("cpu"))
     assert not calls

@@ -38,7 +38,7 @@ from srae.training.session import Session
 from srae.training.step import TrainingStep, compute_gradients
 from srae.upscaling import tiles
 from srae.upscaling.enlarge import UpscaleOptions, upscale_pixels
-from toys import as_loaded, random_planes, toy
+from toys import as_network, random_planes, toy
 
 AUTOENCODER = "{name: conv_autoencoder, channels: [4, 6], batch_norm: true, dropout: 0.2, plain_output: true}"
 RESIDUAL = "{name: residual, width: 8, blocks: 3, shrink: 1}"
@@ -214,8 +214,8 @@ def test_tiles_equal_the_whole_and_memory_may_run_out(device: torch.device, monk
 
 
 def test_an_image_is_enlarged_alike_on_every_device(device: torch.device) -> None:
-    chain, pixels = [as_loaded(toy(scale=2).to(device), 3)], random_pixels(90, 70, 3)
-    on_cpu = upscale_pixels(pixels, [as_loaded(toy(scale=2), 3)])
+    chain, pixels = [as_network(toy(scale=2).to(device), 3)], random_pixels(90, 70, 3)
+    on_cpu = upscale_pixels(pixels, [as_network(toy(scale=2), 3)])
     with float32_kernels(device):
         found = upscale_pixels(pixels, chain, UpscaleOptions(tile=56), device=device)
     assert np.abs(found.astype(int) - on_cpu.astype(int)).max() <= 1

@@ -23,6 +23,7 @@ from srae.images.image import read_image
 from srae.images.resample import resize
 from srae.models import build_model
 from srae.upscaling import api
+from srae.upscaling.network import Network
 
 
 def _save(path: Path, name: str = "bicubic", scale: int = 2) -> Path:
@@ -127,13 +128,13 @@ def test_a_scale_between_those_of_the_models(
 def loaded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of the model files that were read since."""
     names: list[str] = []
-    real = api.loading.load_model
+    real = api.open_network
 
-    def load(path: Path) -> api.loading.TrainedModel:
+    def load(path: Path, **options: str) -> Network:
         names.append(Path(path).stem)
-        return real(path)
+        return real(path, **options)
 
-    monkeypatch.setattr(api.loading, "load_model", load)
+    monkeypatch.setattr(api, "open_network", load)
     monkeypatch.setattr(api, "_kept", OrderedDict())
     return names
 
@@ -348,8 +349,9 @@ def test_the_precision_is_checked_and_reaches_the_network(model: srae.Model, mon
     with pytest.raises(ValueError, match="auto, float32, bfloat16"):
         srae.upscale(np.zeros((4, 4), np.uint8), model=model, precision="half")
     asked = []
+    real = model.chain[0].engine.run
     monkeypatch.setattr(
-        "srae.upscaling.network_run.pick_precision", lambda name, device: asked.append(name) or torch.float32
+        model.chain[0].engine, "run", lambda batch, precision: asked.append(precision) or real(batch, precision)
     )
     srae.upscale(np.zeros((4, 4, 3), np.uint8), model=model, precision="bfloat16")
     assert asked == ["bfloat16"]

@@ -10,7 +10,6 @@ import torch
 from skimage import data
 from torch import Tensor, nn
 
-from srae.checkpoints.loading import load_model, read_geometry
 from srae.checkpoints.shipped import shipped_models
 from srae.config.data_sets import PairsConfig
 from srae.config.degrade import Degrade
@@ -19,8 +18,10 @@ from srae.errors import CheckpointError, ConfigError, ResourceError
 from srae.images.image import TaggedImage
 from srae.images.resample import resize, shrink
 from srae.images.tags import Tags
+from srae.upscaling.backends import open_network
+from srae.upscaling.backends.torch import from_trained
 from srae.upscaling.enlarge import UpscaleOptions, chain_scale, pick_scale, upscale_image, upscale_pixels
-from toys import Same, Strided, as_loaded, random_planes, toy
+from toys import Same, Strided, as_loaded, as_network, random_image, toy
 
 torch.set_num_threads(1)
 
@@ -32,33 +33,33 @@ torch.set_num_threads(1)
 @pytest.mark.parametrize("clear", [True, False])
 @pytest.mark.parametrize("bits", [8, 16])
 def test_a_image_keeps_its_kind_through_any_model(channels: int, grey: bool, clear: bool, bits: Literal[8, 16]) -> None:
-    smooth = resize(random_planes(1 if grey else 3, 3, 4), (12, 16), "bilinear")
-    alpha = resize(random_planes(1, 3, 4), (12, 16), "bilinear") if clear else None
+    smooth = resize(random_image(1 if grey else 3, 3, 4), (12, 16), "bilinear")
+    alpha = resize(random_image(1, 3, 4), (12, 16), "bilinear") if clear else None
     pixels = TaggedImage.from_float(smooth, alpha, bits=bits).pixels
     image = TaggedImage(pixels, Tags(b"icc", b"exif", (72.0, 72.0)))
-    output, _ = upscale_image(image, [as_loaded(Same(), channels)])
-    assert (output.color - smooth).abs().max() <= 1.01 / (2**bits - 1)
+    output, _ = upscale_image(image, [as_network(Same(), channels)])
+    assert np.abs(output.color - smooth).max() <= 1.01 / (2**bits - 1)
     assert (output.alpha is None) == (not clear)
     if output.alpha is not None and image.alpha is not None:
-        assert torch.equal(output.alpha, image.alpha)
+        assert np.array_equal(output.alpha, image.alpha)
     assert (output.bits, output.tags) == (bits, image.tags)
-    twice, _ = upscale_image(image, [as_loaded(Same(2), channels)])
+    twice, _ = upscale_image(image, [as_network(Same(2), channels)])
     assert twice.color.shape == (len(smooth), 24, 32)
     assert twice.alpha is None or twice.alpha.shape == (1, 24, 32)
-    assert (resize(twice.color, (12, 16), "area") - smooth).abs().max() < 0.05
+    assert np.abs(resize(twice.color, (12, 16), "area") - smooth).max() < 0.05
 
 
 def test_opaque_images_give_a_four_channel_model_full_alpha() -> None:
     model = Same()
-    upscale_image(TaggedImage.from_float(random_planes(3, 5, 5)), [as_loaded(model, 4)])
+    upscale_image(TaggedImage.from_float(random_image(3, 5, 5)), [as_network(model, 4)])
     assert model.seen[0].shape[1] == 4
     assert bool((model.seen[0][:, 3] == 1).all())
 
 
 def test_hue_survives_a_grey_model() -> None:
-    red = torch.tensor([0.8, 0.1, 0.2])[:, None, None].expand(3, 6, 6)
-    output, notes = upscale_image(TaggedImage.from_float(red, bits=16), [as_loaded(Same(2), 1)])
-    assert torch.allclose(output.color, red.repeat_interleave(2, 1).repeat_interleave(2, 2), atol=1e-4)
+    red = np.broadcast_to(np.float32([0.8, 0.1, 0.2])[:, None, None], (3, 6, 6))
+    output, notes = upscale_image(TaggedImage.from_float(red, bits=16), [as_network(Same(2), 1)])
+    assert np.allclose(output.color, red.repeat(2, 1).repeat(2, 2), atol=1e-4)
     assert any("grey" in note for note in notes)
 
 
@@ -93,17 +94,17 @@ def test_a_disc_has_no_fringe_on_black_or_white(
     channels: int, own_scale: int, hidden: float, color: tuple[float, float, float]
 ) -> None:
     """Its edge is soft; what is wholly transparent is stored as black or as white."""
-    y, x = torch.meshgrid(torch.arange(33.0), torch.arange(33.0), indexing="ij")
-    alpha = (10.5 - ((y - 16) ** 2 + (x - 16) ** 2).sqrt()).clamp(0, 1)[None]
-    paint = torch.tensor(color)[:, None, None].expand(3, 33, 33)
-    image = TaggedImage.from_float(torch.where(alpha > 0, paint, torch.tensor(hidden)), alpha)
-    output, _ = upscale_image(image, [as_loaded(Smooth(own_scale), channels)], UpscaleOptions(scale=2))
+    y, x = np.mgrid[:33, :33].astype(np.float32)
+    alpha = (10.5 - np.hypot(y - 16, x - 16)).clip(0, 1)[None]
+    paint = np.float32(color)[:, None, None]
+    image = TaggedImage.from_float(np.where(alpha > 0, paint, np.float32(hidden)), alpha)
+    output, _ = upscale_image(image, [as_network(Smooth(own_scale), channels)], UpscaleOptions(scale=2))
     assert output.alpha is not None
     assert 0.05 < output.alpha.mean() < 0.95
     for ground in (0.0, 1.0):
         shown = output.color * output.alpha + ground * (1 - output.alpha)
-        wanted = torch.tensor(color)[:, None, None] * output.alpha + ground * (1 - output.alpha)
-        assert (shown - wanted).abs().max() < 2.5 / 255
+        wanted = paint * output.alpha + ground * (1 - output.alpha)
+        assert np.abs(shown - wanted).max() < 2.5 / 255
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])
@@ -113,11 +114,11 @@ def test_a_disc_has_no_fringe_on_black_or_white(
 def test_tiles_equal_the_whole_for_every_kind_of_image(
     channels: int, own_scale: int, planes: int, ensemble: bool
 ) -> None:
-    pixels = random_planes(planes, 133, 151).permute(1, 2, 0).numpy()
+    pixels = random_image(planes, 133, 151).transpose(1, 2, 0)
     if planes in (2, 4):
         pixels[:, :, -1] *= pixels[:, :, -1] > 0.8
         pixels[20:100, 20:130, -1] = 0  # a hole larger than the squares that are filled at once
-    chain = [as_loaded(_lively(own_scale, channels), channels)]
+    chain = [as_network(_lively(own_scale, channels), channels)]
     whole = upscale_pixels(pixels, chain, UpscaleOptions(scale=2, tile=10**6, self_ensemble=ensemble))
     pieces = upscale_pixels(pixels, chain, UpscaleOptions(scale=2, tile=100, self_ensemble=ensemble))
     assert whole.shape == (266, 302, planes)
@@ -127,8 +128,8 @@ def test_tiles_equal_the_whole_for_every_kind_of_image(
 
 
 def test_the_progress_ends_at_one_and_the_layout_changes_nothing() -> None:
-    pixels = (random_planes(3, 60, 50).permute(1, 2, 0) * 255).to(torch.uint8).numpy()
-    chain, told = [as_loaded(toy(scale=2), 3), as_loaded(Same(2), 3)], list[float]()
+    pixels = (random_image(3, 60, 50).transpose(1, 2, 0) * 255).astype(np.uint8)
+    chain, told = [as_network(toy(scale=2), 3), as_network(Same(2), 3)], list[float]()
     png = upscale_pixels(pixels, chain, UpscaleOptions(tile=28), progress=told.append)
     webp = upscale_pixels(pixels, chain, kind="WEBP")
     assert png.shape == (240, 200, 3)
@@ -160,7 +161,7 @@ class Telling(Same):
 def test_auto_is_bfloat16_only_where_nobody_sees_it(
     hardware: bool, network: str, dtype: type, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("srae.device.has_bfloat16", lambda device: hardware)
+    monkeypatch.setattr("srae.upscaling.backends.torch.has_bfloat16", lambda device: hardware)
     short = hardware and network == "residual" and dtype == np.uint8
     for precision, wanted in (
         ("auto", torch.bfloat16 if short else torch.float32),
@@ -169,7 +170,8 @@ def test_auto_is_bfloat16_only_where_nobody_sees_it(
     ):
         model = Telling()
         loaded = as_loaded(model, 3)
-        chain = [replace(loaded, config=loaded.config.model_copy(update={"model": ModelConfig(name=network)}))] * 2
+        config = loaded.config.model_copy(update={"model": ModelConfig(name=network)})
+        chain = [from_trained(replace(loaded, config=config))] * 2
         for ensemble in (False, True):
             upscale_pixels(
                 np.zeros((5, 4, 3), dtype), chain, UpscaleOptions(precision=precision, self_ensemble=ensemble)
@@ -179,17 +181,17 @@ def test_auto_is_bfloat16_only_where_nobody_sees_it(
 
 @pytest.mark.parametrize("name", sorted(shipped_models()))
 def test_bfloat16_changes_a_shipped_model_by_a_hundredth_of_a_decibel_at_most(name: str) -> None:
-    loaded = load_model(shipped_models()[name])
-    scale, changes = read_geometry(loaded.model).scale, []
+    network = open_network(shipped_models()[name], engine="torch")
+    scale, changes = network.geometry.scale, []
     for image in (data.astronaut()[:144, 128:320], data.chelsea()[60:204, 100:292], data.page()[:144, :192]):
         pixels = image if image.ndim == 3 else image[:, :, None].repeat(3, 2)
-        high = torch.from_numpy(pixels.copy()).permute(2, 0, 1) / 255
-        low = shrink(high, max(scale, 2)).clamp(0, 1)
+        high = pixels.transpose(2, 0, 1) / np.float32(255)
+        low = shrink(high, max(scale, 2)).clip(0, 1)
         low = low if scale > 1 else resize(low, (144, 192), "bilinear")
         errors = []
         for precision in ("float32", "bfloat16"):
-            large = upscale_pixels(TaggedImage.from_float(low).pixels, [loaded], UpscaleOptions(precision=precision))
-            errors.append(float(((torch.from_numpy(large).permute(2, 0, 1) / 255 - high) ** 2).mean()))
+            large = upscale_pixels(TaggedImage.from_float(low).pixels, [network], UpscaleOptions(precision=precision))
+            errors.append(float(((large.transpose(2, 0, 1) / 255 - high) ** 2).mean()))
         changes.append(10 * math.log10(errors[0] / errors[1]))
     assert max(map(abs, changes)) <= 0.01
     assert any(changes)  # or nothing was computed in bfloat16
@@ -197,7 +199,7 @@ def test_bfloat16_changes_a_shipped_model_by_a_hundredth_of_a_decibel_at_most(na
 
 def test_tiles_equal_the_whole_in_bfloat16_too() -> None:
     pixels = data.chelsea()[:150, :170].copy()
-    chain = [load_model(shipped_models()["tiny"])]
+    chain = [open_network(shipped_models()["tiny"], engine="torch")]
     whole, pieces = (
         upscale_pixels(pixels, chain, UpscaleOptions(tile=tile, precision="bfloat16")) for tile in (10**6, 90)
     )
@@ -209,10 +211,10 @@ def test_tiles_equal_the_whole_in_bfloat16_too() -> None:
 
 def test_turns_change_nothing_for_a_model_that_commutes_with_them() -> None:
     for planes, side in ((3, (40, 61)), (4, (33, 20))):
-        pixels = random_planes(planes, *side).permute(1, 2, 0).numpy()
+        pixels = random_image(planes, *side).transpose(1, 2, 0)
         for tile in (24, None):
             plain, mean = (
-                upscale_pixels(pixels, [as_loaded(Smooth(2), 3)], UpscaleOptions(tile=tile, self_ensemble=on))
+                upscale_pixels(pixels, [as_network(Smooth(2), 3)], UpscaleOptions(tile=tile, self_ensemble=on))
                 for on in (False, True)
             )
             assert np.abs(plain - mean).max() < 1e-5
@@ -220,8 +222,8 @@ def test_turns_change_nothing_for_a_model_that_commutes_with_them() -> None:
 
 def test_turns_make_any_model_commute_with_them() -> None:
     """The mean over a group is invariant under it: a turned image gives the turned result."""
-    chain = [as_loaded(_lively(2), 3)]
-    pixels = random_planes(3, 24, 36).permute(1, 2, 0).numpy()  # multiples of the stride: nothing is padded
+    chain = [as_network(_lively(2), 3)]
+    pixels = random_image(3, 24, 36).transpose(1, 2, 0)  # multiples of the stride: nothing is padded
     for turn in (np.rot90, np.flipud, np.fliplr):
         upright, turned = (
             upscale_pixels(np.ascontiguousarray(image), chain, UpscaleOptions(self_ensemble=True))
@@ -236,7 +238,7 @@ def test_eight_runs_or_four_of_a_window_that_is_not_square() -> None:
     for fixed_size, count in ((None, 8), ((16, 16), 8), ((16, 12), 4)):
         model = Same(fixed_size=fixed_size)
         _, notes = upscale_image(
-            TaggedImage.from_float(random_planes(3, 12, 12)), [as_loaded(model, 3)], UpscaleOptions(self_ensemble=True)
+            TaggedImage.from_float(random_image(3, 12, 12)), [as_network(model, 3)], UpscaleOptions(self_ensemble=True)
         )
         assert len(model.seen) == count
         assert any("8 times the work" in note for note in notes)
@@ -252,60 +254,60 @@ def test_options_that_cannot_be_are_refused_where_they_are_made(wrong: dict) -> 
 
 
 def test_a_model_with_a_scale_takes_no_other() -> None:
-    loaded = as_loaded(Same(2), 3)
-    assert pick_scale(loaded, None) == pick_scale(loaded, 2) == 2
+    network = as_network(Same(2), 3)
+    assert pick_scale(network, None) == pick_scale(network, 2) == 2
     for wrong in (1, 3, 4):
         with pytest.raises(ConfigError) as caught:
-            upscale_image(TaggedImage.from_float(random_planes(3, 4, 4)), [loaded], UpscaleOptions(scale=wrong))
+            upscale_image(TaggedImage.from_float(random_image(3, 4, 4)), [network], UpscaleOptions(scale=wrong))
         assert "--scale 2" in (caught.value.remedy or "")
 
 
 def test_same_size_models_enhance_or_enlarge_first_as_their_data_was_made() -> None:
-    image = TaggedImage.from_float(random_planes(3, 7, 5))
-    output, notes = upscale_image(image, [as_loaded(Same(), 3)])
-    assert torch.equal(output.color, image.color)
+    image = TaggedImage.from_float(random_image(3, 7, 5))
+    output, notes = upscale_image(image, [as_network(Same(), 3)])
+    assert np.array_equal(output.color, image.color)
     assert any("--scale 2" in note for note in notes)
     for enlarge, kernel in ((None, "bilinear"), ("bicubic", "bicubic"), ("bilinear", "bilinear")):
         data = PairsConfig(enlarge=enlarge, degrade=Degrade(scale=2))  # type: ignore[arg-type]
-        output, notes = upscale_image(image, [as_loaded(Same(), 3, data)], UpscaleOptions(scale=3))
-        wanted = resize(image.color, (21, 15), kernel).clamp(0, 1)  # type: ignore[arg-type]
-        assert (output.color - wanted).abs().max() < 0.51 / 255
+        output, notes = upscale_image(image, [as_network(Same(), 3, data)], UpscaleOptions(scale=3))
+        wanted = resize(image.color, (21, 15), kernel).clip(0, 1)  # type: ignore[arg-type]
+        assert np.abs(output.color - wanted).max() < 0.51 / 255
         assert any(kernel in note for note in notes)
         assert any("trained on images enlarged x2" in note for note in notes)
 
 
 def test_several_models_run_one_after_the_other() -> None:
-    chain = [as_loaded(Same(2), 3), as_loaded(Smooth(2), 3)]
-    image = TaggedImage.from_float(random_planes(3, 9, 7))
+    chain = [as_network(Same(2), 3), as_network(Smooth(2), 3)]
+    image = TaggedImage.from_float(random_image(3, 9, 7))
     assert chain_scale(chain, None) == chain_scale(chain, 4) == 4
     output, _ = upscale_image(image, chain)
-    doubled = image.color.repeat_interleave(2, 1).repeat_interleave(2, 2)
-    assert (output.color - resize(doubled, (36, 28), "bicubic").clamp(0, 1)).abs().max() < 0.51 / 255
+    doubled = image.color.repeat(2, 1).repeat(2, 2)
+    assert np.abs(output.color - resize(doubled, (36, 28), "bicubic").clip(0, 1)).max() < 0.51 / 255
     with pytest.raises(ConfigError, match="enlarge by 4, not by 2"):
         upscale_image(image, chain, UpscaleOptions(scale=2))
 
 
 def test_a_result_beyond_the_memory_is_refused_before_it_is_begun(monkeypatch: pytest.MonkeyPatch) -> None:
     model = Same(2)
-    monkeypatch.setattr("srae.device.available_memory", lambda: 4 * 30 * 30 * 3 - 1)
+    monkeypatch.setattr("srae.memory.available_memory", lambda: 4 * 30 * 30 * 3 - 1)
     with pytest.raises(ResourceError, match=r"60x60: 0\.0 GB of memory are needed"):
-        upscale_image(TaggedImage.from_float(random_planes(3, 30, 30)), [as_loaded(model, 3)])
+        upscale_image(TaggedImage.from_float(random_image(3, 30, 30)), [as_network(model, 3)])
     assert not model.seen
 
 
 def test_bound_models_say_so() -> None:
-    _, notes = upscale_image(TaggedImage.from_float(random_planes(3, 20, 20)), [as_loaded(Same(2, (12, 16)), 3)])
+    _, notes = upscale_image(TaggedImage.from_float(random_image(3, 20, 20)), [as_network(Same(2, (12, 16)), 3)])
     assert any("fixed input size 16x12" in note for note in notes)
 
 
 def test_classifiers_and_broken_models_are_refused() -> None:
-    image = TaggedImage.from_float(random_planes(3, 4, 4))
+    image = TaggedImage.from_float(random_image(3, 4, 4))
     with pytest.raises(ConfigError, match="names images"):
-        upscale_image(image, [as_loaded(Same(), 3, task="classification")])
+        from_trained(as_loaded(Same(), 3, task="classification"))
     broken = toy()
     nn.init.constant_(broken.upper.bias, float("nan"))  # type: ignore[arg-type]
     with pytest.raises(CheckpointError, match="not a number"):
-        upscale_image(image, [as_loaded(broken, 3)])
+        upscale_image(image, [as_network(broken, 3)])
 
 
 def test_output_is_a_image() -> None:
@@ -313,8 +315,8 @@ def test_output_is_a_image() -> None:
     wild = toy()
     for parameter in wild.parameters():
         nn.init.uniform_(parameter, -3, 3)
-    image = TaggedImage.from_float(random_planes(3, 30, 30), random_planes(1, 30, 30))
-    output, _ = upscale_image(image, [as_loaded(wild, 3)], UpscaleOptions(scale=2))
+    image = TaggedImage.from_float(random_image(3, 30, 30), random_image(1, 30, 30))
+    output, _ = upscale_image(image, [as_network(wild, 3)], UpscaleOptions(scale=2))
     assert output.color.min() == 0
     assert output.color.max() == 1
     assert output.color.shape == (3, 60, 60)

@@ -6,19 +6,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from srae.checkpoints.loading import TrainedModel
 from srae.errors import ConfigError
 from srae.images import resample
 from srae.images.image import from_pixels
 from srae.models import build_model
 from srae.upscaling.exact_size import Planner, WantedSize, resize_pixels
-from toys import as_loaded
+from srae.upscaling.network import Network
+from toys import as_network
 
 SIZES = [((30, 40), (17, 29)), ((9, 7), (9, 5)), ((64, 3), (20, 3)), ((5, 5), (1, 1)), ((8, 6), (13, 11))]
 
 
-def _bicubic(scale: int) -> TrainedModel:
-    return as_loaded(build_model("bicubic", (3, 8, 8), (3, 8 * scale, 8 * scale), {}), 3)
+def _bicubic(scale: int) -> Network:
+    return as_network(build_model("bicubic", (3, 8, 8), (3, 8 * scale, 8 * scale), {}), 3)
 
 
 @pytest.mark.parametrize(("size", "new"), SIZES)
@@ -36,8 +36,8 @@ def test_rows_at_a_time_as_at_once(
     assert np.array_equal(resize_pixels(pixels, new), whole)
     if channels in (1, 3):
         wanted = resample.resize(from_pixels(pixels), new)
-        wanted = wanted if dtype == np.float32 else (wanted.clamp(0, 1) * most).round()
-        assert np.abs(whole - wanted.permute(1, 2, 0).numpy().astype(np.float64)).max() <= 1e-6 * most
+        wanted = wanted if dtype == np.float32 else (wanted.clip(0, 1) * most).round()
+        assert np.abs(whole - wanted.transpose(1, 2, 0).astype(np.float64)).max() <= 1e-6 * most
 
 
 def test_what_nobody_sees_colours_nothing() -> None:

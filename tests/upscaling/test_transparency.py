@@ -5,17 +5,18 @@ import pytest
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
-from srae.checkpoints.loading import TrainedModel, load_model
 from srae.checkpoints.shipped import shipped_models
 from srae.images.resample import resize
+from srae.upscaling.backends import open_network
 from srae.upscaling.enlarge import UpscaleOptions, upscale_pixels
-from toys import Same, as_loaded, random_planes
+from srae.upscaling.network import Network
+from toys import Same, as_network, random_image
 
 torch.set_num_threads(1)
 
 
-def _shipped(name: str) -> TrainedModel:
-    return load_model(shipped_models()[name])
+def _shipped(name: str) -> Network:
+    return open_network(shipped_models()[name], engine="torch")
 
 
 def _logo(width: int, height: int) -> np.ndarray:
@@ -36,9 +37,9 @@ def _psnr(found: np.ndarray, wanted: np.ndarray) -> float:
 @pytest.mark.parametrize(("name", "scale"), [("x2", 2), ("x4", 4)])
 def test_a_shape_in_the_transparency_is_as_sharp_as_on_white(name: str, scale: int) -> None:
     high = _logo(240, 160)
-    planes = torch.from_numpy(high / np.float32(255))[None]
+    planes = (high / np.float32(255))[None]
     low = (
-        (resize(planes, (160 // scale, 240 // scale), "bicubic").clamp(0, 1) * 255).round()[0].numpy().astype(np.uint8)
+        (resize(planes, (160 // scale, 240 // scale), "bicubic").clip(0, 1) * 255).round()[0].astype(np.uint8)
     )
     on_white = upscale_pixels(255 - low[:, :, None], [_shipped(name)])[:, :, 0]
     black = np.zeros((*low.shape, 4), np.uint8)
@@ -63,10 +64,10 @@ def test_a_hard_edge_stays_hard_and_all_else_is_untouched() -> None:
 
 @pytest.mark.parametrize("alpha", [0, 100, 255])
 def test_constant_transparency_costs_no_second_run(alpha: int) -> None:
-    pixels = (random_planes(4, 9, 8) * 255).permute(1, 2, 0).to(torch.uint8).numpy()
+    pixels = (random_image(4, 9, 8) * 255).transpose(1, 2, 0).astype(np.uint8)
     pixels[:, :, 3] = alpha
     model = Same(2)
-    large = upscale_pixels(pixels, [as_loaded(model, 3)])
+    large = upscale_pixels(pixels, [as_network(model, 3)])
     assert len(model.seen) == 1
     assert bool((large[:, :, 3] == alpha).all())
 
@@ -92,12 +93,12 @@ def test_grey_stored_as_colour_stays_grey(dtype: type, name: str, clear: bool) -
 
 @pytest.mark.parametrize("channels", [1, 3, 4])
 def test_a_separate_fourth_channel_leaves_the_colours_alone(channels: int) -> None:
-    texture = (random_planes(4, 20, 24) * 255).permute(1, 2, 0).to(torch.uint8).numpy()
+    texture = (random_image(4, 20, 24) * 255).transpose(1, 2, 0).astype(np.uint8)
     texture[:, :12, 3] = 0
     options = UpscaleOptions(alpha="separate")
-    same = upscale_pixels(texture, [as_loaded(Same(1), 3)], options)
+    same = upscale_pixels(texture, [as_network(Same(1), 3)], options)
     assert np.array_equal(same, texture)
-    chain = [_shipped("x2")] if channels == 3 else [as_loaded(Same(2), channels)]
+    chain = [_shipped("x2")] if channels == 3 else [as_network(Same(2), channels)]
     both, color = upscale_pixels(texture, chain, options), upscale_pixels(texture[:, :, :3].copy(), chain, options)
     assert np.array_equal(both[:, :, :3], color)
     assert not np.array_equal(upscale_pixels(texture, chain)[:, :, :3], color)
@@ -125,7 +126,7 @@ def test_a_seamless_texture_stays_seamless(chain: list[str], wrap: str) -> None:
 @pytest.mark.parametrize("size", [(1, 1), (2, 3), (5, 40)])
 @pytest.mark.parametrize("wrap", ["x", "y", "xy"])
 def test_images_smaller_than_the_reach_wrap_too(size: tuple[int, int], wrap: str) -> None:
-    pixels = (random_planes(2, *size) * 255).permute(1, 2, 0).to(torch.uint8).numpy()
+    pixels = (random_image(2, *size) * 255).transpose(1, 2, 0).astype(np.uint8)
     large = upscale_pixels(pixels, [_shipped("x2")], UpscaleOptions(wrap=wrap))
     assert large.shape == (2 * size[0], 2 * size[1], 2)
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from srae.checkpoints.facts import ADD_TO_BICUBIC, Geometry, NetworkFacts
 from srae.checkpoints.format import read_checkpoint
+from srae.checkpoints.shipped import find_weights
 from srae.config.experiment import Config
 from srae.config.stored import upgrade_stored
 from srae.errors import CheckpointError, ConfigError
@@ -75,23 +76,6 @@ def load_model(source: str | Path) -> TrainedModel:
         ) from None
     load_weights(model, weights, path)
     return TrainedModel(model.eval(), config, in_shape, out_shape, data_name, path, meta)
-
-
-def find_weights(path: Path) -> Path:
-    """The file with the best weights of a run folder; a file is returned as it is.
-
-    Raises:
-        CheckpointError: the run has none yet.
-    """
-    if not path.is_dir():
-        return path
-    files = [path / "model.safetensors", path / "checkpoints" / "best.safetensors"]
-    if not (path / "DONE").exists():  # resumed with more epochs: model.safetensors is older than best
-        files.reverse()
-    for file in files:
-        if file.is_file():
-            return file
-    raise CheckpointError("this run has no weights yet", str(path), "wait for its first epoch, or resume it")
 
 
 class StartingPoint(NamedTuple):

@@ -1,7 +1,8 @@
 """Find the model that a name means: a file, a run, or one of the shipped models.  No torch.
 
 Shipped models are in this package, each NAME.safetensors with its card NAME.md;
-`scripts/ship_weights.py` makes them.
+`scripts/ship_weights.py` makes them.  What reads runs is imported where a run is meant: it takes a quarter of a second,
+and `srae-upscale img.png` needs none of it.
 """
 
 from __future__ import annotations
@@ -12,10 +13,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import NoReturn
 
-from srae.errors import ConfigError, did_you_mean
+from srae.errors import CheckpointError, ConfigError, did_you_mean
 from srae.files import PACKAGE
-from srae.runs.layout import find_in_studies, known_names, study_runs
-from srae.runs.reader import read_run
 
 FOLDER = PACKAGE / "checkpoints"
 CHAINS = {1: ["p"], 2: ["x2"], 3: ["x3"], 4: ["x4"], 6: ["x3", "x2"], 8: ["x4", "x2"]}
@@ -50,6 +49,8 @@ def resolve_model(name: str, runs_dir: Path, say: Callable[[str], None] = lambda
             return path
     if name in shipped:
         return shipped[name]
+    from srae.runs.layout import find_in_studies, known_names, study_runs
+
     if run := find_in_studies(name, runs_dir):
         return run
     if runs := study_runs(name, runs_dir):
@@ -67,6 +68,8 @@ def _best_of(runs: Sequence[Path], study: str) -> Path:
     Raises:
         ConfigError: no run is done, or they cannot be compared.
     """
+    from srae.runs.reader import read_run
+
     summaries = {path: summary for path in runs if (summary := read_run(path).summary or {}).get("status") == "done"}
     if not summaries:
         raise ConfigError("no run of this study is finished", study, f"resume with: srae-train --resume {runs[0]}")
@@ -87,6 +90,9 @@ def find_models(names: Iterable[str], runs_dir: Path, say: Callable[[str], None]
     Raises:
         ConfigError: there is no such model, or no run of the study is done.
     """
+    from srae.runs.layout import study_runs
+    from srae.runs.reader import read_run
+
     models = []
     for name in names:
         runs = study_runs(name, runs_dir)
@@ -136,3 +142,20 @@ def pick_models(
         ConfigError: there is none.
     """
     return [resolve_model(name, runs_dir, say)] if name else default_models(scale)
+
+
+def find_weights(path: Path) -> Path:
+    """The file with the best weights of a run folder; a file is returned as it is.
+
+    Raises:
+        CheckpointError: the run has none yet.
+    """
+    if not path.is_dir():
+        return path
+    files = [path / "model.safetensors", path / "checkpoints" / "best.safetensors"]
+    if not (path / "DONE").exists():  # resumed with more epochs: model.safetensors is older than best
+        files.reverse()
+    for file in files:
+        if file.is_file():
+            return file
+    raise CheckpointError("this run has no weights yet", str(path), "wait for its first epoch, or resume it")

@@ -60,7 +60,8 @@ def run(args: argparse.Namespace) -> int:
 
     # torch is imported from here on; a wrong command line or an invalid YAML was reported without it
     from srae.config.loading import load_config
-    from srae.device import keep_freed_memory, pick_device
+    from srae.device import pick_device
+    from srae.memory import keep_freed_memory
     from srae.models import check_options
     from srae.runs.writer import claim_run
     from srae.training.api import fit

@@ -21,6 +21,7 @@ from srae.errors import ConfigError, PartialError
 if TYPE_CHECKING:
     from srae.upscaling.exact_size import Planner
     from srae.upscaling.jobs import Job, Naming
+    from srae.upscaling.network import Network
     from srae.upscaling.pipeline import FileOptions, Outcome
 
 EXAMPLES = """\
@@ -137,6 +138,12 @@ def _add_machine_arguments(parser: argparse.ArgumentParser) -> None:
         "(8 bits, networks that add to the enlarged image, as the shipped ones do); else float32",
     )
     parser.add_argument(
+        "--engine",
+        choices=("auto", "torch", "openvino", "onnxruntime"),
+        default="auto",
+        help="what runs the network: auto, the fastest that is installed and computes here what torch computes",
+    )
+    parser.add_argument(
         "--device",
         metavar="NAME",
         default="auto",
@@ -205,21 +212,24 @@ def run(args: argparse.Namespace) -> int:
     paths = pick_models(model, None if model else next_scale(args.scale), args.runs_dir, say)
     other_paths = [resolve_model(name, args.runs_dir, say) for name in compared]
 
-    from srae.checkpoints.loading import load_model
-    from srae.device import pick_device
     from srae.files import sweep_orphans_of
+    from srae.upscaling.backends import check_engine, open_network
     from srae.upscaling.enlarge import UpscaleOptions
     from srae.upscaling.exact_size import Planner, WantedSize
     from srae.upscaling.jobs import drop_done, name_jobs
-    from srae.upscaling.pipeline import describe_outcomes, run_jobs
+    from srae.upscaling.pipeline import describe_chain, describe_outcomes, run_jobs
     from srae.upscaling.sources import list_sources
 
-    device = pick_device(args.device)
+    check_engine(args.engine, args.device)  # a wrong one is told once, not for every image
     wanted = WantedSize(args.scale, args.width, args.height)
-    planner = Planner(wanted, load_model, paths[0] if model else None)
-    others = [Planner(wanted, load_model, path).plan for path in other_paths]
-    named = "of the next larger scale" if wanted.depends else ", then ".join(path.stem for path in paths)
-    say(f"model {model or named}, on {device.type}")
+
+    def load(path: Path) -> Network:
+        network = open_network(path, engine=args.engine, device=args.device, say=say)
+        say(f"model {describe_chain([network])}, by {network.engine.name} on {network.engine.device}")
+        return network
+
+    planner = Planner(wanted, load, paths[0] if model else None)
+    others = [Planner(wanted, load, path).plan for path in other_paths]
     sources = list_sources(args.inputs, recursive=args.recursive, output=args.output)
     for note in sources.notes:
         say(note)
@@ -235,7 +245,7 @@ def run(args: argparse.Namespace) -> int:
     outcomes: list[Outcome] = []
     with _bar(len(jobs)) as (progress, tell):
         files = _file_options(args)
-        for outcome in run_jobs(jobs, planner.plan, options, files, device=device, compared=others, progress=progress):
+        for outcome in run_jobs(jobs, planner.plan, options, files, compared=others, progress=progress):
             _report(outcome, outcomes, tell, args.json, several=len(jobs) > 1)
             outcomes.append(outcome)
     if args.json:

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from srae.data.store import Labels, Split, Store
-from srae.images.image import to_float
+from srae.images.tensors import to_float
 
 
 class Batch(NamedTuple):

@@ -121,8 +121,8 @@ def _look(path: Path, *, thumbs: dict[Path, np.ndarray]) -> Facts:
     color, alpha = image.color, b""
     if image.is_transparent:
         color, alpha = from_pixels(lay_on_white(image.pixels)), image.pixels[:, :, -1].tobytes()
-    digest = hashlib.sha256(f"{mode[:1]} {height} {width} ".encode() + color.numpy().tobytes() + alpha).hexdigest()
-    grey = color.mean(0).numpy()
+    digest = hashlib.sha256(f"{mode[:1]} {height} {width} ".encode() + color.tobytes() + alpha).hexdigest()
+    grey = color.mean(0)
     if image.bits != 8:  # 12 of 16 bits are nearly black
         grey = (grey - grey.min()) / max(float(np.ptp(grey)), 1e-6)
     thumbs[path] = make_thumb(grey * 255)

@@ -36,7 +36,8 @@ from srae.data.splits import describe_val_from_train, split_by_class, take_by_na
 from srae.data.trees import pick_folders, read_tree, subfolders, unwrap
 from srae.errors import DataError
 from srae.images.flatten import is_transparent
-from srae.images.image import find_images, read_pixels, to_float, to_uint8
+from srae.images.image import find_images, read_pixels
+from srae.images.tensors import to_float, to_uint8
 
 DEFAULT_SIDE = 224
 

@@ -15,8 +15,8 @@ from srae.data.mapped import FileShelf
 from srae.data.photo import LONGEST_SIDE, VERSION, make_photo, photo_generator
 from srae.data.scan import in_threads
 from srae.data.store import Shelf, Split
-from srae.images.image import quantize, to_float
 from srae.images.resample import Kernel, enlarge, resize, shrink
+from srae.images.tensors import quantize, to_float
 
 LowKernel = Kernel | Literal["photo"]
 AnyShelf = Shelf | FileShelf

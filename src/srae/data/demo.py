@@ -41,8 +41,9 @@ from srae.data.degrade import (
 )
 from srae.data.store import Shelf, Split
 from srae.errors import DataError, ResourceError
-from srae.images.image import read_pixels, to_float, to_uint8
+from srae.images.image import read_pixels
 from srae.images.resample import enlarge, shrink
+from srae.images.tensors import to_float, to_uint8
 
 SIDE = 256
 CORNERS = None

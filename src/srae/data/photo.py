@@ -34,8 +34,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from srae.images.image import jpeg_roundtrip, to_float, to_uint8
+from srae.images.image import jpeg_roundtrip
 from srae.images.resample import Kernel, shrink
+from srae.images.tensors import to_float, to_uint8
 
 VERSION = 1
 """Part of the data's fingerprint: raise it with every change of what is drawn or done."""

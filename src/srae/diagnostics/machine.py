@@ -146,7 +146,7 @@ def _check_gpu(index: int) -> MachineCheck:
 def check_memory() -> Iterator[MachineCheck]:
     """Memory that is available without swapping, within the limit of a container."""
     try:
-        from srae.device import available_memory
+        from srae.memory import available_memory
     except Exception:  # no torch: check_libraries reports it
         return
     free = available_memory()

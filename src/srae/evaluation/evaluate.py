@@ -14,15 +14,13 @@ from torch import Tensor, nn
 
 from srae.analysis.gains import judge_gain
 from srae.data import Data, Labels, Split, eval_batches
-from srae.device import autocast
+from srae.evaluation.forward import forward_split
 from srae.evaluation.metrics import CACHED_VALUES, Protocol
 from srae.evaluation.tasks import Task
-from srae.images.color import to_luma
-from srae.images.image import TaggedImage, to_float, write_image
+from srae.images.image import TaggedImage, write_image
+from srae.images.tensors import to_float
 from srae.models import Shape, build_model
-from srae.models.blocks import enlarge_bicubic
 from srae.runs.answers import Answers, count_answers
-from srae.upscaling.tiles import forward_any_size, is_memory_error, turned_mean, upscale
 
 BATCH_PIXELS = 2**20  # of the larger images: 16 of 256x256; larger batches are no faster and take gigabytes
 
@@ -47,7 +45,7 @@ def evaluate(
     for batch in eval_batches(split, pixels=BATCH_PIXELS):
         if stopped():
             break
-        outputs = _forward(model, batch.input, dtype)
+        outputs = forward_split(model, batch.input, dtype)
         # A few at a time, so that the many passes of the metrics stay in a CPU's cache.
         few = len(outputs) if outputs.is_cuda else max(1, CACHED_VALUES // outputs[0].numel())
         for output, target in zip(outputs.split(few), batch.target.split(few), strict=True):
@@ -109,42 +107,6 @@ def _gains(values: Values, identity: Values) -> dict[int, float]:
     return {i: psnr - other for i, (psnr, other) in pairs if math.isfinite(psnr) and math.isfinite(other)}
 
 
-class InColour(nn.Module):
-    """A network for grey as one for colour, (B, 3, h, w) -> (B, 3, H, W), as images are enlarged with it.
-
-    Luma goes through the network; colour differences, which have none, are enlarged bicubically.
-    """
-
-    scale: int
-
-    def __init__(self, model: nn.Module) -> None:
-        super().__init__()
-        self.model = model
-        _copy_geometry(model, self)
-
-    def forward(self, input: Tensor) -> Tensor:
-        luma = to_luma(input)
-        output: Tensor = self.model(luma)
-        return output + enlarge_bicubic(input - luma, self.scale)
-
-
-class SelfEnsemble(nn.Module):
-    """A network whose output is the mean over the eight rotations and flips of its input; see `turned_mean`."""
-
-    def __init__(self, model: nn.Module) -> None:
-        super().__init__()
-        self.model = model
-        _copy_geometry(model, self)
-
-    def forward(self, input: Tensor) -> Tensor:
-        return turned_mean(self.model, input)
-
-
-def _copy_geometry(model: nn.Module, to: nn.Module) -> None:
-    for name in ("scale", "multiple_of", "receptive_radius", "fixed_size"):
-        setattr(to, name, getattr(model, name))
-
-
 def baseline_model(in_shape: Shape, out_shape: Shape) -> nn.Module:
     """The identity baseline: returns its input, enlarged bicubically where the sizes differ."""
     return build_model("identity" if in_shape == out_shape else "bicubic", in_shape, out_shape, {})
@@ -160,7 +122,7 @@ def save_samples(model: nn.Module, split: Split, folder: Path, *, dtype: torch.d
     """`<name>_low.png`, `_output.png`, `_high.png` of the first images of a split."""
     for name, sides in sample_outputs(model, split, dtype=dtype, count=count):
         for side, image in sides.items():
-            write_image(folder / f"{Path(name).stem}_{side}.png", TaggedImage.from_float(image), overwrite=True)
+            _write_png(folder / f"{Path(name).stem}_{side}.png", image)
 
 
 @torch.inference_mode()
@@ -170,7 +132,7 @@ def sample_outputs(
     """Name and `low`, `output`, `high`, each (1|3, H, W) in [0, 1], of the first images of a split."""
     model.eval()
     for batch in islice(eval_batches(split), count):
-        output = _forward(model, batch.input, dtype).float().clamp(0, 1)
+        output = forward_split(model, batch.input, dtype).float().clamp(0, 1)
         sides = {"low": batch.input, "output": output, "high": batch.target}
         yield split.names[batch.indices[0]], {side: _shown(image[0]) for side, image in sides.items()}
 
@@ -183,9 +145,12 @@ def _shown(image: Tensor) -> Tensor:
 def save_images(split: Split, name: str, folder: Path, *, count: int = 8) -> None:
     """`<name>_<i>.png` of images spread evenly over a labelled split; i is their place in it."""
     for place in sorted({k * len(split) // count for k in range(count)}):
-        write_image(
-            folder / f"{name}_{place}.png", TaggedImage.from_float(to_float(split.input.image(place))), overwrite=True
-        )
+        _write_png(folder / f"{name}_{place}.png", to_float(split.input.image(place)))
+
+
+def _write_png(path: Path, image: Tensor) -> None:
+    """Args: image: float (1|3, H, W) in [0, 1]."""
+    write_image(path, TaggedImage.from_float(image.cpu().numpy()), overwrite=True)
 
 
 @torch.inference_mode()
@@ -198,7 +163,7 @@ def describe_outputs(model: nn.Module, split: Split, *, dtype: torch.dtype, coun
     """
     model.eval()
     batches = list(islice(eval_batches(split), count))
-    outputs = [_forward(model, batch.input, dtype)[0, :3].float().cpu() for batch in batches]
+    outputs = [forward_split(model, batch.input, dtype)[0, :3].float().cpu() for batch in batches]
     targets = [batch.target[0, :3].cpu() for batch in batches]
     spread = max((float((o - outputs[0]).abs().max()) for o in outputs[1:] if o.shape == outputs[0].shape), default=1.0)
     return {
@@ -215,7 +180,7 @@ def predict(model: nn.Module, split: Split, *, dtype: torch.dtype = torch.float3
     """The class of the largest logit, for every sample."""
     model.eval()
     batches = eval_batches(split, pixels=BATCH_PIXELS)
-    return [label for batch in batches for label in _forward(model, batch.input, dtype).argmax(1).tolist()]
+    return [label for batch in batches for label in forward_split(model, batch.input, dtype).argmax(1).tolist()]
 
 
 def score_split(
@@ -233,18 +198,3 @@ def score_split(
         values["label"] = [classes[label] for label in split.target.values.tolist()]
         values["prediction"] = [classes[label] for label in predict(model, split, dtype=dtype)]
     return values
-
-
-def _forward(model: nn.Module, input: Tensor, dtype: torch.dtype) -> Tensor:
-    with autocast(input.device, dtype):
-        if not hasattr(model, "scale"):  # outputs classes
-            return model(input)
-        fixed = getattr(model, "fixed_size", None)
-        if not fixed or tuple(input.shape[2:]) == tuple(fixed):
-            try:
-                return forward_any_size(model, input)
-            except (MemoryError, RuntimeError) as error:
-                if not is_memory_error(error):
-                    raise
-        # Here, outside the handler, the tensors of a failed attempt are free.
-        return torch.stack([upscale(model, image, device=input.device) for image in input]).to(input.device)

@@ -23,8 +23,6 @@ from srae.data.enlarged import enlarge_if_smaller
 from srae.device import float32_kernels
 from srae.errors import ConfigError, explain_problem
 from srae.evaluation.evaluate import (
-    InColour,
-    SelfEnsemble,
     answers_in,
     baseline_model,
     evaluate,
@@ -34,6 +32,7 @@ from srae.evaluation.evaluate import (
     means,
     score_split,
 )
+from srae.evaluation.forward import InColour, SelfEnsemble
 from srae.evaluation.metrics import Protocol, show_channels
 from srae.evaluation.tasks import TASKS
 from srae.models import Shape

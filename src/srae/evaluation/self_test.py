@@ -12,8 +12,9 @@ from torch import Tensor
 from srae.errors import DataError
 from srae.evaluation.metrics import psnr, ssim
 from srae.images.color import to_y
-from srae.images.image import find_images, read_pixels, to_float, to_uint8
+from srae.images.image import find_images, read_pixels
 from srae.images.resample import enlarge, shrink
+from srae.images.tensors import to_float, to_uint8
 
 SET5 = ("baby", "bird", "butterfly", "head", "woman")
 

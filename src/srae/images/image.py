@@ -12,8 +12,6 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from srae.errors import ConfigError, DataError
 from srae.files import atomic_write, natural_key
@@ -46,15 +44,15 @@ class TaggedImage:
     notes: tuple[str, ...] = ()
 
     @staticmethod
-    def from_float(color: Tensor, alpha: Tensor | None = None, *, bits: Literal[8, 16] = 8) -> TaggedImage:
+    def from_float(color: np.ndarray, alpha: np.ndarray | None = None, *, bits: Literal[8, 16] = 8) -> TaggedImage:
         """Of numbers in [0, 1], clamped and rounded to nearest.
 
         Args:
             color: (1|3, H, W).
             alpha: (1, H, W).
         """
-        planes = color if alpha is None else torch.cat((color, alpha))
-        return TaggedImage(to_pixels(planes.detach().cpu(), np.uint16 if bits == 16 else np.uint8))
+        planes = color if alpha is None else np.concatenate((color, alpha))
+        return TaggedImage(to_pixels(planes, np.uint16 if bits == 16 else np.uint8))
 
     @property
     def bits(self) -> Literal[8, 16, 32]:
@@ -62,12 +60,12 @@ class TaggedImage:
         return {1: 8, 2: 16, 4: 32}[self.pixels.dtype.itemsize]  # type: ignore[return-value]
 
     @property
-    def color(self) -> Tensor:
+    def color(self) -> np.ndarray:
         """float32 (1|3, H, W) in [0, 1], floats as they are; one channel for grey."""
         return from_pixels(self.pixels[:, :, : self.colors])
 
     @property
-    def alpha(self) -> Tensor | None:
+    def alpha(self) -> np.ndarray | None:
         """float32 (1, H, W) in [0, 1], or None when the image has none."""
         return from_pixels(self.pixels[:, :, self.colors :]) if self.pixels.shape[2] in (2, 4) else None
 
@@ -81,45 +79,26 @@ class TaggedImage:
         return is_transparent(self.pixels)
 
 
-def to_float(pixels: Tensor) -> Tensor:
-    """uint8, uint16, or int16 that holds the bits of uint16, of any shape -> float32 in [0, 1]; floats as they are."""
-    if pixels.dtype == torch.float32:
-        return pixels
-    if pixels.dtype == torch.uint8:
-        return pixels.to(torch.float32).div_(255)
-    if pixels.dtype == torch.int16:
-        pixels = pixels.to(torch.int32).bitwise_and_(0xFFFF)
-    return pixels.to(torch.float32).div_(65_535)
+def from_pixels(pixels: np.ndarray) -> np.ndarray:
+    """uint8, uint16 or float32 (H, W, C) -> float32 (C, H, W) in [0, 1]; floats as they are."""
+    planes = np.array(pixels.transpose(2, 0, 1), np.float32, order="C")  # (H, W, C) -> (C, H, W)
+    if pixels.dtype != np.float32:
+        planes /= np.float32(np.iinfo(pixels.dtype).max)
+    return planes
 
 
-def to_uint8(image: Tensor) -> Tensor:
-    """Float of any shape, clamped to [0, 1] -> uint8, rounded to nearest."""
-    return (image.clamp(0, 1) * 255).round_().to(torch.uint8)
+def to_pixels(planes: np.ndarray, dtype: np.dtype | type) -> np.ndarray:
+    """Floats (C, H, W), clamped to [0, 1] -> (H, W, C) of uint8, uint16 or float32; integers rounded."""
+    return np.ascontiguousarray(to_levels(planes, dtype).transpose(1, 2, 0), dtype)  # (C, H, W) -> (H, W, C)
 
 
-def quantize(image: Tensor, dtype: np.dtype | type) -> Tensor:
-    """As `to_uint8`, to uint8 or uint16; floats stay floats."""
-    levels = to_levels(image, dtype)
-    return levels if dtype == np.float32 else levels.to(torch.uint8 if dtype == np.uint8 else torch.uint16)
-
-
-def from_pixels(pixels: np.ndarray) -> Tensor:
-    """uint8, uint16 or float32 (H, W, C) -> float32 (C, H, W) in [0, 1]."""
-    planes = torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1), np.float32))  # (H, W, C) -> (C, H, W)
-    if pixels.dtype == np.float32:
-        return planes.clone()
-    return planes.div_(np.iinfo(pixels.dtype).max)
-
-
-def to_pixels(planes: Tensor, dtype: np.dtype | type) -> np.ndarray:
-    """Float (C, H, W) on the CPU, clamped to [0, 1] -> (H, W, C) of uint8, uint16 or float32; integers rounded."""
-    return np.ascontiguousarray(to_levels(planes, dtype).permute(1, 2, 0).numpy(), dtype)  # (C, H, W) -> (H, W, C)
-
-
-def to_levels(planes: Tensor, dtype: np.dtype | type) -> Tensor:
-    """Floats clamped to [0, 1] -> the same for float32, else integers from 0 to the maximum of the type."""
-    planes = planes.clamp(0, 1)
-    return planes if dtype == np.float32 else planes.mul_(np.iinfo(dtype).max).round_()
+def to_levels(planes: np.ndarray, dtype: np.dtype | type) -> np.ndarray:
+    """Floats clamped to [0, 1] -> the same for float32, else whole numbers up to the maximum of the type, as floats."""
+    planes = planes.clip(0, 1)
+    if dtype == np.float32:
+        return planes
+    planes *= np.float32(np.iinfo(dtype).max)
+    return np.rint(planes, out=planes)
 
 
 def find_images(folder: str | Path) -> tuple[list[Path], int]:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
-import torch
 
 from srae.errors import DataError
 from srae.images.bands import bands
@@ -139,8 +138,8 @@ def _with_channels(pixels: np.ndarray, channels: Channels, name: str) -> np.ndar
     colors = 1 if pixels.shape[2] < 3 else 3
     color, alpha = pixels[:, :, :colors], pixels[:, :, colors:]
     if channels == "L" and colors == 3:
-        planes = torch.from_numpy(np.ascontiguousarray(color.transpose(2, 0, 1), np.float32))  # (H, W, C) -> (C, H, W)
-        color = to_luma(planes).round().permute(1, 2, 0).numpy().astype(np.uint16)
+        planes = color.transpose(2, 0, 1).astype(np.float32)  # (H, W, C) -> (C, H, W)
+        color = to_luma(planes).round().transpose(1, 2, 0).astype(np.uint16)
     elif channels != "L" and colors == 1:
         color = color.repeat(3, axis=2)
     if channels == "RGBA":

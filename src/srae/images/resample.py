@@ -1,4 +1,4 @@
-"""Shrink and enlarge images as the literature does; pure.
+"""Shrink and enlarge images as the literature does; pure, of arrays and of tensors alike.
 
 A separable resampler that agrees with MATLAB's `imresize`: pixel centres at
 half-integers, kernels widened by the factor when shrinking (antialiasing),
@@ -12,11 +12,14 @@ found by fitting its images: a Gaussian blur of standard deviation
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import numpy as np
-import torch
-from torch import Tensor
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Images = TypeVar("Images", np.ndarray, "Tensor")
 
 _BAND_PIXELS = 2**18
 Kernel = Literal["bicubic", "bilinear", "area", "lanczos", "nearest", "gaussian"]
@@ -95,13 +98,28 @@ def _weights(length: int, new_length: int, kernel: str, border: str) -> tuple[np
     return indices, weights
 
 
-def _resample(image: Tensor, dim: int, new_length: int, kernel: str, border: str) -> Tensor:
+def _resample(image: Images, dim: int, new_length: int, kernel: str, border: str) -> Images:
     """Along dimension -2 or -1."""
     return _weigh(image, dim, *_weights(image.shape[dim], new_length, kernel, border))
 
 
-def _weigh(image: Tensor, dim: int, indices: np.ndarray, weights: np.ndarray) -> Tensor:
+def _weigh(image: Images, dim: int, indices: np.ndarray, weights: np.ndarray) -> Images:
     """Along dimension -2 or -1: sums of what is at the indices, (new length, taps)."""
+    if not isinstance(image, np.ndarray):
+        return _weigh_tensor(image, dim, indices, weights)
+    weights = weights.astype(image.dtype)
+    result = np.zeros((), image.dtype)
+    for tap in range(weights.shape[1]):
+        weight = weights[:, tap, None] if dim == -2 else weights[:, tap]
+        part = image.take(indices[:, tap], dim)
+        part *= weight
+        result = np.add(part, result, out=part)
+    return result
+
+
+def _weigh_tensor(image: Tensor, dim: int, indices: np.ndarray, weights: np.ndarray) -> Tensor:
+    import torch
+
     index = torch.from_numpy(indices.T.copy()).to(image.device)
     weight = torch.from_numpy(weights.T.copy()).to(image.dtype).to(image.device)  # MPS has no float64
     if dim == -2:
@@ -112,7 +130,7 @@ def _weigh(image: Tensor, dim: int, indices: np.ndarray, weights: np.ndarray) ->
     return result
 
 
-def resize(image: Tensor, size: tuple[int, int], kernel: Kernel = "bicubic", border: Border = "symmetric") -> Tensor:
+def resize(image: Images, size: tuple[int, int], kernel: Kernel = "bicubic", border: Border = "symmetric") -> Images:
     """Resample to a size; values may leave the range of the input (bicubic, lanczos).
 
     Args:
@@ -125,7 +143,7 @@ def resize(image: Tensor, size: tuple[int, int], kernel: Kernel = "bicubic", bor
     """
     if kernel not in KERNELS:
         raise ValueError(f"kernel {kernel!r} is not one of {', '.join(KERNELS)}")
-    if not image.is_floating_point():
+    if not (image.dtype.kind == "f" if isinstance(image, np.ndarray) else image.is_floating_point()):
         raise TypeError(f"resize needs floats, not {image.dtype}")
     for dim, new_length in ((-2, size[0]), (-1, size[1])):
         if image.shape[dim] != new_length:
@@ -134,12 +152,12 @@ def resize(image: Tensor, size: tuple[int, int], kernel: Kernel = "bicubic", bor
 
 
 def resize_bands(
-    read: Callable[[int, int], Tensor],
+    read: Callable[[int, int], np.ndarray],
     size: tuple[int, int],
     new_size: tuple[int, int],
     kernel: Kernel = "bicubic",
     border: Border = "symmetric",
-) -> Iterator[tuple[slice, Tensor]]:
+) -> Iterator[tuple[slice, np.ndarray]]:
     """As `resize`, some rows at a time, of an image too large for floats.
 
     Args:
@@ -158,7 +176,7 @@ def resize_bands(
         yield rows, band if size[1] == new_size[1] else _resample(band, -1, new_size[1], kernel, border)
 
 
-def shrink(image: Tensor, scale: int, kernel: Kernel = "bicubic", border: Border = "symmetric") -> Tensor:
+def shrink(image: Images, scale: int, kernel: Kernel = "bicubic", border: Border = "symmetric") -> Images:
     """(..., H, W) -> (..., H / scale, W / scale); both sides must be multiples of the scale."""
     height, width = image.shape[-2:]
     if height % scale or width % scale:
@@ -166,7 +184,7 @@ def shrink(image: Tensor, scale: int, kernel: Kernel = "bicubic", border: Border
     return resize(image, (height // scale, width // scale), kernel, border)
 
 
-def enlarge(image: Tensor, scale: int, kernel: Kernel = "bicubic", border: Border = "symmetric") -> Tensor:
+def enlarge(image: Images, scale: int, kernel: Kernel = "bicubic", border: Border = "symmetric") -> Images:
     """(..., h, w) -> (..., h * scale, w * scale)."""
     height, width = image.shape[-2:]
     return resize(image, (height * scale, width * scale), kernel, border)

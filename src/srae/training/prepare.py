@@ -12,8 +12,8 @@ from pathlib import Path
 
 import torch
 
-from srae.checkpoints.loading import find_weights, start_from
-from srae.checkpoints.shipped import resolve_model
+from srae.checkpoints.loading import start_from
+from srae.checkpoints.shipped import find_weights, resolve_model
 from srae.config.experiment import Config, TrainConfig
 from srae.data import Batch, Data, Split, count_batches, open_data, train_batches
 from srae.data.enlarged import enlarge_if_smaller

@@ -20,7 +20,7 @@ from srae.evaluation.evaluate import (
     sample_outputs,
     score_split,
 )
-from srae.images.image import to_uint8
+from srae.images.tensors import to_uint8
 from srae.training.session import Session
 
 SAMPLES = 2

@@ -10,6 +10,7 @@ Examples:
 
 from __future__ import annotations
 
+import sys
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -17,23 +18,24 @@ from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from threading import Lock
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeGuard, TypeVar
 
 import numpy as np
-import torch
 from PIL import Image
-from torch import Tensor
 
-from srae.checkpoints import loading
-from srae.checkpoints.shipped import default_models, next_scale, resolve_model
-from srae.device import DEVICES, pick_device
+from srae.checkpoints.shipped import default_models, find_weights, next_scale, resolve_model
 from srae.images.encode import to_image
 from srae.images.metadata import resize_info
 from srae.images.modes import converts_colors, to_pixels
+from srae.upscaling.backends import ENGINES, open_network
 from srae.upscaling.enlarge import UpscaleOptions, chain_scale, upscale_pixels
 from srae.upscaling.exact_size import WantedSize, pick_factor, read_scale, resize_pixels
+from srae.upscaling.network import Network
 
-Input = TypeVar("Input", Image.Image, np.ndarray, Tensor)
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Input = TypeVar("Input", Image.Image, np.ndarray, "Tensor")
 
 _SHAPES = "(H, W), (H, W, 1), (H, W, 3) or (H, W, 4)"
 _TENSOR_SHAPES = "(C, H, W) or (B, C, H, W) with 1, 3 or 4 channels"
@@ -41,54 +43,65 @@ _TENSOR_SHAPES = "(C, H, W) or (B, C, H, W) with 1, 3 or 4 channels"
 
 @dataclass(frozen=True)
 class Model:
-    """Trained networks on a device, ready for `upscale`; most often one, else they run one after the other."""
+    """Trained networks, ready for `upscale`; most often one, else they run one after the other."""
 
-    chain: tuple[loading.TrainedModel, ...]
-    device: torch.device
+    chain: tuple[Network, ...]
 
     @property
     def scale(self) -> int:
         """How much larger a side becomes; 1 for a network that keeps the size."""
         return chain_scale(self.chain, None)
 
+    @property
+    def engine(self) -> str:
+        """What runs it: "torch", "openvino" or "onnxruntime"."""
+        return self.chain[0].engine.name
 
-def load_model(model: str | Path, device: str = "auto") -> Model:
+    @property
+    def device(self) -> str:
+        """Where: "cpu", "cuda:0", "mps"."""
+        return self.chain[0].engine.device
+
+
+def load_model(model: str | Path, device: str = "auto", engine: str = "auto") -> Model:
     """A trained network by the name of a shipped model or of a run under `runs/`, by a run's folder, or by its file.
 
     Args:
         device: "auto" (CUDA where it works), "cpu", "cuda", "cuda:N" or "mps".
+        engine: "auto" (the fastest that is installed and computes what torch computes), "torch", "openvino" or
+            "onnxruntime".
 
     Raises:
-        srae.errors.SraeError: there is no such model, it is damaged, or the device cannot be had.
+        srae.errors.SraeError: there is no such model, it is damaged, or device or engine cannot be had.
     """
     if not isinstance(device, str) or device.partition(":")[0] not in ("auto", "cpu", "cuda", "mps"):
-        raise ValueError(f"device is {DEVICES}; not {device!r}")
-    return Model((loading.load_model(resolve_model(str(model), Path("runs"))),), pick_device(device))
+        raise ValueError(f"device is auto, cpu, cuda, cuda:N or mps; not {device!r}")
+    if engine not in ENGINES:
+        raise ValueError(f"engine is one of {', '.join(ENGINES)}; not {engine!r}")
+    return Model((open_network(resolve_model(str(model), Path("runs")), engine=engine, device=device),))
 
 
 _KEPT_MODELS = 4
-_Key = tuple[str, int, int, torch.device]
-"""File, its time of change in ns, its bytes, and the device."""
-_kept: OrderedDict[_Key, loading.TrainedModel] = OrderedDict()  # the longest unused first
+_Key = tuple[str, int, int, str]
+"""File, its time of change in ns, its bytes, and the engine."""
+_kept: OrderedDict[_Key, Network] = OrderedDict()  # the longest unused first
 _keeping = Lock()
 
 
-def _keep_loaded(paths: list[Path]) -> Model:
+def _keep_loaded(paths: list[Path], engine: str) -> Model:
     """As `load_model`; networks that `upscale` is given by name are read once, not for every image."""
-    device = pick_device("auto")
-    return Model(tuple(_load_once(loading.find_weights(path), device) for path in paths), device)
+    return Model(tuple(_load_once(find_weights(path), engine) for path in paths))
 
 
-def _load_once(path: Path, device: torch.device) -> loading.TrainedModel:
+def _load_once(path: Path, engine: str) -> Network:
     try:
         about = path.stat()
     except OSError:
-        return loading.load_model(path)  # which says what is wrong
-    key = str(path.absolute()), about.st_mtime_ns, about.st_size, device
+        return open_network(path, engine=engine)  # which says what is wrong
+    key = str(path.absolute()), about.st_mtime_ns, about.st_size, engine
     with _keeping:  # also while one is read: of many threads that begin at once, one does it
         if key not in _kept:
-            _kept[key] = loading.load_model(path)
-            _kept[key].model.to(device)  # here, where no other thread is using it yet
+            _kept[key] = open_network(path, engine=engine)
         _kept.move_to_end(key)
         while len(_kept) > _KEPT_MODELS:
             _kept.popitem(last=False)
@@ -105,6 +118,7 @@ def upscale(
     precision: str = "auto",
     alpha: str = "blend",
     wrap: str = "",
+    engine: str = "auto",
 ) -> Input:
     """Enlarge or enhance an image; what comes out is of the type that goes in, each side `scale` times as long.
 
@@ -130,6 +144,7 @@ def upscale(
             result by at most 0.01 dB (8 bits, networks that add to the enlarged image).
         alpha: "blend", transparency; "separate", a plane of its own, as the fourth channel of a texture is.
         wrap: directions in which the image continues at its other side: "x", "y", "xy", or "" none.
+        engine: as of `load_model`; of a model from there it stays what it is.
 
     Raises:
         TypeError, ValueError: the image is of another type or shape, or not finite; tile or scale is no positive
@@ -137,23 +152,31 @@ def upscale(
         srae.errors.SraeError: no such model, it does not enlarge by `scale`, or too little memory.
     """
     times, options = read_scale(scale), UpscaleOptions(None, tile, self_ensemble, precision, alpha, wrap)
-    if not isinstance(image, Image.Image | np.ndarray | Tensor):
+    if engine not in ENGINES:
+        raise ValueError(f"engine is one of {', '.join(ENGINES)}; not {engine!r}")
+    if not isinstance(image, Image.Image | np.ndarray) and not _is_tensor(image):
         raise TypeError(f"image is a Pillow image, a NumPy array or a tensor, not {type(image).__name__}")
-    run = partial(_run, model=_pick(model, times), options=options, times=times)
+    run = partial(_run, model=_pick(model, times, engine), options=options, times=times)
     if isinstance(image, np.ndarray):
         return _upscale_array(image, run)
-    if isinstance(image, Tensor):
-        return _upscale_tensor(image, run)
-    return _upscale_image(image, run)
+    if isinstance(image, Image.Image):
+        return _upscale_image(image, run)
+    return _upscale_tensor(image, run)  # type: ignore[return-value]  # what is left is a tensor
 
 
-def _pick(model: Model | str | Path | None, times: Fraction | None) -> Model:
+def _is_tensor(image: object) -> TypeGuard[Tensor]:
+    """Without an import of torch: who has none of its modules has no tensor."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(image, torch.Tensor)
+
+
+def _pick(model: Model | str | Path | None, times: Fraction | None, engine: str) -> Model:
     if isinstance(model, Model):
         return model
     if model is None:
-        return _keep_loaded(default_models(next_scale(times)))
+        return _keep_loaded(default_models(next_scale(times)), engine)
     if isinstance(model, str | Path):
-        return _keep_loaded([resolve_model(str(model), Path("runs"))])
+        return _keep_loaded([resolve_model(str(model), Path("runs"))], engine)
     raise TypeError(f"model is a name, a path, or what load_model gives; not {type(model).__name__}")
 
 
@@ -163,7 +186,7 @@ _Run = Callable[[np.ndarray], np.ndarray]
 
 def _run(pixels: np.ndarray, model: Model, options: UpscaleOptions, times: Fraction | None) -> np.ndarray:
     options = replace(options, scale=pick_factor(model.chain, times))
-    large = upscale_pixels(pixels, model.chain, options, device=model.device)
+    large = upscale_pixels(pixels, model.chain, options)
     size = large.shape[:2] if times is None else WantedSize(times).size_of(*pixels.shape[:2])
     return large if large.shape[:2] == size else resize_pixels(large, size, separate=options.alpha == "separate")
 
@@ -193,6 +216,8 @@ def _upscale_array(image: np.ndarray, run: _Run) -> np.ndarray:
 
 
 def _upscale_tensor(image: Tensor, run: _Run) -> Tensor:
+    import torch
+
     if not image.is_floating_point():
         raise TypeError(f"a tensor of {image.dtype}: give floats")
     if image.dim() not in (3, 4) or image.shape[-3] not in (1, 3, 4) or 0 in image.shape:

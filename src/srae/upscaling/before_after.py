@@ -161,7 +161,7 @@ def _differences(before: Planes, after: Planes) -> np.ndarray:
     for top in range(0, after.height, _BAND):
         bottom = min(top + _BAND, after.height)
         box = (top, bottom, 0, after.width)
-        both = (before.read(*box) - after.read(*box)).abs_().mean(0).numpy()
+        both = np.abs(before.read(*box) - after.read(*box)).mean(0)
         starts = np.arange(0, len(both), _BLOCK), np.arange(0, after.width, _BLOCK)
         part = np.add.reduceat(np.add.reduceat(both, starts[0], 0), starts[1], 1)
         found[top // _BLOCK : top // _BLOCK + len(part)] = part
@@ -193,9 +193,9 @@ def _split(image: TaggedImage) -> tuple[Planes, Planes | None]:
 
 
 def _on_white(planes: Planes) -> Planes:
-    def read(top: int, bottom: int, left: int, right: int):  # type: ignore[no-untyped-def]
+    def read(top: int, bottom: int, left: int, right: int) -> np.ndarray:
         piece = planes.read(top, bottom, left, right)
-        alpha = piece[-1:].clamp(0, 1)
+        alpha = piece[-1:].clip(0, 1)
         return piece[:-1] * alpha + (1 - alpha)
 
     return Planes(planes.height, planes.width, read)
@@ -207,7 +207,7 @@ def _on_white(planes: Planes) -> Planes:
 def _crop(planes: Planes, place: Place, size: tuple[int, int]) -> Image.Image:
     """Its pixels as squares of four by four."""
     piece = planes.read(place.top, place.top + size[0], place.left, place.left + size[1])
-    image = Image.fromarray(to_pixels(piece.expand(3, -1, -1), np.uint8))
+    image = Image.fromarray(to_pixels(np.broadcast_to(piece, (3, *size)), np.uint8))
     return image.resize((size[1] * _ZOOM, size[0] * _ZOOM), Image.Resampling.NEAREST)
 
 
@@ -221,7 +221,7 @@ def _shrink(pixels: np.ndarray, width: int, height: int) -> Image.Image:
         small[y] = band.reshape(factor, columns, factor, -1).mean((0, 2), dtype=np.float32)
     small = to_8_bits(small.round().astype(np.uint16)) if pixels.dtype == np.uint16 else small.round().astype(np.uint8)
     planes = _on_paper(TaggedImage(small))
-    color = planes.read(0, rows, 0, columns).expand(3, -1, -1)
+    color = np.broadcast_to(planes.read(0, rows, 0, columns), (3, rows, columns))
     image = Image.fromarray(to_pixels(color, np.uint8))
     image.thumbnail((width, height), Image.Resampling.LANCZOS)
     return image

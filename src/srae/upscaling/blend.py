@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 
-import torch
-from torch import Tensor
+import numpy as np
 
 
 def window_starts(size: int, window: int) -> list[int]:
@@ -14,14 +13,14 @@ def window_starts(size: int, window: int) -> list[int]:
     return [round(i * (size - window) / max(count - 1, 1)) for i in range(count)]
 
 
-def _ramp(length: int) -> Tensor:
+def _ramp(length: int) -> np.ndarray:
     """Raised cosine over a window, nowhere zero."""
-    return 0.5 - 0.5 * torch.cos(2 * math.pi * (torch.arange(length) + 0.5) / length)
+    return (0.5 - 0.5 * np.cos(2 * math.pi * (np.arange(length) + 0.5) / length)).astype(np.float32)
 
 
-def _fade_sum(starts: list[int], window: int, scale: int) -> Tensor:
+def _fade_sum(starts: list[int], window: int, scale: int) -> np.ndarray:
     """Sum of the windows' weights along one dimension."""
-    total, ramp = torch.zeros((starts[-1] + window) * scale), _ramp(window * scale)
+    total, ramp = np.zeros((starts[-1] + window) * scale, np.float32), _ramp(window * scale)
     for start in starts:
         total[start * scale : start * scale + len(ramp)] += ramp
     return total
@@ -35,19 +34,19 @@ class Blend:
         self._fade = _ramp(height * scale)[:, None] * _ramp(self._width * scale)
         # The weights are separable, and so is their sum over a grid of windows.
         self._heights, self._widths = _fade_sum(tops, height, scale), _fade_sum(lefts, self._width, scale)
-        self._band = torch.zeros(())  # (C, height * scale, W), from the top of the row on
+        self._band = np.zeros(())  # (C, height * scale, W), from the top of the row on
 
-    def add(self, lefts: list[int], results: Tensor) -> None:
+    def add(self, lefts: list[int], results: np.ndarray) -> None:
         """Outputs of windows, (B, C, h, w)."""
-        if not self._band.dim():
-            self._band = torch.zeros(results.shape[1], results.shape[2], len(self._widths))
+        if not self._band.ndim:
+            self._band = np.zeros((results.shape[1], results.shape[2], len(self._widths)), np.float32)
         for left, result in zip(lefts, results, strict=True):
             self._band[:, :, left * self._scale : (left + self._width) * self._scale] += result * self._fade
 
-    def take(self, top: int, after: int) -> Tensor:
+    def take(self, top: int, after: int) -> np.ndarray:
         """The finished rows from `top` to the start of the next row of windows, (C, h, W)."""
         rows = slice(top * self._scale, after * self._scale)
         done = rows.stop - rows.start
         finished = self._band[:, :done] / (self._heights[rows, None] * self._widths)
-        self._band = torch.cat((self._band[:, done:], torch.zeros_like(self._band[:, :done])), 1)
+        self._band = np.concatenate((self._band[:, done:], np.zeros_like(self._band[:, :done])), 1)
         return finished

@@ -13,15 +13,14 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
-import torch
 
-from srae.checkpoints.loading import TrainedModel, read_geometry
-from srae.device import check_memory
 from srae.errors import ConfigError, ResourceError
 from srae.images.encode import make_pixels
 from srae.images.image import TaggedImage
+from srae.memory import check_memory
 from srae.upscaling.conversion import convert_alpha, convert_color, describe_range, is_grey
-from srae.upscaling.network_run import NetworkRun, pick_dtype
+from srae.upscaling.network import Network
+from srae.upscaling.network_run import NetworkRun
 from srae.upscaling.tiles import ProgressCallback, is_memory_error
 
 PRECISIONS = ("auto", "float32", "bfloat16")
@@ -40,7 +39,7 @@ class UpscaleOptions:
         scale: how much longer a side becomes; None: the model's own.
         tile: side of the pieces, in pixels of the input; None: chosen, see `run_pieces`.
         self_ensemble: the mean over eight turns and flips, see `turned_mean`; takes eight times as long.
-        precision: one of `PRECISIONS`, see `pick_dtype`.
+        precision: one of `PRECISIONS`, see `Network.pick_precision`.
         alpha: what a second or fourth channel is: "blend", transparency, so that colours of invisible pixels are
             free; "separate", any plane of its own, as textures have (gloss, height, a mask).
         wrap: directions in which the image continues at its other side: "x" a panorama of 360 degrees, "xy" a
@@ -70,31 +69,27 @@ class UpscaleOptions:
 _DEFAULTS = UpscaleOptions()
 
 
-def pick_scale(trained: TrainedModel, scale: int | None) -> int:
+def pick_scale(network: Network, scale: int | None) -> int:
     """The factor between input and output image.
 
     Raises:
-        ConfigError: the model cannot enlarge by `scale`, or is no model for images.
+        ConfigError: the model cannot enlarge by `scale`.
     """
-    where = str(trained.path)
-    if trained.config.task == "classification":
-        raise ConfigError("this model names images, it does not enlarge them", where, "choose another with --model")
-    if isinstance(trained.config.data.channels, int) and trained.in_shape[0] != 3:
-        what = f"this model takes {trained.in_shape[0]} bands; srae upscale enlarges grey, colour and transparency"
-        raise ConfigError(what, where, "`srae eval` scores it; choose another with --model")
-    own = read_geometry(trained.model).scale
+    own = network.geometry.scale
     if own > 1 and scale not in (None, own):
         raise ConfigError(
-            f"this model enlarges by {own}, not by {scale}", where, f"use --scale {own} or less, or another --model"
+            f"this model enlarges by {own}, not by {scale}",
+            str(network.path),
+            f"use --scale {own} or less, or another --model",
         )
     return own if own > 1 else scale or 1
 
 
-def chain_scale(chain: Sequence[TrainedModel], scale: int | None) -> int:
+def chain_scale(chain: Sequence[Network], scale: int | None) -> int:
     """`pick_scale` of models that run one after the other; several are given for the scales that they have."""
     if len(chain) == 1:
         return pick_scale(chain[0], scale)
-    own = math.prod(pick_scale(trained, None) for trained in chain)
+    own = math.prod(pick_scale(network, None) for network in chain)
     if scale not in (None, own):
         raise ConfigError(f"these models enlarge by {own}, not by {scale}", str(chain[0].path), f"use --scale {own}")
     return own
@@ -102,10 +97,9 @@ def chain_scale(chain: Sequence[TrainedModel], scale: int | None) -> int:
 
 def upscale_image(
     image: TaggedImage,
-    chain: Sequence[TrainedModel],
+    chain: Sequence[Network],
     options: UpscaleOptions = _DEFAULTS,
     *,
-    device: torch.device | str = "cpu",
     kind: str = "PNG",
     progress: ProgressCallback | None = None,
 ) -> tuple[TaggedImage, list[str]]:
@@ -126,22 +120,21 @@ def upscale_image(
         ResourceError: not enough memory.
     """
     notes: list[str] = []
-    for trained, factor in zip(chain, _factors(chain, options.scale), strict=True):
-        notes += _remarks(image, trained, factor)
+    for network, factor in zip(chain, _factors(chain, options.scale), strict=True):
+        notes += _remarks(image, network, factor)
     if stretched := describe_range(image.pixels[:, :, : image.colors], chain[0]):
         notes.append(stretched)
     if options.self_ensemble:
         notes.append("self-ensemble: the mean over 8 turns and flips, 8 times the work")
-    pixels = upscale_pixels(image.pixels, chain, options, device=device, kind=kind, progress=progress)
+    pixels = upscale_pixels(image.pixels, chain, options, kind=kind, progress=progress)
     return replace(image, pixels=pixels), notes
 
 
 def upscale_pixels(
     pixels: np.ndarray,
-    chain: Sequence[TrainedModel],
+    chain: Sequence[Network],
     options: UpscaleOptions = _DEFAULTS,
     *,
-    device: torch.device | str = "cpu",
     kind: str = "PNG",
     progress: ProgressCallback | None = None,
 ) -> np.ndarray:
@@ -150,72 +143,71 @@ def upscale_pixels(
     See `upscale_image` for the arguments and errors; two and four channels end in alpha.
     """
     if options.wrap:
-        return _upscale_wrapped(pixels, chain, options, device=device, kind=kind, progress=progress)
-    given, device = pixels.dtype, torch.device(device)
-    for i, (trained, factor) in enumerate(zip(chain, _factors(chain, options.scale), strict=True)):
+        return _upscale_wrapped(pixels, chain, options, kind=kind, progress=progress)
+    given = pixels.dtype
+    for i, (network, factor) in enumerate(zip(chain, _factors(chain, options.scale), strict=True)):
         shape, last = (pixels.shape[0] * factor, pixels.shape[1] * factor, pixels.shape[2]), i == len(chain) - 1
         # Between two networks nothing is rounded to 8 bits.
         levels = np.dtype(np.uint16) if given == np.uint8 and not last else given
         with _memory_errors(shape):
             # Memory for the result comes first: where it is too little, nothing is computed.
             output = _allocate(shape, levels, kind)
-            dtype = pick_dtype(options.precision, trained, given, device)
-            runs = _plan_runs(pixels, output, trained, factor, options)
+            precision = network.pick_precision(options.precision, given)
+            runs = _plan_runs(pixels, output, network, factor, options)
             for number, run in enumerate(runs):
                 share = (
                     partial(_share_of, progress, i + number / len(runs), len(runs), len(chain)) if progress else None
                 )
-                run.execute(device, dtype, tile=options.tile, self_ensemble=options.self_ensemble, progress=share)
+                run.execute(precision, tile=options.tile, self_ensemble=options.self_ensemble, progress=share)
         pixels = output
     return pixels
 
 
 def _upscale_wrapped(
     pixels: np.ndarray,
-    chain: Sequence[TrainedModel],
+    chain: Sequence[Network],
     options: UpscaleOptions,
     *,
-    device: torch.device | str,
     kind: str,
     progress: ProgressCallback | None,
 ) -> np.ndarray:
     """With what lies across the joint on every side that wraps, as far as the networks see; it is cut off again."""
     reach, done = 0, 1
-    for trained, factor in zip(chain, _factors(chain, options.scale), strict=True):
-        geometry = read_geometry(trained.model)
+    for network, factor in zip(chain, _factors(chain, options.scale), strict=True):
+        geometry = network.geometry
         inside = done * factor // geometry.scale  # a network that keeps the size sees pixels that are enlarged already
         reach += -(-min(geometry.margin, _FAR) // inside)
         done *= factor
     reach += _KERNEL_REACH
     tall, wide = reach * ("y" in options.wrap), reach * ("x" in options.wrap)
     around = np.pad(pixels, ((tall, tall), (wide, wide), (0, 0)), mode="wrap")
-    large = upscale_pixels(around, chain, replace(options, wrap=""), device=device, kind=kind, progress=progress)
+    large = upscale_pixels(around, chain, replace(options, wrap=""), kind=kind, progress=progress)
     return large[tall * done : large.shape[0] - tall * done, wide * done : large.shape[1] - wide * done]
 
 
 def _plan_runs(
-    pixels: np.ndarray, output: np.ndarray, trained: TrainedModel, factor: int, options: UpscaleOptions
+    pixels: np.ndarray, output: np.ndarray, network: Network, factor: int, options: UpscaleOptions
 ) -> list[NetworkRun]:
     """The colours through the network, and the transparency, where the network has no channel for it."""
     count = 1 if pixels.shape[2] < 3 else 3
     alpha = pixels[:, :, count:] if pixels.shape[2] > count else None
     color = pixels[:, :, : 1 if is_grey(pixels) else count]  # three equal channels run as one and come out equal
-    together = alpha is not None and trained.in_shape[0] == 4
+    together = alpha is not None and network.facts.channels == 4
     if together:
         color = pixels[:, :, :count]
-    conversion = convert_color(color, alpha, trained, factor, fill=options.alpha == "blend")
+    conversion = convert_color(color, alpha, network, factor, fill=options.alpha == "blend")
     if together or alpha is None:
-        return [NetworkRun(trained, conversion, output)]
+        return [NetworkRun(network, conversion, output)]
     return [
-        NetworkRun(trained, conversion, output[:, :, :count]),
-        NetworkRun(trained, convert_alpha(alpha, trained, factor), output[:, :, count:], keeps_flat=True),
+        NetworkRun(network, conversion, output[:, :, :count]),
+        NetworkRun(network, convert_alpha(alpha, network, factor), output[:, :, count:], keeps_flat=True),
     ]
 
 
-def _factors(chain: Sequence[TrainedModel], scale: int | None) -> list[int]:
+def _factors(chain: Sequence[Network], scale: int | None) -> list[int]:
     """How much each model of a chain makes a side longer; see `chain_scale` for the errors."""
     whole = chain_scale(chain, scale)
-    return [whole] if len(chain) == 1 else [pick_scale(trained, None) for trained in chain]
+    return [whole] if len(chain) == 1 else [pick_scale(network, None) for network in chain]
 
 
 def _share_of(progress: ProgressCallback, done: float, parts: int, chain: int, share: float) -> None:
@@ -232,7 +224,7 @@ def _allocate(shape: tuple[int, int, int], dtype: np.dtype, kind: str) -> np.nda
 
 @contextmanager
 def _memory_errors(shape: tuple[int, int, int]) -> Iterator[None]:
-    """Context in which out of memory, however torch says it, is a ResourceError about a result of this shape."""
+    """Context in which out of memory, however it is said, is a ResourceError about a result of this shape."""
     try:
         yield
     except (MemoryError, RuntimeError) as error:
@@ -241,19 +233,19 @@ def _memory_errors(shape: tuple[int, int, int]) -> Iterator[None]:
         raise ResourceError("not enough memory", f"for {shape[1]}x{shape[0]}", _SMALLER) from None
 
 
-def _remarks(image: TaggedImage, trained: TrainedModel, factor: int) -> list[str]:
-    geometry, data, notes = read_geometry(trained.model), trained.config.data, []
+def _remarks(image: TaggedImage, network: Network, factor: int) -> list[str]:
+    facts, geometry, notes = network.facts, network.geometry, []
     if geometry.scale == 1 and factor == 1:
         notes.append("this model keeps the size; --scale 2 enlarges first")
     elif geometry.scale < factor:
-        notes.append(f"this model keeps the size: images are enlarged x{factor} ({data.enlarge_kernel}) before it")
-        if data.degrade_scale not in (None, factor):
-            notes.append(f"it was trained on images enlarged x{data.degrade_scale}")
+        notes.append(f"this model keeps the size: images are enlarged x{factor} ({facts.enlarge_kernel}) before it")
+        if facts.trained_scale not in (None, factor):
+            notes.append(f"it was trained on images enlarged x{facts.trained_scale}")
     if geometry.fixed_size:
         height, width = geometry.fixed_size
         notes.append(f"this model has the fixed input size {width}x{height}: other sizes run in overlapping windows")
     elif geometry.sees_all:
         notes.append("this model sees the whole image at once: it runs in one piece, not in tiles")
-    if trained.in_shape[0] == 1 and not is_grey(image.pixels):
+    if network.facts.channels == 1 and not is_grey(image.pixels):
         notes.append("this model knows grey only: the colours are enlarged bicubically")
     return notes

@@ -10,16 +10,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from srae.checkpoints.loading import TrainedModel
 from srae.checkpoints.shipped import default_models, next_scale
-from srae.device import check_memory
 from srae.errors import ConfigError
 from srae.images.image import from_pixels, to_levels
 from srae.images.resample import Kernel, resize_bands
+from srae.memory import check_memory
 from srae.upscaling.enlarge import chain_scale
+from srae.upscaling.network import Network
 
 _KERNEL: Kernel = "bicubic"
 
@@ -74,7 +72,7 @@ def read_scale(scale: float | Fraction | None) -> Fraction | None:
     return Fraction(scale).limit_denominator(1_000_000)
 
 
-def pick_factor(chain: Sequence[TrainedModel], times: Fraction | None) -> int:
+def pick_factor(chain: Sequence[Network], times: Fraction | None) -> int:
     """By how much a chain enlarges an image that becomes so much larger (None: as the chain has it).
 
     Raises:
@@ -94,7 +92,7 @@ class Plan(NamedTuple):
         size: (height, width) that is reduced to; None: the chain's own.
     """
 
-    chain: Sequence[TrainedModel]
+    chain: Sequence[Network]
     factor: int
     size: tuple[int, int] | None = None
 
@@ -113,9 +111,9 @@ class Planner:
     """
 
     wanted: WantedSize
-    load: Callable[[Path], TrainedModel]
+    load: Callable[[Path], Network]
     chosen: Path | None = None
-    loaded: dict[Path, TrainedModel] = field(default_factory=dict)
+    loaded: dict[Path, Network] = field(default_factory=dict)
 
     def plan(self, height: int, width: int) -> Plan:
         """For an image of this size.
@@ -149,13 +147,13 @@ class Planner:
         sides = (("w", self.wanted.width), ("h", self.wanted.height))
         return "_".join(f"{letter}{side}" for letter, side in sides if side)
 
-    def _pick(self, times: Fraction | None) -> tuple[list[TrainedModel], int]:
+    def _pick(self, times: Fraction | None) -> tuple[list[Network], int]:
         """Models that run one after the other, and by how much they enlarge."""
         paths = [self.chosen] if self.chosen else default_models(next_scale(times))
         chain = [self._load(path) for path in paths]
         return chain, pick_factor(chain, times)
 
-    def _load(self, path: Path) -> TrainedModel:
+    def _load(self, path: Path) -> Network:
         if path not in self.loaded:
             self.loaded[path] = self.load(path)
         return self.loaded[path]
@@ -177,19 +175,19 @@ def resize_pixels(pixels: np.ndarray, size: tuple[int, int], *, separate: bool =
     result = np.empty(shape, pixels.dtype)
     opaque = separate or pixels.shape[2] in (1, 3)
 
-    def read(top: int, bottom: int) -> Tensor:
+    def read(top: int, bottom: int) -> np.ndarray:
         planes = from_pixels(pixels[top:bottom])
-        return planes if opaque else torch.cat((planes[:-1] * planes[-1:], planes))
+        return planes if opaque else np.concatenate((planes[:-1] * planes[-1:], planes))
 
     for rows, planes in resize_bands(read, pixels.shape[:2], size, _KERNEL):
         planes = planes if opaque else _divide(planes)
         levels = planes if pixels.dtype == np.float32 else to_levels(planes, pixels.dtype)
-        result[rows] = levels.permute(1, 2, 0).numpy()  # (C, H, W) -> (H, W, C)
+        result[rows] = levels.transpose(1, 2, 0)  # (C, H, W) -> (H, W, C)
     return result
 
 
-def _divide(planes: Tensor) -> Tensor:
+def _divide(planes: np.ndarray) -> np.ndarray:
     """Colours times alpha, colours, and alpha -> colours and alpha; where nothing is seen, the plain colours."""
     count = len(planes) // 2
     products, plain, alpha = planes[:count], planes[count:-1], planes[-1:]
-    return torch.cat((torch.where(alpha > 1e-4, products / alpha.clamp_min(1e-4), plain), alpha))
+    return np.concatenate((np.where(alpha > 1e-4, products / np.maximum(alpha, 1e-4), plain), alpha))

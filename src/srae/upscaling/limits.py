@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
-from torch.nn import functional as F
+import numpy as np
 
 from srae.upscaling.regions import Planes
 from srae.upscaling.tiles import Box
@@ -17,7 +15,7 @@ _BORDER = 8
 _BORDER_SLACK = 0.5
 
 
-def limited(piece: Tensor, box: Box, input: Planes, scale: int, *, slack: float) -> Tensor:
+def limited(piece: np.ndarray, box: Box, input: Planes, scale: int, *, slack: float) -> np.ndarray:
     """Every pixel clamped to the range of the input's 3x3 pixels around it.
 
     Args:
@@ -27,19 +25,33 @@ def limited(piece: Tensor, box: Box, input: Planes, scale: int, *, slack: float)
     """
     top, bottom, left, right = (place // scale for place in box)
     y, x = max(top - _REACH, 0), max(left - _REACH, 0)
-    near = input.read(y, min(bottom + _REACH, input.height), x, min(right + _REACH, input.width)).to(piece)
-    # One pooling for both ends of the range: the largest value, and the largest of the negated ones.
-    highest, lowest = F.max_pool2d(torch.stack((near, -near)), 2 * _REACH + 1, 1, _REACH)
-    width = (highest + lowest) * slack
-    lowest, highest = -lowest - width, highest + width
+    near = input.read(y, min(bottom + _REACH, input.height), x, min(right + _REACH, input.width))
+    lowest, highest = _around(near, np.minimum), _around(near, np.maximum)
+    width = (highest - lowest) * np.float32(slack)
     low, high = (
-        plane[:, top - y : bottom - y, left - x : right - x].repeat_interleave(scale, 1).repeat_interleave(scale, 2)
-        for plane in (lowest, highest)
+        plane[:, top - y : bottom - y, left - x : right - x].repeat(scale, 1).repeat(scale, 2)
+        for plane in (lowest - width, highest + width)
     )
-    return piece.clamp(low, high)
+    return piece.clip(low, high)
 
 
-def limited_at_border(piece: Tensor, box: Box, input: Planes, scale: int) -> Tensor:
+def _around(planes: np.ndarray, extreme: np.ufunc) -> np.ndarray:
+    """The extreme of the 3x3 values around each of (C, H, W); beyond the border is nothing."""
+    for axis in (1, 2):
+        result, size = planes.copy(), planes.shape[axis]
+        for shift in range(1, _REACH + 1):
+            first, rest = _slices(axis, slice(0, size - shift)), _slices(axis, slice(shift, size))
+            extreme(result[first], planes[rest], out=result[first])
+            extreme(result[rest], planes[first], out=result[rest])
+        planes = result
+    return planes
+
+
+def _slices(axis: int, along: slice) -> tuple[slice, ...]:
+    return tuple(along if i == axis else slice(None) for i in range(3))
+
+
+def limited_at_border(piece: np.ndarray, box: Box, input: Planes, scale: int) -> np.ndarray:
     """`limited` in the outermost pixels of the image, if the box has some of them; the rest as it is.
 
     In place: `piece` is the network's own, and a copy of it is a hundredth of the network's time.
@@ -54,5 +66,5 @@ def limited_at_border(piece: Tensor, box: Box, input: Planes, scale: int) -> Ten
     )
     for strip in (strip for strip in strips if strip[0] < strip[1] and strip[2] < strip[3]):
         inside = piece[:, strip[0] - top : strip[1] - top, strip[2] - left : strip[3] - left]
-        inside.copy_(limited(inside, strip, input, scale, slack=_BORDER_SLACK))
+        inside[...] = limited(inside, strip, input, scale, slack=_BORDER_SLACK)
     return piece

@@ -15,10 +15,7 @@ from itertools import groupby
 from typing import Any, Literal
 
 import numpy as np
-import torch
 
-from srae.checkpoints.loading import TrainedModel
-from srae.device import check_memory
 from srae.errors import ConfigError, PartialError, ResourceError, SraeError
 from srae.images.animation import Frames, as_one_kind
 from srae.images.decode import count_frames, read_size, read_timing
@@ -28,10 +25,12 @@ from srae.images.image import TaggedImage, check_output, read_image, write_image
 from srae.images.limits import MAX_PIXELS
 from srae.images.metadata import fit_tags
 from srae.images.plugins import check_profile
+from srae.memory import check_memory
 from srae.upscaling.before_after import DARK, LIGHT, draw_comparison
 from srae.upscaling.enlarge import UpscaleOptions, upscale_image
 from srae.upscaling.exact_size import Plan, resize_pixels
 from srae.upscaling.jobs import Job
+from srae.upscaling.network import Network
 from srae.upscaling.tiles import ProgressCallback, is_memory_error
 
 _LARGE = 40_000_000  # pixels of a result
@@ -85,7 +84,6 @@ def run_jobs(
     options: UpscaleOptions,
     files: FileOptions,
     *,
-    device: torch.device,
     compared: Sequence[MakePlan] = (),
     progress: ProgressCallback = lambda _: None,
 ) -> Iterator[Outcome]:
@@ -96,7 +94,7 @@ def run_jobs(
         compared: further models for the strips of before and after.
         progress: told how many images are computed, fractions included.
     """
-    steps = _Steps(make_plan, device, options, files, progress, compared)
+    steps = _Steps(make_plan, options, files, progress, compared)
     for large, some in groupby(enumerate(jobs), lambda numbered: _is_large(numbered[1], make_plan)):
         run = _run_apart if large else _run_overlapping
         yield from run(some, steps)
@@ -186,7 +184,6 @@ class _Steps:
     """What is done with every job of a command."""
 
     make_plan: MakePlan
-    device: torch.device
     options: UpscaleOptions
     files: FileOptions
     progress: ProgressCallback
@@ -236,7 +233,7 @@ class _Steps:
     ) -> tuple[TaggedImage, list[str]]:
         """To the size of the plan; and remarks about it."""
         options, kind = replace(self.options, scale=plan.factor), format_of(job.target)
-        after, notes = upscale_image(before, plan.chain, options, device=self.device, kind=kind, progress=progress)
+        after, notes = upscale_image(before, plan.chain, options, kind=kind, progress=progress)
         if plan.size:
             reduced = resize_pixels(after.pixels, plan.size, separate=options.alpha == "separate")
             after = replace(after, pixels=reduced)
@@ -322,8 +319,8 @@ def describe_outcomes(outcomes: Sequence[Outcome], skipped: Iterable[Job]) -> di
     }
 
 
-def describe_chain(chain: Sequence[TrainedModel]) -> str:
+def describe_chain(chain: Sequence[Network]) -> str:
     """The models as a person calls them: the run, or the file's stem."""
     return " + ".join(
-        trained.path.parent.name if trained.path.name == "model.safetensors" else trained.path.stem for trained in chain
+        network.path.parent.name if network.path.name == "model.safetensors" else network.path.stem for network in chain
     )

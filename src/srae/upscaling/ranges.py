@@ -10,7 +10,6 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from torch import Tensor
 
 _SAMPLES = 2**20
 _RARE = 0.05
@@ -38,21 +37,20 @@ class ValueRange(NamedTuple):
         """Whether nothing is stretched."""
         return self == WHOLE
 
-    def stretch(self, planes: Tensor) -> Tensor:
-        return planes if self.is_whole else self.shares(planes).clamp(0, 1)
+    def stretch(self, planes: np.ndarray) -> np.ndarray:
+        return planes if self.is_whole else self.shares(planes).clip(0, 1)
 
-    def spill(self, planes: Tensor) -> Tensor:
+    def spill(self, planes: np.ndarray) -> np.ndarray:
         """What `stretch` cuts off, in units of the width."""
         shares = self.shares(planes)
-        return shares - shares.clamp(0, 1)
+        return shares - shares.clip(0, 1)
 
-    def shares(self, planes: Tensor) -> Tensor:
+    def shares(self, planes: np.ndarray) -> np.ndarray:
         # In double precision: of 1013.25, less 1013, float32 keeps two digits.
-        return planes if self.is_whole else ((planes.double() - self.low) / self.width).float()
+        return planes if self.is_whole else ((planes.astype(np.float64) - self.low) / self.width).astype(np.float32)
 
-    def restore(self, planes: Tensor) -> Tensor:
-        """On the CPU, if anything is to be done: not every device has double precision."""
-        return planes if self.is_whole else (planes.cpu().double() * self.width + self.low).float()
+    def restore(self, planes: np.ndarray) -> np.ndarray:
+        return planes if self.is_whole else (planes.astype(np.float64) * self.width + self.low).astype(np.float32)
 
 
 WHOLE = ValueRange()

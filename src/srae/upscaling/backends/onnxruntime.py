@@ -1,0 +1,33 @@
+"""Networks run by ONNX Runtime on the CPU, from an ONNX graph.  It has no bfloat16 there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+
+from srae.errors import ConfigError
+from srae.upscaling.network import Precision
+
+
+class OnnxruntimeEngine:
+    """Args: graph: with one output, or the two parts "baseline" and "correction"."""
+
+    name, device, has_bfloat16 = "onnxruntime", "cpu", False
+
+    def __init__(self, graph: Path) -> None:
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3  # its warnings are about its own optimizer
+        options.enable_cpu_mem_arena = False  # kept memory of the largest tile, for no gain in time
+        self._session = onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
+        self._input = self._session.get_inputs()[0].name
+
+    def run(self, batch: np.ndarray, precision: Precision) -> np.ndarray:
+        """See `Engine.run`."""
+        if precision == "bfloat16":
+            raise ConfigError(
+                "onnxruntime computes no bfloat16 on CPUs", "--precision", "use float32, auto, or another --engine"
+            )
+        outputs = self._session.run(None, {self._input: np.ascontiguousarray(batch)})
+        return np.asarray(outputs[0] if len(outputs) == 1 else outputs[0] + outputs[1])
