@@ -39,7 +39,8 @@ LAYERS: dict[str, set[str]] = {
     "analysis": {"errors", "config", "runs"},
     "studies": {"errors", "files", "config", "runs"},
     "report": {"errors", "files", "config", "images", "runs", "analysis"},  # of images what needs no torch
-    "upscaling": {"errors", "files", "device", "images", "checkpoints"},
+    "export": {"errors", "files", "config", "models", "runs", "checkpoints"},
+    "upscaling": {"errors", "files", "device", "images", "checkpoints", "export"},
     "evaluation": {
         "errors",
         "device",
@@ -50,6 +51,7 @@ LAYERS: dict[str, set[str]] = {
         "data",
         "checkpoints",
         "analysis",
+        "export",
         "upscaling",
     },
     "training": {
@@ -72,8 +74,8 @@ LAYERS: dict[str, set[str]] = {
 }
 # What reads run folders and configs must start fast and work on a machine without torch.
 WITHOUT_TORCH = (
-    "errors", "files", "config", "images.windows", "runs", "checkpoints.facts", "checkpoints.shipped", "analysis", "studies",
-    "report", "diagnostics", "cli",
+    "errors", "files", "config", "images.windows", "runs", "checkpoints.facts", "checkpoints.shipped", "export.probe",
+    "analysis", "studies", "report", "diagnostics", "cli",
 )  # fmt: skip
 # Packages whose `__init__` holds their table; every other one is two sentences and no code.
 WITH_A_TABLE = {"models", "data", "cli", "__init__"}
