@@ -1,4 +1,4 @@
-"""Make a run one of the models that ship: its best weights, and a card that says where they come from.
+"""Make a run one of the models that ship: its best weights, its graph, and a card that says where they come from.
 
     python scripts/ship_weights.py x2 runs/x2 --bench data/set5 data/set14
     python scripts/ship_weights.py p runs/p --words "Sharpens images that keep their size."
@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from ship_graphs import ship_graph
 from srae.checkpoints.format import read_checkpoint, save_checkpoint
 from srae.checkpoints.loading import load_model
 from srae.checkpoints.shipped import FOLDER
@@ -66,6 +67,7 @@ def main() -> int:
     degrade = meta["config"]["data"]["degrade"]
     kernels = dict.fromkeys(["bicubic", degrade["kernel"] if degrade else "bicubic"])
     trained, device = load_model(weights), pick_device("auto")
+    graph = ship_graph(weights)
     rows = [{**score_model(trained, device=device, say=say).document, "low": "as in training"}]
     for folder in args.bench:
         for kernel in kernels:
@@ -81,7 +83,7 @@ def main() -> int:
             rows.append({**scores.document, "low": kernel})
     card = FOLDER / f"{args.name}.md"
     card.write_text(fill_card(args, summary, meta, weights, rows))
-    print(f"{weights}\n{card}")
+    print(f"{weights}\n{graph}\n{card}")
     return 0
 
 

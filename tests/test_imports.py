@@ -40,6 +40,7 @@ LAYERS: dict[str, set[str]] = {
     "analysis": {"errors", "config", "runs"},
     "studies": {"errors", "files", "config", "runs"},
     "report": {"errors", "files", "config", "images", "runs", "analysis"},  # of images what needs no torch
+    "export": {"errors", "files", "config", "models", "runs", "checkpoints"},
     "upscaling": {"errors", "files", "memory", "device", "images", "checkpoints", "export"},
     "evaluation": {
         "errors",
@@ -51,6 +52,7 @@ LAYERS: dict[str, set[str]] = {
         "data",
         "checkpoints",
         "analysis",
+        "export",
         "upscaling",
     },
     "training": {
@@ -74,7 +76,7 @@ LAYERS: dict[str, set[str]] = {
 # What reads run folders and configs must start fast and work on a machine without torch.
 WITHOUT_TORCH = (
     "errors", "files", "memory", "config", "images", "runs", "checkpoints.facts", "checkpoints.shipped", "analysis",
-    "studies", "report", "upscaling", "export.metadata", "export.probe", "diagnostics", "cli",
+    "studies", "report", "upscaling", "export.probe", "diagnostics", "cli",
 )  # fmt: skip
 # Of these packages, what is about torch.
 WITH_TORCH = {"images.tensors", "upscaling.backends.torch"}

@@ -38,9 +38,7 @@ def _psnr(found: np.ndarray, wanted: np.ndarray) -> float:
 def test_a_shape_in_the_transparency_is_as_sharp_as_on_white(name: str, scale: int) -> None:
     high = _logo(240, 160)
     planes = (high / np.float32(255))[None]
-    low = (
-        (resize(planes, (160 // scale, 240 // scale), "bicubic").clip(0, 1) * 255).round()[0].astype(np.uint8)
-    )
+    low = (resize(planes, (160 // scale, 240 // scale), "bicubic").clip(0, 1) * 255).round()[0].astype(np.uint8)
     on_white = upscale_pixels(255 - low[:, :, None], [_shipped(name)])[:, :, 0]
     black = np.zeros((*low.shape, 4), np.uint8)
     black[:, :, 3] = low

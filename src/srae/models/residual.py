@@ -53,11 +53,16 @@ class ResidualNetwork(nn.Module):
         nn.init.zeros_(self.tail.bias)
 
     def forward(self, input: Tensor) -> Tensor:
-        x = self.head(F.pixel_unshuffle(input, self.shrink))  # (B, C, h, w) -> (B, width, h/shrink, w/shrink)
+        correction = self.correct(input)  # first: the enlarged image need not wait in memory
+        return enlarge_bicubic(input, self.scale) + correction
+
+    def correct(self, input: Tensor) -> Tensor:
+        """(B, C, h, w) -> (B, C, scale * h, scale * w): what is added to the enlarged image."""
+        folded = F.pixel_unshuffle(input, self.shrink) if self.shrink > 1 else input
+        x = self.head(folded)  # (B, C * shrink^2, h/shrink, w/shrink) -> (B, width, h/shrink, w/shrink)
         for block in self.blocks:
             x = block(x)
-        residual = F.pixel_shuffle(self.tail(x), self.shrink * self.scale)
-        return enlarge_bicubic(input, self.scale) + residual
+        return F.pixel_shuffle(self.tail(x), self.shrink * self.scale)
 
 
 class ResidualBlock(nn.Module):

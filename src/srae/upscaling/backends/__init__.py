@@ -6,6 +6,7 @@ fifth of the time and take a fifth of the memory.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from importlib.util import find_spec
@@ -14,7 +15,7 @@ from pathlib import Path
 from srae.checkpoints.facts import NetworkFacts
 from srae.checkpoints.shipped import find_weights
 from srae.errors import CheckpointError, ConfigError, ResourceError, SraeError
-from srae.upscaling.network import Engine, Network, Precision
+from srae.upscaling.network import Network, Precision
 
 _GRAPH_ENGINES = {
     "openvino": ("srae.upscaling.backends.openvino", "OpenvinoEngine"),
@@ -85,14 +86,13 @@ def _opened(path: Path, say: Callable[[str], None]) -> Iterator[Network]:
 
 def _open_graph(graph: Path, engine: str, path: Path) -> Network:
     """Raises: CheckpointError: it cannot be opened, or computes something else than torch."""
-    from srae.export.metadata import read_metadata
     from srae.export.probe import make_probe, probe_difference
 
     module, name = _GRAPH_ENGINES[engine]
     try:
-        metadata = read_metadata(graph)
+        opened = getattr(import_module(module), name)(graph)
+        metadata = json.loads(opened.metadata["srae"])
         facts = NetworkFacts.from_json(metadata["facts"])
-        opened: Engine = getattr(import_module(module), name)(graph)
         precision: Precision = "bfloat16" if facts.adds_to_bicubic and opened.has_bfloat16 else "float32"
         difference = probe_difference(opened.run(make_probe(facts), precision), metadata)
     except (ImportError, KeyError, TypeError, ValueError, RuntimeError) as error:

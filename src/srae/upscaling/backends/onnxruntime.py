@@ -21,6 +21,8 @@ class OnnxruntimeEngine:
         options.log_severity_level = 3  # its warnings are about its own optimizer
         options.enable_cpu_mem_arena = False  # kept memory of the largest tile, for no gain in time
         self._session = onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
+        self.metadata: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
+        """Of the ONNX file: its `metadata_props`."""
         self._input = self._session.get_inputs()[0].name
 
     def run(self, batch: np.ndarray, precision: Precision) -> np.ndarray:

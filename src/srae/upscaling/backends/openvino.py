@@ -23,6 +23,10 @@ class OpenvinoEngine:
 
     def __init__(self, graph: Path) -> None:
         self._model = _CORE.read_model(graph)
+        info = self._model.get_rt_info()  # a mapping of its own, without `get`
+        described = info["framework"] if "framework" in info else {}
+        self.metadata: dict[str, str] = {key: value.astype(str) for key, value in described.items()}
+        """Of the ONNX file: its `metadata_props`."""
         self.has_bfloat16 = "BF16" in _CORE.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         self._requests: dict[tuple[int, str], Any] = {}
         self._lock = Lock()  # a request takes one call at a time, and one call takes all cores
