@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +27,9 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 SOURCE = Path(__file__).parents[1] / "src"
 # Every child process too runs this checkout, whatever srae is installed.
+# Graphs that engines are given are kept for the user; those of tests are not.
+os.environ["SRAE_CACHE"] = tempfile.mkdtemp(prefix="srae_cache_")
+atexit.register(shutil.rmtree, os.environ["SRAE_CACHE"], ignore_errors=True)
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(SOURCE), os.environ.get("PYTHONPATH", ""))))
 
 
@@ -54,7 +60,8 @@ def device(request: pytest.FixtureRequest) -> Any:
 
 def clean_environment(**changes: str) -> dict[str, str]:
     """The environment of a user who has set nothing: no colours forced, no stray settings, one thread."""
-    kept = {key: os.environ[key] for key in ("PATH", "HOME", "LANG", "TMPDIR", "PYTHONPATH") if key in os.environ}
+    names = ("PATH", "HOME", "LANG", "TMPDIR", "PYTHONPATH", "SRAE_CACHE")
+    kept = {key: os.environ[key] for key in names if key in os.environ}
     if "PYTHONPATH" in changes:
         changes["PYTHONPATH"] += os.pathsep + kept["PYTHONPATH"]
     return {**kept, "OMP_NUM_THREADS": "1", **changes}

@@ -78,9 +78,11 @@ def as_loaded(
     return TrainedModel(model, config, (channels, 8, 8), (channels, 8, 8), "toy", Path("toy"), {})
 
 
-def as_network(model: nn.Module, channels: int, data: DataConfig | None = None) -> Network:
-    """As the upscaler has it, run by torch on the CPU."""
-    return from_trained(as_loaded(model, channels, data))
+def as_network(
+    model: nn.Module, channels: int, data: DataConfig | None = None, device: torch.device | str = "cpu"
+) -> Network:
+    """As the upscaler has it, run by torch."""
+    return from_trained(as_loaded(model, channels, data), device)
 
 
 def open_named(name: str, *, for_scoring: bool = False, undivided: bool = False, **keys: object) -> Data:

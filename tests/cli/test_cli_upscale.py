@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from conftest import Run
 from srae.images.image import TaggedImage, read_image, write_image
 from srae.images.resample import resize
 from srae.images.tags import Tags
+from srae.upscaling.backends.torch import TorchEngine
+from srae.upscaling.network import Precision
 from toys import random_image
 from upscale_command import make_folder, save_run, upscale
 
@@ -296,9 +297,13 @@ def test_transparency_is_refused_before_anything_is_computed(
 
 def test_precision(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
-    monkeypatch.setattr(
-        "srae.upscaling.network_run.pick_precision", lambda name, device: asked.append(name) or torch.float32
-    )
+    real = TorchEngine.run
+
+    def run(self: TorchEngine, batch: np.ndarray, precision: Precision) -> np.ndarray:
+        asked.append(precision)
+        return real(self, batch, precision)
+
+    monkeypatch.setattr(TorchEngine, "run", run)
     assert upscale("a.png", "--precision", "bfloat16") == 0
     assert asked == ["bfloat16"]
 

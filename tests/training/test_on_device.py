@@ -29,6 +29,7 @@ from srae.config.loading import parse_config
 from srae.device import float32_kernels
 from srae.errors import DivergedError, Interrupted
 from srae.evaluation.evaluate import evaluate
+from srae.evaluation.forward import forward_any_size, forward_in_pieces
 from srae.evaluation.metrics import Protocol
 from srae.evaluation.tasks import TASKS
 from srae.runs.writer import claim_run
@@ -198,8 +199,8 @@ def test_tiles_equal_the_whole_and_memory_may_run_out(device: torch.device, monk
     with float32_kernels(device):
         model, input = toy(scale=2).to(device), random_planes(3, 150, 170)
         with torch.no_grad():
-            whole = tiles.forward_any_size(model, input[None].to(device))[0].cpu()
-        assert torch.allclose(tiles.upscale(model, input, tile=64, device=device), whole, atol=1e-5)
+            whole = forward_any_size(model, input[None].to(device))[0].cpu()
+        assert torch.allclose(forward_in_pieces(model, input, tile=64, device=device), whole, atol=1e-5)
         fails = iter([False, False, True, False, True])
 
         def forward(self: Any, piece: torch.Tensor) -> torch.Tensor:
@@ -209,15 +210,14 @@ def test_tiles_equal_the_whole_and_memory_may_run_out(device: torch.device, monk
 
         real = type(model).forward
         monkeypatch.setattr(type(model), "forward", forward)
-        assert torch.allclose(tiles.upscale(model, input, tile=80, device=device), whole, atol=1e-5)
+        assert torch.allclose(forward_in_pieces(model, input, tile=80, device=device), whole, atol=1e-5)
         assert next(fails, None) is None
 
 
 def test_an_image_is_enlarged_alike_on_every_device(device: torch.device) -> None:
-    chain, pixels = [as_network(toy(scale=2).to(device), 3)], random_pixels(90, 70, 3)
+    chain, pixels = [as_network(toy(scale=2), 3, device=device)], random_pixels(90, 70, 3)
     on_cpu = upscale_pixels(pixels, [as_network(toy(scale=2), 3)])
-    with float32_kernels(device):
-        found = upscale_pixels(pixels, chain, UpscaleOptions(tile=56), device=device)
+    found = upscale_pixels(pixels, chain, UpscaleOptions(tile=56))
     assert np.abs(found.astype(int) - on_cpu.astype(int)).max() <= 1
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
@@ -28,6 +29,12 @@ class Engine(Protocol):
             MemoryError, RuntimeError: see `tiles.is_memory_error`.
             ConfigError: this engine cannot compute in that precision.
         """
+
+
+def thread_limit() -> int | None:
+    """What the user allows by `OMP_NUM_THREADS`, which torch obeys by itself; None: as many as there are cores."""
+    text = os.environ.get("OMP_NUM_THREADS", "")
+    return int(text) if text.isdecimal() and int(text) else None
 
 
 @dataclass(frozen=True)

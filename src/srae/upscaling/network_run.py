@@ -6,11 +6,14 @@ from functools import partial
 
 import numpy as np
 
+from srae.checkpoints.facts import round_up
 from srae.errors import CheckpointError
 from srae.images.image import to_levels
 from srae.upscaling.conversion import Conversion
 from srae.upscaling.network import Network, Precision
 from srae.upscaling.tiles import Box, Forward, ProgressCallback, run_pieces, turned_mean
+
+_BAND_VALUES = 2**17
 
 
 class NetworkRun:
@@ -56,6 +59,13 @@ class NetworkRun:
         # A sum is finite when all are, and takes a tenth of the time.
         if not np.isfinite(piece.sum()) and not np.isfinite(piece).all():
             raise CheckpointError("the model's output is not a number", str(self._network.path), "use another run")
+        top, bottom, left, right = box
+        step = round_up(max(1, _BAND_VALUES // piece[:, 0].size), self._network.geometry.scale)
+        for start in range(top, bottom, step):  # the many passes stay in a CPU's cache
+            stop = min(start + step, bottom)
+            self._write((start, stop, left, right), piece[:, start - top : stop - top])
+
+    def _write(self, box: Box, piece: np.ndarray) -> None:
         planes, dtype = self._conversion.finish(box, piece), self._pixels.dtype
         top, bottom, left, right = box
         levels = planes if dtype == np.float32 else to_levels(planes, dtype)

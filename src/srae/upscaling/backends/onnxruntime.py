@@ -8,7 +8,7 @@ import numpy as np
 import onnxruntime
 
 from srae.errors import ConfigError
-from srae.upscaling.network import Precision
+from srae.upscaling.network import Precision, thread_limit
 
 
 class OnnxruntimeEngine:
@@ -18,6 +18,7 @@ class OnnxruntimeEngine:
 
     def __init__(self, graph: Path) -> None:
         options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = thread_limit() or 0
         options.log_severity_level = 3  # its warnings are about its own optimizer
         options.enable_cpu_mem_arena = False  # kept memory of the largest tile, for no gain in time
         self._session = onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
@@ -31,5 +32,8 @@ class OnnxruntimeEngine:
             raise ConfigError(
                 "onnxruntime computes no bfloat16 on CPUs", "--precision", "use float32, auto, or another --engine"
             )
-        outputs = self._session.run(None, {self._input: np.ascontiguousarray(batch)})
+        try:
+            outputs = self._session.run(None, {self._input: np.ascontiguousarray(batch)})
+        except Exception as error:  # its own are no RuntimeError, not even where memory is short
+            raise RuntimeError(str(error)) from error
         return np.asarray(outputs[0] if len(outputs) == 1 else outputs[0] + outputs[1])

@@ -10,7 +10,7 @@ import numpy as np
 import openvino
 
 from srae.errors import ConfigError
-from srae.upscaling.network import Precision
+from srae.upscaling.network import Precision, thread_limit
 
 _CORE = openvino.Core()
 _HINTS = {"float32": "f32", "bfloat16": "bf16"}
@@ -24,7 +24,7 @@ class OpenvinoEngine:
     def __init__(self, graph: Path) -> None:
         self._model = _CORE.read_model(graph)
         info = self._model.get_rt_info()  # a mapping of its own, without `get`
-        described = info["framework"] if "framework" in info else {}
+        described = info["framework"] if "framework" in info else {}  # noqa: SIM401
         self.metadata: dict[str, str] = {key: value.astype(str) for key, value in described.items()}
         """Of the ONNX file: its `metadata_props`."""
         self.has_bfloat16 = "BF16" in _CORE.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
@@ -50,7 +50,9 @@ class OpenvinoEngine:
         if key not in self._requests:
             model = openvino.Model([self._model.get_results()[part]], self._model.get_parameters())
             # The default is bfloat16 for the whole graph wherever the CPU has it.
-            hints = {"INFERENCE_PRECISION_HINT": _HINTS[precision], "PERFORMANCE_HINT": "LATENCY"}
+            hints: dict[str, Any] = {"INFERENCE_PRECISION_HINT": _HINTS[precision], "PERFORMANCE_HINT": "LATENCY"}
+            if threads := thread_limit():
+                hints["INFERENCE_NUM_THREADS"] = threads
             self._requests[key] = _CORE.compile_model(model, "CPU", hints).create_infer_request()
         request = self._requests[key]
         request.infer([np.ascontiguousarray(batch)], share_inputs=True)

@@ -27,7 +27,7 @@ class TorchEngine:
         device = self._device
         dtype = pick_precision(precision, device)
         with torch.inference_mode(), float32_kernels(device), autocast(device, dtype):
-            input = torch.from_numpy(np.require(batch, np.float32, "CW"))
+            input = torch.from_numpy(np.require(batch, np.float32, ["C", "W"]))
             if device.type == "cuda":
                 try:
                     return self._run(input.pin_memory().to(device, non_blocking=True))
