@@ -252,7 +252,7 @@ def measure_upscaling(args: argparse.Namespace, add: Callable[..., None], second
         for side in (96,) if args.rehearse else (384, 1024, 2048):
             image = draw.integers(0, 256, (side, side, 3), dtype=np.uint8)
             for precision in ("float32", "bfloat16"):
-                model = srae.load_model(name, device=args.device)
+                model = srae.load_model(name, device=args.device, engine="torch")
                 rate = median_rate(lambda: srae.upscale(image, model=model, precision=precision), seconds, device)  # noqa: B023
                 net = load_model(shipped_models()[name]).model.to(device)
                 batch = torch.rand(1, 3, side, side, device=device)
