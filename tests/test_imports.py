@@ -68,7 +68,18 @@ LAYERS: dict[str, set[str]] = {
         "report",
         "evaluation",
     },  # of report the curves of the run that ends
-    "diagnostics": {"errors", "files", "memory", "device", "config", "images", "runs", "data", "checkpoints"},
+    "diagnostics": {
+        "errors",
+        "files",
+        "memory",
+        "device",
+        "config",
+        "images",
+        "runs",
+        "data",
+        "checkpoints",
+        "upscaling",
+    },
     "cli": {"errors"},  # at the top of a module; inside functions anything, see below
     "__init__": {"runs", "upscaling", "evaluation", "training"},  # when it is first asked for
     "__main__": {"cli"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 from skimage import data
 
 import srae as library
-from conftest import Run
+from conftest import Run, clean_environment
 from srae.checkpoints.shipped import shipped_models
 from srae.errors import CheckpointError, ConfigError, ResourceError
 from srae.upscaling import backends
@@ -147,9 +148,9 @@ def test_auto_takes_the_first_that_is_installed_and_right(monkeypatch: pytest.Mo
     path, said = shipped_models()["tiny"], list[str]()
     monkeypatch.setattr(backends, "_may_have_gpu", lambda: False)
     assert open_network(path).engine.name == "openvino"
-    monkeypatch.setattr(backends, "_is_installed", lambda name: name != "openvino")
+    monkeypatch.setattr(backends, "is_installed", lambda name: name != "openvino")
     assert open_network(path).engine.name == "onnxruntime"
-    monkeypatch.setattr(backends, "_is_installed", lambda name: False)
+    monkeypatch.setattr(backends, "is_installed", lambda name: False)
     assert open_network(path).engine.name == "torch"
     monkeypatch.undo()
     monkeypatch.setattr(backends, "_may_have_gpu", lambda: False)
@@ -174,7 +175,7 @@ def test_what_cannot_be_had_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigError, match="bfloat16"):
         network("tiny", "onnxruntime").engine.run(np.zeros((1, 3, 8, 8), np.float32), "bfloat16")
     for engine, extra in (("openvino", "openvino"), ("onnxruntime", "onnx")):
-        monkeypatch.setattr(backends, "_is_installed", lambda name: False)
+        monkeypatch.setattr(backends, "is_installed", lambda name: False)
         with pytest.raises(ResourceError) as caught:
             open_network(path, engine=engine)
         assert f"srae[{extra}]" in (caught.value.remedy or "")
@@ -231,3 +232,55 @@ def test_the_command_names_its_engine(tmp_path: Path, srae: Run) -> None:
     assert done.returncode == 0, done.stderr
     assert "by onnxruntime on cpu" in done.stderr
     assert [entry["output"] for entry in json.loads(done.stdout)["files"]] == ["a_x2.png"]
+
+
+# ------------------------------------------------------------------- an installation without torch
+
+_BARE = """
+import subprocess
+import sys
+from importlib.machinery import PathFinder
+
+class Missing(PathFinder):
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        if name.partition(".")[0] in MISSING:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+MISSING = set("torch torchvision scipy skimage matplotlib yaml pydantic safetensors jinja2 filelock psutil".split())
+sys.meta_path.insert(0, Missing)
+from srae.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_upscaling_needs_neither_torch_nor_what_trainings_need(tmp_path: Path) -> None:
+    from PIL import Image
+
+    for name, channels in (("a", 3), ("b", 4)):
+        Image.fromarray(image(20, 30, channels)).save(tmp_path / f"{name}.png")
+    for arguments, code in (
+        (("upscale", "a.png", "b.png", "--compare"), 0),
+        (("upscale", "a.png", "--scale", "3.5", "--self-ensemble", "--wrap", "x", "-o", "c.webp"), 0),
+        (("upscale", "a.png", "--engine", "torch", "-o", "d.png"), ResourceError.exit_code),
+        (("train", "--config", "residual"), ResourceError.exit_code),
+        (("doctor",), ResourceError.exit_code),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-c", _BARE, *arguments],
+            cwd=tmp_path,
+            env=clean_environment(),
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert "Traceback" not in done.stderr
+        assert (done.returncode, arguments) == (code, arguments), done.stderr
+    made = {path.name: Image.open(path).size for path in tmp_path.iterdir() if "compare" not in path.name}
+    assert made == {
+        "a.png": (30, 20),
+        "b.png": (30, 20),
+        "a_x2.png": (60, 40),
+        "b_x2.png": (60, 40),
+        "c.webp": (105, 70),
+    }

@@ -160,6 +160,12 @@ def run_verb(verb: str, arguments: list[str], program: str) -> int:
     except SraeError as error:
         _print_error(program, error)
         return error.exit_code
+    except ModuleNotFoundError as error:
+        library = (error.name or "").partition(".")[0]
+        if library in ("", "srae"):
+            raise
+        _print_error(program, ResourceError(f"{library} is not installed", f"for {program}", "pip install srae"))
+        return ResourceError.exit_code
     except (MemoryError, RuntimeError) as error:
         from srae.upscaling.tiles import is_memory_error
 

@@ -12,7 +12,9 @@ import shutil
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import partial
 from importlib import import_module, metadata
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -37,28 +39,37 @@ class MachineCheck(NamedTuple):
 
 def check_machine(runs_dir: Path) -> list[MachineCheck]:
     """Every check, in the order in which they are shown; none raises."""
-    return [
-        check_system(),
-        *check_libraries(),
-        *check_arithmetic(),
-        *check_memory(),
-        *check_runs_dir(runs_dir),
-        check_configs(),
-        *check_weights(),
-        *check_formats(),
-        *check_surroundings(),
-        *check_cache(),
+    checks: list[Callable[[], Iterator[MachineCheck]]] = [
+        check_system,
+        check_libraries,
+        check_arithmetic,
+        check_engines,
+        check_memory,
+        partial(check_runs_dir, runs_dir),
+        check_configs,
+        check_weights,
+        check_formats,
+        check_surroundings,
+        check_cache,
     ]
+    return [found for check in checks for found in _without_what_lacks(check)]
 
 
-def check_system() -> MachineCheck:
+def _without_what_lacks(check: Callable[[], Iterator[MachineCheck]]) -> Iterator[MachineCheck]:
+    """A check whose library is missing is left out; `check_libraries` reports that one."""
+    with suppress(ModuleNotFoundError):
+        yield from check()
+
+
+def check_system() -> Iterator[MachineCheck]:
     """What srae cannot do on this operating system."""
     if sys.platform == "win32":
         found = "Windows: Ctrl-C saves and stops a training, ending it from outside does not save"
-        return MachineCheck("warn", "system", found, "a run that was ended goes on from its last checkpoint")
-    if sys.platform == "darwin":
-        return MachineCheck("ok", "system", "macOS: --device mps computes on its GPU, in float32 only")
-    return MachineCheck("ok", "system", platform.system())
+        yield MachineCheck("warn", "system", found, "a run that was ended goes on from its last checkpoint")
+    elif sys.platform == "darwin":
+        yield MachineCheck("ok", "system", "macOS: --device mps computes on its GPU, in float32 only")
+    else:
+        yield MachineCheck("ok", "system", platform.system())
 
 
 def check_libraries() -> Iterator[MachineCheck]:
@@ -143,6 +154,25 @@ def _check_gpu(index: int) -> MachineCheck:
     return MachineCheck("warn", "cuda", found, "other programs use this GPU")
 
 
+def check_engines() -> Iterator[MachineCheck]:
+    """What upscales without torch, and whether it computes here what torch computed."""
+    from srae.checkpoints.shipped import shipped_models
+    from srae.upscaling.backends import EXTRAS, is_installed, open_network
+
+    path = next(iter(shipped_models().values()), None)
+    if path is None:
+        return
+    for engine, extra in EXTRAS.items():
+        if not is_installed(engine):
+            yield MachineCheck("ok", engine, "not installed", f"pip install 'srae[{extra}]' to upscale faster by it")
+            continue
+        try:
+            open_network(path, engine=engine)
+            yield MachineCheck("ok", engine, f"{metadata.version(engine)}, computes what torch does")
+        except SraeError as error:
+            yield MachineCheck("warn", engine, error.what, "upscaling takes another engine")
+
+
 def check_memory() -> Iterator[MachineCheck]:
     """Memory that is available without swapping, within the limit of a container."""
     try:
@@ -190,14 +220,15 @@ def check_runs_dir(runs_dir: Path) -> Iterator[MachineCheck]:
     )
 
 
-def check_configs() -> MachineCheck:
+def check_configs() -> Iterator[MachineCheck]:
     """The shipped YAMLs are where bare names are looked up."""
     from srae.config.loading import CONFIG_FOLDERS
 
     names = {file.relative_to(folder) for folder in CONFIG_FOLDERS for file in folder.rglob("*.yaml")}
     if not names:
-        return MachineCheck("fail", "configs", "no shipped config found", "install srae again")
-    return MachineCheck("ok", "configs", f"{len(names)} shipped")
+        yield MachineCheck("fail", "configs", "no shipped config found", "install srae again")
+    else:
+        yield MachineCheck("ok", "configs", f"{len(names)} shipped")
 
 
 def check_weights() -> Iterator[MachineCheck]:

@@ -23,7 +23,8 @@ _GRAPH_ENGINES = {
 }
 """Module and class of each, which are imported with what they need; the fastest first."""
 ENGINES = ("auto", "torch", *_GRAPH_ENGINES)
-_EXTRAS = {"openvino": "openvino", "onnxruntime": "onnx"}
+EXTRAS = {"openvino": "openvino", "onnxruntime": "onnx"}
+"""Engine -> the extra of srae that installs it."""
 _TOLERANCE = 1 / 255
 
 
@@ -61,8 +62,8 @@ def check_engine(engine: str, device: str) -> None:
     if engine in _GRAPH_ENGINES:
         if device not in ("auto", "cpu"):
             raise ConfigError(f"{engine} runs on the CPU", f"--device {device}", "leave one of them out")
-        if not _is_installed(engine):
-            raise ResourceError(f"{engine} is not installed", "--engine", f"pip install 'srae[{_EXTRAS[engine]}]'")
+        if not is_installed(engine):
+            raise ResourceError(f"{engine} is not installed", "--engine", f"pip install 'srae[{EXTRAS[engine]}]'")
     elif device not in ("auto", "cpu"):
         from srae.device import pick_device
 
@@ -74,7 +75,7 @@ def _opened(path: Path, say: Callable[[str], None]) -> Iterator[Network]:
     from srae.upscaling.backends.graphs import find_graph
 
     graph = None
-    for engine in filter(_is_installed, _GRAPH_ENGINES):
+    for engine in filter(is_installed, _GRAPH_ENGINES):
         graph = graph or find_graph(path)
         if graph is None:
             return
@@ -115,8 +116,9 @@ def _open_by_torch(path: Path, device: str) -> Network:
     return open_checkpoint(path, device)
 
 
-def _is_installed(package: str) -> bool:
-    return find_spec(package) is not None
+def is_installed(engine: str) -> bool:
+    """Whether its package is there; it is not imported."""
+    return find_spec(engine) is not None
 
 
 def _may_have_gpu() -> bool:
