@@ -17,6 +17,7 @@ import srae as library
 from conftest import Run, clean_environment
 from srae.checkpoints.shipped import shipped_models
 from srae.errors import CheckpointError, ConfigError, ResourceError
+from srae.images.image import read_image
 from srae.upscaling import backends
 from srae.upscaling.backends import graphs, open_network
 from srae.upscaling.enlarge import UpscaleOptions, upscale_pixels
@@ -276,11 +277,5 @@ def test_upscaling_needs_neither_torch_nor_what_trainings_need(tmp_path: Path) -
         )
         assert "Traceback" not in done.stderr
         assert (done.returncode, arguments) == (code, arguments), done.stderr
-    made = {path.name: Image.open(path).size for path in tmp_path.iterdir() if "compare" not in path.name}
-    assert made == {
-        "a.png": (30, 20),
-        "b.png": (30, 20),
-        "a_x2.png": (60, 40),
-        "b_x2.png": (60, 40),
-        "c.webp": (105, 70),
-    }
+    sizes = {"a_x2.png": (60, 40), "b_x2.png": (60, 40), "c.webp": (105, 70)}
+    assert {name: read_image(tmp_path / name).pixels.shape[1::-1] for name in sizes} == sizes
