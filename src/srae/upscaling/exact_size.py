@@ -13,7 +13,7 @@ import numpy as np
 
 from srae.checkpoints.shipped import default_models, next_scale
 from srae.errors import ConfigError
-from srae.images.image import from_pixels, to_levels
+from srae.images.image import from_pixels, to_levels, write_planes
 from srae.images.resample import Kernel, resize_bands
 from srae.memory import check_memory
 from srae.upscaling.enlarge import chain_scale
@@ -182,7 +182,7 @@ def resize_pixels(pixels: np.ndarray, size: tuple[int, int], *, separate: bool =
     for rows, planes in resize_bands(read, pixels.shape[:2], size, _KERNEL):
         planes = planes if opaque else _divide(planes)
         levels = planes if pixels.dtype == np.float32 else to_levels(planes, pixels.dtype)
-        result[rows] = levels.transpose(1, 2, 0)  # (C, H, W) -> (H, W, C)
+        write_planes(result[rows], levels)
     return result
 
 

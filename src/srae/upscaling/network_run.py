@@ -8,7 +8,7 @@ import numpy as np
 
 from srae.checkpoints.facts import round_up
 from srae.errors import CheckpointError
-from srae.images.image import to_levels
+from srae.images.image import to_levels, write_planes
 from srae.upscaling.conversion import Conversion
 from srae.upscaling.network import Network, Precision
 from srae.upscaling.tiles import Box, Forward, ProgressCallback, run_pieces, turned_mean
@@ -69,7 +69,7 @@ class NetworkRun:
         planes, dtype = self._conversion.finish(box, piece), self._pixels.dtype
         top, bottom, left, right = box
         levels = planes if dtype == np.float32 else to_levels(planes, dtype)
-        self._pixels[top:bottom, left:right] = levels.transpose(1, 2, 0)  # (C, H, W) -> (H, W, C)
+        write_planes(self._pixels[top:bottom, left:right], levels)
 
 
 def _keep_flat(forward: Forward, scale: int, input: np.ndarray) -> np.ndarray:
