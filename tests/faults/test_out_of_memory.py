@@ -191,6 +191,7 @@ def test_f26_a_training_says_what_it_lacks(tmp_path: Path) -> None:
 def test_an_image_that_does_not_fit_is_scored_in_tiles(error: BaseException, tmp_path: Path) -> None:
     folder = write_pairs(tmp_path, val=2, size=(80, 80), scale=2)
     data = open_named("pairs", folder=str(folder))
+    torch.manual_seed(0)
     model = build_model("residual", data.in_shape, data.out_shape, {"width": 4, "blocks": 1, "shrink": 1})
     for parameter in model.parameters():
         nn.init.normal_(parameter, std=0.05)
@@ -200,4 +201,5 @@ def test_an_image_that_does_not_fit_is_scored_in_tiles(error: BaseException, tmp
     found = evaluate(starved, data.val, task, Protocol())
     assert starved.calls > 2
     for name, values in expected.items():
-        assert found[name] == pytest.approx(values, rel=1e-5)
+        # Images are scored in 8 bits: a value between two levels may be rounded either way.
+        assert found[name] == pytest.approx(values, rel=1e-4)
