@@ -86,7 +86,8 @@ LAYERS: dict[str, set[str]] = {
 }
 # What reads run folders and configs must start fast and work on a machine without torch.
 WITHOUT_TORCH = (
-    "errors", "files", "memory", "config", "images", "runs", "checkpoints.facts", "checkpoints.shipped", "analysis",
+    "errors", "files", "memory", "config", "images", "runs", "checkpoints.facts", "checkpoints.shipped",
+    "checkpoints.foreign", "checkpoints.foreign_onnx", "checkpoints.probing", "checkpoints.remembered", "analysis",
     "studies", "report", "upscaling", "export.probe", "diagnostics", "cli",
 )  # fmt: skip
 # Of these packages, what is about torch.
