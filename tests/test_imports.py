@@ -42,6 +42,7 @@ LAYERS: dict[str, set[str]] = {
     "report": {"errors", "files", "config", "images", "runs", "analysis"},  # of images what needs no torch
     "export": {"errors", "files", "config", "models", "runs", "checkpoints"},
     "upscaling": {"errors", "files", "memory", "device", "images", "checkpoints", "export"},
+    "demo_page": {"errors", "files", "device", "images", "runs", "checkpoints", "report", "upscaling"},
     "evaluation": {
         "errors",
         "device",
