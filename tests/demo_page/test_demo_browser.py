@@ -31,6 +31,7 @@ def client(tmp_path: Path) -> Iterator[Client]:
     """The page, with one run."""
     (tmp_path / "dropped").mkdir()
     save_run(tmp_path / "runs" / "my_run")
+    save_run(tmp_path / "runs" / ("long_" * 15))
     with serve_page(tmp_path / "dropped", tmp_path / "runs") as client:
         yield client
 
@@ -185,6 +186,8 @@ def test_it_fits_the_screen_and_has_a_dark_look(browser: Browser, client: Client
     assert all(0 < height <= 1600 for height in heights)
     find(browser, ".actual").click()  # of the wide one, which is then wider than the screen, and scrolls by itself
     assert find(browser, ".stage").rect["width"] == 1800
+    line = "return document.querySelector('.line').getBoundingClientRect().x"
+    assert 0 < browser.execute_script(line) < width, "the cut is in view"
     assert browser.execute_script("return document.documentElement.scrollWidth") <= width
     assert browser.execute_script("return getComputedStyle(document.querySelector('.stage img')).imageRendering") == (
         "pixelated"

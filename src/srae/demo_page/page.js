@@ -98,10 +98,14 @@ async function showResult(image, card) {
   slider.style.setProperty("--width", `${width}px`);
   connectSlider(slider);
   const actual = result.querySelector(".actual");
-  actual.addEventListener("change", () => result.classList.toggle("actual-size", actual.checked));
-  // Pixels are shown as squares where they are enlarged; where they are reduced, squares would be noise.
+  actual.addEventListener("change", () => {
+    result.classList.toggle("actual-size", actual.checked);
+    slider.scrollLeft = (slider.scrollWidth - slider.clientWidth) / 2; // where the cut is at first
+  });
+  // Pixels are shown as squares where these are of about one size: at twice the size and more, or as they are.
   new ResizeObserver(() => {
-    result.classList.toggle("smooth", width > stage.clientWidth * devicePixelRatio);
+    const times = (stage.clientWidth * devicePixelRatio) / width;
+    result.classList.toggle("smooth", times < 2 && times !== 1);
   }).observe(stage);
 }
 
