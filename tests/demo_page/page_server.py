@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
@@ -58,11 +58,14 @@ class Client:
         return next(image for image in json.loads(self.ask("GET", "images")[1]) if image["key"] == key)
 
     def wait(self, key: str, *states: str) -> Any:
+        self.wait_until(lambda: self.state(key)["state"] in (states or ("done", "failed")))
+        return self.state(key)
+
+    def wait_until(self, comes: Callable[[], Any]) -> None:
         end = time.monotonic() + PATIENCE
-        while (image := self.state(key))["state"] not in (states or ("done", "failed")):
-            assert time.monotonic() < end, image
+        while not comes():
+            assert time.monotonic() < end, "waited in vain"
             time.sleep(0.02)
-        return image
 
     def enlarge(self, name: str, content: bytes, **more: str) -> Any:
         return self.wait(self.drop(name, content, **more)["key"])

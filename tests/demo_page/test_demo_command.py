@@ -22,13 +22,13 @@ from srae.demo_page.server import ADDRESS
 
 
 @contextmanager
-def demo(tmp_path: Path, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], Client, str]]:
+def demo(tmp_path: Path, *arguments: str, **environment: str) -> Iterator[tuple[subprocess.Popen[str], Client, str]]:
     """The command, a client for it, and the line that it printed."""
     (tmp_path / "tmp").mkdir(exist_ok=True)
     process = subprocess.Popen(
         [sys.executable, "-m", "srae", "demo", *arguments],
         cwd=tmp_path,
-        env=clean_environment(TMPDIR=str(tmp_path / "tmp"), PYTHONUNBUFFERED=""),
+        env=clean_environment(TMPDIR=str(tmp_path / "tmp"), **environment),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -63,8 +63,10 @@ def test_a_signal_ends_it_and_nothing_is_left(tmp_path: Path, number: signal.Sig
     assert sorted(os.listdir(tmp_path)) == ["large.png", "tmp"]
 
 
-def test_it_listens_on_the_loopback_interface_alone_and_its_port_is_taken(tmp_path: Path, srae: Run) -> None:
-    with demo(tmp_path, "--port", "0") as (_, client, line):
+def test_it_opens_a_browser_listens_on_the_loopback_alone_and_takes_its_port(tmp_path: Path, srae: Run) -> None:
+    browser = tmp_path / "browser.py"
+    browser.write_text("import sys; open('opened', 'w').write(sys.argv[1])")
+    with demo(tmp_path, "--port", "0", "--open", BROWSER=f"{sys.executable} {browser} %s") as (_, client, line):
         others = {info[4][0] for info in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)} - {ADDRESS}
         for address in others:
             with pytest.raises(ConnectionRefusedError):
@@ -72,7 +74,8 @@ def test_it_listens_on_the_loopback_interface_alone_and_its_port_is_taken(tmp_pa
         second = srae("demo", "--port", str(client.port))
         assert (second.returncode, second.stdout) == (5, "")
         assert str(client.port) in second.stderr and "--port" in second.stderr and "Traceback" not in second.stderr
-        assert client.token in line and client.ask("GET", "")[0].status == 200
+        assert client.ask("GET", "")[0].status == 200
+        assert (tmp_path / "opened").read_text() == line.strip()
     with demo(tmp_path, "--port", str(client.port)) as (_, again, _):
         assert again.port == client.port and again.token != client.token
 

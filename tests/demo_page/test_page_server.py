@@ -6,12 +6,13 @@ import base64
 import hashlib
 import io
 import re
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from page_server import TOKEN, Client, serve_page
+from page_server import PATIENCE, TOKEN, Client, serve_page
 from PIL import Image
 
 from builders import random_pixels, write_classifier, write_run
@@ -19,6 +20,7 @@ from srae import upscale
 from srae.cli import main
 from srae.demo_page import server
 from srae.demo_page.choices import find_choice, list_choices
+from srae.demo_page.server import ADDRESS
 from srae.demo_page.views import write_views
 from srae.images.image import TaggedImage, read_image, write_image
 from upscale_command import save_run
@@ -287,6 +289,17 @@ def test_images_wait_for_each_other_and_can_be_removed_at_any_time(client: Clien
     assert after["state"] == "done"
     kept = {file.name[: len(after["key"])] for file in client.queue.folder.iterdir()}
     assert not kept & {image["key"] for image in (running, waiting, last)}
+
+
+def test_an_upload_that_breaks_off_leaves_nothing(client: Client) -> None:
+    before = set(client.queue.folder.iterdir()), set(client.queue.images)
+    request = (
+        f"POST /{TOKEN}/images?model=shipped:tiny&name=a.png HTTP/1.1\r\nHost: localhost\r\nContent-Length: 999\r\n"
+    )
+    with socket.create_connection((ADDRESS, client.port), timeout=PATIENCE) as connection:
+        connection.sendall(f"{request}\r\n".encode() + PNG[:20])
+        client.wait_until(lambda: set(client.queue.images) - before[1])
+    client.wait_until(lambda: (set(client.queue.folder.iterdir()), set(client.queue.images)) == before)
 
 
 def test_large_images_and_large_files_and_too_many_are_refused(

@@ -1,8 +1,7 @@
-"""Open a page in the browser to try models on images of yours.
+"""Serve a page on this computer to try models on images of yours: drop one, compare, save the result.
 
-Drop an image, choose a model, see before and after, download the result.  The page
-is for this computer alone: it asks nothing of the network, and what was dropped is
-deleted at the end (Ctrl-C).  The tour that trains on built-in images is `make demo`.
+The page asks nothing of the network, and what was dropped is deleted at the end.  (The tour that trains on
+built-in images is `make demo`.)
 """
 
 from __future__ import annotations

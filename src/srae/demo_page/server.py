@@ -16,6 +16,7 @@ from threading import Thread
 import torch
 import uvicorn
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -80,7 +81,8 @@ class Page:
 
     async def _receive(self, request: Request) -> Response:
         query = request.query_params
-        choice, scale = find_choice(query.get("model", ""), self._runs_dir), query.get("scale", "")
+        choice = await run_in_threadpool(find_choice, query.get("model", ""), self._runs_dir)
+        scale = query.get("scale", "")
         if choice is None or scale not in ("", *map(str, SCALES)):
             return _refuse(400, "no such model or scale: load the page again")
         if len(self._queue.images) >= MOST_IMAGES:
@@ -205,6 +207,8 @@ def serve(runs_dir: Path, *, port: int, device: torch.device, max_pixels: int, a
                 lifespan="off",
                 log_config=None,
                 access_log=False,
+                ws="none",
+                proxy_headers=False,
                 server_header=False,
                 timeout_graceful_shutdown=1,
             )
