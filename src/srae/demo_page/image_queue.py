@@ -154,10 +154,10 @@ class ImageQueue:
             raise outcome.error
         if frames > 1:
             outcome.notes.append(f"the first of {frames} frames")
+        image.outcome, image.memory = outcome, memory_peaks(self._device)
         before = read_image(image.source, max_pixels=self._files.max_pixels, frame=job.frame)
         after = read_image(image.target, max_pixels=outcome.after[0] * outcome.after[1])
         image.views = write_views(before, after, image.target, image.choice.name)
-        image.outcome, image.memory = outcome, memory_peaks(self._device)
 
     def _delete_files(self, image: DroppedImage) -> None:
         for file in self.folder.glob(f"{image.key}*"):

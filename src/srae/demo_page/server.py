@@ -239,6 +239,7 @@ def build_app(page: Page, token: str) -> Starlette:
 
 
 def listen(port: int) -> socket.socket:
+    """Raises: ResourceError: the port is in use or not allowed."""
     try:
         return socket.create_server((ADDRESS, port))
     except OSError as error:
