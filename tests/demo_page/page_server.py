@@ -16,7 +16,6 @@ import pytest
 
 pytest.importorskip("uvicorn", reason="uvicorn is not installed: pip install 'srae[demo]'")
 pytest.importorskip("starlette", reason="starlette is not installed: pip install 'srae[demo]'")
-import torch
 import uvicorn
 
 from srae.demo_page.image_queue import ImageQueue
@@ -77,7 +76,7 @@ class Client:
 @contextmanager
 def serve_page(folder: Path, runs_dir: Path, max_pixels: int = MAX_PIXELS) -> Iterator[Client]:
     """Args: folder: for what is dropped; everything in it is of the page."""
-    queue = ImageQueue(folder, device=torch.device("cpu"), max_pixels=max_pixels)
+    queue = ImageQueue(folder, engine="auto", device="cpu", max_pixels=max_pixels)
     app = build_app(Page(queue, runs_dir), TOKEN)
     with listen(0) as listener:
         server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_config=None, access_log=False))

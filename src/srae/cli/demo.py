@@ -34,6 +34,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--max-pixels", metavar="N", type=positive, help="largest image to read (default: 178000000)")
     parser.add_argument(
+        "--engine",
+        choices=("auto", "torch", "openvino", "onnxruntime"),
+        default="auto",
+        help="what runs the networks, see srae upscale --help",
+    )
+    parser.add_argument(
         "--device", metavar="NAME", default="auto", help="where to compute: auto, cpu, cuda, cuda:N or mps"
     )
 
@@ -52,8 +58,7 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError("starlette and uvicorn are not installed", "srae demo", "pip install 'srae[demo]'") from None
 
     from srae.demo_page.server import serve
-    from srae.device import pick_device
-    from srae.images.image import MAX_PIXELS
+    from srae.images.limits import MAX_PIXELS
 
     def announce(address: str) -> None:
         print(address, flush=True)
@@ -63,6 +68,12 @@ def run(args: argparse.Namespace) -> int:
 
             webbrowser.open(address)
 
-    device, max_pixels = pick_device(args.device), args.max_pixels or MAX_PIXELS
-    serve(args.runs_dir, port=args.port, device=device, max_pixels=max_pixels, announce=announce)
+    serve(
+        args.runs_dir,
+        port=args.port,
+        announce=announce,
+        engine=args.engine,
+        device=args.device,
+        max_pixels=args.max_pixels or MAX_PIXELS,
+    )
     return 0

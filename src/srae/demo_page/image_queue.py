@@ -12,27 +12,29 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from srae.checkpoints.loading import load_model
+from srae.checkpoints.shipped import find_weights
 from srae.demo_page.choices import Choice
 from srae.demo_page.views import Views, write_views
-from srae.device import memory_peaks
 from srae.errors import SraeError
 from srae.images.decode import count_frames
 from srae.images.formats import result_suffix
 from srae.images.image import read_image
+from srae.memory import rss_peak
+from srae.upscaling.backends import open_network
 from srae.upscaling.enlarge import UpscaleOptions
 from srae.upscaling.exact_size import Planner, WantedSize
 from srae.upscaling.jobs import Job
+from srae.upscaling.network import Engine, Network
 from srae.upscaling.pipeline import FileOptions, Outcome, run_jobs
 
 MOST_IMAGES = 100
 """That are kept at a time; each has a handful of files on the disk."""
+
+_KEPT_NETWORKS = 4
 
 
 class _Removed(BaseException):
@@ -50,7 +52,8 @@ class DroppedImage:
         source, target: files in the folder of the queue.
         state: "waiting", "running", "done" or "failed".
         progress: share that is computed.
-        memory: peaks while it was computed, see `memory_peaks`.
+        engine: that ran the network.
+        memory: peak of this process meanwhile, in MiB.
     """
 
     key: str
@@ -65,7 +68,8 @@ class DroppedImage:
     error: str = ""
     outcome: Outcome | None = None
     views: Views | None = None
-    memory: dict[str, float | None] | None = None
+    engine: Engine | None = None
+    memory: float | None = None
 
     @property
     def result_name(self) -> str:
@@ -90,13 +94,16 @@ class ImageQueue:
 
     Args:
         folder: to write to.
-        device: that the networks run on.
+        engine, device: that the networks run by and on, see `open_network`.
         max_pixels: of an image.
     """
 
-    def __init__(self, folder: Path, *, device: torch.device, max_pixels: int) -> None:
+    def __init__(self, folder: Path, *, engine: str, device: str, max_pixels: int) -> None:
         self.images: dict[str, DroppedImage] = {}
-        self.folder, self._device, self._files = folder, device, FileOptions(max_pixels=max_pixels)
+        self.folder, self._files = folder, FileOptions(max_pixels=max_pixels)
+        self._open = lru_cache(_KEPT_NETWORKS)(
+            lambda weights, changed: open_network(weights, engine=engine, device=device)
+        )
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="srae-demo")
 
     def add(self, name: str, choice: Choice, scale: int | None) -> DroppedImage:
@@ -142,22 +149,25 @@ class ImageQueue:
             self._delete_files(image)
 
     def _enlarge(self, image: DroppedImage) -> None:
-        _forget_peak(self._device)
+        _forget_peak()
         frames = count_frames(image.source)
         job = Job(image.source, image.target, frame=0 if frames > 1 else None)
-        planner = Planner(WantedSize(Fraction(image.scale) if image.scale else None), load_model, image.choice.path)
+        planner = Planner(WantedSize(Fraction(image.scale) if image.scale else None), self._load, image.choice.path)
         progress = partial(_tell, image)
-        (outcome,) = run_jobs(
-            [job], planner.plan, UpscaleOptions(), self._files, device=self._device, progress=progress
-        )
+        (outcome,) = run_jobs([job], planner.plan, UpscaleOptions(), self._files, progress=progress)
         if outcome.error:
             raise outcome.error
         if frames > 1:
             outcome.notes.append(f"the first of {frames} frames")
-        image.outcome, image.memory = outcome, memory_peaks(self._device)
+        image.outcome, image.memory = outcome, rss_peak()
+        image.engine = next(network.engine for network in planner.loaded.values())
         before = read_image(image.source, max_pixels=self._files.max_pixels, frame=job.frame)
         after = read_image(image.target, max_pixels=outcome.after[0] * outcome.after[1])
         image.views = write_views(before, after, image.target, image.choice.name)
+
+    def _load(self, path: Path) -> Network:
+        weights = find_weights(path)
+        return self._open(weights, weights.stat().st_mtime_ns)  # a training that goes on writes them anew
 
     def _delete_files(self, image: DroppedImage) -> None:
         for file in self.folder.glob(f"{image.key}*"):
@@ -170,9 +180,7 @@ def _tell(image: DroppedImage, share: float) -> None:
     image.progress = share
 
 
-def _forget_peak(device: torch.device) -> None:
-    """Let the peaks of this process's memory begin anew, where the system can (Linux)."""
-    if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(device)
+def _forget_peak() -> None:
+    """Let the peak of this process's memory begin anew, where the system can (Linux)."""
     with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")

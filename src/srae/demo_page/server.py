@@ -13,7 +13,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Thread
 
-import torch
 import uvicorn
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -32,8 +31,10 @@ from srae.demo_page.image_queue import MOST_IMAGES, DroppedImage, ImageQueue
 from srae.errors import Interrupted, ResourceError, SraeError
 from srae.files import resource_error
 from srae.images.formats import EXTENSIONS
+from srae.images.limits import MAX_PIXELS
 from srae.report.webpage import WebPage
 from srae.runs.signals import catch_signals
+from srae.upscaling.backends import check_engine
 
 ADDRESS = "127.0.0.1"
 MAX_BYTES = 2**30
@@ -184,22 +185,32 @@ class _Guard:
         await app(scope, receive, send_guarded)
 
 
-def serve(runs_dir: Path, *, port: int, device: torch.device, max_pixels: int, announce: Callable[[str], None]) -> None:
+def serve(
+    runs_dir: Path,
+    *,
+    port: int,
+    announce: Callable[[str], None],
+    engine: str = "auto",
+    device: str = "auto",
+    max_pixels: int = MAX_PIXELS,
+) -> None:
     """Serve the page until a signal ends it; what was dropped and made is deleted then.
 
     Args:
         runs_dir: folder of the runs that are offered as models.
         port: of 127.0.0.1; 0: any that is free.
-        device: that the networks run on.
-        max_pixels: of an image.
         announce: given the address, which holds a token.
+        engine, device: that the networks run by and on, see `open_network`.
+        max_pixels: of an image.
 
     Raises:
-        ResourceError: the port is in use or not allowed.
+        ConfigError: no such engine or device.
+        ResourceError: it is not available, or the port is in use or not allowed.
         Interrupted: by a signal.
     """
+    check_engine(engine, device)
     with listen(port) as listener, catch_signals() as request, TemporaryDirectory(prefix="srae-demo-") as folder:
-        queue = ImageQueue(Path(folder), device=device, max_pixels=max_pixels)
+        queue = ImageQueue(Path(folder), engine=engine, device=device, max_pixels=max_pixels)
         token = secrets.token_urlsafe(24)
         server = uvicorn.Server(
             uvicorn.Config(
