@@ -42,6 +42,7 @@ LAYERS: dict[str, set[str]] = {
     "report": {"errors", "files", "config", "images", "runs", "analysis"},  # of images what needs no torch
     "export": {"errors", "files", "config", "models", "runs", "checkpoints"},
     "upscaling": {"errors", "files", "memory", "device", "images", "checkpoints", "export"},
+    "demo_page": {"errors", "files", "memory", "images", "runs", "checkpoints", "report", "upscaling"},
     "evaluation": {
         "errors",
         "device",
@@ -88,11 +89,12 @@ LAYERS: dict[str, set[str]] = {
 WITHOUT_TORCH = (
     "errors", "files", "memory", "config", "images", "runs", "checkpoints.facts", "checkpoints.shipped",
     "checkpoints.foreign", "checkpoints.foreign_onnx", "checkpoints.probing", "checkpoints.remembered", "analysis",
-    "studies", "report", "upscaling", "export.probe", "diagnostics", "cli",
+    "studies", "report", "upscaling", "export.probe", "demo_page", "diagnostics", "cli",
 )  # fmt: skip
 # Of these packages, what is about torch.
 WITH_TORCH = {"images.tensors", "upscaling.backends.torch"}
-EXTRAS = {"upscaling.backends.openvino", "upscaling.backends.onnxruntime"}  # what not everybody has installed
+# What needs libraries that not everybody has installed.
+EXTRAS = {"upscaling.backends.openvino", "upscaling.backends.onnxruntime", "demo_page.server"}
 # Packages whose `__init__` holds their table; every other one is two sentences and no code.
 WITH_A_TABLE = {"models", "data", "cli", "upscaling.backends", "__init__"}
 

@@ -1,32 +1,17 @@
-"""The report's page in a real browser: it works by mouse, finger and keyboard, fits a telephone, and asks for nothing.
-
-Needs Debian's packages chromium and chromium-driver; without them the tests are skipped.
-"""
+"""The report's page in a real browser: it works by mouse, finger and keyboard, fits a telephone, asks for nothing."""
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from builders import edit_summary, write_classifier, write_run, write_samples
+from chromium import ActionChains, Browser, Keys, clip, find, open_browser, requests, show
 from srae.report.html import write_report
 from srae.runs.reader import read_run
-
-selenium = pytest.importorskip("selenium", reason="selenium is not installed: pip install selenium")
-from selenium import webdriver  # noqa: E402
-from selenium.webdriver.common.action_chains import ActionChains  # noqa: E402
-from selenium.webdriver.common.keys import Keys  # noqa: E402
-
-PROGRAMS = {name: shutil.which(name) for name in ("chromium", "chromedriver")}
-if missing := [name for name, path in PROGRAMS.items() if path is None]:
-    pytest.skip(f"no {' and no '.join(missing)}: apt-get install chromium chromium-driver", allow_module_level=True)
 
 TITLE = "<script>window.owned = 1</script> a & b"
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -34,7 +19,6 @@ CLASSES = ["<b>bold</b>", r"$\frac{1}{2}$ & co_op | 100 %", "=cmd()", "W" * 120,
 BASE = [28.0 + 0.5 * i for i in range(12)]
 BASELINE = "returning the input"
 VALUE = "</pre><script>window.owned = 2</script>"
-Browser = Any
 
 
 @pytest.fixture(scope="module")
@@ -52,18 +36,8 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="module")
 def _browser() -> Iterator[Browser]:
-    options = webdriver.ChromeOptions()
-    options.binary_location = PROGRAMS["chromium"]
-    switches = ["--headless=new", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"]
-    if os.geteuid() == 0:
-        switches.append("--no-sandbox")  # chromium refuses to start as root otherwise
-    for switch in switches:
-        options.add_argument(switch)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    service = webdriver.ChromeService(executable_path=PROGRAMS["chromedriver"])
-    driver = webdriver.Chrome(options=options, service=service)
-    yield driver
-    driver.quit()
+    with open_browser() as browser:
+        yield browser
 
 
 @pytest.fixture
@@ -73,27 +47,6 @@ def browser(_browser: Browser, page: str) -> Browser:
     return _browser
 
 
-def show(browser: Browser, page: str, *, width: int = 1100, **media: str) -> None:
-    size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": False}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    features = [{"name": name.replace("_", "-"), "value": value} for name, value in media.items() if name != "media"]
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": media.get("media", ""), "features": features})
-    for kind in ("browser", "performance"):
-        browser.get_log(kind)  # what other tests left
-    browser.get(page)
-
-
-def find(browser: Browser, selector: str) -> Any:
-    element = browser.find_element("css selector", selector)
-    browser.execute_script("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", element)
-    return element
-
-
-def clip(browser: Browser) -> str:
-    """How the right image of the first slider is cut."""
-    return browser.execute_script("return getComputedStyle(document.querySelector('.stage .right')).clipPath")
-
-
 def first_column(browser: Browser) -> list[str]:
     return browser.execute_script(
         "return [...document.querySelectorAll('table')[0].tBodies[0].rows].map(row => row.cells[0].textContent.trim())"
@@ -101,8 +54,7 @@ def first_column(browser: Browser) -> list[str]:
 
 
 def test_nothing_is_asked_for_and_nothing_complained_of(browser: Browser, page: str) -> None:
-    messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
-    asked = [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
+    asked = requests(browser)
     assert page in asked, "the log works"
     assert [url[:80] for url in asked if url != page and not url.startswith("data:")] == []
     names = browser.execute_script("return performance.getEntriesByType('resource').map(entry => entry.name)")

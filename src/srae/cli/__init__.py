@@ -21,6 +21,7 @@ from srae.errors import ResourceError, SraeError, did_you_mean
 VERBS = {
     "train": "train the network of a YAML into a run folder",
     "upscale": "enlarge or enhance images with a trained network",
+    "demo": "serve a page to try models on images of yours",
     "eval": "score a trained network on a folder of images",
     "study": "run a grid of configs and seeds",
     "compare": "put runs side by side: metrics, cost, curves",

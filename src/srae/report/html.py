@@ -9,16 +9,10 @@ no other resource.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
-
-from jinja2 import Environment, StrictUndefined
-from markupsafe import Markup
 
 from srae.files import check_new_folder, resource_error, write_text
 from srae.report.canvas import PAGE_WIDTH, paper_width
@@ -29,6 +23,7 @@ from srae.report.parts import PARTS, PageParts
 from srae.report.section import ReportSection, describe_data, describe_protocol, make_sections
 from srae.report.sentences import Sentence
 from srae.report.table_files import replace_surrogates
+from srae.report.webpage import WebPage
 from srae.report.words import Words, translate, words_of
 from srae.runs.reader import Run
 
@@ -95,13 +90,13 @@ def _view(section: ReportSection, words: Words, page: PageParts) -> dict[str, An
 
 def render_page(views: Sequence[dict], sections: Sequence[ReportSection], words: Words, title: str | None) -> str:
     """The page, with the hashes of its script and style sheet in its policy."""
-    parts = {name: _resource(f"template.{name}") for name in ("html", "css", "js")}
     names = [v.name for s in sections for v in s.variants]
     all_runs = [run for section in sections for run in section.group.runs]
     runs = len(all_runs)
     automatic = words["title_one"].format(run=names[0]) if len(names) == 1 else words["title"].format(count=len(names))
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    return environment.from_string(parts["html"]).render(
+    styles = ("report/page.css", "report/slider.css", "report/template.css")
+    page = WebPage("report/template.html", styles=styles, scripts=("report/slider.js", "report/template.js"))
+    return page.render(
         w=words,
         title=title or automatic,
         counted=words["counted"].format(runs=runs, experiments=len(names)) if runs > len(names) else "",
@@ -110,19 +105,7 @@ def render_page(views: Sequence[dict], sections: Sequence[ReportSection], words:
         commands="\n".join(commands_of(all_runs)),
         studies=studies_of(all_runs),
         bibtex=bibtex(),
-        css=Markup(parts["css"]),  # ours, not escaped; so is the script
-        js=Markup(parts["js"]),
-        css_hash=_hash(parts["css"]),
-        js_hash=_hash(parts["js"]),
     )
-
-
-def _resource(name: str) -> str:
-    return resources.files("srae.report").joinpath(name).read_text(encoding="utf-8")
-
-
-def _hash(text: str) -> str:
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
 def _heading(section: ReportSection, words: Words) -> str:

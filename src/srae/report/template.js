@@ -1,5 +1,3 @@
-"use strict";
-
 // Tables: a click or Enter on a heading sorts, once more turns round; what has no value stays last.
 for (const table of document.querySelectorAll("table")) {
   const heads = [...table.tHead.rows[0].cells];
@@ -21,35 +19,4 @@ for (const table of document.querySelectorAll("table")) {
   });
 }
 
-// Sliders: the range, the arrow keys, or a finger or mouse on the image move the cut.
-for (const slider of document.querySelectorAll(".slider")) {
-  const stage = slider.querySelector(".stage");
-  const range = slider.querySelector("input");
-  const cut = () => stage.style.setProperty("--cut", `${range.value}%`);
-  range.addEventListener("input", cut);
-  const follow = (event) => {
-    const box = stage.getBoundingClientRect();
-    range.value = Math.round((100 * (event.clientX - box.left)) / box.width);
-    cut();
-  };
-  let dragging = false;
-  stage.addEventListener("pointerdown", (event) => {
-    dragging = event.button === 0;
-    if (dragging) follow(event);
-  });
-  window.addEventListener("pointermove", (event) => {
-    dragging &&= event.buttons > 0; // it may have been let go outside of the window
-    if (dragging) follow(event);
-  });
-  window.addEventListener("pointercancel", () => (dragging = false));
-  for (const select of slider.querySelectorAll("select")) {
-    const show = () => {
-      stage.querySelectorAll("img").forEach((image, index) => {
-        image.classList.toggle(select.dataset.side, index === Number(select.value));
-      });
-    };
-    select.addEventListener("change", show);
-    show(); // a browser may remember a choice over a reload
-  }
-  cut();
-}
+for (const slider of document.querySelectorAll(".slider")) connectSlider(slider);
