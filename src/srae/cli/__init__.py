@@ -22,6 +22,7 @@ VERBS = {
     "train": "train the network of a YAML into a run folder",
     "upscale": "enlarge or enhance images with a trained network",
     "eval": "score a trained network on a folder of images",
+    "export": "write a network for other programs: ONNX, OpenVINO, spandrel",
     "study": "run a grid of configs and seeds",
     "compare": "put runs side by side: metrics, cost, curves",
     "report": "write plots, tables and one HTML page about runs",
