@@ -40,9 +40,10 @@ def save_toy(
     """A network with random weights and running means, none of them zero, from a checkpoint in the folder."""
     torch.manual_seed(0)
     model = build_model(name, in_shape, out_shape, options)
-    for key, value in model.state_dict().items():
+    for value in model.state_dict().values():
         if value.is_floating_point():
-            value.add_(0.05 * torch.rand_like(value) + 0.01 * (not key.endswith("weight")))
+            value.add_(0.02 * torch.rand_like(value))
+    folder.mkdir(exist_ok=True)
     path = folder / f"{name}.safetensors"
     config = {"model": {"name": name, **options}, "data": {"name": "demo"}}
     meta = {"config": config, "in_shape": in_shape, "out_shape": out_shape, "data": {"name": "toy", "fingerprint": "0"}}

@@ -61,7 +61,7 @@ def load_model(source: str | Path) -> TrainedModel:
     """
     path = find_weights(Path(source))
     tensors, meta = read_checkpoint(path)
-    weights = _of_model(tensors)
+    weights = _of_model(tensors, meta)
     try:
         config, data_name = Config.model_validate(upgrade_stored(meta["config"])), str(meta["data"]["name"])
         in_shape, out_shape = tuple(meta["in_shape"]), tuple(meta["out_shape"])
@@ -100,7 +100,7 @@ def start_from(model: nn.Module, path: Path) -> StartingPoint:
     Raises:
         CheckpointError: damaged, or no weight fits.
     """
-    own, weights = model.state_dict(), _of_model(read_checkpoint(path)[0])
+    own, weights = model.state_dict(), _of_model(*read_checkpoint(path))
     fitting = {name: t for name, t in weights.items() if name in own and own[name].shape == t.shape}
     if not fitting:
         raise CheckpointError(
@@ -113,8 +113,10 @@ def start_from(model: nn.Module, path: Path) -> StartingPoint:
     return StartingPoint(path, hashlib.sha256(path.read_bytes()).hexdigest(), note)
 
 
-def _of_model(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {name.removeprefix("model."): t for name, t in tensors.items() if name.startswith("model.")}
+def _of_model(tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> dict[str, Tensor]:
+    """The network's own; `prefix` is empty in the plain state dict that `srae export` writes."""
+    prefix = str(meta.get("prefix", "model."))
+    return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
 
 
 def load_weights(model: nn.Module, weights: Mapping[str, Tensor], path: Path) -> None:

@@ -23,6 +23,7 @@ VERBS = {
     "upscale": "enlarge or enhance images with a trained network",
     "demo": "serve a page to try models on images of yours",
     "eval": "score a trained network on a folder of images",
+    "export": "write a network for other programs: ONNX, OpenVINO, spandrel",
     "study": "run a grid of configs and seeds",
     "compare": "put runs side by side: metrics, cost, curves",
     "report": "write plots, tables and one HTML page about runs",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from srae import __version__
+from srae.checkpoints.facts import NetworkFacts
 from srae.checkpoints.loading import TrainedModel
 from srae.errors import ConfigError
 from srae.export.probe import describe_probe, make_probe
@@ -45,23 +46,11 @@ def write_graph(trained: TrainedModel, path: Path, *, parts: bool = False) -> No
         ConfigError: onnx or onnxscript is missing, or the network puts out no image.
         ResourceError: not writable.
     """
-    graph = build_graph(trained, parts=parts)
-    with atomic_write(path) as file:
-        file.write(graph.SerializeToString())
-
-
-def build_graph(trained: TrainedModel, *, parts: bool = False) -> ModelProto:
-    """The graph of `write_graph`, in memory."""
     facts, network = trained.facts, trained.model
     if in_parts := parts and isinstance(network, ResidualNetwork):
         network = _Parts(network)
-    sides = {} if facts.geometry.fixed_size else {2: "height", 3: "width"}
-    example = torch.from_numpy(np.repeat(make_probe(facts), 2, 0))  # a batch of one would be taken for a constant
-    graph = _export(network, example, PARTS if in_parts else (OUTPUT,), {0: "batch", **sides})
-    _strip(graph)
-    entry = graph.metadata_props.add()
-    entry.key, entry.value = METADATA_KEY, json.dumps(describe(trained))
-    return graph
+    graph = build_graph(network, facts, PARTS if in_parts else (OUTPUT,))
+    save_graph(graph, path, {METADATA_KEY: json.dumps(describe(trained))})
 
 
 class _Parts(nn.Module):
@@ -75,12 +64,15 @@ class _Parts(nn.Module):
         return enlarge_bicubic(input, self.network.scale), self.network.correct(input)
 
 
-def _export(network: nn.Module, example: Tensor, outputs: tuple[str, ...], dynamic: dict[int, str]) -> ModelProto:
+def build_graph(network: nn.Module, facts: NetworkFacts, outputs: tuple[str, ...] = (OUTPUT,)) -> ModelProto:
+    """A graph in memory, without metadata; any batch, and any sides where the network takes any."""
     try:
         import onnx  # noqa: F401  torch names only one of the two when it misses them
         import onnxscript  # noqa: F401
     except ImportError as error:
         raise ConfigError(f"{error.name} is not installed", "for ONNX graphs", "pip install 'srae[onnx]'") from None
+    sides = {} if facts.geometry.fixed_size else {2: "height", 3: "width"}
+    example = torch.from_numpy(np.repeat(make_probe(facts), 2, 0))  # a batch of one would be taken for a constant
     program = torch.onnx.export(
         network.eval(),
         (example,),
@@ -88,12 +80,22 @@ def _export(network: nn.Module, example: Tensor, outputs: tuple[str, ...], dynam
         output_names=outputs,
         opset_version=OPSET,
         dynamo=True,
-        dynamic_shapes=(dynamic,),
+        dynamic_shapes=({0: "batch", **sides},),
         external_data=False,
         verbose=False,
     )
     assert program is not None
-    return program.model_proto
+    graph = program.model_proto
+    _strip(graph)
+    return graph
+
+
+def save_graph(graph: ModelProto, path: Path, metadata: Mapping[str, str]) -> None:
+    """Raises: ResourceError: not writable."""
+    for key, value in metadata.items():
+        graph.metadata_props.add(key=key, value=value)
+    with atomic_write(path) as file:
+        file.write(graph.SerializeToString())
 
 
 def _strip(graph: ModelProto) -> None:
@@ -103,6 +105,22 @@ def _strip(graph: ModelProto) -> None:
     for part in (*graph.graph.node, *graph.graph.initializer, *graph.graph.input, *graph.graph.output):
         part.ClearField("metadata_props")
         part.ClearField("doc_string")
+
+
+def halve_weights(graph: ModelProto, names: Container[str]) -> None:
+    """Store these initializers as float16; engines turn them into float32 when they open the graph."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    casts = []
+    for tensor in graph.graph.initializer:
+        if tensor.name in names:
+            with np.errstate(over="ignore"):  # infinite then, and refused when the file is checked
+                name, values = tensor.name, numpy_helper.to_array(tensor).astype(np.float16)
+            tensor.CopyFrom(numpy_helper.from_array(values, f"{name}.half"))
+            casts.append(helper.make_node("Cast", [tensor.name], [name], to=TensorProto.FLOAT))
+    nodes = [*casts, *graph.graph.node]
+    graph.graph.ClearField("node")
+    graph.graph.node.extend(nodes)
 
 
 def describe(trained: TrainedModel) -> dict[str, Any]:

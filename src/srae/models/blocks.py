@@ -215,15 +215,7 @@ def mirror(input: Tensor, border: int) -> Tensor:
     """Symmetric padding of (B, C, h, w): the edge pixel is repeated; also for sides shorter than the border."""
     for dim in (2, 3):
         size = input.shape[dim]
-        index = torch.arange(-border, size + border, device=input.device)
-        input = input.index_select(dim, _reflected(index, size))
+        # `%` by a size that is known only when the graph runs is no ONNX (torch 2.14); by a tensor it is.
+        index = torch.arange(-border, size + border, device=input.device).remainder(torch.tensor(2 * size))
+        input = input.index_select(dim, torch.where(index < size, index, 2 * size - 1 - index))
     return input
-
-
-def _reflected(index: Tensor, size: int) -> Tensor:
-    """Indices of the image continued symmetrically without end -> indices inside, for any size."""
-    if torch.compiler.is_exporting():  # once to either side, in operations that take a size unknown until it runs
-        index = torch.where(index < 0, -1 - index, index)
-        return torch.minimum(index, 2 * size - 1 - index).clamp(0, size - 1)
-    index = index % (2 * size)
-    return torch.where(index < size, index, 2 * size - 1 - index)
