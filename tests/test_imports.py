@@ -72,8 +72,8 @@ LAYERS: dict[str, set[str]] = {
 }
 # What reads run folders and configs must start fast and work on a machine without torch.
 WITHOUT_TORCH = (
-    "errors", "files", "config", "images.windows", "runs", "checkpoints.facts", "checkpoints.shipped", "analysis", "studies",
-    "report", "diagnostics", "cli",
+    "errors", "files", "config", "images.windows", "runs", "checkpoints.facts", "checkpoints.shipped", "analysis",
+    "studies", "report", "diagnostics", "cli",
 )  # fmt: skip
 # Packages whose `__init__` holds their table; every other one is two sentences and no code.
 WITH_A_TABLE = {"models", "data", "cli", "__init__"}
