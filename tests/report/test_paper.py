@@ -159,10 +159,10 @@ def test_a_table_too_long_for_a_page_becomes_several_floats() -> None:
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex: apt-get install texlive-latex-recommended")
-@pytest.mark.parametrize(("language", "width"), [("en", 345.0), ("es", 252.0)])
-def test_everything_compiles_and_fits_its_line(tmp_path: Path, language: str, width: float) -> None:
+@pytest.mark.parametrize(("language", "width", "count"), [("en", 345.0, 3), ("es", 252.0, 5)])
+def test_everything_compiles_and_fits_its_line(tmp_path: Path, language: str, width: float, count: int) -> None:
     answers = [(name, name) for name in ("cat", "dog & <hen>", "100 % \\ {frog}")] * 6
-    runs = [*study(tmp_path / "images", seeds=2), write_classifier(tmp_path / "ünet_1", answers, samples=8)]
+    runs = [*study(tmp_path / "images", count, seeds=2), write_classifier(tmp_path / "ünet_1", answers, samples=8)]
     write_report([read_run(run) for run in runs], tmp_path / "report", language=language, width=width)
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "report.tex"]
     done = subprocess.run(command, cwd=tmp_path / "report", capture_output=True, text=True, errors="replace")

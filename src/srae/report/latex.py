@@ -19,7 +19,7 @@ from srae.report.words import Words
 WIDTH = 345.0
 """Points in a line of LaTeX's article."""
 _GAP = 8.0  # points between columns
-_SMALL = 0.82  # width of \scriptsize beside \small: a digit of cmr7 has 3.98 points, and `_width_of` reckons with 4.9
+_SMALL = 0.8  # width of \scriptsize beside \small
 _LINES = 44  # rows of a table that fit on a page
 _LEAST = 0.2  # of the width: the first column gets as much, even where it has to be broken
 _TWO_LINES, _SHORT = 0.6, 45.0  # share of the width of a head that is broken into two lines; points of one that is not
