@@ -87,6 +87,18 @@ def srae(tmp_path: Path) -> Run:
     return run
 
 
+@pytest.fixture
+def call(tmp_path: Path) -> Run:
+    """As the fixture `srae`, in this process: no start of Python and torch to wait for."""
+    from one_process import run_here
+
+    def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        (done,) = run_here([arguments], tmp_path)
+        return subprocess.CompletedProcess(arguments, done.code, done.out, done.err)
+
+    return run
+
+
 @pytest.fixture(scope="session")
 def parent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmParent]:
     """A process that has imported torch and forks victims; see tests/faults/warm_parent.py."""

@@ -1,13 +1,21 @@
-"""Several commands in one child process: Python and torch start once, and a crash is a failed test."""
+"""Several commands in one process: in a child, where a crash is a failed test, or in that of the tests.
+
+Python and torch start once, or not at all.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
+import math
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
+
+import pytest
 
 from conftest import clean_environment
 
@@ -44,9 +52,9 @@ class Done(NamedTuple):
     code: int
     out: str
     err: str
-    cpu_seconds: float
-    peak_mb: float
-    has_torch: bool
+    cpu_seconds: float = math.nan
+    peak_mb: float = math.nan
+    has_torch: bool = True
 
 
 def run_all(
@@ -64,6 +72,24 @@ def run_all(
     )
     told = [Done(*json.loads(line)) for line in done.stdout.splitlines()]
     assert (done.returncode, len(told)) == (0, len(commands)), f"died at command {len(told)}: {done.stderr}"
+    return told
+
+
+def run_here(commands: Sequence[Sequence[object]], folder: Path) -> list[Done]:
+    """The same in this process, where nothing is measured."""
+    from srae.cli import main
+
+    told = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        for command in commands:
+            out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", "backslashreplace", write_through=True) for _ in "12")
+            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+                try:
+                    code = main([str(word) for word in command])
+                except SystemExit as stop:  # argparse
+                    code = int(stop.code or 0)
+            told.append(Done(code, *(stream.buffer.getvalue().decode() for stream in (out, err))))  # type: ignore[attr-defined]
     return told
 
 

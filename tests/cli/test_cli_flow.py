@@ -11,7 +11,7 @@ from PIL import Image
 
 from builders import write_image, write_pairs
 from conftest import Run
-from one_process import run_all
+from one_process import run_here
 
 RESIDUAL = """
 model: {name: residual, width: 4, blocks: 1}
@@ -38,7 +38,7 @@ def test_from_training_to_comparison(srae: Run, tmp_path: Path) -> None:
     assert environment["command"].endswith("train --config small.yaml --device cpu --json")
 
     train = ["train", "--device", "cpu", "--config"]
-    again, baseline, up, refused, scored, missing, both = run_all(
+    again, baseline, up, refused, scored, missing, both = run_here(
         [
             [*train, "small.yaml", "--set", "model.width=5"],
             [*train, "identity", "--data", "pairs"],
@@ -66,12 +66,12 @@ def test_from_training_to_comparison(srae: Run, tmp_path: Path) -> None:
     killed = tmp_path / "runs" / "small-2" / "summary.json"
     text = killed.read_text()
     killed.unlink()  # as if it had been killed
-    (folder,) = run_all([["eval", "--model", "runs", "--data", "pairs", "--json"]], tmp_path)  # as a study's
+    (folder,) = run_here([["eval", "--model", "runs", "--data", "pairs", "--json"]], tmp_path)  # as a study's
     killed.write_text(text)
     assert [Path(scored["model"]).parent.name for scored in json.loads(folder.out)] == ["identity", "small"]
     assert "small-2" in folder.err
 
-    elsewhere, drawn, compared, table, listed = run_all(
+    elsewhere, drawn, compared, table, listed = run_here(
         [
             ["compare", "small", "small-2", "identity", "--on", "pairs-val-y", "--json"],
             ["report", "small", "identity", "--on", "pairs-val-y", "-o", "on-y"],

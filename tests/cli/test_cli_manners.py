@@ -31,22 +31,6 @@ def assert_three_lines(done: subprocess.CompletedProcess[str], code: int) -> Non
     assert all(line.strip() and len(line) < 300 for line in lines)
 
 
-@pytest.fixture
-def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """As the fixture `srae`, in this process: no start of Python and torch to wait for."""
-
-    def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-        monkeypatch.chdir(tmp_path)
-        try:
-            code = main([str(argument) for argument in arguments])
-        except SystemExit as stop:  # argparse
-            code = int(stop.code or 0)
-        captured = capsys.readouterr()
-        return subprocess.CompletedProcess(arguments, code, captured.out, captured.err)
-
-    return run
-
-
 # ------------------------------------------------------------------ help
 
 
@@ -234,11 +218,14 @@ def test_no_runs_is_said_on_stderr_and_is_no_error(call: Run) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "[]\n", "")
 
 
-def test_training_prints_its_summary_as_one_document(srae: Run, pair_folder: Callable[..., Path]) -> None:
+def test_training_prints_its_summary_as_one_document(
+    call: Run, pair_folder: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = pair_folder(name="a \\b año 😀")  # a name that no quoting of ours may change
     (folder.parent / "a.yaml").write_text("model: {name: identity}\n")
-    dumb = {"TERM": "dumb", "COLUMNS": "20"}
-    done = srae("train", "--config", "a.yaml", "--data", folder.name, "--device", "cpu", "--json", env=dumb)
+    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setenv("COLUMNS", "20")
+    done = call("train", "--config", "a.yaml", "--data", folder.name, "--device", "cpu", "--json")
     assert done.returncode == 0, done.stderr
     summary = json.loads(done.stdout)
     run = folder.parent / "runs" / "a"

@@ -10,6 +10,7 @@ import jsonschema
 import pytest
 from torch import nn
 
+from conftest import Run
 from srae.config.data_sets import SECTIONS, names_of, sections_by_name
 from srae.config.degrade import Degrade
 from srae.config.experiment import Config, ModelConfig, TrainConfig
@@ -182,8 +183,8 @@ def test_the_listing_has_every_key_once_with_its_default(schema: dict) -> None:
         assert any(line.startswith(f"\noptions of model {name}") for line in lines)
 
 
-def test_writing_gives_the_same_file_each_time(tmp_path: Path, srae) -> None:
-    done = srae("schema", "--write", "schema.json")
+def test_writing_gives_the_same_file_each_time(tmp_path: Path, call: Run) -> None:
+    done = call("schema", "--write", "schema.json")
     assert (done.returncode, done.stdout) == (0, "")
     assert (tmp_path / "schema.json").read_text() == COMMITTED.read_text()
     assert [file.name for file in tmp_path.iterdir()] == ["schema.json"]

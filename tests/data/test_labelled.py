@@ -160,7 +160,7 @@ def test_kerass_initialisation_is_glorot_uniform_with_zero_bias() -> None:
     assert float(linear.bias.detach().abs().max()) == 0
 
 
-def test_the_same_loop_classifies_and_says_what_it_predicted(tmp_path: Path, srae: Run) -> None:
+def test_the_same_loop_classifies_and_says_what_it_predicted(tmp_path: Path, call: Run) -> None:
     config = parse_config(
         "task: classification\nmodel: {name: conv_classifier, channels: [8], stride: 2, dense: [16]}\n"
         "data: {name: mnist, folder: none, otherwise: demo, channels: L}\n"
@@ -176,14 +176,14 @@ def test_the_same_loop_classifies_and_says_what_it_predicted(tmp_path: Path, sra
     right = [row["label"] == row["prediction"] for row in rows if row["split"] == "test"]
     assert sum(right) / len(right) == pytest.approx(summary["test"]["accuracy"])
     assert run.rows[-1]["val_accuracy"] is not None
-    done = srae("eval", "--model", run.path, "--split", "test", "--json")
+    done = call("eval", "--model", run.path, "--split", "test", "--json")
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert found["test"]["accuracy"] == pytest.approx(summary["test"]["accuracy"])
     assert found["identity"] is None
     again = list(csv.DictReader(Path(found["images"]).read_text().splitlines()))
     assert [row["prediction"] for row in again] == [row["prediction"] for row in rows if row["split"] == "test"]
-    refused = srae("upscale", CONFIGS / "none.png", "--model", run.path)
+    refused = call("upscale", CONFIGS / "none.png", "--model", run.path)
     assert refused.returncode in (2, 7) and "Traceback" not in refused.stderr
 
 

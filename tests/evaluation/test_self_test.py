@@ -14,8 +14,8 @@ from srae.errors import DataError
 from srae.evaluation import self_test
 
 
-def test_the_metrics_pass_their_own_check(srae: Run) -> None:
-    done = srae("eval", "--self-test", "--json")
+def test_the_metrics_pass_their_own_check(call: Run) -> None:
+    done = call("eval", "--self-test", "--json")
     checks = json.loads(done.stdout)
     assert done.returncode == 0
     assert len(checks) >= 7 and all(check["passed"] for check in checks)
@@ -31,7 +31,7 @@ def test_a_wrong_metric_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "WRONG" in next(str(check) for check in self_test.built_in_checks() if not check.passed)
 
 
-def test_other_images_are_not_set5(tmp_path: Path, srae: Run) -> None:
+def test_other_images_are_not_set5(tmp_path: Path, call: Run) -> None:
     with refuses(DataError, tmp_path):
         self_test.set5_checks(tmp_path)
-    assert srae("eval").returncode == 2
+    assert call("eval").returncode == 2

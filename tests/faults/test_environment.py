@@ -116,7 +116,7 @@ def command_line(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "srae", *arguments]
 
 
-QUICK = [("--help",), ("--version",), ("train", "--help"), ("runs", "--json"), ("runs",), ("schema",)]
+QUICK = [("--help",), ("--version",), ("train", "--help"), ("runs", "--json"), ("runs",), ("schema", "--study")]
 
 
 @pytest.mark.parametrize("arguments", QUICK)
@@ -140,7 +140,7 @@ def test_f34_a_closed_pipe_ends_without_a_word(arguments: tuple[str, ...], tmp_p
 
 @pytest.mark.parametrize("redirected", [">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
 def test_f34_closed_streams_are_no_obstacle(redirected: str, tmp_path: Path) -> None:
-    for arguments in (("--help",), ("schema",), ("runs",)):
+    for arguments in (("--help",), ("schema", "--study"), ("runs",)):
         line = f'exec "$0" -m srae {" ".join(arguments)} {redirected}'
         done = subprocess.run(
             ["sh", "-c", line, sys.executable], cwd=tmp_path, env=clean_environment(), capture_output=True, timeout=60
@@ -150,7 +150,7 @@ def test_f34_closed_streams_are_no_obstacle(redirected: str, tmp_path: Path) -> 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
 def test_f34_a_full_disk_behind_the_output_is_told(tmp_path: Path) -> None:
-    for arguments in (("--help",), ("schema", "--json"), ("runs", "--json")):
+    for arguments in (("--help",), ("schema", "--study", "--json"), ("runs", "--json")):
         with open("/dev/full", "w") as full:
             done = subprocess.run(
                 command_line(*arguments), cwd=tmp_path, env=clean_environment(), stdout=full, stderr=subprocess.PIPE,

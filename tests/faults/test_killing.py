@@ -39,7 +39,7 @@ from toy_training import (
     until,
 )
 
-KILLS = 300 if LONG else 60
+KILLS = 300 if LONG else 30
 pytestmark = pytest.mark.timeout(7200 if LONG else 900)
 
 

@@ -20,7 +20,7 @@ from toy_training import assert_same_run, begin, resume, toy, toy_text
 
 _WINDOWS = """
 import json, os, sys, warnings
-import platformdirs, psutil, torch._dynamo  # which know that this is no Windows
+import platformdirs, psutil  # which know that this is no Windows
 
 # Elsewhere text is not UTF-8 unless that is said.
 warnings.filterwarnings("error", category=EncodingWarning, module="srae")

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builders import write_image, write_pairs
-from one_process import Done, assert_told, run_all
+from one_process import Done, assert_told, run_here
 from refusals import refuses
 from srae.data import Data
 from srae.data.matching import Entry, match
@@ -64,7 +64,7 @@ SPOILERS: dict[str, Callable[[Path], object]] = {
 
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Done]:
-    """What `srae train` says of a folder spoilt in each of these ways, in one process."""
+    """What `srae train` says of a folder spoilt in each of these ways."""
     folder = tmp_path_factory.mktemp("pairs")
     for name, spoil in SPOILERS.items():
         write_pairs(folder / name, train=4, size=(8, 8), scale=2)
@@ -72,7 +72,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Done]:
     model = "model: {name: residual, width: 4, blocks: 1, shrink: 1}"
     (folder / "a.yaml").write_text(f"{model}\ntrain: {{epochs: 1, batch_size: 64}}\n")
     command = ["train", "--config", "a.yaml", "--device", "cpu", "--data"]
-    done = run_all([[*command, name, "--name", name] for name in SPOILERS], folder)
+    done = run_here([[*command, name, "--name", name] for name in SPOILERS], folder)
     assert sorted(os.listdir(folder / "runs")) == ["good", "leak"], "a run that cannot start leaves no folder"
     return dict(zip(SPOILERS, done, strict=True))
 

@@ -111,7 +111,6 @@ def _be_victim(request: dict[str, Any]) -> NoReturn:
 def main() -> None:
     """Answer requests: fork a victim (its process number), or wait for one (its exit code)."""
     import torch
-    import torch._dynamo  # the first optimizer imports it, in seconds
     import victims  # noqa: F401  what every victim is spared
 
     assert torch.get_num_threads() == 1

@@ -21,7 +21,8 @@ from srae.report.environment import AUTHOR, TITLE, bibtex
 from srae.report.html import write_report
 from srae.report.latex import to_latex
 from srae.report.numbers import measured, typeset
-from srae.report.tables import Cell, Table, over_text
+from srae.report.section import make_sections
+from srae.report.tables import Cell, Table, metrics_table, over_text
 from srae.report.words import words_of
 from srae.runs.reader import read_run
 
@@ -33,7 +34,7 @@ TEST, BASE_VAL, BASE_TEST = (
 )
 
 
-def study(folder: Path, count: int = 4, seeds: int = 1) -> list[Path]:
+def study(folder: Path, count: int = 3, seeds: int = 1) -> list[Path]:
     """Runs with long names and metrics of val and test."""
     folders = []
     for number in range(count):
@@ -44,6 +45,14 @@ def study(folder: Path, count: int = 4, seeds: int = 1) -> list[Path]:
             edit_summary(run, test=TEST, identity=BASE_VAL, test_identity=BASE_TEST, multiply_adds=12_681_216)
             folders.append(run)
     return folders
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `srae report` writes of a study when nothing else is asked for."""
+    folder = tmp_path_factory.mktemp("paper")
+    assert main(["report", *map(str, study(folder / "runs")), "-o", str(folder / "report")]) == 0
+    return folder / "report"
 
 
 # ---------------------------------------------------------------------------- numbers
@@ -107,16 +116,15 @@ def test_numbers_in_the_signs_of_a_language() -> None:
 # ------------------------------------------------------------------------ the baseline
 
 
-def test_the_baseline_is_a_row_with_val_and_test_in_every_format(tmp_path: Path) -> None:
-    write_report([read_run(run) for run in study(tmp_path)], tmp_path / "report")
-    with open(tmp_path / "report" / "tables" / "metrics.csv", newline="", encoding="utf-8") as file:
+def test_the_baseline_is_a_row_with_val_and_test_in_every_format(report: Path) -> None:
+    with open(report / "tables" / "metrics.csv", newline="", encoding="utf-8") as file:
         first, second = list(csv.DictReader(file))[:2]
     assert first["run"] == "returning the input" and second["run"] != first["run"]
     assert [float(first[key]) for key in ("val_psnr", "val_ssim", "test_psnr", "test_ssim")] == [
         13.04, 0.8781, 12.22, 0.8934,
     ]  # fmt: skip
-    files = [tmp_path / "report" / "tables" / f"metrics.{kind}" for kind in ("md", "tex")]
-    for text in (*(file.read_text() for file in files), Page(tmp_path / "report" / "report.html").text):
+    files = [report / "tables" / f"metrics.{kind}" for kind in ("md", "tex")]
+    for text in (*(file.read_text() for file in files), Page(report / "report.html").text):
         for value in ("returning the input", "13.04", "0.8781", "12.22", "0.8934"):
             assert value in text
 
@@ -125,9 +133,8 @@ def test_a_baseline_that_is_an_experiment_is_no_second_row(tmp_path: Path) -> No
     runs = study(tmp_path, count=2)
     edit_summary(runs[0], parameters=0, val=BASE_VAL, test=BASE_TEST)
     (runs[0] / "images.csv").unlink()
-    write_report([read_run(run) for run in runs], tmp_path / "report")
-    with open(tmp_path / "report" / "tables" / "metrics.csv", newline="", encoding="utf-8") as file:
-        assert [row["run"] for row in csv.DictReader(file)] == [run.name for run in runs]
+    (section,) = make_sections([read_run(run) for run in runs])
+    assert [record["run"] for record in metrics_table(section, EN).records] == [run.name for run in runs]
 
 
 # ------------------------------------------------------------------------------- LaTeX
@@ -152,10 +159,10 @@ def test_a_table_too_long_for_a_page_becomes_several_floats() -> None:
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex: apt-get install texlive-latex-recommended")
-@pytest.mark.parametrize(("language", "width"), [("en", 345.0), ("es", 252.0)])
-def test_everything_compiles_and_fits_its_line(tmp_path: Path, language: str, width: float) -> None:
+@pytest.mark.parametrize(("language", "width", "count"), [("en", 345.0, 3), ("es", 252.0, 5)])
+def test_everything_compiles_and_fits_its_line(tmp_path: Path, language: str, width: float, count: int) -> None:
     answers = [(name, name) for name in ("cat", "dog & <hen>", "100 % \\ {frog}")] * 6
-    runs = [*study(tmp_path / "images", count=5, seeds=2), write_classifier(tmp_path / "ünet_1", answers, samples=8)]
+    runs = [*study(tmp_path / "images", count, seeds=2), write_classifier(tmp_path / "ünet_1", answers, samples=8)]
     write_report([read_run(run) for run in runs], tmp_path / "report", language=language, width=width)
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "report.tex"]
     done = subprocess.run(command, cwd=tmp_path / "report", capture_output=True, text=True, errors="replace")
@@ -169,23 +176,19 @@ def test_everything_compiles_and_fits_its_line(tmp_path: Path, language: str, wi
 # ------------------------------------------------------------------------------- plots
 
 
-@pytest.mark.parametrize(("given", "points"), [("12cm", 341.43), (None, 455.0)])
-def test_plots_have_the_width_of_a_line_and_fonts_that_publishers_take(
-    tmp_path: Path, given: str | None, points: float
-) -> None:
-    runs = study(tmp_path / "runs", count=3)
-    command = ["report", *map(str, runs), "-o", str(tmp_path / "report"), *(["--width", given] if given else [])]
-    assert main(command) == 0
-    plots = tmp_path / "report" / "figures"
-    for name in ("scores", "curves"):
-        content = (plots / f"{name}.pdf").read_bytes()
-        wide = re.search(rb"/MediaBox \[ ?0 0 ([\d.]+)", content)
-        assert wide and float(wide[1]) / 72 * 72.27 == pytest.approx(points, abs=1)
-        assert b"/Type3" not in content and b"/CIDFontType2" in content
-        with Image.open(plots / f"{name}.png") as image:
-            assert image.info["dpi"] == pytest.approx((300, 300), abs=0.1)
-    with Image.open(plots / "strip.png") as image:
-        assert image.width / 300 * 72.27 <= points + 2
+def test_plots_have_the_width_of_a_line_and_fonts_that_publishers_take(report: Path, tmp_path: Path) -> None:
+    runs = study(tmp_path / "runs", count=2)
+    assert main(["report", *map(str, runs), "-o", str(tmp_path / "narrow"), "--width", "12cm"]) == 0
+    for plots, points in ((report / "figures", 455.0), (tmp_path / "narrow" / "figures", 341.43)):
+        for name in ("scores", "curves"):
+            content = (plots / f"{name}.pdf").read_bytes()
+            wide = re.search(rb"/MediaBox \[ ?0 0 ([\d.]+)", content)
+            assert wide and float(wide[1]) / 72 * 72.27 == pytest.approx(points, abs=1)
+            assert b"/Type3" not in content and b"/CIDFontType2" in content
+            with Image.open(plots / f"{name}.png") as image:
+                assert image.info["dpi"] == pytest.approx((300, 300), abs=0.1)
+        with Image.open(plots / "strip.png") as image:
+            assert image.width / 300 * 72.27 <= points + 2
 
 
 @pytest.mark.parametrize("width", ["345", "wide", "20pt", "9in9"])
@@ -199,24 +202,25 @@ def test_a_width_that_is_none_is_refused(width: str, capsys: pytest.CaptureFixtu
 
 
 def test_the_page_says_when_where_and_how(tmp_path: Path) -> None:
+    def page_of(runs: list[Path], name: str) -> str:
+        write_report([read_run(run) for run in runs], tmp_path / name, parts=["settings"])
+        return Page(tmp_path / name / "report.html").text
+
     runs = study(tmp_path / "my_study", count=2, seeds=2)
     about = {"started": "2026-03-04T05:06:07+00:00", "cpu": "Some CPU", "cores": 6, "device": "Some GPU", "threads": 3,
              "torch": "9.8.7", "srae": "0.0.9", "command": "srae train --config a"}  # fmt: skip
     for run in runs:
         (run / "environment.json").write_text(json.dumps(about))
-    write_report([read_run(run) for run in runs], tmp_path / "one")
-    text = Page(tmp_path / "one" / "report.html").text
+    text = page_of(runs, "one")
     for part in ("2026-03-04", "Some CPU (6 cores), Some GPU", "PyTorch 9.8.7", "srae 0.0.9", "0, 1", "24 s for 4 runs",
                  "srae train --config a", "@software"):  # fmt: skip
         assert part in text
     (tmp_path / "my_study" / "study.yaml").write_text("configs: [cnn4_tanh]\nseeds: [0, 1]\n")
-    write_report([read_run(run) for run in runs], tmp_path / "two")
-    text = Page(tmp_path / "two" / "report.html").text
+    text = page_of(runs, "two")
     assert "srae study my_study.yaml" in text and "configs: [cnn4_tanh]" in text
     (runs[0] / "environment.json").write_text("[")
     (runs[1] / "environment.json").unlink()
-    write_report([read_run(run) for run in runs[:2]], tmp_path / "three")
-    assert "@software" in Page(tmp_path / "three" / "report.html").text
+    assert "@software" in page_of(runs[:2], "three")
 
 
 def test_srae_is_cited_as_its_own_file_says() -> None:

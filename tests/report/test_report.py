@@ -13,7 +13,6 @@ import pytest
 from PIL import Image
 
 from builders import edit_summary, write_run, write_samples
-from conftest import Run as Command
 from html_page import Page
 from sentences import said_of
 from srae.analysis.rows import row_of
@@ -108,13 +107,16 @@ def test_runs_in_any_state_are_reported_apart_from_others(tmp_path: Path) -> Non
     assert "other" not in (tmp_path / "report" / "tables" / "metrics-1.md").read_text()
 
 
-def test_the_command_in_two_languages(srae: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_in_two_languages(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     study = tmp_path / "runs" / "study"
+    monkeypatch.chdir(tmp_path)
     for i, name in enumerate("ab"):
         write_run(study / name, width=i, psnr=(BASE, BETTER)[i])
-    spanish = srae("report", "study", "-o", "es", "--lang", "es", "--title", "Mañana")
-    assert spanish.returncode == 0, spanish.stderr
-    assert "b es el mejor" in spanish.stdout and "es/report.html" in spanish.stderr
+    assert main(["report", "study", "-o", "es", "--lang", "es", "--title", "Mañana"]) == 0
+    spanish = capsys.readouterr()
+    assert "b es el mejor" in spanish.out and "es/report.html" in spanish.err
     text = (tmp_path / "es" / "report.html").read_text(encoding="utf-8")
     assert '<html lang="es">' in text and "<h1>Mañana</h1>" in text and "Resultados" in text
     assert "época" in (tmp_path / "es" / "figures" / "curves.svg").read_text(encoding="utf-8")
@@ -213,7 +215,7 @@ def test_a_baseline_without_a_finite_psnr_is_none(tmp_path: Path, psnr: float | 
     folders = [write_run(tmp_path / f"w{i}", width=i, psnr=values) for i, values in enumerate((BASE, BETTER))]
     for folder in folders:
         edit_summary(folder, identity={"mse": 0.05, "psnr": psnr, "ssim": 0.5})
-    (written,) = write_report([read_run(folder) for folder in folders], tmp_path / "report")
+    (written,) = write_report([read_run(folder) for folder in folders], tmp_path / "report", parts=["results", "cost"])
     assert written.section.baseline is None
     assert "w1" in written.sentences[0].text and "31.21 dB" in said_of("best_alone", [written.sentences[0].text])[0]
     page = Page(tmp_path / "report" / "report.html").text
@@ -230,7 +232,7 @@ def test_figures_of_other_data_have_no_looks(tmp_path: Path) -> None:
     own = read_run(folder)
     about = {"data": {"name": "set5", "fingerprint": "5"}, "val": {"psnr": 33.0}, "identity": {"psnr": 30.0}}
     for run, here in ((own, True), (replace(own, summary=own.summary | about, images="images-set5-val-y.csv"), False)):  # type: ignore[operator]
-        (written,) = write_report([run], tmp_path / f"report_{here}")
+        (written,) = write_report([run], tmp_path / f"report_{here}", parts=["looks"])
         assert bool(said_of("dead", [sentence.text for sentence in written.sentences])) == here
         assert (tmp_path / f"report_{here}" / "figures" / "strip.png").exists() == here
         assert ("slider" in str(Page(tmp_path / f"report_{here}" / "report.html").tags)) == here
@@ -337,7 +339,7 @@ def test_experiments_of_one_name_are_told_apart_by_their_study(tmp_path: Path) -
     ]
     edit_summary(folders[1], status="stopped")
     runs, names = [read_run(folder) for folder in folders], ["s1/cnn4_tanh", "s2/cnn4_tanh"]
-    (written,) = write_report(runs, tmp_path / "report")
+    (written,) = write_report(runs, tmp_path / "report", parts=["results", "looks", "settings"])
     section = written.section
     assert [v.name for v in section.variants] == [v.row["run"] for v in section.variants] == names
     assert (section.best, section.winner, [test["run"] for test in section.tests]) == (names[0], names[0], names[1:])

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Run
 from refusals import refuses
 from srae.analysis.compare import group_runs
+from srae.cli import main
 from srae.config.loading import CONFIG_FOLDERS
 from srae.errors import ConfigError
 from srae.runs.layout import check_name, list_runs
@@ -130,20 +130,6 @@ def test_what_is_done_is_said_when_it_is_done(tmp_path: Path, monkeypatch: pytes
     assert sorted(line.split()[0] for line in said[1:]) == ["1/3", "2/3", "3/3"]
 
 
-def test_a_study_says_what_its_report_draws(srae: Run, tmp_path: Path, pair_folder: Callable[..., Path]) -> None:
-    base = tmp_path / "base.yaml"
-    base.write_text(BASE.format(folder=pair_folder(train=2, val=1, size=(16, 16))))
-    file = write_study(tmp_path, f"configs: [{base}]\nset: {{train.epochs: 1}}\nseeds: [0, 1]\ndraw: [results]")
-    assert read_parts(tmp_path / "runs" / "widths") is None
-    assert srae("study", str(file)).returncode == 0
-    assert read_parts(tmp_path / "runs" / "widths") == ["results"]
-    assert srae("report", "widths", "-o", "report").returncode == 0
-    figures = {path.stem for path in (tmp_path / "report" / "figures").iterdir()}
-    assert "curves" in figures and not any(name.startswith(("pareto", "strip")) for name in figures)
-    assert srae("report", "widths/base-s0", "-o", "one").returncode == 0  # a run alone: everything
-    assert "strip" in {path.stem for path in (tmp_path / "one" / "figures").iterdir()}
-
-
 @pytest.mark.parametrize(
     ("text", "named"),
     [
@@ -165,22 +151,30 @@ def test_a_wrong_study_is_refused_before_anything_runs(tmp_path: Path, text: str
 
 
 def test_a_study_skips_resumes_reports_and_compares(
-    srae: Run, pair_folder: Callable[..., Path], tmp_path: Path
+    pair_folder: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    (tmp_path / "base.yaml").write_text(BASE.format(folder=pair_folder(size=(16, 16))))
-    write_study(tmp_path, "configs: [base.yaml]\ngrid: {model.width: [4, 0]}\nseeds: [0, 1]")
-    first = srae("study", "widths.yaml", "--device", "cpu", "--json")
-    assert first.returncode == 4, first.stderr  # a network of width 0 cannot be built
-    assert first.stderr.count("FAILED") == 2
-    assert len(re.findall(r"width_4-s\d  val mse .* dB ", first.stderr)) == 2
-    assert list(json.loads(first.stdout)["runs"].values()) == ["done", "done", "new", "new"]
+    def told(*arguments: str, code: int = 0) -> tuple[str, str]:
+        assert main(list(arguments)) == code
+        return capsys.readouterr()
 
-    folder = tmp_path / "runs" / "widths"
+    monkeypatch.chdir(tmp_path)
+    study, folder = ["study", "widths.yaml", "--device", "cpu"], tmp_path / "runs" / "widths"
+    (tmp_path / "base.yaml").write_text(BASE.format(folder=pair_folder(size=(16, 16))))
+    write_study(tmp_path, "configs: [base.yaml]\ngrid: {model.width: [4, 0]}\ndraw: [results]")
+    assert read_parts(folder) is None
+    out, err = told(*study, "--json", code=4)  # a network of width 0 cannot be built
+    assert err.count("FAILED") == 1 and len(re.findall(r"width_4-s0  val mse .* dB ", err)) == 1
+    assert list(json.loads(out)["runs"].values()) == ["done", "new"]
+
+    file = write_study(tmp_path, "configs: [base.yaml]\ngrid: {model.width: [4]}\nseeds: [0, 1]\ndraw: [results]")
+    _, other = plan(load_study(file), file, folder)
+    told(*workers.command_of(other, folder, "cpu"))
     (folder / "width_4-s1" / "DONE").unlink()  # as if it had been killed
-    write_study(tmp_path, "configs: [base.yaml]\ngrid: {model.width: [4]}\nseeds: [0, 1]")
-    again = srae("study", "widths.yaml", "--device", "cpu")
-    assert again.returncode == 0, again.stderr
-    assert re.search(r"2 runs: 1 \w+, 1 ", again.stderr)
+    assert re.search(r"2 runs: 1 \w+, 1 ", told(*study)[1])
+    assert (folder / "width_4-s1" / "DONE").exists()
 
     (group,) = group_runs(read_run(path) for path in list_runs(folder))
     (row,) = group.rows
@@ -189,17 +183,21 @@ def test_a_study_skips_resumes_reports_and_compares(
     assert row["val_psnr"] == pytest.approx(sum(values) / 2)
     half = 12.706 * abs(values[0] - values[1]) / 2
     assert row["val_psnr_high"] - row["val_psnr"] == pytest.approx(half, rel=1e-3)
-    shown = srae("compare", "widths")
-    assert "(n = 2)" in shown.stdout and "2 seeds" in shown.stdout
-    single = srae("compare", str(folder / "width_4-s0"), "-o", "out")
-    assert "2 images" in single.stdout
-    with open(tmp_path / "out" / "table.csv") as file:
-        found = next(csv.DictReader(file))
+    shown, _ = told("compare", "widths")
+    assert "(n = 2)" in shown and "2 seeds" in shown
+    assert "2 images" in told("compare", str(folder / "width_4-s0"), "-o", "out")[0]
+    with open(tmp_path / "out" / "table.csv") as table:
+        found = next(csv.DictReader(table))
         assert float(found["val_psnr_low"]) < float(found["val_psnr"]) < float(found["val_psnr_high"])
 
+    assert read_parts(folder) == ["results"]
+    for runs, has_all in (("widths", False), ("widths/width_4-s0", True)):  # a run alone: everything
+        told("report", runs, "-o", f"of {runs[-2:]}")
+        drawn = {path.stem for path in (tmp_path / f"of {runs[-2:]}" / "figures").iterdir()}
+        assert "curves" in drawn and ("strip" in drawn) == has_all
+
     (tmp_path / "base.yaml").write_text((tmp_path / "base.yaml").read_text().replace("epochs: 2", "epochs: 3"))
-    changed = srae("study", "widths.yaml")
-    assert changed.returncode == 2 and "width_4-s0" in changed.stderr
+    assert "width_4-s0" in told(*study, code=2)[1]
 
 
 @pytest.mark.parametrize("psnr", [None, math.inf])
@@ -220,14 +218,18 @@ def test_without_a_finite_psnr_the_mean_error_is_the_judge(psnr: float | None) -
 
 
 def test_a_dry_run_says_what_and_how_long_and_makes_nothing(
-    srae: Run, pair_folder: Callable[..., Path], tmp_path: Path
+    pair_folder: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "base.yaml").write_text(BASE.format(folder=pair_folder(size=(16, 16))))
     write_study(tmp_path, "configs: [base.yaml]\ngrid: {model.width: [4, 0]}\nseeds: [0, 1]")
-    done = srae("study", "widths.yaml", "--dry-run")
-    assert done.returncode == 4, done.stderr
-    assert len(re.findall(r"^new +width_4-s\d  \d+ s$", done.stderr, re.MULTILINE)) == 2
-    assert done.stderr.count("model.width") == 2 and "4 runs" in done.stderr  # told once: where, and which key
+    assert main(["study", "widths.yaml", "--dry-run"]) == 4
+    said = capsys.readouterr().err
+    assert len(re.findall(r"^new +width_4-s\d  \d+ s$", said, re.MULTILINE)) == 2
+    assert said.count("model.width") == 2 and "4 runs" in said  # told once: where, and which key
     assert not (tmp_path / "runs").exists()
 
 

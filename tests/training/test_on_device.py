@@ -24,6 +24,7 @@ import srae.training.step
 from builders import random_pixels
 from conftest import clean_environment
 from srae.checkpoints.format import read_checkpoint
+from srae.cli import main
 from srae.config.experiment import Config
 from srae.config.loading import parse_config
 from srae.device import float32_kernels
@@ -91,11 +92,11 @@ def test_a_killed_run_resumes_to_the_same_bits(pairs: Path, tmp_path: Path, devi
     """The real command, killed without warning as soon as it has a checkpoint, however often that happens."""
     read_plan(pairs, plan, device)
     (tmp_path / "toy.yaml").write_text(plan_text(pairs, plan, 12))
-    command = [sys.executable, "-m", "srae", "train", "--device", str(device)]
-    start = [*command, "--config", str(tmp_path / "toy.yaml"), "--runs-dir"]
-    subprocess.run([*start, str(tmp_path / "whole")], env=clean_environment(), check=True, capture_output=True)
+    train = ["train", "--device", str(device)]
+    start = [*train, "--config", str(tmp_path / "toy.yaml"), "--runs-dir"]
+    assert main([*start, str(tmp_path / "whole")]) == 0
     victim = subprocess.Popen(
-        [*start, str(tmp_path / "killed")],
+        [sys.executable, "-m", "srae", *start, str(tmp_path / "killed")],
         env=clean_environment(),
         stderr=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
@@ -105,10 +106,7 @@ def test_a_killed_run_resumes_to_the_same_bits(pairs: Path, tmp_path: Path, devi
         time.sleep(0.005)
     victim.kill()
     victim.wait()
-    done = subprocess.run(
-        [*command, "--resume", str(killed)], env=clean_environment(), capture_output=True, text=True, timeout=120
-    )
-    assert done.returncode == 0, done.stderr
+    assert main([*train, "--resume", str(killed)]) == 0
     for name in ("last", "best"):
         assert tensors_of(killed, name) == tensors_of(tmp_path / "whole" / "toy", name), name
     assert figures_of(killed) == figures_of(tmp_path / "whole" / "toy")

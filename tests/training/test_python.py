@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -25,10 +24,9 @@ def folder(tmp_path: Path) -> Path:
     return write_pairs(tmp_path / "pairs", val=3, size=(24, 24))
 
 
-def test_the_run_is_the_commands(folder: Path, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+def test_the_run_is_the_commands(folder: Path, tmp_path: Path, call: Run) -> None:
     (tmp_path / "toy.yaml").write_text(toy_text(folder))
-    command: Run = request.getfixturevalue("srae")
-    done: subprocess.CompletedProcess[str] = command("train", "--config", "toy.yaml", "--device", "cpu")
+    done = call("train", "--config", "toy.yaml", "--device", "cpu")
     assert done.returncode == 0, done.stderr
     lines: list[str] = []
     run = srae.train(tmp_path / "toy.yaml", device="cpu", runs_dir=tmp_path / "here", say=lines.append)

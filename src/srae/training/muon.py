@@ -16,6 +16,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from srae.training.eager import eager
+
 _MOMENTUM = 0.95
 # Coefficients of the quintic that pushes singular values to about 1 in five steps; from the source above.
 _A, _B, _C = 3.4445, -4.7750, 2.0315
@@ -32,6 +34,7 @@ def orthogonalise(matrix: Tensor, steps: int = 5) -> Tensor:
     return x.mT if transposed else x
 
 
+@eager
 class Muon(torch.optim.Optimizer):
     """Optimizer of a network: Muon for all kernels except the first and the last, Adam for everything else.
 

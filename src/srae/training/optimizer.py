@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from srae.config.experiment import TrainConfig
 from srae.errors import ConfigError
+from srae.training.eager import eager
 from srae.training.muon import Muon
 
 
@@ -19,10 +20,10 @@ def build_optimizer(config: TrainConfig, model: nn.Module) -> torch.optim.Optimi
     on_cuda = parameters[0].is_cuda
     rate = torch.tensor(config.learning_rate, device=parameters[0].device) if on_cuda else config.learning_rate
     if config.optimizer == "sgd":
-        return torch.optim.SGD(parameters, rate, momentum=config.momentum, weight_decay=decay, fused=True)
+        return eager(torch.optim.SGD)(parameters, rate, momentum=config.momentum, weight_decay=decay, fused=True)
     if config.optimizer == "adadelta":
         epsilon = config.epsilon or 1e-7
-        return torch.optim.Adadelta(
+        return eager(torch.optim.Adadelta)(
             parameters, rate, rho=config.rho, eps=epsilon, weight_decay=decay, capturable=on_cuda
         )
     if config.optimizer == "muon":
@@ -31,7 +32,7 @@ def build_optimizer(config: TrainConfig, model: nn.Module) -> torch.optim.Optimi
         return Muon(model, rate, betas=(config.betas[0], config.betas[1]), epsilon=config.epsilon or 1e-8)
     kind = torch.optim.Adam if config.optimizer == "adam" else torch.optim.AdamW
     betas, epsilon = (config.betas[0], config.betas[1]), config.epsilon or 1e-8
-    return kind(parameters, rate, betas=betas, eps=epsilon, weight_decay=decay, fused=True, capturable=on_cuda)
+    return eager(kind)(parameters, rate, betas=betas, eps=epsilon, weight_decay=decay, fused=True, capturable=on_cuda)
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
