@@ -28,8 +28,8 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 SOURCE = Path(__file__).parents[1] / "src"
 # Every child process too runs this checkout, whatever srae is installed.
 # Graphs that engines are given are kept for the user; those of tests are not.
-os.environ["SRAE_CACHE"] = tempfile.mkdtemp(prefix="srae_cache_")
-atexit.register(shutil.rmtree, os.environ["SRAE_CACHE"], ignore_errors=True)
+os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="srae_cache_")
+atexit.register(shutil.rmtree, os.environ["XDG_CACHE_HOME"], ignore_errors=True)
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(SOURCE), os.environ.get("PYTHONPATH", ""))))
 
 
@@ -60,7 +60,7 @@ def device(request: pytest.FixtureRequest) -> Any:
 
 def clean_environment(**changes: str) -> dict[str, str]:
     """The environment of a user who has set nothing: no colours forced, no stray settings, one thread."""
-    names = ("PATH", "HOME", "LANG", "TMPDIR", "PYTHONPATH", "SRAE_CACHE")
+    names = ("PATH", "HOME", "LANG", "TMPDIR", "PYTHONPATH", "XDG_CACHE_HOME")
     kept = {key: os.environ[key] for key in names if key in os.environ}
     if "PYTHONPATH" in changes:
         changes["PYTHONPATH"] += os.pathsep + kept["PYTHONPATH"]

@@ -195,7 +195,7 @@ def test_without_torch_a_model_without_a_graph_says_what_to_do(tmp_path: Path, m
 
 
 def test_a_runs_graph_is_made_once_and_then_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SRAE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(backends, "_may_have_gpu", lambda: False)
     save_run(tmp_path / "mine", "bicubic", 2)
     pixels, said = image(17, 23, 3), list[str]()
@@ -206,7 +206,7 @@ def test_a_runs_graph_is_made_once_and_then_found(tmp_path: Path, monkeypatch: p
         assert np.abs(upscale_pixels(pixels, [opened]).astype(int) - wanted).max() <= 1
     assert len(said) == 1  # the second engine found the graph of the first
     assert open_network(tmp_path / "mine").engine.name == "openvino"
-    (graph,) = (tmp_path / "cache" / "graphs").iterdir()
+    (graph,) = (tmp_path / "cache" / "srae" / "graphs").iterdir()
     graph.write_bytes(graph.read_bytes()[:-1000])
     assert open_network(tmp_path / "mine", say=said.append).engine.name == "torch" and len(said) == 3
     assert graphs.find_graph(shipped_models()["x2"]) == shipped_models()["x2"].with_suffix(".onnx")
@@ -279,3 +279,66 @@ def test_upscaling_needs_neither_torch_nor_what_trainings_need(tmp_path: Path) -
         assert (done.returncode, arguments) == (code, arguments), done.stderr
     sizes = {"a_x2.png": (60, 40), "b_x2.png": (60, 40), "c.webp": (105, 70)}
     assert {name: read_image(tmp_path / name).pixels.shape[1::-1] for name in sizes} == sizes
+
+
+# ------------------------------------------------------------------------------ networks of others
+
+
+def _compact(path: Path) -> Any:
+    """A network of an architecture that spandrel knows, and its weights in a file."""
+    import torch
+    from spandrel.architectures.Compact import Compact
+
+    torch.manual_seed(0)
+    model = Compact(num_feat=8, num_conv=2, upscale=2).eval()
+    torch.save(model.state_dict(), path)
+    return model
+
+
+@pytest.mark.parametrize("size", [(40, 33), (5, 70)])
+@pytest.mark.parametrize("options", [{}, {"tile": 24}, {"self_ensemble": True}])
+def test_weights_of_others_are_enlarged_with_like_ours(tmp_path: Path, size: tuple[int, int], options: dict) -> None:
+    import torch
+
+    model, pixels = _compact(tmp_path / "compact.pth"), image(*size, 3)
+    by = open_network(tmp_path / "compact.pth")
+    found = upscale_pixels(pixels, [by], UpscaleOptions(**options)).astype(float)
+    with torch.no_grad():
+        wanted = model(torch.from_numpy(pixels.transpose(2, 0, 1)[None] / np.float32(255)))[0].clamp(0, 1).numpy() * 255
+    assert by.engine.name == "torch" and found.shape == (2 * size[0], 2 * size[1], 3)
+    if "self_ensemble" not in options:
+        assert np.abs(found - wanted.transpose(1, 2, 0)).max() <= 1
+    deep = upscale_pixels(image(*size, 4, np.uint16), [by], UpscaleOptions(**options))
+    assert (deep.dtype, deep.shape) == (np.uint16, (2 * size[0], 2 * size[1], 4))
+
+
+@pytest.mark.parametrize("engine", ["auto", *GRAPH_ENGINES])
+def test_an_exported_graph_is_a_model_too(tmp_path: Path, engine: str) -> None:
+    """Written from a graph that ships, with the weights inside, as `srae export` writes it."""
+    import onnx
+
+    path = shipped_models()["tiny"]
+    graph = onnx.load(path.with_suffix(".onnx"))
+    onnx.save(graph, tmp_path / "mine.onnx")
+    pixels = image(31, 44, 3)
+    wanted = upscale_pixels(pixels, [network("tiny", "torch")], UpscaleOptions(precision="float32")).astype(int)
+    by = open_network(tmp_path / "mine.onnx", engine=engine)
+    assert by.facts == network("tiny", "torch").facts
+    assert np.abs(upscale_pixels(pixels, [by], UpscaleOptions(precision="float32")) - wanted).max() <= 1
+    (tmp_path / "linked.onnx").write_bytes(path.with_suffix(".onnx").read_bytes())
+    with pytest.raises(CheckpointError, match="another file"):
+        open_network(tmp_path / "linked.onnx", engine=engine)
+
+
+def test_engines_refuse_what_they_cannot_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _compact(tmp_path / "compact.pth")
+    (tmp_path / "a.onnx").write_bytes(b"nonsense")
+    for name, options in (("compact.pth", {"engine": "openvino"}), ("a.onnx", {"engine": "torch"})):
+        with pytest.raises(ConfigError):
+            open_network(tmp_path / name, **options)
+    with pytest.raises(CheckpointError, match="damaged"):
+        open_network(tmp_path / "a.onnx")
+    monkeypatch.setattr(backends, "is_installed", lambda name: False)
+    with pytest.raises(ResourceError) as caught:
+        open_network(tmp_path / "a.onnx")
+    assert "pip install" in (caught.value.remedy or "")

@@ -29,7 +29,7 @@ import torch
 
 from srae.data.store import Store
 from srae.errors import ResourceError, RunBusyError
-from srae.files import atomic_write, is_orphan, sweep_orphans, temporary_name
+from srae.files import atomic_write, cache_folder, is_orphan, sweep_orphans, temporary_name
 from srae.runs.locks import Lock, lock_file
 
 FORMAT = 1
@@ -179,9 +179,7 @@ class _Growing:
 
 def _folders() -> list[Path]:
     """Folders for these files, best first."""
-    from platformdirs import user_cache_path
-
-    home = user_cache_path("srae", appauthor=False)
+    home = cache_folder()
     found = [home / "decoded"] if home.is_absolute() else []
     if not hasattr(os, "getuid"):  # Windows has one temporary folder per user
         return [*found, Path(tempfile.gettempdir()) / "srae"]
