@@ -269,10 +269,3 @@ def check_new_folder(folder: Path) -> None:
         raise ConfigError("the output folder is a file", str(folder), "name a new folder; nothing is overwritten")
     if folder.exists() and any(folder.iterdir()):
         raise ConfigError("the output folder is not empty", str(folder), "name a new folder; nothing is overwritten")
-
-
-def cache_folder() -> Path:
-    """What srae keeps for this user between commands, and makes again when it is gone."""
-    from platformdirs import user_cache_path
-
-    return user_cache_path("srae", appauthor=False)

@@ -21,7 +21,7 @@ from srae.checkpoints.foreign import ForeignModel, is_foreign, load_foreign
 from srae.checkpoints.loading import read_geometry
 from srae.checkpoints.shipped import shipped_models
 from srae.errors import CheckpointError
-from srae.evaluation.forward import forward_in_pieces
+from srae.upscaling.tiles import upscale
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # spandrel's own
@@ -98,12 +98,12 @@ def test_a_network_is_measured_and_tiles_equal_the_whole(name: str, tmp_path: Pa
     geometry = loaded.facts.geometry
     assert geometry == read_geometry(loaded.model) if geometry.smallest == 1 else geometry.receptive_radius is not None
     image = torch.rand(loaded.facts.channels, 88, 121, generator=torch.Generator().manual_seed(0))
-    whole = forward_in_pieces(loaded.model, image)
+    whole = upscale(loaded.model, image)
     assert whole.shape == (loaded.facts.channels, 88 * geometry.scale, 121 * geometry.scale)
     tile = 2 * geometry.margin + 48
     # PLKSR normalizes by means over the whole image.
     limit = 1 / 255 if name == "plksr" else 1e-5
-    assert (forward_in_pieces(loaded.model, image, tile=tile) - whole).abs().max() < limit
+    assert (upscale(loaded.model, image, tile=tile) - whole).abs().max() < limit
     assert not loaded.model.training and loaded.licence is None
 
 
@@ -127,7 +127,7 @@ def test_half_precision_weights_become_float32(tmp_path: Path) -> None:
 @pytest.mark.parametrize("size", [(1, 1), (1, 7), (3, 2), (9, 40)])
 def test_images_smaller_than_it_takes_are_enlarged(size: tuple[int, int], tmp_path: Path) -> None:
     loaded = load_foreign(write(tmp_path / "a.pth", weights_of(SAFMN, dim=8, n_blocks=1, upscaling_factor=2)))
-    assert forward_in_pieces(loaded.model, torch.rand(3, *size)).shape == (3, 2 * size[0], 2 * size[1])
+    assert upscale(loaded.model, torch.rand(3, *size)).shape == (3, 2 * size[0], 2 * size[1])
 
 
 def test_tiles_are_not_used_where_spandrel_discourages_them(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from srae.checkpoints.facts import NetworkFacts
 from srae.errors import CheckpointError, SraeError
-from srae.files import atomic_write, cache_folder, json_text
+from srae.files import atomic_write, json_text
 
 _FORMAT = 1
 """Raised when the same file would be measured differently."""
@@ -61,7 +61,9 @@ def hash_file(path: Path) -> str:
 
 
 def _place() -> Path:
-    return cache_folder() / "networks.json"
+    from platformdirs import user_cache_path
+
+    return user_cache_path("srae", appauthor=False) / "networks.json"
 
 
 def _read(place: Path) -> dict:

@@ -8,15 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from importlib import import_module
-from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 from srae.checkpoints.facts import NetworkFacts
-from srae.checkpoints.foreign import is_foreign
 from srae.checkpoints.shipped import find_weights
 from srae.errors import CheckpointError, ConfigError, ResourceError, SraeError
 from srae.upscaling.network import Network, Precision
@@ -35,7 +31,7 @@ _TOLERANCE = 1 / 255
 def open_network(
     path: Path, *, engine: str = "auto", device: str = "auto", say: Callable[[str], None] = lambda _: None
 ) -> Network:
-    """A run's best weights, a checkpoint or an ONNX file, or weights that spandrel knows; opened by an engine.
+    """A run's best weights or a checkpoint file, opened by an engine.
 
     Args:
         engine: one of `ENGINES`.  "auto" is the fastest that is installed, has the network's graph, and computes on
@@ -50,10 +46,6 @@ def open_network(
     """
     check_engine(engine, device)
     path = find_weights(path)
-    if path.suffix.lower() == ".onnx":
-        return _open_onnx(path, engine, device, say)
-    if is_foreign(path):
-        return _open_foreign(path, engine, device, say)
     if engine in _GRAPH_ENGINES:
         from srae.upscaling.backends.graphs import prepare_graph
 
@@ -97,78 +89,31 @@ def _open_graph(graph: Path, engine: str, path: Path) -> Network:
     """Raises: CheckpointError: it cannot be opened, or computes something else than torch."""
     from srae.export.probe import make_probe, probe_difference
 
+    module, name = _GRAPH_ENGINES[engine]
     try:
-        opened = _load_engine(engine)(graph)
+        opened = getattr(import_module(module), name)(graph)
         metadata = json.loads(opened.metadata["srae"])
         facts = NetworkFacts.from_json(metadata["facts"])
         precision: Precision = "bfloat16" if facts.adds_to_bicubic and opened.has_bfloat16 else "float32"
         difference = probe_difference(opened.run(make_probe(facts), precision), metadata)
     except Exception as error:  # each engine has its own; onnxruntime's are no RuntimeError
-        raise _cannot_run(engine, path, error) from None
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise CheckpointError(f"{engine} cannot run it: {reason}", str(path), "use --engine torch") from None
     if not difference <= _TOLERANCE * (4 if precision == "bfloat16" else 1):
         what = f"{engine} computes something else on this machine: {255 * difference:.2g} of 255 levels off"
         raise CheckpointError(what, str(path), "use --engine torch")
     return Network(path, facts, opened)
 
 
-def _open_onnx(path: Path, engine: str, device: str, say: Callable[[str], None]) -> Network:
-    """A graph, of srae or of others, by the first engine that is installed."""
-    if engine == "torch" or device not in ("auto", "cpu"):
-        raise ConfigError("torch runs no ONNX graph", str(path), f"--engine {' or '.join(_GRAPH_ENGINES)}, on the CPU")
-    name = next(filter(is_installed, _GRAPH_ENGINES), None) if engine == "auto" else engine
-    if name is None:
-        raise ResourceError("an ONNX graph needs an engine", str(path), f"pip install 'srae[{EXTRAS['openvino']}]'")
-    from srae.checkpoints.foreign_onnx import find_facts, read_onnx
-
-    graph = read_onnx(path)
-    try:
-        opened = _load_engine(name)(graph.content)
-    except Exception as error:
-        raise _cannot_run(name, path, error) from None
-    opened.one_at_a_time = graph.one_at_a_time
-    facts = find_facts(graph, lambda batch: opened.run(batch, "float32"), f"{name} {version(name)}", say)
-    return Network(path, facts, opened)
-
-
-def _open_foreign(path: Path, engine: str, device: str, say: Callable[[str], None]) -> Network:
-    """Weights that spandrel makes a network of, run by torch."""
-    if engine in _GRAPH_ENGINES:
-        raise ConfigError(f"{engine} runs ONNX graphs and models of srae", str(path), "--engine torch, or auto")
-    from srae.checkpoints.foreign import load_foreign
-
-    with _torch_needed(path):
-        from srae.device import pick_device
-        from srae.upscaling.backends.torch import TorchEngine
-    foreign = load_foreign(path, say)
-    return Network(path, foreign.facts, TorchEngine(foreign.model, pick_device(device)))
-
-
 def _open_by_torch(path: Path, device: str) -> Network:
-    with _torch_needed(path):
-        from srae.upscaling.backends.torch import open_checkpoint
-    return open_checkpoint(path, device)
-
-
-@contextmanager
-def _torch_needed(path: Path) -> Iterator[None]:
-    """Context of an import; without torch it is said what to do."""
     try:
-        yield
+        from srae.upscaling.backends.torch import open_checkpoint
     except ModuleNotFoundError as error:
         if error.name != "torch":
             raise
         remedy = "install torch, or export the model where it is installed: srae export MODEL"
         raise ResourceError("this model needs torch, which is not installed", str(path), remedy) from None
-
-
-def _load_engine(name: str) -> Any:
-    module, kind = _GRAPH_ENGINES[name]
-    return getattr(import_module(module), kind)
-
-
-def _cannot_run(engine: str, path: Path, error: Exception) -> CheckpointError:
-    reason = (str(error) or type(error).__name__).splitlines()[0]
-    return CheckpointError(f"{engine} cannot run it: {reason}", str(path), "use another --engine")
+    return open_checkpoint(path, device)
 
 
 def is_installed(engine: str) -> bool:

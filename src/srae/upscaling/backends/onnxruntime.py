@@ -12,19 +12,16 @@ from srae.upscaling.network import Precision, thread_limit
 
 
 class OnnxruntimeEngine:
-    """Args: graph: an ONNX file or its bytes, with one output or the two parts "baseline" and "correction"."""
+    """Args: graph: with one output, or the two parts "baseline" and "correction"."""
 
     name, device, has_bfloat16 = "onnxruntime", "cpu", False
 
-    def __init__(self, graph: Path | bytes) -> None:
-        self.one_at_a_time = False
-        """Whether the graph takes batches of one image only."""
+    def __init__(self, graph: Path) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = thread_limit() or 0
         options.log_severity_level = 3  # its warnings are about its own optimizer
         options.enable_cpu_mem_arena = False  # kept memory of the largest tile, for no gain in time
-        content = graph if isinstance(graph, bytes) else str(graph)
-        self._session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        self._session = onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
         self.metadata: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
         """Of the ONNX file: its `metadata_props`."""
         self._input = self._session.get_inputs()[0].name
@@ -35,8 +32,6 @@ class OnnxruntimeEngine:
             raise ConfigError(
                 "onnxruntime computes no bfloat16 on CPUs", "--precision", "use float32, auto, or another --engine"
             )
-        if self.one_at_a_time and len(batch) > 1:
-            return np.concatenate([self.run(one[None], precision) for one in batch])
         try:
             outputs = self._session.run(None, {self._input: np.ascontiguousarray(batch)})
         except Exception as error:  # its own are no RuntimeError, not even where memory is short

@@ -17,13 +17,11 @@ _HINTS = {"float32": "f32", "bfloat16": "bf16"}
 
 
 class OpenvinoEngine:
-    """Args: graph: an ONNX file or its bytes, with one output or the two parts "baseline" and "correction"."""
+    """Args: graph: with one output, or the two parts "baseline" and "correction"."""
 
     name, device = "openvino", "cpu"
 
-    def __init__(self, graph: Path | bytes) -> None:
-        self.one_at_a_time = False
-        """Whether the graph takes batches of one image only."""
+    def __init__(self, graph: Path) -> None:
         self._model = _CORE.read_model(graph)
         info = self._model.get_rt_info()  # a mapping of its own, without `get`
         described = info["framework"] if "framework" in info else {}  # noqa: SIM401
@@ -41,8 +39,6 @@ class OpenvinoEngine:
         """
         if precision == "bfloat16" and not self.has_bfloat16:
             raise ConfigError("this CPU has no bfloat16", "--precision", "use float32, or auto")
-        if self.one_at_a_time and len(batch) > 1:
-            return np.concatenate([self.run(one[None], precision) for one in batch])
         with self._lock:
             if len(self._model.outputs) == 1:
                 return self._infer(0, precision, batch).copy()
