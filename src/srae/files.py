@@ -269,3 +269,10 @@ def check_new_folder(folder: Path) -> None:
         raise ConfigError("the output folder is a file", str(folder), "name a new folder; nothing is overwritten")
     if folder.exists() and any(folder.iterdir()):
         raise ConfigError("the output folder is not empty", str(folder), "name a new folder; nothing is overwritten")
+
+
+def cache_folder() -> Path:
+    """What this user's next runs need not make again; `SRAE_CACHE` names another folder."""
+    from platformdirs import user_cache_path
+
+    return Path(os.environ.get("SRAE_CACHE") or user_cache_path("srae", appauthor=False))

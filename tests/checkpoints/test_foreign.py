@@ -7,6 +7,7 @@ import warnings
 import zipfile
 from collections.abc import Callable
 from fractions import Fraction
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,12 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from refusals import refuses
-from srae.checkpoints import foreign, remembered
+from srae.checkpoints import remembered
 from srae.checkpoints.foreign import ForeignModel, is_foreign, load_foreign
 from srae.checkpoints.loading import read_geometry
 from srae.checkpoints.shipped import shipped_models
 from srae.errors import CheckpointError
-from srae.upscaling.tiles import upscale
+from srae.evaluation.forward import forward_in_pieces as upscale
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # spandrel's own
@@ -39,7 +40,7 @@ with warnings.catch_warnings():
 
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("SRAE_CACHE", str(tmp_path / "cache"))
 
 
 def weights_of(build: Callable[..., nn.Module], **options: Any) -> dict[str, Tensor]:
@@ -50,9 +51,9 @@ def weights_of(build: Callable[..., nn.Module], **options: Any) -> dict[str, Ten
         return build(**options).state_dict()
 
 
-def write(path: Path, weights: dict[str, Tensor], metadata: dict[str, str] | None = None) -> Path:
+def write(path: Path, weights: dict[str, Tensor], stated: dict[str, str] | None = None) -> Path:
     if path.suffix == ".safetensors":
-        save_file({name: tensor.clone() for name, tensor in weights.items()}, path, metadata)
+        save_file({name: tensor.clone() for name, tensor in weights.items()}, path, stated)
     else:
         torch.save({"params": weights}, path)
     return path
@@ -169,7 +170,7 @@ def test_a_damaged_cache_is_ignored(content: str, tmp_path: Path) -> None:
 
 def test_a_cache_that_cannot_be_written_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file" / "cache"))
+    monkeypatch.setenv("SRAE_CACHE", str(tmp_path / "file" / "cache"))
     assert load_foreign(write(tmp_path / "a.pth", weights_of(Compact, **COMPACT, upscale=2))).facts.geometry.scale
 
 
@@ -255,9 +256,9 @@ def test_files_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
 
 def test_a_missing_extra_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(name: str) -> str:
-        raise foreign.PackageNotFoundError(name)
+        raise metadata.PackageNotFoundError(name)
 
-    monkeypatch.setattr(foreign, "version", missing)
+    monkeypatch.setattr(metadata, "version", missing)
     with refuses(CheckpointError, "pip install 'srae[spandrel]'"):
         load_foreign(tmp_path / "a.pth")
 

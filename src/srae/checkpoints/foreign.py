@@ -9,7 +9,6 @@ import json
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
@@ -93,6 +92,8 @@ def _measure(run: Run, channels: int, stated: Geometry, *, tiles: bool) -> Geome
 
 
 def _check_installed(path: Path) -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         return version("spandrel")
     except PackageNotFoundError:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from srae.checkpoints.facts import NetworkFacts
 from srae.errors import CheckpointError, SraeError
-from srae.files import atomic_write, json_text
+from srae.files import atomic_write, cache_folder, json_text
 
 _FORMAT = 1
 """Raised when the same file would be measured differently."""
@@ -61,9 +61,7 @@ def hash_file(path: Path) -> str:
 
 
 def _place() -> Path:
-    from platformdirs import user_cache_path
-
-    return user_cache_path("srae", appauthor=False) / "networks.json"
+    return cache_folder() / "networks.json"
 
 
 def _read(place: Path) -> dict:

@@ -15,6 +15,7 @@ from pathlib import Path
 from srae.checkpoints.facts import NetworkFacts
 from srae.checkpoints.shipped import find_weights
 from srae.errors import CheckpointError, ConfigError, ResourceError, SraeError
+from srae.upscaling.backends.foreign import open_foreign, takes_file
 from srae.upscaling.network import Network, Precision
 
 _GRAPH_ENGINES = {
@@ -46,6 +47,9 @@ def open_network(
     """
     check_engine(engine, device)
     path = find_weights(path)
+    if takes_file(path):
+        graph_engines = {name: place for name, place in _GRAPH_ENGINES.items() if is_installed(name)}
+        return open_foreign(path, graph_engines, engine=engine, device=device, say=say)
     if engine in _GRAPH_ENGINES:
         from srae.upscaling.backends.graphs import prepare_graph
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 from srae.checkpoints.shipped import FOLDER
+from srae.files import cache_folder
 
 _FORMAT = 1
 """Of the graphs in the cache; older ones are not found any more."""
@@ -46,10 +46,3 @@ def prepare_graph(checkpoint: Path, say: Callable[[str], None]) -> Path:
 def _cached(checkpoint: Path) -> Path:
     digest = hashlib.sha256(checkpoint.read_bytes()).hexdigest()
     return cache_folder() / "graphs" / f"{digest}.{_FORMAT}.onnx"
-
-
-def cache_folder() -> Path:
-    """Of this user; `SRAE_CACHE` names another one."""
-    from platformdirs import user_cache_path
-
-    return Path(os.environ.get("SRAE_CACHE") or user_cache_path("srae", appauthor=False))

@@ -12,16 +12,17 @@ from srae.upscaling.network import Precision, thread_limit
 
 
 class OnnxruntimeEngine:
-    """Args: graph: with one output, or the two parts "baseline" and "correction"."""
+    """Args: graph: a file, or its bytes; with one output, or the two parts "baseline" and "correction"."""
 
     name, device, has_bfloat16 = "onnxruntime", "cpu", False
 
-    def __init__(self, graph: Path) -> None:
+    def __init__(self, graph: Path | bytes) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = thread_limit() or 0
         options.log_severity_level = 3  # its warnings are about its own optimizer
         options.enable_cpu_mem_arena = False  # kept memory of the largest tile, for no gain in time
-        self._session = onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
+        source = str(graph) if isinstance(graph, Path) else graph
+        self._session = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
         self.metadata: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
         """Of the ONNX file: its `metadata_props`."""
         self._input = self._session.get_inputs()[0].name

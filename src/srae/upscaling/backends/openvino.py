@@ -17,11 +17,11 @@ _HINTS = {"float32": "f32", "bfloat16": "bf16"}
 
 
 class OpenvinoEngine:
-    """Args: graph: with one output, or the two parts "baseline" and "correction"."""
+    """Args: graph: a file, or its bytes; with one output, or the two parts "baseline" and "correction"."""
 
     name, device = "openvino", "cpu"
 
-    def __init__(self, graph: Path) -> None:
+    def __init__(self, graph: Path | bytes) -> None:
         self._model = _CORE.read_model(graph)
         info = self._model.get_rt_info()  # a mapping of its own, without `get`
         described = info["framework"] if "framework" in info else {}  # noqa: SIM401
