@@ -272,7 +272,7 @@ def check_new_folder(folder: Path) -> None:
 
 
 def cache_folder() -> Path:
-    """What this user's next runs need not make again; `SRAE_CACHE` names another folder."""
+    """What srae keeps for this user between commands, and makes again when it is gone."""
     from platformdirs import user_cache_path
 
-    return Path(os.environ.get("SRAE_CACHE") or user_cache_path("srae", appauthor=False))
+    return user_cache_path("srae", appauthor=False)

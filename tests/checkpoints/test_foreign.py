@@ -40,7 +40,7 @@ with warnings.catch_warnings():
 
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SRAE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
 def weights_of(build: Callable[..., nn.Module], **options: Any) -> dict[str, Tensor]:
@@ -170,7 +170,7 @@ def test_a_damaged_cache_is_ignored(content: str, tmp_path: Path) -> None:
 
 def test_a_cache_that_cannot_be_written_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
-    monkeypatch.setenv("SRAE_CACHE", str(tmp_path / "file" / "cache"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file" / "cache"))
     assert load_foreign(write(tmp_path / "a.pth", weights_of(Compact, **COMPACT, upscale=2))).facts.geometry.scale
 
 
