@@ -175,7 +175,7 @@ def enlarge_bicubic(input: Tensor, scale: int) -> Tensor:
     # torch has a = -0.5 only with antialias=True, which changes nothing else when
     # enlarging; it cuts the kernel at the border where imresize mirrors the image.
     border = 3
-    padded = mirror(input, border)
+    padded = _mirror(_mirror(input, border, 2), border, 3)
     size = [padded.shape[2] * scale, padded.shape[3] * scale]
     cut = border * scale
     return F.interpolate(padded, size, mode="bicubic", antialias=True)[:, :, cut:-cut, cut:-cut]
@@ -199,7 +199,7 @@ def _enlarge_by_convolution(input: Tensor, scale: int) -> Tensor:
     phases = _cubic_phases(scale)  # (scale, 5)
     kernels = torch.einsum("yi,xj->yxij", phases, phases).flatten(0, 1).unsqueeze(1)  # -> (scale^2, 1, 5, 5)
     channels = input.shape[1]
-    fine = F.conv2d(mirror(input, 2), kernels.to(input).repeat(channels, 1, 1, 1), groups=channels)
+    fine = F.conv2d(_mirror_two(_mirror_two(input, 2), 3), kernels.to(input).repeat(channels, 1, 1, 1), groups=channels)
     return F.pixel_shuffle(fine, scale)  # (B, C * scale^2, h, w) -> (B, C, scale * h, scale * w)
 
 
@@ -211,11 +211,22 @@ def _cubic_phases(scale: int) -> Tensor:
     return torch.where(x <= 1, near, torch.where(x < 2, far, 0.0))
 
 
-def mirror(input: Tensor, border: int) -> Tensor:
-    """Symmetric padding of (B, C, h, w): the edge pixel is repeated; also for sides shorter than the border."""
-    for dim in (2, 3):
-        size = input.shape[dim]
-        # `%` by a size that is known only when the graph runs is no ONNX (torch 2.14); by a tensor it is.
-        index = torch.arange(-border, size + border, device=input.device).remainder(torch.tensor(2 * size))
-        input = input.index_select(dim, torch.where(index < size, index, 2 * size - 1 - index))
-    return input
+def _mirror(input: Tensor, border: int, dim: int) -> Tensor:
+    """Symmetric padding (the edge pixel is repeated), also for sides shorter than the border."""
+    size = input.shape[dim]
+    index = torch.arange(-border, size + border, device=input.device) % (2 * size)
+    return input.index_select(dim, torch.where(index < size, index, 2 * size - 1 - index))
+
+
+def _mirror_two(input: Tensor, dim: int) -> Tensor:
+    """`_mirror` by two pixels, of slices: in a graph ten times as fast as by indices, and its size can be inferred."""
+    first, two, last_two, last = (
+        _part(input, dim, start, stop) for start, stop in ((0, 1), (0, 2), (-2, None), (-1, None))
+    )
+    second = _part(torch.cat((two, last), dim), dim, 1, 2)  # of a side of one pixel that pixel
+    second_last = _part(torch.cat((first, last_two), dim), dim, -2, -1)
+    return torch.cat((second, first, input, last, second_last), dim)
+
+
+def _part(input: Tensor, dim: int, start: int, stop: int | None) -> Tensor:
+    return input[(slice(None),) * dim + (slice(start, stop),)]

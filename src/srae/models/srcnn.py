@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from srae.models.blocks import enlarge_bicubic, enlarged_radius, image_scale
 from srae.models.options import Side
@@ -59,6 +60,9 @@ class _EdgeConv2d(nn.Conv2d):
     """
 
     def forward(self, input: Tensor) -> Tensor:
+        if torch.compiler.is_exporting():  # one operation of a graph
+            y, x = (side // 2 for side in self.kernel_size)
+            return super().forward(F.pad(input, [x, x, y, y], mode="replicate"))
         for side, dim in zip(self.kernel_size, (-2, -1), strict=True):
             first, last = input.narrow(dim, 0, 1), input.narrow(dim, -1, 1)
             input = torch.cat([*[first] * (side // 2), input, *[last] * (side // 2)], dim)
