@@ -75,6 +75,8 @@ def test_an_image_is_dropped_compared_and_saved(browser: Browser, client: Client
     wait(browser, "done")
     assert texts(browser, ".card h2") == ["my photo.png: tiny"]
     assert clip(browser) == "inset(0px 0px 0px 50%)"
+    left = "return getComputedStyle(document.querySelector('.stage .left')).clipPath"
+    assert browser.execute_script(left) == "inset(0px 50% 0px 0px)", "where the right one is transparent"
     slider = find(browser, ".slider input")
     slider.send_keys(Keys.ARROW_RIGHT * 5)
     assert clip(browser) == "inset(0px 0px 0px 55%)"
