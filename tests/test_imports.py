@@ -45,6 +45,7 @@ LAYERS: dict[str, set[str]] = {
     "demo_page": {"errors", "files", "memory", "images", "runs", "checkpoints", "report", "upscaling"},
     "evaluation": {
         "errors",
+        "files",
         "device",
         "config",
         "models",

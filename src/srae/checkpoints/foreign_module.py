@@ -23,6 +23,7 @@ class ForeignNetwork(nn.Module):
     multiple_of: int
     receptive_radius: int | None
     fixed_size: tuple[int, int] | None
+    smallest: int
 
     def __init__(self, descriptor: Any) -> None:
         super().__init__()
@@ -31,7 +32,7 @@ class ForeignNetwork(nn.Module):
 
     def state_geometry(self, geometry: Geometry) -> None:
         """As the networks of the suite state it, see `srae.models`."""
-        self.scale, self.multiple_of = geometry.scale, geometry.multiple_of
+        self.scale, self.multiple_of, self.smallest = geometry.scale, geometry.multiple_of, geometry.smallest
         self.receptive_radius, self.fixed_size = geometry.receptive_radius, geometry.fixed_size
 
     def forward(self, input: Tensor) -> Tensor:

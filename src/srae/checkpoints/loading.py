@@ -49,8 +49,8 @@ class TrainedModel:
 
 def read_geometry(model: nn.Module) -> Geometry:
     """What a network of the suite states about sizes, see `srae.models`."""
-    stated = [getattr(model, name) for name in ("scale", "multiple_of", "receptive_radius", "fixed_size")]
-    return Geometry(*stated)
+    stated = {name: getattr(model, name) for name in ("scale", "multiple_of", "receptive_radius", "fixed_size")}
+    return Geometry(**stated, smallest=getattr(model, "smallest", 1))
 
 
 def load_model(source: str | Path) -> TrainedModel:

@@ -22,6 +22,7 @@ EXAMPLES = """
   srae eval --model runs/cnn4_tanh runs/residual --json
   srae eval --model x2 --data data/set5 --scale 2 --protocol y
   srae eval --model runs/published --data data/set5 --scale 2 --protocol y
+  srae eval --model x2 other.pth --data data/set5 --scale 2 --protocol y --as-runs runs/field
   srae eval --self-test --data data/set5
   srae eval --model runs/mnist_net1 --split test
 """
@@ -33,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME|RUN|STUDY|FILE",
         nargs="+",
         default=[],
-        help="shipped models, runs, studies (all their finished runs) or checkpoints",
+        help="shipped models, runs, studies (all their finished runs), checkpoints, other networks (.onnx, .pth)",
     )
     parser.add_argument(
         "--data",
@@ -76,6 +77,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="CSV",
         help="metrics per image (default: images-DATA-SPLIT-PROTOCOL.csv in the run, or MODEL-DATA-PROTOCOL.csv here)",
     )
+    parser.add_argument(
+        "--as-runs",
+        metavar="DIR",
+        help="also write each model as a run folder there, with parameters, multiply-adds and seconds of a 256x256 "
+        "image, for srae compare and report",
+    )
     parser.add_argument("--runs-dir", metavar="DIR", default="runs", help="folder in which names are looked up")
     parser.add_argument(
         "--device",
@@ -115,11 +122,11 @@ def run(args: argparse.Namespace) -> int:
 
 def _score(args: argparse.Namespace, path: Path, device: torch.device) -> dict[str, Any]:
     """Score one model, store its metrics and show them."""
-    from srae.checkpoints.loading import load_model
+    from srae.evaluation.foreign import load_any
     from srae.evaluation.score import score_model
     from srae.runs.scores import store_scores
 
-    trained = load_model(path)
+    trained = load_any(path, say)
     scores = score_model(
         trained,
         folder=args.data,
@@ -135,6 +142,10 @@ def _score(args: argparse.Namespace, path: Path, device: torch.device) -> dict[s
     output = Path(args.output) if args.output else None
     images = store_scores(stored, scores.columns, model=trained.path, label=scores.label, output=output)
     say(f"metrics per image: {images}")
+    if args.as_runs:
+        from srae.evaluation.as_run import write_as_run
+
+        say(f"as a run: {write_as_run(trained, scores, Path(args.as_runs), path.stem)}")
     if not args.json:
         _show_scores(scores, args.split)
     return {**scores.document, "images": str(images)}

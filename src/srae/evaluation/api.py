@@ -11,9 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-from srae.checkpoints.loading import load_model
 from srae.checkpoints.shipped import resolve_model
 from srae.device import pick_device
+from srae.evaluation.foreign import load_any
 from srae.evaluation.score import Scores, score_model
 from srae.runs.reader import Run
 
@@ -34,14 +34,15 @@ def evaluate(
     """Score a trained network image by image, as `srae eval` does; nothing is written.
 
     Args:
-        model: a shipped model, a run, its folder, a checkpoint, or what `srae.train` returned.
+        model: a shipped model, a run, its folder, a checkpoint, another network (.onnx, .pth), or what `srae.train`
+            returned.
         data: folder of images; without it the run's own data, split as they were for its training.
 
     The other arguments and the errors are those of `evaluation.score.score_model`.
     """
     path = model.path if isinstance(model, Run) else resolve_model(str(model), Path(runs_dir), say)
     return score_model(
-        load_model(path),
+        load_any(path, say),
         folder=None if data is None else str(data),
         split=split,
         scale=scale,

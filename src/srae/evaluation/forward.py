@@ -22,7 +22,7 @@ def forward_any_size(model: nn.Module, input: Tensor) -> Tensor:
     geometry = read_geometry(model)
     height, width = input.shape[2:]
     for dim, size in ((2, height), (3, width)):
-        if (wanted := round_up(size, geometry.multiple_of)) != size:
+        if (wanted := round_up(max(size, geometry.smallest), geometry.multiple_of)) != size:
             input = input.index_select(dim, torch.from_numpy(mirrored(size, wanted)).to(input.device))
     output: Tensor = model(input)
     return output[:, :, : height * geometry.scale, : width * geometry.scale]
@@ -108,5 +108,6 @@ class SelfEnsemble(nn.Module):
 
 
 def _copy_geometry(model: nn.Module, to: nn.Module) -> None:
-    for name in ("scale", "multiple_of", "receptive_radius", "fixed_size"):
-        setattr(to, name, getattr(model, name))
+    for name in ("scale", "multiple_of", "receptive_radius", "fixed_size", "smallest"):
+        if hasattr(model, name):
+            setattr(to, name, getattr(model, name))

@@ -52,7 +52,10 @@ def read_run(path: Path) -> Run:
     config = None
     if (path / "config.yaml").is_file():
         try:
-            config = resolve_stored(parse_yaml(read_text(path / "config.yaml"), str(path / "config.yaml"))[0])
+            stored = parse_yaml(read_text(path / "config.yaml"), str(path / "config.yaml"))[0]
+            config = resolve_stored(stored)
+            if "train" not in stored:  # scored, but not trained by srae: no default of a training is a fact
+                config = {key: value for key, value in config.items() if key in stored}
         except SraeError:
             config = None
     try:

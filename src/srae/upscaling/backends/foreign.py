@@ -69,19 +69,22 @@ def _open_onnx(path: Path, engines: Mapping[str, tuple[str, str]], say: Callable
     """By the first engine that computes what the next one does, where there are several; else by the next."""
     from importlib.metadata import version
 
-    graph, network = read_onnx(path), None
+    graph, network, problem = read_onnx(path), None, None
     for name, opened in _opened(graph, engines, say):
         if network is None:
             run = partial(opened.run, precision="float32")
-            facts = find_facts(graph, run, f"{name} {version(name)}", say)
-            network = Network(path, facts, opened)
-        elif not _agree(network, opened):
+            try:
+                network = Network(path, find_facts(graph, run, f"{name} {version(name)}", say), opened)
+            except CheckpointError as error:  # the next engine may run it
+                problem = error
+        elif _differs(network, opened):
             say(f"{network.engine.name} is not used: it computes something else than {name}")
-            network = Network(path, facts, opened)
+            network = Network(path, network.facts, opened)
         if graph.own:
             break
     if network is None:
-        raise CheckpointError(f"it does not run in {' and '.join(engines)}", str(path), "export it anew")
+        what = f"it does not run in {' and '.join(engines)}"
+        raise problem or CheckpointError(what, str(path), "export it anew")
     return network
 
 
@@ -110,14 +113,18 @@ class OneAtATime:
         return np.concatenate([self._engine.run(image[None], precision) for image in batch])
 
 
-def _agree(network: Network, other: Engine) -> bool:
-    """Whether two engines make the same of noise."""
+def _differs(network: Network, other: Engine) -> bool:
+    """Whether another engine, if it runs it, makes something else of noise."""
     geometry = network.geometry
     side = round_up(max(32, geometry.smallest), geometry.multiple_of)
     size = geometry.fixed_size or (side, side)
     images = np.random.default_rng(0).random((1, network.facts.channels, *size), np.float32)
-    results = [engine.run(images, "float32").clip(0, 1) for engine in (network.engine, other)]
-    return bool(np.abs(results[0] - results[1]).max() <= _TOLERANCE)
+    ours = network.engine.run(images, "float32").clip(0, 1)
+    try:
+        theirs = other.run(images, "float32").clip(0, 1)
+    except Exception:  # each engine has its own
+        return False
+    return not bool(np.abs(ours - theirs).max() <= _TOLERANCE)
 
 
 def _open_by_torch(path: Path, device: str, say: Callable[[str], None]) -> Network:
