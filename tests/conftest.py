@@ -33,8 +33,11 @@ atexit.register(shutil.rmtree, os.environ["XDG_CACHE_HOME"], ignore_errors=True)
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(SOURCE), os.environ.get("PYTHONPATH", ""))))
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     import srae
+
+    # xdist begins with the files of most tests: the last ones would be those of one test of many seconds.
+    config.option.loadscopereorder = False
 
     if Path(srae.__file__).parents[1] != SOURCE:
         raise pytest.UsageError(f"these tests are of {SOURCE}, but srae is imported from {srae.__file__}")

@@ -173,8 +173,8 @@ def test_doctor_finds_a_damaged_model(call: Run, tmp_path: Path, monkeypatch: py
 # ------------------------------------------------------------------ streams
 
 
-def test_doctor_finds_this_machine_fit(srae: Run, tmp_path: Path) -> None:
-    done = srae("doctor", "--json")
+def test_doctor_finds_this_machine_fit(call: Run, tmp_path: Path) -> None:
+    done = call("doctor", "--json")
     report = json.loads(done.stdout)
     assert (done.returncode, done.stderr, report["ok"]) == (0, "", True), report
     libraries = {"torch", "torchvision", "pillow", "numpy", "scipy", "scikit-image", "matplotlib", "pyyaml", "pydantic",

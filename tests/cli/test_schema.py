@@ -14,12 +14,12 @@ from conftest import Run
 from srae.config.data_sets import SECTIONS, names_of, sections_by_name
 from srae.config.degrade import Degrade
 from srae.config.experiment import Config, ModelConfig, TrainConfig
-from srae.config.schema import describe_schema, section_schema
+from srae.config.json_schema import describe_schema, section_schema
 from srae.config.yaml_text import parse_yaml
 from srae.models import MODELS
 from srae.models.options import model_options
 from srae.studies.plan import Study
-from srae.training.schema import build_schema
+from srae.training.config_schema import build_schema
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 COMMITTED = CONFIGS / "schema.json"
@@ -149,7 +149,7 @@ class Toy(nn.Module):
 
 
 def test_a_new_network_needs_nothing_but_its_entry(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("srae.training.schema.MODELS", {**MODELS, "toy": Toy})
+    monkeypatch.setattr("srae.training.config_schema.MODELS", {**MODELS, "toy": Toy})
     rules = options_of(build_schema(), "toy")
     assert rules == {
         "properties": {

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from conftest import LONG
 from refusals import refuses
 from srae.config import loading as config_module
 from srae.config.data_sets import PairsConfig
@@ -237,6 +238,7 @@ CONFIGS = st.builds(
 )
 
 
+@settings(max_examples=1000 if LONG else 40)  # each is parsed twice, in 30 ms
 @given(CONFIGS)
 def test_a_dumped_config_reads_back_equal(config: Config) -> None:
     assert parse(dump_config(config), "dumped.yaml") == config

@@ -16,14 +16,14 @@ from srae.cli import main
 from srae.config import data_sets
 from srae.config.data_sets import DataConfig, FolderConfig, ImagesConfig
 from srae.config.degrade import Degrade
+from srae.config.json_schema import describe_schema
 from srae.config.loading import parse_config
-from srae.config.schema import describe_schema
 from srae.data import OPENERS, Data, Split, open_data
 from srae.data.contract import sample_shapes, take_fingerprint
 from srae.data.degrade import make_low
 from srae.data.store import Shelf
 from srae.errors import ConfigError
-from srae.training.schema import build_schema
+from srae.training.config_schema import build_schema
 
 
 class ArraysConfig(ImagesConfig, FolderConfig):

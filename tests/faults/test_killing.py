@@ -290,14 +290,19 @@ def test_f3_rows_of_another_srae_keep_their_columns(tmp_path: Path) -> None:
 # ----------------------------------------------------------------------- F4 and F5
 
 
+@pytest.fixture(scope="module")
+def long_run(parent: WarmParent, pairs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of twenty epochs that nobody disturbed."""
+    runs = tmp_path_factory.mktemp("long")
+    assert parent.run("begin", config=toy_text(pairs, epochs=20), runs=str(runs), name="toy") == 0, parent.said()
+    return runs / "toy"
+
+
 @pytest.fixture
-def command_run(parent: WarmParent, pairs: Path, tmp_path: Path) -> tuple[Path, Path, list[str]]:
-    """A folder to work in, a run of twenty epochs that nobody disturbed, and the command that makes it again."""
-    text = toy_text(pairs, epochs=20)
-    (tmp_path / "toy.yaml").write_text(text)
-    assert parent.run("begin", config=text, runs=str(tmp_path), name="whole") == 0, parent.said()
-    argv = ["train", "--config", "toy.yaml", "--runs-dir", ".", "--device", "cpu"]
-    return tmp_path, tmp_path / "whole", argv
+def command_run(pairs: Path, long_run: Path, tmp_path: Path) -> tuple[Path, Path, list[str]]:
+    """A folder to work in, a run that nobody disturbed, and the command that makes it again."""
+    (tmp_path / "toy.yaml").write_text(toy_text(pairs, epochs=20))
+    return tmp_path, long_run, ["train", "--config", "toy.yaml", "--runs-dir", ".", "--device", "cpu"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -151,8 +151,10 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Don
         "runs": ["runs"],
         "compare": ["compare", "runs", "-o", "comparison"],
         "report": ["report", "runs", "-o", "report", "--title", TITLE],
-        "spanish": ["report", "runs", "-o", "informe", "--lang", "es", "--json"],
+        "spanish": ["report", "estudio", "-o", "informe", "--lang", "es", "--json"],
     }
+    shutil.copytree(folder / "runs", folder / "estudio")
+    (folder / "estudio" / "study.yaml").write_text("configs: [a]\ndraw: [settings]\n")
     return folder, dict(zip(commands, run_all(list(commands.values()), folder), strict=True))
 
 

@@ -100,7 +100,7 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError("no model named", "--model", "name one, or give --self-test")
 
     from srae.checkpoints.shipped import find_models
-    from srae.runs.scores import check_output
+    from srae.runs.stored_scores import check_output
 
     if args.output:
         check_output(Path(args.output))
@@ -124,7 +124,7 @@ def _score(args: argparse.Namespace, path: Path, device: torch.device) -> dict[s
     """Score one model, store its metrics and show them."""
     from srae.evaluation.foreign import load_any
     from srae.evaluation.score import score_model
-    from srae.runs.scores import store_scores
+    from srae.runs.stored_scores import store_scores
 
     trained = load_any(path, say)
     scores = score_model(

@@ -24,14 +24,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from srae.config.schema import describe_schema, section_schema
+    from srae.config.json_schema import describe_schema, section_schema
 
     if args.study:
         from srae.studies.plan import Study
 
         schema = section_schema(Study, "srae study")
     else:
-        from srae.training.schema import build_schema
+        from srae.training.config_schema import build_schema
 
         schema = build_schema()
     if args.write:

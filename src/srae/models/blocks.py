@@ -28,7 +28,8 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
     "none": nn.Identity,
 }
 
-# Above this kernel side the Fourier path wins on CPU (docs/lab_log.md).
+# From this side on a CPU is faster with spectra: 32x32 kernels on 64x64 pixels took 1.85 s for 8 images as a
+# convolution, 0.70 s for 64 as spectra (docs/lab_log.md, "32x32 kernels through the Fourier transform").
 FOURIER_KERNEL = 16
 
 T = TypeVar("T")
@@ -119,7 +120,7 @@ class LargeConv2d(nn.Conv2d):
         bias, padding = self.bias, int(self.padding[0])
         if padding:
             input = F.pad(input, [padding] * 4)
-        if input.shape[2:] == self.weight.shape[2:]:
+        if input.shape[2:] == self.weight.shape[2:]:  # 0.067 s a step of 64 images, 0.226 s as a convolution
             return F.linear(input.flatten(1), self.weight.flatten(1), bias)[:, :, None, None]
         height, width = input.shape[2:]
         rows, columns = (s - k + 1 for s, k in zip((height, width), self.kernel_size, strict=True))

@@ -67,7 +67,7 @@ class RunWriter:
     def write_start(self, config: Config, environment: Mapping[str, Any]) -> None:
         """Write environment and config before the first step; with its config the folder is a run."""
         self.write_json("environment.json", environment)
-        self.write_config(config)
+        self.write_config(config)  # last: a start killed before it leaves a name that is free (`is_stillborn`)
 
     def record_resume(self, environment: Mapping[str, Any]) -> None:
         """Append to the `resumes` of environment.json: where a resume began, and on what machine and versions."""
@@ -92,7 +92,8 @@ class RunWriter:
         """Append one epoch to metrics.csv; the row is on disk when this returns."""
         path = self.path / "metrics.csv"
         try:
-            with open(path, "ab", buffering=0) as file:  # unbuffered, so that `truncate` writes nothing
+            # Unbuffered: on a full disk `truncate` would first flush the buffer, fail again, and leave half a row.
+            with open(path, "ab", buffering=0) as file:
                 start = file.tell()
                 rest = csv_text([row], COLUMNS, header=start == 0).encode()
                 try:

@@ -47,6 +47,7 @@ class Checkpointer:
 
     def keep_best(self, progress: Progress, *, saved_at_once: bool = True) -> None:
         """Remember the validated weights for `save_best`; copied unless they are saved before the next step."""
+        # Without the state of the optimizer: 1.1 GB instead of 3.2 GB for skip3.
         weights = {f"model.{name}": t for name, t in self._session.judged.state_dict().items()}
         if not saved_at_once:
             weights = {name: tensor.clone() for name, tensor in weights.items()}

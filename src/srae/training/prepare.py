@@ -128,6 +128,7 @@ def epoch_batches(s: Session, epoch: int, start: int) -> Iterator[Batch]:
 
 def _try_last_batch(s: Session) -> None:
     """Batch-norm cannot learn from a single value per channel: report it now, not at the end of an epoch."""
+    # Tried, not refused at once: places count too, so only networks that end in 1x1 pixels fail.
     if s.data.train.epoch_length * s.config.data.sampling.crops_per_picture % s.config.train.batch_size != 1:
         return
     try:
@@ -156,6 +157,7 @@ def _time_step(s: Session) -> float | None:
 
 def _time_scoring(s: Session) -> float:
     """Seconds per pixel of the largest images: what does not fit in memory fails before there is a run."""
+    # Measured, not derived from a step: crops of 96 and val images of 1224x1788 made "about 3 s" of 5.6 minutes.
     batches = [hardest_batch(split, BATCH_PIXELS) for split in (s.val, s.data.val, s.data.test) if split]
     batch = max(batches, key=count_pixels)
     began = time.perf_counter()

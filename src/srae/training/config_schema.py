@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from srae.config.experiment import Config
-from srae.config.schema import data_schemas, section_schema
+from srae.config.json_schema import data_schemas, section_schema
 from srae.models import MODELS
 from srae.models.options import options_schema
 
