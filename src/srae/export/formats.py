@@ -79,7 +79,7 @@ def _stored(weights: dict[str, Tensor], precision: str) -> dict[str, Tensor]:
 
 
 class Format(NamedTuple):
-    """How a network is written and by whom the file is checked.
+    """How a network is written, and which engines check the file.
 
     Attributes:
         suffixes: of its files; the first is the one that is named.
