@@ -40,10 +40,10 @@ def save_toy(
     """A network with random weights and running means, none of them zero, from a checkpoint in the folder."""
     torch.manual_seed(0)
     model = build_model(name, in_shape, out_shape, options)
-    for name, value in model.state_dict().items():
+    for key, value in model.state_dict().items():
         if value.is_floating_point():
-            noise = 0.02 * torch.randn_like(value)
-            value.add_(noise.abs() if name.endswith("running_var") else noise)
+            change = 0.02 * torch.randn_like(value)
+            value.add_(change.abs() if key.endswith("running_var") else change)
     folder.mkdir(exist_ok=True)
     path = folder / f"{name}.safetensors"
     config = {"model": {"name": name, **options}, "data": {"name": "demo"}}

@@ -24,11 +24,11 @@ from srae.checkpoints.shipped import shipped_models
 from srae.cli import export as verb
 from srae.cli import main
 from srae.errors import CheckpointError, ConfigError, SraeError
+from srae.evaluation.forward import forward_any_size
 from srae.export.api import Exported, export_model, pick_target
 from srae.export.formats import FORMATS, PRECISIONS
 from srae.export.known_forms import FORMS
 from srae.models import MODELS, build_model
-from srae.upscaling.tiles import forward_any_size
 
 SMALL, TWICE, THRICE = (3, 32, 32), (3, 64, 64), (3, 96, 96)
 # (name, in_shape, out_shape, options): one of every kind of graph.
