@@ -108,44 +108,43 @@ def _takes(run: Run, channels: int, scale: int, size: tuple[int, int]) -> bool:
 def measure_reach(run: Run, channels: int, geometry: Geometry) -> Geometry:
     """With `receptive_radius` measured, and `multiple_of` raised to the period of windows inside the network.
 
-    Tiles then give what the whole image gives: up to 1e-5 where the network is local, else within one level of 255.
+    The radius is that beyond which nothing changes a pixel of the output, up to 256 pixels; else None.  Where
+    everything changes it, as through a mean over the image, it is that beyond which a change of all values changes the
+    output by less than half a level of 255.  Tiles then give what the whole image gives: up to 1e-5 where the network
+    is local, else within one level.
+
+    Args:
+        geometry: all but the radius; any multiple of `multiple_of` can be run.
     """
     if geometry.fixed_size:
         return geometry
-    period = geometry.multiple_of
-    for axis in (3, 2):
-        found = _measure_period(_Subject(run, channels, replace(geometry, multiple_of=period)), axis)
-        if found is None:
-            return replace(geometry, receptive_radius=None)
-        period = found
-    periodic = replace(geometry, multiple_of=period, smallest=round_up(geometry.smallest, period))
-    return replace(periodic, receptive_radius=measure_radius(run, channels, periodic))
-
-
-def measure_radius(run: Run, channels: int, geometry: Geometry) -> int | None:
-    """Pixels beyond which nothing changes a pixel of the output; None: more than 256.
-
-    Where everything changes it, as through a mean over the image: beyond which a change of all values changes the
-    output by less than half a level of 255.
-
-    Args:
-        geometry: all but the radius; tiles start at multiples of its `multiple_of`.
-    """
     subject, multiple = _Subject(run, channels, geometry), geometry.multiple_of
-    beyond = multiple - 1  # what is changed begins at a multiple; windows from there reach this much more
     for reach in _REACHES:
         across = _influence(subject, reach, 3)
         if _last_above(across, _EXACT) + multiple >= reach:
             continue
         radius = _last_above(np.maximum(across, _influence(subject, reach, 2)), _EXACT)
-        if radius + multiple < reach and _tiles_agree(subject, radius, _SAME):
-            return radius + beyond
+        if radius + multiple < reach and (found := _settle(subject, radius, _SAME)):
+            return found
     radius = _last_above(np.maximum(across, _influence(subject, FARTHEST, 2)), _HALF_LEVEL)
     while radius + multiple <= FARTHEST:
-        if _tiles_agree(subject, radius, _HALF_LEVEL):
-            return radius + beyond
+        if found := _settle(subject, radius, _HALF_LEVEL):
+            return found
         radius = radius * 3 // 2 + 8
-    return None
+    return replace(geometry, receptive_radius=None)
+
+
+def _settle(subject: _Subject, radius: int, tolerance: float) -> Geometry | None:
+    """The geometry with this radius and the period that goes with it; None where tiles do not agree then."""
+    periodic = subject.geometry
+    for axis in (3, 2):
+        period = _measure_period(subject._replace(geometry=periodic), radius + _THICKNESS, axis, tolerance)
+        if period is None:
+            return None
+        periodic = replace(periodic, multiple_of=period, smallest=round_up(periodic.smallest, period))
+    # A part that changes begins anywhere; windows at its beginning reach so much more.
+    found = replace(periodic, receptive_radius=radius + periodic.multiple_of - 1)
+    return found if _tiles_agree(subject._replace(geometry=found), tolerance) else None
 
 
 class _Subject(NamedTuple):
@@ -162,13 +161,12 @@ class _Subject(NamedTuple):
         split = along.reshape(-1, along.shape[-1] // scale, scale)  # (C * T, length, scale)
         return np.moveaxis(split, -1, 0).reshape(-1, split.shape[1]).astype(np.float32)
 
-    def make_strip(self, length: int, axis: int) -> np.ndarray:
+    def make_strip(self, length: int, axis: int, thickness: int = _THICKNESS) -> np.ndarray:
         """(1, C, thickness, length), upright for axis 2: blocks of pixels and noise on them, darker than its negative.
 
         So the negative also changes means, which the negative of plain noise would not.
         """
-        least = _THICKNESS if length <= 3 * _REACHES[0] else 2 * _THICKNESS
-        thickness = round_up(max(least, self.geometry.smallest), self.geometry.multiple_of)
+        thickness = round_up(max(thickness, self.geometry.smallest), self.geometry.multiple_of)
         generator = np.random.default_rng(0)
         blocks = generator.random((1, self.channels, -(-thickness // 8), -(-length // 8))).repeat(8, 2).repeat(8, 3)
         noise = generator.random((1, self.channels, thickness, length))
@@ -197,24 +195,24 @@ def _influence(subject: _Subject, reach: int, axis: int) -> np.ndarray:
     return np.concatenate([[0.0], np.where(np.isfinite(influence), influence, np.inf)])
 
 
-def _measure_period(subject: _Subject, axis: int) -> int | None:
+def _measure_period(subject: _Subject, distance: int, axis: int, tolerance: float) -> int | None:
     """The least multiple of `multiple_of` by which an image can be shifted; None: shifting changes every pixel.
 
     Attention in windows, for example, divides an image from its first pixel on, whatever sizes the network takes.
     """
     multiple = subject.geometry.multiple_of
-    for distance in (_REACHES[0], FARTHEST):
-        error = partial(_shift_error, subject, round_up(distance, multiple), axis)
-        least = error(multiple)
-        if least <= _SAME:
-            return multiple
-        for shift in (64, 48, 56, 60):  # where there are windows, one of these is a multiple of their side
-            aligned = error(shift) if shift % multiple == 0 else least
-            if aligned <= min(least / 16, 2 * _HALF_LEVEL):
-                limit = max(_SAME, math.sqrt(aligned * least))
-                sides = [s for s in MULTIPLES if shift % s == 0 and multiple < s < shift and s % multiple == 0]
-                return next((side for side in sides if error(side) <= limit), shift)
-    return multiple if least <= 2 * _HALF_LEVEL else None
+    error = partial(_shift_error, subject, round_up(distance, multiple), axis)
+    least = error(multiple)
+    if least <= tolerance:
+        return multiple
+    for shift in (64, 48, 56, 60):  # where there are windows, one of these is a multiple of their side
+        if shift % multiple == 0 and (aligned := error(shift)) <= tolerance:
+            limit = max(tolerance, math.sqrt(aligned * least))
+            sides = [
+                side for side in MULTIPLES if shift % side == 0 and multiple < side < shift and side % multiple == 0
+            ]
+            return next((side for side in sides if error(side) <= limit), shift)
+    return None
 
 
 def _shift_error(subject: _Subject, distance: int, axis: int, shift: int) -> float:
@@ -225,13 +223,13 @@ def _shift_error(subject: _Subject, distance: int, axis: int, shift: int) -> flo
     return _largest(before[:, shift + distance :][:, :_THICKNESS] - after[:, distance:][:, :_THICKNESS])
 
 
-def _tiles_agree(subject: _Subject, radius: int, tolerance: float) -> bool:
-    """Whether the middle of a tile of this radius is as in the whole, with other content around the tile."""
-    multiple = subject.geometry.multiple_of
-    margin, core, around = (round_up(size, multiple) for size in (radius + multiple - 1, _THICKNESS, max(radius, 64)))
+def _tiles_agree(subject: _Subject, tolerance: float) -> bool:
+    """Whether the middle of a tile is as in the whole, with other content around the tile."""
+    margin, multiple = subject.geometry.margin, subject.geometry.multiple_of
+    core, around = round_up(_THICKNESS, multiple), max(margin, round_up(64, multiple))
     tile = 2 * margin + core
     for axis in (3, 2):
-        image = subject.make_strip(tile + 2 * around, axis)
+        image = subject.make_strip(tile + 2 * around, axis, 2 * _THICKNESS)
         along = np.moveaxis(image, axis, 3)  # a view
         along[..., :around] *= 0.2
         along[..., around + tile :] = 1 - along[..., around + tile :] * 0.2

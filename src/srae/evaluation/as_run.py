@@ -14,6 +14,7 @@ from srae.checkpoints.facts import round_up
 from srae.checkpoints.loading import TrainedModel, read_geometry
 from srae.config.yaml_text import dump_yaml
 from srae.evaluation.forward import forward_any_size
+from srae.evaluation.graph_cost import count_graph
 from srae.evaluation.score import Scores
 from srae.files import write_text
 from srae.models import count_multiply_adds, count_parameters
@@ -62,10 +63,13 @@ def measure_cost(trained: TrainedModel) -> dict[str, Any]:
     size = geometry.fixed_size or (side, side)
     image = torch.rand(1, channels, *size, device=next((p.device for p in model.parameters()), None))
     seconds = statistics.median(_time(lambda: forward_any_size(model, image)) for _ in range(_REPEATS))
-    counted = count_multiply_adds(model, (channels, *size))
+    if trained.path.suffix.lower() == ".onnx":
+        parameters, multiply_adds = count_graph(trained.path, (channels, *size))
+    else:
+        parameters, multiply_adds = count_parameters(model), count_multiply_adds(model, (channels, *size))
     return {
-        "parameters": count_parameters(model) or None,
-        "multiply_adds": counted or None,
+        "parameters": parameters,
+        "multiply_adds": multiply_adds,
         "seconds": seconds,
         "images_per_second": 1 / seconds,
     }
