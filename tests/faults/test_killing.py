@@ -204,7 +204,7 @@ def test_f2_kill_9_at_every_file_operation_of_a_run(
         go_on(parent, pairs, run)
         assert_same_run(run, whole)
         shutil.rmtree(run)
-        number += 1 if LONG else 13
+        number += 1 if LONG else 19
     assert number > 80, "this test must meet many operations to mean something"
 
 
@@ -233,7 +233,7 @@ def test_f2_kill_9_at_every_file_operation_of_a_resume_from_a_damaged_checkpoint
         shutil.rmtree(run)
         if not code:
             break
-        number += 1 if LONG else 11
+        number += 1 if LONG else 17
     assert number > 40
 
 

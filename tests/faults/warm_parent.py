@@ -1,4 +1,4 @@
-"""A process that has imported torch and forks victims: sixty kills take seconds, not the sixty starts of Python.
+"""A process that has imported torch and forks victims: thirty kills take seconds, not the thirty starts of Python.
 
 The parent runs with one thread and has trained nothing itself, so that a fork
 of it is a whole, fresh process.  It reads requests from its standard input and

@@ -149,7 +149,7 @@ def test_a_report_on_classifiers_is_whole(tmp_path: Path) -> None:
     tables = {file.stem for file in (tmp_path / "report" / "tables").iterdir()}
     assert tables == {"metrics", "metrics_full", "cost", "tests", "classes", "config", "protocol"}
     confusion = (tmp_path / "report" / "figures" / "confusion_1.svg").read_text(encoding="utf-8")
-    assert ES["true_class"] in confusion and confusion.count(">4<") == 5
+    assert f">{ES['true_class']}<" in confusion and confusion.count(">4<") == 5
     assert ES["accuracy_axis"] in (tmp_path / "report" / "figures" / "accuracy.svg").read_text(encoding="utf-8")
     page = Page(tmp_path / "report" / "report.html")
     for text in (ES["by_class"], ES["classes_count"].format(count=3), typeset("50.0%", ES), ES["test"]):
@@ -182,7 +182,7 @@ def test_hostile_class_names_are_text(tmp_path: Path) -> None:
         with open(tmp_path / f"report{count}" / "tables" / "classes.csv", newline="", encoding="utf-8") as file:
             assert "'=cmd()" in [row["class"] for row in csv.DictReader(file)]
     svg = (tmp_path / "report6" / "figures" / "confusion_1.svg").read_text(encoding="utf-8")
-    assert "&lt;b&gt;" in svg and EN["true_class"] in svg and "W" * 30 not in svg, "long names are cut"
+    assert "&lt;b&gt;" in svg and f">{EN['true_class']}<" in svg and "W" * 30 not in svg, "long names are cut"
     section = section_of(tmp_path / "net6")
     assert section.answers is not None
     tex = to_latex(classes_table(section, section.answers, EN), "classes", width=700)
