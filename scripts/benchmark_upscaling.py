@@ -231,25 +231,25 @@ def write_run(folder: Path, number: int) -> None:
 def compare_precisions() -> None:
     """What bfloat16 changes, on images that scikit-image ships; shrunk by two, enlarged again."""
     import numpy as np
-    import torch
     from skimage import data
 
+    from srae.images.image import to_pixels
     from srae.images.resample import shrink
+    from srae.upscaling.backends.torch import from_trained
     from srae.upscaling.enlarge import UpscaleOptions, upscale_pixels
 
     print("\n## What bfloat16 changes\n\nRGB, 8 bits, against the image that was shrunk by two (bicubic).\n")
     print("| model | image | float32, dB | bfloat16, dB | change, dB | largest change of a pixel, of 255 |")
     print("|---|---|---|---|---|---|")
     for name in MODELS:
-        loaded = load(name)
+        network = from_trained(load(name))
         for image in ("astronaut", "chelsea", "coffee", "rocket", "camera", "text", "page"):
             pixels = getattr(data, image)()
             pixels = pixels if pixels.ndim == 3 else pixels[:, :, None].repeat(3, 2)
             pixels = pixels[: pixels.shape[0] // 2 * 2, : pixels.shape[1] // 2 * 2, :3]
-            low = shrink(torch.from_numpy(pixels.copy()).permute(2, 0, 1) / 255, 2).clamp(0, 1)
-            low = (low * 255).round().to(torch.uint8).permute(1, 2, 0).contiguous().numpy()
+            low = to_pixels(shrink(pixels.transpose(2, 0, 1) / np.float32(255), 2), np.uint8)
             found = [
-                upscale_pixels(low, [loaded], UpscaleOptions(precision=p)).astype(int) for p in ("float32", "bfloat16")
+                upscale_pixels(low, [network], UpscaleOptions(precision=p)).astype(int) for p in ("float32", "bfloat16")
             ]
             before, after = (10 * np.log10(255**2 / np.mean((pixels - large) ** 2)) for large in found)
             most = np.abs(found[0] - found[1]).max()

@@ -122,10 +122,11 @@ def make_contender(contender: str, folder: Path, name: str, threads: int):
     torch.set_num_threads(threads)
     loaded = load(name)
     if contender.startswith("srae"):
+        from srae.upscaling.backends.torch import from_trained
         from srae.upscaling.enlarge import UpscaleOptions, upscale_pixels
 
-        precision = "float32" if contender.endswith("float32") else "auto"
-        return lambda pixels: upscale_pixels(pixels, [loaded], UpscaleOptions(precision=precision))
+        precision, network = "float32" if contender.endswith("float32") else "auto", from_trained(loaded)
+        return lambda pixels: upscale_pixels(pixels, [network], UpscaleOptions(precision=precision))
 
     @torch.inference_mode()
     def run_torch(pixels: np.ndarray) -> np.ndarray:
