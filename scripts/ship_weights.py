@@ -39,6 +39,7 @@ CARD = """# {name}
 | cost | {steps:,} steps, {hours:.1f} h on {machine} |
 | weights | `{name}.safetensors`, float32, {kilobytes:,.0f} kB, SHA-256 `{sha256}` |
 | licence | MIT, as srae. The training images state no licence and are not part of srae. |
+| elsewhere | `srae export {name}`: ONNX for onnxruntime, OpenVINO and chaiNNer; spandrel knows no such network |
 
 ## Metrics
 

@@ -56,10 +56,10 @@ def verify(file: Path, trained: TrainedModel, readers: Sequence[str]) -> list[Ch
 
 
 def _levels(output: Array, expected: Array) -> float:
-    """As an image shows it, so clipped to [0, 1]; NaN where one of them is."""
+    """NaN where one of them is; of outputs beyond [-1, 1] as a share of the largest, for rounding grows with them."""
     if output.shape != expected.shape:
         return float("inf")
-    return float(np.abs(output.clip(0, 1) - expected.clip(0, 1)).max() * 255)
+    return float(np.abs(output - expected).max() / max(1.0, np.abs(expected).max()) * 255)
 
 
 def _make_inputs(trained: TrainedModel) -> Iterator[Array]:
