@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from srae.checkpoints.loading import load_model
+from srae.checkpoints.probing import measure_reach
 from srae.checkpoints.shipped import CHAINS, shipped_models
 from srae.evaluation.forward import forward_in_pieces
 from srae.evaluation.metrics import psnr
@@ -47,3 +50,19 @@ def test_tiles_equal_the_whole_and_flat_stays_flat(path: Path) -> None:
     assert (whole - tiled).abs().max() < 1e-5
     flat = forward_in_pieces(model, torch.full((3, 40, 40), 0.5))
     assert psnr(flat[None], torch.full_like(flat, 0.5)[None]).item() > 40
+
+
+@pytest.mark.parametrize("name", ["tiny", "p"])
+def test_running_a_network_shows_no_more_reach_than_it_states(name: str) -> None:
+    """And not much less: what its outermost pixels change is below what float32 rounds."""
+    trained = load_model(MODELS[name])
+    stated = trained.facts.geometry
+
+    def run(images: np.ndarray) -> np.ndarray:
+        with torch.inference_mode():
+            return trained.model(torch.from_numpy(images)).numpy()
+
+    found = measure_reach(run, trained.in_shape[0], replace(stated, receptive_radius=None))
+    assert found.multiple_of == stated.multiple_of
+    assert found.receptive_radius is not None and stated.receptive_radius is not None
+    assert stated.receptive_radius / 2 < found.receptive_radius <= stated.receptive_radius
