@@ -6,6 +6,7 @@ No code of a file runs: spandrel's unpickler knows the classes of tensors and no
 from __future__ import annotations
 
 import json
+import re
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -121,7 +122,9 @@ def _read_network(path: Path) -> Any:
         remedy = "see the architectures in its README; of networks with fused layers use the file that was not fused"
         raise CheckpointError(what, str(path), remedy) from None
     except UnpicklingError as error:
-        what = f"no plain weights: {_first_line(error)}"
+        if not re.search("forbidden|unsupported", str(error), re.IGNORECASE):
+            raise CheckpointError(f"no file of weights, or damaged: {_first_line(error)}", str(path), other) from None
+        what = f"it holds more than weights: {_first_line(error)}"
         raise CheckpointError(what, str(path), "use a .safetensors of it: srae runs no code of files") from None
     except OSError as error:
         raise CheckpointError(f"cannot read: {error.strerror or error}", str(path), other) from None
