@@ -305,7 +305,7 @@ def test_the_error_on_the_page_is_what_is_printed(
 
 
 def test_there_is_something_to_run() -> None:
-    assert len(COMMANDS) > 60 and sum(map(bool, COMMANDS.values())) < 12
+    assert len(COMMANDS) > 60 and sum(map(bool, COMMANDS.values())) < 16
     languages = {block.language for block in BLOCKS}
     assert languages == {"console", "python", "text", "yaml"}
 

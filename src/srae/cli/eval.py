@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 EXAMPLES = """
   srae eval --model runs/cnn4_tanh runs/residual --json
   srae eval --model x2 --data data/set5 --scale 2 --protocol y
-  srae eval --model runs/published --data data/set5 --scale 2 --protocol y
   srae eval --model x2 other.pth --data data/set5 --scale 2 --protocol y --as-runs runs/field
   srae eval --self-test --data data/set5
   srae eval --model runs/mnist_net1 --split test
