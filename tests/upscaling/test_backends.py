@@ -218,6 +218,17 @@ def test_a_runs_graph_is_made_once_and_then_found(tmp_path: Path, monkeypatch: p
     assert graphs.find_graph(shipped_models()["x2"]) == shipped_models()["x2"].with_suffix(".onnx")
 
 
+def test_a_cache_that_cannot_be_written_and_a_missing_file_are_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    with pytest.raises(ResourceError, match="cannot be kept"):
+        open_network(save_run(tmp_path / "mine", "bicubic", 2), engine="openvino")
+    with pytest.raises(CheckpointError, match="cannot read"):
+        open_network(tmp_path / "gone.safetensors")
+
+
 def test_a_graph_of_other_weights_is_noticed(tmp_path: Path) -> None:
     """The shipped graphs take their weights from the file beside them."""
     path = shipped_models()["tiny"]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
+from srae.checkpoints.remembered import hash_file
 from srae.checkpoints.shipped import FOLDER
+from srae.errors import ResourceError
 from srae.files import cache_folder
 
 _FORMAT = 1
@@ -38,11 +39,14 @@ def prepare_graph(checkpoint: Path, say: Callable[[str], None]) -> Path:
 
     trained, graph = load_model(checkpoint), _cached(checkpoint)
     check_enlarges(trained)
-    graph.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        graph.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        what = f"the graph cannot be kept: {error.strerror}"
+        raise ResourceError(what, str(graph.parent), "make that folder writable, or use --engine torch") from None
     write_graph(trained, graph, parts=True)
     return graph
 
 
 def _cached(checkpoint: Path) -> Path:
-    digest = hashlib.sha256(checkpoint.read_bytes()).hexdigest()
-    return cache_folder() / "graphs" / f"{digest}.{_FORMAT}.onnx"
+    return cache_folder() / "graphs" / f"{hash_file(checkpoint)}.{_FORMAT}.onnx"

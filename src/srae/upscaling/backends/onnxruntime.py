@@ -20,7 +20,6 @@ class OnnxruntimeEngine:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = thread_limit() or 0
         options.log_severity_level = 3  # its warnings are about its own optimizer
-        options.enable_cpu_mem_arena = False  # kept memory of the largest tile, for no gain in time
         source = str(graph) if isinstance(graph, Path) else graph
         self._session = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
         self.metadata: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
