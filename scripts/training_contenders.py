@@ -148,9 +148,10 @@ def run_srae(config: Any, clock: Clock, device: str, *, on_tensors: bool) -> dic
         counted = training.progress.samples
         return clock.is_over()
 
+    training.pauses = ended  # type: ignore[method-assign]
     with session.kernels():
         while not clock.is_over():
-            training.run_steps(ended)
+            training.run_steps()
             training.progress, counted = Progress(epoch=training.progress.epoch + 1), 0
     loop.epoch_batches = real_batches
     stores = [split.input, split.target, *split.more_inputs]

@@ -55,6 +55,10 @@ class ResourceError(SraeError):
     exit_code = 5
 
 
+class PeerError(ResourceError):
+    """Another process of the same training has ended, or cannot be reached."""
+
+
 class DivergedError(SraeError):
     """The loss became infinite or not a number."""
 

@@ -109,10 +109,10 @@ def test_f9_a_spoilt_update_shows_before_it_is_saved(
     """
     real, seen = srae.training.step.TrainingStep.__call__, 0
 
-    def call(self: Any, batch: Any) -> Any:
+    def call(self: Any, *of_step: Any) -> Any:
         nonlocal seen
         seen += 1
-        numbers = real(self, batch)
+        numbers = real(self, *of_step)
         if seen == step + 3:  # three steps are timed before
             with torch.no_grad():
                 next(self._s.model.parameters()).view(-1)[0] = float("nan")
@@ -466,12 +466,12 @@ def test_f33_a_changed_epoch_begins_again(pairs: Path, tmp_path: Path, monkeypat
     """Batches of another size are others: half an epoch of each would show some images twice, others never."""
     real, seen = srae.training.step.TrainingStep.__call__, 0
 
-    def stop(self: Any, batch: Any) -> Any:
+    def stop(self: Any, *of_step: Any) -> Any:
         nonlocal seen
         seen += 1
         if seen == 6 + 3:  # three steps are timed before
             os.kill(os.getpid(), signal.SIGTERM)
-        return real(self, batch)
+        return real(self, *of_step)
 
     with monkeypatch.context() as patch:
         patch.setattr(srae.training.step.TrainingStep, "__call__", stop)

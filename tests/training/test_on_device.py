@@ -47,6 +47,7 @@ RESIDUAL = "{name: residual, width: 8, blocks: 3, shrink: 1}"
 PLANS = {
     "adam": (AUTOENCODER, "optimizer: adam, weight_average: 0.9, clip_gradient: 0.5"),
     "muon": (RESIDUAL, "optimizer: muon, weight_average: 0.9, loss: l1"),
+    "shards": (AUTOENCODER, "optimizer: muon, weight_average: 0.9, clip_gradient: 0.5, shards: 2"),
     "sgd": (AUTOENCODER, "optimizer: sgd, momentum: 0.9"),
     "adadelta": (RESIDUAL, "optimizer: adadelta"),
     "bfloat16": (RESIDUAL, "optimizer: muon, precision: bfloat16, loss: l1"),
@@ -122,12 +123,12 @@ def test_a_step_after_a_stop_is_the_step_without_one(
         runs, taken = tmp_path / str(stop_after), 0
         real = TrainingStep.__call__
 
-        def call(self: TrainingStep, batch: Any, real: Any = real, stop: int | None = stop_after) -> Any:
+        def call(self: TrainingStep, *step: Any, real: Any = real, stop: int | None = stop_after) -> Any:
             nonlocal taken
             taken += 1
             if taken == stop:
                 os.kill(os.getpid(), signal.SIGTERM)
-            return real(self, batch)
+            return real(self, *step)
 
         for resume in (False, True)[: 2 if stop_after else 1]:
             session = prepare(config, device, resume=resume)
@@ -150,7 +151,7 @@ def test_recorded_steps_are_the_steps(pairs: Path, device: torch.device) -> None
         with session.kernels():
             for epoch in range(4):
                 for batch in epoch_batches(session, epoch, 0):
-                    numbers = step(batch)
+                    numbers = step(batch, (0, epoch))
         assert torch.isfinite(numbers).all()
         assert (step._graph is not None) == (replays and device.type == "cuda"), step.why_not_recorded
         ends.append({name: p.detach().cpu() for name, p in session.model.named_parameters()})

@@ -7,18 +7,27 @@ curves and sample strips; it is never overwritten.
 from __future__ import annotations
 
 import argparse
+import json
+import logging
+from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from srae.cli import print_json, say
-from srae.errors import ConfigError
+from srae.cli import positive, print_json, say
+from srae.errors import ConfigError, SraeError
 
 if TYPE_CHECKING:
+    import torch
+
     from srae.config.experiment import Config
+    from srae.distributed.peers import Peers
     from srae.runs.writer import RunWriter
     from srae.training.session import Session
 
+_VALUES = ("config", "resume", "data", "device", "runs_dir", "name")
+_FLAGS = ("allow_changed", "dry_run", "json")
 EXAMPLES = """
   srae-train --config configs/cnn4_tanh.yaml
   srae-train --config residual --set train.epochs=5 --data data/isr855
@@ -39,6 +48,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="auto",
         help="where to compute: auto, cpu, cuda, cuda:N or mps",
     )
+    parser.add_argument(
+        "--processes",
+        metavar="N",
+        type=positive,
+        help="train in N processes of this machine, N at most train.shards; see docs/scale.md",
+    )
     parser.add_argument("--runs-dir", metavar="DIR", default="runs", help="folder that holds the run folders")
     parser.add_argument("--name", metavar="NAME", help="name of the run (default: the config's)")
     parser.add_argument(
@@ -53,41 +68,134 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     if bool(args.config) == bool(args.resume):
         raise ConfigError("give either --config or --resume", None, "for example: srae-train --config cnn4_tanh")
-    if args.resume:
-        config, writer = _reopen(args)
-    else:
-        file, name = _find(args)
+    from srae.distributed.launcher import launched_rank
+
+    if launched_rank() is not None:
+        return _run_as_one_of_many(args)
+    if args.processes:
+        return _launch(args)
+    found = _find(args) if args.config else _reopen(args)
 
     # torch is imported from here on; a wrong command line or an invalid YAML was reported without it
-    from srae.config.loading import load_config
     from srae.device import pick_device
-    from srae.memory import keep_freed_memory
+    from srae.distributed.peers import ALONE
+
+    return _train(args, _begin(args, found), ALONE, pick_device(args.device))
+
+
+class _New(NamedTuple):
+    """A run that does not exist yet."""
+
+    file: Path
+    name: str
+
+
+class _Old(NamedTuple):
+    """A run that goes on; locked."""
+
+    config: Config
+    writer: RunWriter
+
+
+class _Start(NamedTuple):
+    """What a training begins with."""
+
+    config: Config
+    resume: bool
+    has_progress: bool
+    """There are weights to go on from."""
+    open_writer: Callable[[], RunWriter]
+    """Called when everything that can fail before there is a run did not."""
+
+
+def _begin(args: argparse.Namespace, found: _New | _Old) -> _Start:
+    from srae.config.loading import load_config
     from srae.models import check_options
     from srae.runs.writer import claim_run
-    from srae.training.api import fit
     from srae.training.checkpointer import has_progress
+
+    if isinstance(found, _New):
+        config = load_config(found.file, args.set, check_options=check_options)
+        start = _Start(config, False, False, partial(claim_run, Path(args.runs_dir), found.name))
+    else:
+        start = _Start(found.config, True, has_progress(found.writer), partial(_itself, found.writer))
+    if args.data:
+        start = start._replace(config=start.config.model_copy(update={"data": start.config.data.at(_text(args.data))}))
+    return start
+
+
+def _train(args: argparse.Namespace, start: _Start, peers: Peers, device: torch.device) -> int:
+    from srae.distributed.notices import PREPARE
+    from srae.memory import keep_freed_memory
+    from srae.training.api import fit
     from srae.training.prepare import prepare
 
     keep_freed_memory()
-    device = pick_device(args.device)
-    if not args.resume:
-        config = load_config(file, args.set, check_options=check_options)
-    if args.data:
-        config = config.model_copy(update={"data": config.data.at(_text(args.data))})
-    resume = bool(args.resume)
-    session = prepare(config, device, resume=resume and has_progress(writer), runs_dir=Path(args.runs_dir))
+    session = prepare(start.config, device, resume=start.has_progress, runs_dir=Path(args.runs_dir), peers=peers)
+    peers.meet("prepared", PREPARE)
     if args.dry_run:
-        return _show_plan(session, json=args.json)
-    if not args.resume:  # last, so that a run that cannot start leaves no folder
-        writer = claim_run(Path(args.runs_dir), name)
-    with closing(writer):
-        summary = fit(session, writer, say, resume=resume, allow_changed=args.allow_changed)
-    if args.json:
+        return _show_plan(session, json=args.json) if peers.is_first else 0
+    with closing(start.open_writer()) as writer:  # last, so that a run that cannot start leaves no folder
+        if peers.notices is not None and peers.is_first:
+            peers.notices.remember("run", str(writer.path.absolute()))
+        tell = say if peers.is_first else _be_silent
+        summary = fit(session, writer, tell, resume=start.resume, allow_changed=args.allow_changed)
+    if args.json and peers.is_first:
         print_json({**summary, "run": str(writer.path)})
     return 0
 
 
-def _reopen(args: argparse.Namespace) -> tuple[Config, RunWriter]:
+def _run_as_one_of_many(args: argparse.Namespace) -> int:
+    """Under torchrun: the first process finds config and run, writes and speaks; the others follow it in silence."""
+    from srae.config.loading import dump_config, parse_config
+    from srae.distributed.join import joined
+    from srae.distributed.launcher import launched_rank
+    from srae.distributed.notices import CONNECT
+    from srae.runs.writer import SilentWriter
+
+    if launched_rank():
+        logging.getLogger("srae").setLevel(logging.CRITICAL)
+    try:
+        with joined(args.device) as (peers, device):
+            assert peers.notices is not None
+            if not peers.is_first:
+                text, resume, has_progress = json.loads(peers.notices.get("begin", CONNECT))
+                start = _Start(parse_config(text, "config"), resume, has_progress, SilentWriter)
+                return _train(args, start, peers, device)
+            if run := peers.notices.recall("run"):  # torchrun has restarted its processes, with the same command
+                args = argparse.Namespace(**{**vars(args), "config": None, "resume": run, "set": [], "data": None})
+            start = _begin(args, _find(args) if args.config else _reopen(args))
+            peers.notices.put("begin", json.dumps([dump_config(start.config), start.resume, start.has_progress]))
+            return _train(args, start, peers, device)
+    except SraeError as error:
+        if launched_rank():
+            return error.exit_code
+        raise
+
+
+def _be_silent(text: str) -> None: ...
+
+
+def _itself(writer: RunWriter) -> RunWriter:
+    return writer
+
+
+def _launch(args: argparse.Namespace) -> int:
+    """The same training in several processes of this machine."""
+    from srae.distributed.launcher import launch
+
+    if args.config:  # what is wrong here is said before torch is imported so many times
+        _find(args)
+    words = [f"--{name.replace('_', '-')}={value}" for name in _VALUES if (value := getattr(args, name)) is not None]
+    words += [f"--set={override}" for override in args.set]
+    words += [f"--{name.replace('_', '-')}" for name in _FLAGS if getattr(args, name)]
+    code, told = launch(["train", *words], args.processes)
+    if told:
+        say(told)
+    return code
+
+
+def _reopen(args: argparse.Namespace) -> _Old:
     """The run of --resume, locked, and its config with the overrides that are allowed."""
     from srae.runs.changes import check_changes
     from srae.runs.layout import find_run
@@ -97,10 +205,10 @@ def _reopen(args: argparse.Namespace) -> tuple[Config, RunWriter]:
     keys = [*(override.split("=")[0] for override in args.set), *(["data.folder"] if args.data else [])]
     check_changes(keys, renamed=bool(args.name), allow_changed=args.allow_changed)
     folder = find_run(args.resume, Path(args.runs_dir))
-    return read_config(folder, args.set), RunWriter(folder)
+    return _Old(read_config(folder, args.set), RunWriter(folder))
 
 
-def _find(args: argparse.Namespace) -> tuple[Path, str]:
+def _find(args: argparse.Namespace) -> _New:
     """The YAML of --config, and the name of its run."""
     from srae.config.loading import find_config
     from srae.config.yaml_text import parse_yaml, read_text
@@ -112,7 +220,7 @@ def _find(args: argparse.Namespace) -> tuple[Path, str]:
     parse_yaml(read_text(file), str(file))
     if not args.dry_run:
         check_writable(Path(args.runs_dir))
-    return file, name
+    return _New(file, name)
 
 
 def _show_plan(session: Session, *, json: bool) -> int:

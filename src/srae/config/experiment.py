@@ -36,6 +36,8 @@ class TrainConfig(Section):
     """Passes over the training images."""
     batch_size: Annotated[int, Field(ge=1, le=10**6)] = 16
     """Samples per step."""
+    shards: Literal[1, 2, 4, 8, 16, 32, 64, 128, 256] = 1
+    """Parts of a batch that up to as many processes share: equal shards, equal results, however many processes."""
     shuffle: bool = True
     """New order every epoch, drawn from (seed, epoch)."""
     loss: Literal[tuple(LOSSES)] = "mse"  # type: ignore[valid-type]
@@ -145,6 +147,8 @@ def find_ineffective(config: Section) -> list[tuple[tuple[str, ...], str]]:
         ]
     elif not train.step_epochs:
         found.append(("schedule", "step needs step_epochs"))
+    if train.shards > train.batch_size:
+        found.append(("shards", f"a batch of {train.batch_size} cannot be cut into {train.shards}"))
     if train.warmup_epochs and train.warmup_epochs >= train.epochs:
         found.append(("warmup_epochs", f"{train.warmup_epochs:g} epochs leave nothing of {train.epochs} to train"))
     if train.val_crop and config.task == "classification":

@@ -9,6 +9,7 @@ a full pass yields from batch k on.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import count
 from typing import NamedTuple
 
 import numpy as np
@@ -28,7 +29,7 @@ class Batch(NamedTuple):
     target: Tensor
     """(B, C, H, W), or int64 (B,) for classes."""
     indices: list[int]
-    """Place of every image in `Split.names`."""
+    """Place of every image in `Split.names`; of the entire batch, also where the tensors hold one part of it."""
 
 
 class _Draws(NamedTuple):
@@ -86,6 +87,7 @@ def train_batches(
     crops_per_picture: int = 1,
     augment: Sequence[str] = (),
     start: int = 0,
+    part: tuple[int, int] = (0, 1),
 ) -> Iterator[Batch]:
     """One epoch of random crops, or of entire images, which must then have one size.
 
@@ -96,6 +98,7 @@ def train_batches(
             entire images that are not square only by 180 degrees) and "tilt"
             (any angle up to `TILT`, resampled: not for images as targets).
         start: batch to begin with.
+        part: (k, m): the tensors of a batch of n samples hold those from n k // m to n (k + 1) // m, perhaps none.
     """
     samples = split.epoch_length * crops_per_picture
     draws = _draw(seed, epoch, samples, shuffle=shuffle, augment=augment, versions=len(split.inputs))
@@ -104,6 +107,12 @@ def train_batches(
         indices = (chosen // crops_per_picture).tolist()
         if split.drawn is not None:
             indices = [split.drawn[index] for index in indices]
+        everything = indices
+        own = slice(len(indices) * part[0] // part[1], len(indices) * (part[0] + 1) // part[1])
+        chosen, indices = chosen[own], indices[own]
+        if not indices:
+            yield Batch(torch.empty(0), torch.empty(0), everything)
+            continue
         versions = draws.version[chosen].tolist()
         if crop is not None:
             sides = _crop(split, indices, versions, draws.place[chosen], crop)
@@ -116,23 +125,31 @@ def train_batches(
         turned = [_to_batch(_flip_and_rotate(side, *turns)) for side in sides]
         input = _tilt(turned[0], draws.degrees[chosen]) if "tilt" in augment else turned[0]
         target = _send(split.target.gather(indices), split) if isinstance(split.target, Labels) else turned[-1]
-        yield Batch(input, target, indices)
+        yield Batch(input, target, everything)
 
 
-def eval_batches(split: Split, batch_size: int = 1, *, pixels: int = 0) -> Iterator[Batch]:
+def eval_batches(
+    split: Split, batch_size: int = 1, *, pixels: int = 0, part: tuple[int, int] = (0, 1)
+) -> Iterator[Batch]:
     """Entire images in their order; a batch has images of one size only.
 
     Args:
         batch_size: images of a batch, at most.
         pixels: or as many images as have so many pixels together, if that is more; of the larger images of a pair.
+        part: (k, m): only the batches k, k + m, k + 2 m, ... of all.
     """
     first = 0
-    while first < len(split):
+    for number in count():
+        if first >= len(split):
+            return
         sizes, after = _sizes(split, first), first + 1
         most = max(batch_size, pixels // max(height * width for height, width in sizes))
         while after < min(first + most, len(split)) and _sizes(split, after) == sizes:
             after += 1
         indices = list(range(first, after))
+        first = after
+        if number % part[1] != part[0]:
+            continue
         input = _to_batch(_send(split.input.gather(indices), split))
         if split.target is split.input:
             target = input
@@ -140,7 +157,6 @@ def eval_batches(split: Split, batch_size: int = 1, *, pixels: int = 0) -> Itera
             target = _send(split.target.gather(indices), split)
             target = target if isinstance(split.target, Labels) else _to_batch(target)
         yield Batch(input, target, indices)
-        first = after
 
 
 def _send(batch: Tensor, split: Split) -> Tensor:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from srae.analysis.gains import judge_gain
 from srae.data import Data, Labels, Split, eval_batches
+from srae.distributed.peers import ALONE, Peers
 from srae.evaluation.forward import forward_split
 from srae.evaluation.metrics import CACHED_VALUES, Protocol
 from srae.evaluation.tasks import Task
@@ -38,22 +39,34 @@ def evaluate(
     *,
     dtype: torch.dtype = torch.float32,
     stopped: Callable[[], bool] = lambda: False,
+    peers: Peers = ALONE,
 ) -> dict[str, list[float]]:
-    """Metric name -> one value per sample of the split, in its order; fewer values when `stopped` returns True."""
+    """Metric name -> one value per sample of the split, in its order; fewer values when `stopped` returns True.
+
+    Args:
+        peers: the processes that share the work; each gets all values.
+    """
     model.eval()
-    values: dict[str, list[float]] = {name: [] for name in task.metrics}
-    for batch in eval_batches(split, pixels=BATCH_PIXELS):
+    values = torch.zeros(len(task.metrics), len(split), dtype=torch.float64)
+    done = 0
+    for batch in eval_batches(split, pixels=BATCH_PIXELS, part=peers.deal):
         if stopped():
             break
         outputs = forward_split(model, batch.input, dtype)
         # A few at a time, so that the many passes of the metrics stay in a CPU's cache.
         few = len(outputs) if outputs.is_cuda else max(1, CACHED_VALUES // outputs[0].numel())
-        for output, target in zip(outputs.split(few), batch.target.split(few), strict=True):
+        places = torch.tensor(batch.indices).split(few)
+        for place, output, target in zip(places, outputs.split(few), batch.target.split(few), strict=True):
             if task.images:
                 output, target = protocol.prepare(output), protocol.prepare(target)
-            for name, metric in task.metrics.items():
-                values[name] += metric(output, target).tolist()
-    return values
+            for column, metric in zip(values, task.metrics.values(), strict=True):
+                column[place] = metric(output, target).to(column)
+        done += len(batch.indices)
+    if peers.exchanges:
+        sums = peers.total(torch.cat((values.flatten(), values.new_tensor([done]))))
+        values, done = sums[:-1].view_as(values), int(sums[-1])
+        done = done if done == len(split) else 0  # what is missing of several processes is not at the end
+    return {name: column[:done].tolist() for name, column in zip(task.metrics, values, strict=True)}
 
 
 def means(values: Values, identity: Values = MappingProxyType({})) -> dict[str, float]:
@@ -112,9 +125,13 @@ def baseline_model(in_shape: Shape, out_shape: Shape) -> nn.Module:
     return build_model("identity" if in_shape == out_shape else "bicubic", in_shape, out_shape, {})
 
 
-def evaluate_baseline(data: Data, split: Split, task: Task, protocol: Protocol) -> dict[str, list[float]]:
+def evaluate_baseline(
+    data: Data, split: Split, task: Task, protocol: Protocol, peers: Peers = ALONE
+) -> dict[str, list[float]]:
     """Metrics of `baseline_model` on a split, as `evaluate` returns them; empty where there is none."""
-    return evaluate(baseline_model(data.in_shape, data.out_shape), split, task, protocol) if task.has_baseline else {}
+    if not task.has_baseline:
+        return {}
+    return evaluate(baseline_model(data.in_shape, data.out_shape), split, task, protocol, peers=peers)
 
 
 @torch.inference_mode()
@@ -176,11 +193,13 @@ def describe_outputs(model: nn.Module, split: Split, *, dtype: torch.dtype, coun
 
 
 @torch.inference_mode()
-def predict(model: nn.Module, split: Split, *, dtype: torch.dtype = torch.float32) -> list[int]:
+def predict(model: nn.Module, split: Split, *, dtype: torch.dtype = torch.float32, peers: Peers = ALONE) -> list[int]:
     """The class of the largest logit, for every sample."""
     model.eval()
-    batches = eval_batches(split, pixels=BATCH_PIXELS)
-    return [label for batch in batches for label in forward_split(model, batch.input, dtype).argmax(1).tolist()]
+    labels = torch.zeros(len(split), dtype=torch.int64)
+    for batch in eval_batches(split, pixels=BATCH_PIXELS, part=peers.deal):
+        labels[batch.indices] = forward_split(model, batch.input, dtype).argmax(1).cpu()
+    return peers.total(labels).tolist()
 
 
 def score_split(
@@ -191,10 +210,11 @@ def score_split(
     protocol: Protocol,
     *,
     dtype: torch.dtype = torch.float32,
+    peers: Peers = ALONE,
 ) -> dict[str, list[Any]]:
     """As `evaluate`; of labelled images also the true class (`label`) and the predicted one (`prediction`), by name."""
-    values: dict[str, list[Any]] = {**evaluate(model, split, task, protocol, dtype=dtype)}
+    values: dict[str, list[Any]] = {**evaluate(model, split, task, protocol, dtype=dtype, peers=peers)}
     if isinstance(split.target, Labels):
         values["label"] = [classes[label] for label in split.target.values.tolist()]
-        values["prediction"] = [classes[label] for label in predict(model, split, dtype=dtype)]
+        values["prediction"] = [classes[label] for label in predict(model, split, dtype=dtype, peers=peers)]
     return values

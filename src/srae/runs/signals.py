@@ -9,20 +9,30 @@ from types import FrameType
 
 
 class StopRequest:
-    """The graceful stop flag; the first signal sets it, a second Ctrl-C stops at once."""
+    """The graceful stop flag; the first signal sets it, a second Ctrl-C stops at once.
 
-    signal_number = 0
+    A process that is one of several stops when all of them have agreed, at the same step.
+    """
+
+    def __init__(self, *, alone: bool = True) -> None:
+        self.received = 0
+        """The signal that this process got; 0 for none."""
+        self.signal_number = 0
+        """The signal to stop for."""
+        self._alone = alone
 
     def wanted(self) -> bool:
         return self.signal_number != 0
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
-        if self.wanted() and number == signal.SIGINT:
+        if self.received and number == signal.SIGINT:
             raise KeyboardInterrupt
-        self.signal_number = number
+        self.received = number
+        if self._alone:
+            self.signal_number = number
 
 
-def _stop_signals() -> list[int]:
+def stop_signals() -> list[int]:
     """Those of this system; a hang-up that is ignored, as under nohup, stays ignored."""
     numbers: list[int] = [signal.SIGINT, signal.SIGTERM]
     hangup = getattr(signal, "SIGHUP", None)  # not on Windows
@@ -32,11 +42,11 @@ def _stop_signals() -> list[int]:
 
 
 @contextmanager
-def catch_signals() -> Iterator[StopRequest]:
+def catch_signals(*, alone: bool = True) -> Iterator[StopRequest]:
     """Within the block SIGINT, SIGTERM and SIGHUP only set the request; outside the main thread nothing is caught."""
-    request, before = StopRequest(), {}
+    request, before = StopRequest(alone=alone), {}
     try:
-        for number in _stop_signals():
+        for number in stop_signals():
             before[number] = signal.signal(number, request._receive)
     except ValueError:  # not the main thread
         pass

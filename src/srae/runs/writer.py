@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -14,6 +15,7 @@ from srae.errors import ResourceError, RunBusyError
 from srae.files import json_text, resource_error, sweep_orphans, sync_file, write_text
 from srae.runs.layout import COLUMNS, VERSION, check_name, csv_text, epoch_of, is_stillborn
 from srae.runs.locks import lock_file
+from srae.runs.trained_on import record_images
 
 
 def claim_run(runs_dir: Path, name: str) -> RunWriter:
@@ -124,6 +126,10 @@ class RunWriter:
         columns = list(dict.fromkeys(key for row in rows for key in row))
         write_text(self.path / "images.csv", csv_text(rows, columns, header=True))
 
+    def record_images(self, digests: Sequence[str]) -> None:
+        """The images that are trained on, by SHA-256: `srae eval` knows them again."""
+        record_images(self.path, digests)
+
     def log(self, text: str) -> None:
         """Append a line to log.txt; a full disk is ignored here, because the other files report it."""
         with suppress(OSError), open(self.path / "log.txt", "a", encoding="utf-8") as file:
@@ -143,3 +149,30 @@ class RunWriter:
 
     def close(self) -> None:
         self._lock.close()
+
+
+class SilentWriter(RunWriter):
+    """Of the processes of one training the first alone writes; the others have this one, which does nothing."""
+
+    def __init__(self) -> None:
+        self.path = self.checkpoints = self.samples = Path(os.devnull)
+
+    def write_json(self, name: str, value: Mapping[str, Any]) -> None: ...
+
+    def write_config(self, config: Config) -> None: ...
+
+    def append_row(self, row: Mapping[str, Any]) -> None: ...
+
+    def keep_rows(self, epochs: int) -> None: ...
+
+    def write_images(self, rows: Sequence[Mapping[str, Any]]) -> None: ...
+
+    def record_images(self, digests: Sequence[str]) -> None: ...
+
+    def log(self, text: str) -> None: ...
+
+    def finish(self, summary: Mapping[str, Any]) -> None: ...
+
+    def reopen(self) -> None: ...
+
+    def close(self) -> None: ...

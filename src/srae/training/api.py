@@ -116,6 +116,8 @@ def fit(
     try:
         tell(f"run       {writer.path}")
         summary = train_session(session, writer, tell, resume=resume, allow_changed=allow_changed, on_epoch=on_epoch)
+        if not session.peers.is_first:
+            return summary
         from srae.report.curves import draw_run  # Matplotlib is no cost of a training that cannot start
 
         try:

@@ -9,31 +9,27 @@ from __future__ import annotations
 
 import math
 import os
+import signal
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from srae.checkpoints.format import read_checkpoint
 from srae.checkpoints.loading import load_weights
 from srae.config.loading import dump_config
 from srae.config.schedules import learning_rate_at
-from srae.device import (
-    describe_call,
-    describe_machine,
-    seed_all,
-)
-from srae.errors import DivergedError, Interrupted, ResourceError
+from srae.device import describe_call, describe_machine
+from srae.errors import DivergedError, Interrupted, PeerError, ResourceError
 from srae.evaluation.evaluate import describe_outputs, evaluate, means, save_images, save_samples
 from srae.files import copy_file
 from srae.runs.messages import epoch_line, train_line
 from srae.runs.reader import read_rows
-from srae.runs.signals import catch_signals
-from srae.runs.trained_on import record_images
+from srae.runs.signals import StopRequest, catch_signals
 from srae.runs.writer import RunWriter
 from srae.training.checkpointer import Checkpointer
 from srae.training.optimizer import set_learning_rate, update_average
@@ -41,6 +37,7 @@ from srae.training.prepare import epoch_batches
 from srae.training.progress import Progress
 from srae.training.scoring import sample_strips, score_splits
 from srae.training.session import Session, make_row, make_summary, start_lines
+from srae.training.shards import Wishes
 from srae.training.step import TrainingStep, is_finite
 
 if TYPE_CHECKING:
@@ -77,8 +74,8 @@ def train(
     s = session
     with s.kernels():
         if not resume:
-            environment = {**describe_machine(s.device), **describe_call()}
-            run.write_start(s.config, environment | ({"started_from": s.started_from} if s.started_from else {}))
+            started_from = {"started_from": s.started_from} if s.started_from else {}
+            run.write_start(s.config, _environment(s) | started_from)
         for line in [*s.data.notes, *start_lines(s)]:
             say(line)
         keeper, progress = Checkpointer(s, run), Progress()
@@ -86,8 +83,8 @@ def train(
             progress = keeper.restore(say, allow_changed=allow_changed)
             run.write_config(s.config)  # more epochs, or other data
             place = {"epoch": progress.epoch, "step": progress.step}
-            run.record_resume({**place, "changes": keeper.changes, **describe_machine(s.device), **describe_call()})
-        record_images(run.path, s.data.train_digests)
+            run.record_resume({**place, "changes": keeper.changes, **_environment(s)})
+        run.record_images(s.data.train_digests)
         try:
             if s.optimizer is not None:
                 training = Training(s, progress, run, keeper, say, on_epoch=on_epoch)
@@ -100,12 +97,18 @@ def train(
                 run.append_row(make_row(s, progress, _validate(s, lambda: False), 0.0))
                 keeper.keep_best(progress)
                 keeper.save_best()
-        except (DivergedError, Interrupted) as stop:
-            keeper.save_best()
-            status = "diverged" if isinstance(stop, DivergedError) else "stopped"
-            run.finish(make_summary(s, progress, read_rows(run.path), {}, status))
+        except (DivergedError, Interrupted, PeerError) as stop:
+            if s.peers.is_first:
+                keeper.save_best()
+                status = "diverged" if isinstance(stop, DivergedError) else "stopped"
+                run.finish(make_summary(s, progress, read_rows(run.path), {}, status))
             raise
         return _finish(s, progress, run, say)
+
+
+def _environment(s: Session) -> dict[str, Any]:
+    machines = {"processes": s.peers.machines} if s.peers.machines else {}
+    return {**describe_machine(s.device), **describe_call(), **machines}
 
 
 @dataclass
@@ -136,48 +139,78 @@ class Training:
         self.ended = False
         """`on_epoch` asked for the end."""
         self.events: EventLog | None = None
-        if "tensorboard" in s.config.train.log:
+        if "tensorboard" in s.config.train.log and s.peers.is_first:
             from srae.training.tensorboard import EventLog
 
             self.events = EventLog(run.path, dump_config(s.config), read_rows(run.path))
         self.saved = time.perf_counter()
         """When `last` was written."""
+        self.stop = StopRequest()
+        if self.step.shards is not None:
+            self.step.shards.ask = self._wishes
 
     def close(self) -> None:
         if self.events is not None:
             self.events.close()
 
     def fit(self) -> None:
-        progress = self.progress
-        with catch_signals() as stop:
+        with catch_signals(alone=not self.s.peers.exchanges) as self.stop:
+            try:
+                self._fit()
+            except PeerError:  # the last step that all have taken is not lost
+                self._check_weights()
+                self._save()
+                raise
 
-            def pause() -> bool:
-                return stop.wanted() or time.perf_counter() - self.saved >= SAVE_SECONDS
+    def _fit(self) -> None:
+        progress, stop = self.progress, self.stop
+        self._judge_start()
+        while not self._is_over():
+            began, done_before = time.perf_counter(), progress.epoch_seconds
+            try:
+                self.run_steps()
+            finally:
+                progress.epoch_seconds = train_seconds = done_before + time.perf_counter() - began
+            complete = progress.batch == self.s.steps_per_epoch
+            if complete:
+                self.keeper.align(self.say)
+            scores = self._validate() if complete and self._validates() else {}
+            if stop.wanted() or not complete:
+                self._check_weights()
+                self._save()
+                if stop.wanted():
+                    raise _interrupted(stop.signal_number, progress, self.run)
+            else:
+                progress.epoch_seconds = done_before + time.perf_counter() - began
+                self._end_epoch(scores, train_seconds)
 
-            self._judge_start(stop.wanted)
-            while not self._is_over():
-                began, done_before = time.perf_counter(), progress.epoch_seconds
-                self.run_steps(pause)
-                train_seconds = done_before + time.perf_counter() - began
-                complete = progress.batch == self.s.steps_per_epoch
-                scores = _validate(self.s, stop.wanted) if complete and self._validates() else {}
-                if stop.wanted() or not complete:
-                    progress.epoch_seconds = train_seconds
-                    self._check_weights()
-                    self._save()
-                    if stop.wanted():
-                        raise _interrupted(stop.signal_number, progress, self.run)
-                else:
-                    progress.epoch_seconds = done_before + time.perf_counter() - began
-                    self._end_epoch(scores, train_seconds)
+    def _wishes(self) -> Wishes:
+        """What this process wants after the current step."""
+        stop = self.stop.received or (0 if self.s.peers.has_launcher() else signal.SIGTERM)
+        return Wishes(time.perf_counter() - self.saved >= SAVE_SECONDS, stop)
 
-    def _judge_start(self, stopped: Callable[[], bool]) -> None:
+    def pauses(self) -> bool:
+        """Whether to save, or to stop, after the step that was just taken: all processes after the same one."""
+        wishes = self._wishes()
+        if self.s.peers.exchanges and self.step.shards is not None:
+            wishes = self.step.shards.agreed
+            self.stop.signal_number = wishes.stop
+        return any(wishes)
+
+    def _validate(self) -> dict[str, float]:
+        scores = _validate(self.s, lambda: self.stop.received != 0)
+        if self.s.peers.exchanges:
+            sums = self.s.peers.total(torch.tensor(self._wishes().counts()))
+            self.stop.signal_number = Wishes.of_all(sums.tolist()).stop
+        return scores
+
+    def _judge_start(self) -> None:
         """Weights that are useful before the first step are a candidate for best: a training may only spoil them."""
         s, progress = self.s, self.progress
         if progress.step or not s.starts_useful:
             return
-        scores = _validate(s, stopped)
-        if not stopped():
+        scores = self._validate()
+        if not self.stop.wanted():
             progress.best, progress.best_error = scores[s.task.best_by], scores[next(iter(s.task.metrics))]
             self.keeper.keep_best(progress, saved_at_once=False)
 
@@ -186,21 +219,31 @@ class Training:
         train, finished = self.s.config.train, self.progress.epoch + 1
         return finished % train.validate_every == 0 or finished >= train.epochs
 
-    def run_steps(self, pause: Callable[[], bool]) -> None:
+    def run_steps(self) -> None:
         """The steps of one epoch from `progress.batch` on; after a pause the next call runs the rest."""
-        s, progress, taken = self.s, self.progress, _Taken(self.progress.batch, self.progress.step)
-        numbers = torch.zeros(s.steps_per_epoch, 3, device=s.device)  # of every step: see `compute_gradients`
+        taken = _Taken(self.progress.batch, self.progress.step)
+        numbers = torch.zeros(self.s.steps_per_epoch, 3, device=self.s.device)  # of every step: see `TrainingStep`
+        try:
+            self._run_steps(taken, numbers)
+        except PeerError:
+            self._add_up(taken, numbers[taken.batch :].tolist())
+            raise
+        self._add_up(taken, numbers[taken.batch :].tolist())
+        if self.step.why_not_recorded and self.progress.epoch == 0:
+            self.say(f"note: steps are launched one kernel at a time: {self.step.why_not_recorded}")
+
+    def _run_steps(self, taken: _Taken, numbers: Tensor) -> None:
+        s, progress = self.s, self.progress
         s.model.train()
         assert s.optimizer is not None
-        hidden = os.environ.get("TERM") == "dumb" or None  # None: unless stderr is a terminal
+        hidden = os.environ.get("TERM") == "dumb" or not s.peers.is_first or None  # None: unless stderr is a terminal
         bar = tqdm(
             epoch_batches(s, progress.epoch, taken.batch), f"epoch {progress.epoch + 1}", s.steps_per_epoch, False,
             initial=taken.batch, disable=hidden,
         )  # fmt: skip
         for batch in bar:
-            seed_all(s.config.seed, progress.epoch, progress.batch)  # dropout
             set_learning_rate(s.optimizer, learning_rate_at(s.config.train, progress.step, s.steps_per_epoch))
-            numbers[progress.batch] = self.step(batch)
+            numbers[progress.batch] = self.step(batch, (s.config.seed, progress.epoch, progress.batch))
             taken.indices.append(batch.indices)
             # On CUDA reading the numbers would stall the queue of kernels: they are checked once, at the end.
             if s.device.type != "cuda" and not self._is_finite(numbers[progress.batch].tolist()):
@@ -210,11 +253,8 @@ class Training:
             progress.samples += len(batch.indices)
             progress.batch += 1
             progress.step += 1
-            if pause():
+            if self.pauses():
                 break
-        self._add_up(taken, numbers[taken.batch :].tolist())
-        if self.step.why_not_recorded and progress.epoch == 0:
-            self.say(f"note: steps are launched one kernel at a time: {self.step.why_not_recorded}")
 
     def _add_up(self, taken: _Taken, numbers: list[list[float]]) -> None:
         """Add up losses and metrics of the steps taken; raises DivergedError at the first that is not finite."""
@@ -287,7 +327,7 @@ class Training:
 
 
 def _validate(s: Session, stopped: Callable[[], bool]) -> dict[str, float]:
-    values = evaluate(s.judged, s.val, s.task, s.protocol, dtype=s.dtype, stopped=stopped)
+    values = evaluate(s.judged, s.val, s.task, s.protocol, dtype=s.dtype, stopped=stopped, peers=s.peers)
     return means(values, s.identity_values)
 
 
@@ -320,10 +360,12 @@ def _finish(s: Session, progress: Progress, run: RunWriter, say: Say) -> dict[st
     if s.starts_useful and progress.best_epoch == 0:
         say("note      no epoch was better on val than the start, whose weights are kept")
     best = run.checkpoints / "best.safetensors"
-    tensors, _ = read_checkpoint(best)
+    tensors = s.peers.broadcast(read_checkpoint(best)[0] if s.peers.is_first else {})
     load_weights(s.model, {name.removeprefix("model."): t for name, t in tensors.items()}, best)
-    copy_file(best, run.path / "model.safetensors")  # the documented name
     scored, rows = score_splits(s)
+    if not s.peers.is_first:
+        return {}
+    copy_file(best, run.path / "model.safetensors")  # the documented name
     run.write_images(rows)
     try:
         if s.task.images:

@@ -19,6 +19,7 @@ from srae.data import Batch, Data, Split, count_batches, open_data, train_batche
 from srae.data.enlarged import enlarge_if_smaller
 from srae.data.subset import count_pixels, crop_middle, hardest_batch, spread
 from srae.device import pick_precision, seed_all, wait_for
+from srae.distributed.peers import ALONE, Peers, check_size
 from srae.errors import ConfigError
 from srae.evaluation.evaluate import BATCH_PIXELS, evaluate, evaluate_baseline, means
 from srae.evaluation.metrics import Protocol, show_channels
@@ -29,18 +30,27 @@ from srae.training.session import Session
 from srae.training.step import TrainingStep
 
 
-def prepare(config: Config, device: torch.device, *, resume: bool = False, runs_dir: Path = Path("runs")) -> Session:
+def prepare(
+    config: Config,
+    device: torch.device,
+    *,
+    resume: bool = False,
+    runs_dir: Path = Path("runs"),
+    peers: Peers = ALONE,
+) -> Session:
     """Open the data, time a step, build the network: everything that can fail before a run folder is made.
 
     Args:
         resume: the weights will come from the run itself, not from `train.start_from`.
         runs_dir: where a run that `train.start_from` names is sought.
+        peers: the processes that share this training; each prepares its own session, at its own pace.
 
     Raises:
         ConfigError: options or shapes that do not fit.
         DataError: everything that is wrong with the images.
         CheckpointError: weights of `train.start_from` that cannot be read, or do not fit.
     """
+    check_size(peers.size, config.train.shards)
     if "tensorboard" in config.train.log:
         _check_tensorboard()
     section = enlarge_if_smaller(config.data) if keeps_size(config.model.name) else config.data
@@ -48,12 +58,14 @@ def prepare(config: Config, device: torch.device, *, resume: bool = False, runs_
     config = config.model_copy(update={"data": data.section or section})
     val = _pick_val(config.train, data.val)
     trial = _build(config, data, val, device)  # thrown away, so that it leaves no trace in weights and memory
+    trial.peers = peers.apart()
     with trial.kernels():
-        _try_last_batch(trial)
+        _try_smallest_shard(trial)
         step_seconds, scoring_seconds = _time_step(trial), _time_scoring(trial)
         identity = evaluate_baseline(data, val, trial.task, trial.protocol)
     del trial
     session = _build(config, data, val, device)
+    session.peers = peers
     session.step_seconds, session.scoring_seconds = step_seconds, scoring_seconds
     session.identity_values, session.identity = identity, means(identity)
     if config.train.start_from and not resume:
@@ -122,23 +134,29 @@ def epoch_batches(s: Session, epoch: int, start: int) -> Iterator[Batch]:
         epoch=epoch,
         shuffle=config.shuffle,
         start=start,
+        part=(s.peers.rank, s.peers.size),
         **s.config.data.sampling._asdict(),
     )
 
 
-def _try_last_batch(s: Session) -> None:
+def _try_smallest_shard(s: Session) -> None:
     """Batch-norm cannot learn from a single value per channel: report it now, not at the end of an epoch."""
     # Tried, not refused at once: places count too, so only networks that end in 1x1 pixels fail.
-    if s.data.train.epoch_length * s.config.data.sampling.crops_per_picture % s.config.train.batch_size != 1:
+    train, samples = s.config.train, s.data.train.epoch_length * s.config.data.sampling.crops_per_picture
+    batches = {"every batch": min(samples, train.batch_size), "the last batch of an epoch": samples % train.batch_size}
+    # A batch of n is cut into shards of n // S samples, and some of one more; empty ones are left out.
+    single = [name for name, n in batches.items() if n and (n // train.shards == 1 or n < train.shards)]
+    if not single:
         return
     try:
         with torch.no_grad():
             s.model.train()(torch.zeros(1, *s.data.in_shape, device=s.device))
     except ValueError:
+        of = "a shard of " if train.shards > 1 else ""
         raise ConfigError(
-            "the last batch of an epoch has one sample, and batch-norm needs more",
+            f"{of}{single[0]} has one sample, and batch-norm needs more",
             "train.batch_size",
-            "choose another batch size",
+            "choose another batch size" + (", or fewer shards" if of else ""),
         ) from None
 
 
@@ -149,7 +167,7 @@ def _time_step(s: Session) -> float | None:
     times, step = [], TrainingStep(s)
     for _, batch in zip(range(7 if s.device.type == "cuda" else 3), epoch_batches(s, 0, 0), strict=False):
         began = time.perf_counter()
-        step(batch)
+        step(batch, (s.config.seed, 0, 0))
         wait_for(s.device)
         times.append(time.perf_counter() - began)
     return sorted(times)[len(times) // 2]

@@ -55,12 +55,14 @@ def score_splits(s: Session) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     scored: dict[str, Any] = {"exact": {}, "gain_db": {}, "gain_test": {}} if s.task.images else {"answers": {}}
     rows = []
     if not s.task.has_baseline:  # the train loss of an epoch was taken with dropout, while the weights changed
-        scored["train"] = means(evaluate(s.model, s.data.train, s.task, s.protocol, dtype=s.dtype))
+        scored["train"] = means(evaluate(s.model, s.data.train, s.task, s.protocol, dtype=s.dtype, peers=s.peers))
     for name, split in (("val", s.data.val), ("test", s.data.test)):
         if split is None:
             continue
-        values = score_split(s.model, split, s.data.classes, s.task, s.protocol, dtype=s.dtype)
-        identity = s.identity_values if split is s.val else evaluate_baseline(s.data, split, s.task, s.protocol)
+        values = score_split(s.model, split, s.data.classes, s.task, s.protocol, dtype=s.dtype, peers=s.peers)
+        identity = (
+            s.identity_values if split is s.val else evaluate_baseline(s.data, split, s.task, s.protocol, s.peers)
+        )
         scored[name] = means({metric: values[metric] for metric in s.task.metrics}, identity)
         if s.task.images:
             scored["exact"][name] = [split.names[i] for i in find_exact(values, identity)]

@@ -16,6 +16,7 @@ from srae.data import Data, Split
 from srae.data.splits import note_few_val
 from srae.data.subset import count_pixels
 from srae.device import describe_machine, float32_kernels, memory_peaks, repeatable_kernels
+from srae.distributed.peers import ALONE, Peers
 from srae.evaluation.metrics import Protocol
 from srae.evaluation.tasks import LossFunction, Task
 from srae.models import count_multiply_adds, count_parameters
@@ -54,6 +55,8 @@ class Session:
     """Per pixel of the targets (of the inputs where targets are classes)."""
     started_from: dict[str, str] | None = None
     """`path` and `sha256` of the weights that `train.start_from` names."""
+    peers: Peers = ALONE
+    """The processes that share this training."""
 
     @contextmanager
     def kernels(self) -> Iterator[None]:
@@ -105,6 +108,8 @@ def start_lines(s: Session) -> list[str]:
         expected = describe_seconds(s.expected_seconds)
         precision = "tf32" if s.config.train.precision == "tf32" else str(s.dtype).removeprefix("torch.")
         where = f"{s.device.type}, {precision}"
+        if s.peers.size > 1:
+            where = f"{s.peers.size} processes, {where}"
         steps = f"{epochs} epochs of {s.steps_per_epoch} steps"
         lines.append(f"training  {steps} on {where}: about {expected}, validation included")
     if len(s.val) < len(s.data.val) or s.config.train.val_crop:
@@ -154,6 +159,7 @@ def make_meta(s: Session) -> dict[str, Any]:
         "data": {"name": s.data.name, "fingerprint": s.data.fingerprint, "classes": s.data.classes},
         "protocol": s.protocol.as_dict(),
         "machine": describe_machine(s.device),
+        "processes": s.peers.size,
         "started_from": s.started_from,
     }
 

@@ -7,21 +7,20 @@ step (forward, backward, clipping, optimizer) is recorded once as a CUDA graph a
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
 from srae.data import Batch
-from srae.device import autocast
+from srae.device import autocast, seed_all
 from srae.training.session import Session
+from srae.training.shards import Shards
 
 
-def compute_gradients(s: Session, input: Tensor, target: Tensor) -> Tensor:
-    """Forward and backward; leaves (clipped) gradients in the model.
-
-    Returns:
-        float32 (3,), on the session's device: loss, the task's `train_metric`, norm of the gradients before clipping.
-    """
+def _backward(s: Session, input: Tensor, target: Tensor, share: float = 1.0) -> tuple[Tensor, Tensor]:
+    """Forward and backward: leaves `share` times the gradients in the model; returns the loss and `train_metric`."""
     assert s.optimizer is not None
     train = s.config.train
     s.optimizer.zero_grad(set_to_none=True)
@@ -29,21 +28,36 @@ def compute_gradients(s: Session, input: Tensor, target: Tensor) -> Tensor:
         output = s.model(input)
     output = output.float()
     loss = s.loss(output, target)
-    weighted = loss if train.loss_weight == 1 else loss * train.loss_weight
-    if s.scaler is None:
-        weighted.backward()
-    else:
-        s.scaler.scale(weighted).backward()
-        s.scaler.unscale_(s.optimizer)
+    factor = train.loss_weight * share
+    weighted = loss if factor == 1 else loss * factor
+    (weighted if s.scaler is None else s.scaler.scale(weighted)).backward()
     with torch.no_grad():
-        score = loss
+        score = loss.detach()
         if train.loss != s.task.train_metric:  # the same name means the same function
             score = s.task.metrics[s.task.train_metric](output, target).mean()
-        parameters = [p for p in s.model.parameters() if p.grad is not None]
-        norm = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
-        if train.clip_gradient:
-            nn.utils.clip_grads_with_norm_(parameters, train.clip_gradient, norm)
-        return torch.stack((loss.detach(), score, norm.to(loss)))
+    return loss.detach(), score
+
+
+def compute_gradients(s: Session, input: Tensor, target: Tensor) -> Tensor:
+    """Forward and backward of an entire batch; leaves (clipped) gradients in the model, returns as `_clip` does."""
+    return _clip(s, *_backward(s, input, target))
+
+
+@torch.no_grad()
+def _clip(s: Session, loss: Tensor, score: Tensor) -> Tensor:
+    """Clip the gradients in the model.
+
+    Returns:
+        float32 (3,), on the session's device: loss, score, norm of the gradients before clipping.
+    """
+    assert s.optimizer is not None
+    if s.scaler is not None:
+        s.scaler.unscale_(s.optimizer)
+    parameters = [p for p in s.model.parameters() if p.grad is not None]
+    norm = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+    if largest := s.config.train.clip_gradient:
+        nn.utils.clip_grads_with_norm_(parameters, largest, norm)
+    return torch.stack((loss, score, norm.to(loss)))
 
 
 def is_finite(numbers: list[float], *, scaled: bool) -> bool:
@@ -71,9 +85,26 @@ class TrainingStep:
         self._input = self._target = self._numbers = torch.empty(0)
         self.why_not_recorded = ""
         """Torch's message when the step could not be recorded; every step is then launched kernel by kernel."""
+        self.shards: Shards | None = None
+        """None where a batch is computed as a whole."""
+        if session.config.train.shards > 1:
+            self.shards = Shards(session, partial(_backward, session))
 
-    def __call__(self, batch: Batch) -> Tensor:
-        """One update; returns the numbers of `compute_gradients`."""
+    def __call__(self, batch: Batch, draws: Sequence[int]) -> Tensor:
+        """One update.
+
+        Args:
+            draws: seeds the draws of dropout.
+
+        Returns:
+            The numbers of `_clip`.
+
+        Raises:
+            PeerError: another process of this training has ended; nothing was updated.
+        """
+        if self.shards is not None:
+            return self._update(_clip(self._s, *self.shards.compute(batch, draws)))
+        seed_all(*draws)
         if not self._can_replay(batch):
             return self._take(batch.input, batch.target)
         if self._graph is None:
@@ -107,9 +138,11 @@ class TrainingStep:
             self._graph = graph
 
     def _take(self, input: Tensor, target: Tensor) -> Tensor:
+        return self._update(compute_gradients(self._s, input, target))
+
+    def _update(self, numbers: Tensor) -> Tensor:
         s = self._s
         assert s.optimizer is not None
-        numbers = compute_gradients(s, input, target)
         if s.scaler is not None:
             s.scaler.step(s.optimizer)
             s.scaler.update()

@@ -1,0 +1,164 @@
+"""The processes of one training, and sums over them that do not depend on how many there are.
+
+Process r of W holds the r-th part of every batch.  W is a power of two, and the vectors of the parts are added along a
+balanced binary tree: in each round two processes exchange their vectors and both add them (a + b = b + a to the bit).
+An all-reduce of all at once adds in another order for every number of processes.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from safetensors.torch import load, save
+from torch import Tensor
+from torch.distributed import Store  # type: ignore[attr-defined]
+
+from srae.distributed.notices import Notices
+from srae.errors import ConfigError, PeerError, SraeError
+
+ANSWER = timedelta(minutes=10)
+"""How long a process waits for another one in the middle of a training: a checkpoint may be on its way to a slow disk.
+One that died is noticed at once."""
+
+
+class Peers:
+    """The processes of one training, of which this one is `rank` of `size`; `ALONE` where there is only one."""
+
+    def __init__(self, rank: int = 0, size: int = 1, *, notices: Notices | None = None) -> None:
+        self.rank, self.size, self.notices = rank, size, notices
+        self.machines: list[dict[str, Any]] = []
+        """Host, device, versions and threads of each process, by rank; empty without a launcher."""
+        self._device = torch.device("cpu")
+        self._connected = False
+        self._parent = os.getppid()
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this process writes the run folder and speaks."""
+        return self.rank == 0
+
+    @property
+    def exchanges(self) -> bool:
+        """Whether sums leave this process."""
+        return self._connected
+
+    @property
+    def deal(self) -> tuple[int, int]:
+        """(k, m): of work that is dealt in turn this process gets the pieces k, k + m, k + 2 m, ..."""
+        return (self.rank, self.size) if self._connected else (0, 1)
+
+    def apart(self) -> Peers:
+        """The same share of the work without any exchange, for trials that processes make at their own pace."""
+        return Peers(self.rank, self.size)
+
+    def has_launcher(self) -> bool:
+        """False once the launcher has ended, which leaves its processes to themselves."""
+        return os.getppid() == self._parent
+
+    def meet(self, point: str, timeout: timedelta) -> None:
+        """Wait until all processes have come here; raises the failure of one that does not come."""
+        if self.notices is not None:
+            self.notices.meet(point, "", timeout)
+
+    def connect(self, device: torch.device, store: Store, timeout: timedelta) -> None:
+        """Open the connections between the processes.
+
+        Raises:
+            PeerError: one cannot be reached.
+        """
+        backend = "nccl" if device.type == "cuda" else "gloo"
+        try:
+            dist.init_process_group(backend, store=store, rank=self.rank, world_size=self.size, timeout=timeout)
+            self._device, self._connected = device, True
+            self.total(torch.zeros(1))  # the connections are made by their first use
+        except RuntimeError as error:
+            raise self._why(error) from None
+
+    def disconnect(self) -> None:
+        if self._connected:
+            self._connected = False
+            with suppress(RuntimeError):
+                dist.destroy_process_group()
+
+    def add(self, vector: Tensor) -> Tensor:
+        """The sum of the vectors of all processes, in place: the same bits on each of them, and for any `size`.
+
+        Raises:
+            PeerError: another process has ended.
+        """
+        if not self._connected:
+            return vector
+        theirs, distance = torch.empty_like(vector), 1
+        while distance < self.size:
+            other = self.rank ^ distance
+            swap = [dist.P2POp(dist.isend, vector, other), dist.P2POp(dist.irecv, theirs, other)]
+            try:
+                for work in dist.batch_isend_irecv(swap):
+                    work.wait(ANSWER)
+            except RuntimeError as error:
+                raise self._why(error) from None
+            vector += theirs
+            distance *= 2
+        return vector
+
+    def total(self, values: Tensor) -> Tensor:
+        """The sum over all processes, on the CPU, where at most one process has something else than 0 in each place."""
+        if not self._connected:
+            return values
+        sent = values.to(self._device)
+        try:
+            dist.all_reduce(sent)
+        except RuntimeError as error:
+            raise self._why(error) from None
+        return sent.cpu()
+
+    def any(self, flag: bool) -> bool:
+        """Whether one of them says so."""
+        return bool(self.total(torch.tensor(float(flag))) > 0)
+
+    def broadcast(self, tensors: Mapping[str, Tensor], texts: Mapping[str, str] | None = None) -> dict[str, Tensor]:
+        """The tensors of the first process; what the others give does not count."""
+        if not self._connected:
+            return dict(tensors)
+        # As bytes of safetensors: whatever names, shapes and types the first one has.
+        packed = save({name: t.detach().cpu().contiguous() for name, t in tensors.items()}) if self.is_first else b""
+        size = self.total(torch.tensor(len(packed), dtype=torch.int64))
+        content = torch.empty(int(size), dtype=torch.uint8, device=self._device)
+        if self.is_first:
+            content.copy_(torch.frombuffer(bytearray(packed), dtype=torch.uint8))
+        try:
+            dist.broadcast(content, 0)
+        except RuntimeError as error:
+            raise self._why(error) from None
+        return load(content.cpu().numpy().tobytes())
+
+    def _why(self, error: RuntimeError) -> SraeError:
+        """What a broken connection means: the failure that another process published, or its silent end."""
+        # A process publishes its failure before it closes its connections; one that was killed publishes nothing.
+        with suppress(PeerError):
+            if self.notices is not None and (failure := self.notices.failure(patience=1.0)):
+                return failure
+        reason = str(error).splitlines()[0]
+        return PeerError("another process of this training has ended", reason, "resume the run")
+
+
+ALONE = Peers()
+
+
+def check_size(size: int, shards: int) -> None:
+    """Raises: ConfigError: so many processes cannot share the shards of a batch."""
+    if shards % size == 0 and size & (size - 1) == 0:
+        return
+    fitting = ", ".join(str(2**k) for k in range(shards.bit_length()))
+    more = 1 << (size - 1).bit_length()
+    raise ConfigError(
+        f"{size} processes cannot share {shards} shard{'s' * (shards > 1)}; with these: {fitting}",
+        "train.shards",
+        f"the result depends on the shards, not on the processes: --set train.shards={more}",
+    )
