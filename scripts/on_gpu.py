@@ -292,8 +292,8 @@ def train_config(
     from srae.errors import SraeError
     from srae.report.curves import draw_run
     from srae.runs.writer import claim_run
-    from srae.training.loop import train
     from srae.training.prepare import prepare
+    from srae.training.run import train
 
     folder = "mnist" if "mnist_" in config else "isr855"
     if (args.data / folder).exists():

@@ -31,6 +31,7 @@ LAYERS: dict[str, set[str]] = {
     "files": {"errors"},
     "memory": {"errors"},
     "device": {"errors", "files", "memory"},
+    "distributed": {"errors", "device"},
     "config": {"errors", "files"},
     "models": {"errors"},
     "images": {"errors", "files"},
@@ -56,11 +57,13 @@ LAYERS: dict[str, set[str]] = {
         "analysis",
         "export",
         "upscaling",
+        "distributed",
     },
     "training": {
         "errors",
         "files",
         "device",
+        "distributed",
         "config",
         "models",
         "images",
@@ -81,6 +84,7 @@ LAYERS: dict[str, set[str]] = {
         "data",
         "checkpoints",
         "upscaling",
+        "distributed",
     },
     "cli": {"errors"},  # at the top of a module; inside functions anything, see below
     "__init__": {"runs", "upscaling", "evaluation", "training"},  # when it is first asked for

@@ -15,8 +15,9 @@ from srae.checkpoints.format import read_checkpoint, save_checkpoint
 from srae.config.experiment import Config
 from srae.config.loading import parse_config
 from srae.runs.writer import RunWriter, claim_run
-from srae.training.loop import Say, train
+from srae.training.loop import Say
 from srae.training.prepare import prepare
+from srae.training.run import train
 
 CPU = torch.device("cpu")
 HANG = 60

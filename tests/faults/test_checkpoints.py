@@ -35,8 +35,8 @@ from srae.cli import main
 from srae.errors import CheckpointError, ConfigError, DivergedError, Interrupted
 from srae.runs.reader import read_config, read_run
 from srae.runs.writer import claim_run
-from srae.training.loop import train
 from srae.training.prepare import prepare
+from srae.training.run import train
 from srae.training.session import Session
 from toy_training import assert_same_run, begin, bytes_of, resume, rows_of, standing, toy, toy_text
 

@@ -25,8 +25,8 @@ from filelock import FileLock
 from warm_parent import WarmParent
 
 import srae.report.curves
-import srae.training.loop
 import srae.training.prepare
+import srae.training.run
 from builders import write_pairs
 from refusals import refuses
 from srae.cli import main
@@ -212,7 +212,7 @@ def test_f6_a_device_that_is_always_full(tmp_path: Path) -> None:
 def test_f6_disk_full_at_a_sample_image_is_only_a_warning(
     disk: Disk, pairs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = srae.training.loop.save_samples
+    real = srae.training.run.save_samples
 
     def save(*arguments: Any, **options: Any) -> None:
         disk.fill()
@@ -221,7 +221,7 @@ def test_f6_disk_full_at_a_sample_image_is_only_a_warning(
         finally:
             disk.free()
 
-    monkeypatch.setattr(srae.training.loop, "save_samples", save)
+    monkeypatch.setattr(srae.training.run, "save_samples", save)
     said: list[str] = []
     begin(toy(pairs), disk.folder, say=said.append)
     assert len([line for line in said if "warning" in line]) == 1

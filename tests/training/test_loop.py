@@ -18,6 +18,7 @@ import torch
 
 import srae.evaluation.evaluate
 import srae.training.loop
+import srae.training.run
 from builders import write_pairs
 from conftest import clean_environment
 from refusals import refuses
@@ -35,10 +36,10 @@ from srae.runs.messages import result_lines
 from srae.runs.reader import read_run
 from srae.runs.writer import claim_run
 from srae.training.checkpointer import Checkpointer
-from srae.training.loop import train
 from srae.training.optimizer import update_average
 from srae.training.prepare import prepare
 from srae.training.progress import Progress
+from srae.training.run import train
 from toy_training import CPU, assert_same_run, begin, resume, rows_of, toy
 
 
@@ -159,7 +160,7 @@ def test_a_finished_run_that_goes_on_and_is_killed_is_not_done(
 ) -> None:
     path = begin(toy(folder, "train.epochs=1"), tmp_path)
     assert read_run(path).status == "done"
-    monkeypatch.setattr(srae.training.loop, "_finish", _die)
+    monkeypatch.setattr(srae.training.run, "_finish", _die)
     with pytest.raises(MemoryError):
         resume(toy(folder, "train.epochs=3"), path)
     killed = read_run(path)

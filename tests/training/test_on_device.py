@@ -34,8 +34,8 @@ from srae.evaluation.forward import forward_any_size, forward_in_pieces
 from srae.evaluation.metrics import Protocol
 from srae.evaluation.tasks import TASKS
 from srae.runs.writer import claim_run
-from srae.training.loop import train
 from srae.training.prepare import epoch_batches, prepare
+from srae.training.run import train
 from srae.training.session import Session
 from srae.training.step import TrainingStep, compute_gradients
 from srae.upscaling import tiles

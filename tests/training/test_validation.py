@@ -95,9 +95,9 @@ def test_patience_is_judged_after_validations_alone(
     every: int, patience: int, epochs: int, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Errors that rise from the first one on: the first validation is the best."""
-    real, worse = srae.training.loop._validate, iter(range(1, 100))
+    real, worse = srae.training.loop.validate, iter(range(1, 100))
     monkeypatch.setattr(
-        srae.training.loop, "_validate", lambda *given: {**real(*given), "mse": 0.1 * next(worse), "psnr": 20.0}
+        srae.training.loop, "validate", lambda *given: {**real(*given), "mse": 0.1 * next(worse), "psnr": 20.0}
     )
     config = toy(folder, f"train.validate_every={every}", f"train.patience={patience}", epochs=20)
     assert summary_of(begin(config, tmp_path / "runs"))["epochs"] == epochs

@@ -9,18 +9,20 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from srae.cli import print_json, show
+from srae.cli import positive, print_json, show
 from srae.errors import ResourceError
 
 EXAMPLES = """
   srae doctor
   srae doctor --runs-dir results/runs --json
+  srae doctor --processes 4
   srae doctor --clean-cache
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--runs-dir", metavar="DIR", type=Path, default=Path("runs"), help="folder of the runs")
+    parser.add_argument("--processes", metavar="N", type=positive, help="also try whether N can train together")
     parser.add_argument(
         "--clean-cache", action="store_true", help="remove decoded images that no process uses, and nothing else"
     )
@@ -34,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     from srae.diagnostics.machine import check_machine
     from srae.images.formats import TABLE
 
-    checks = check_machine(args.runs_dir)
+    checks = check_machine(args.runs_dir, args.processes)
     failed = sum(check.level == "fail" for check in checks)
     if args.json:
         formats = [row.describe() for row in TABLE]

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from contextlib import closing
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from srae.cli import positive, print_json, say
 from srae.errors import ConfigError, SraeError
@@ -137,7 +137,7 @@ def _train(args: argparse.Namespace, start: _Start, peers: Peers, device: torch.
         return _show_plan(session, json=args.json) if peers.is_first else 0
     with closing(start.open_writer()) as writer:  # last, so that a run that cannot start leaves no folder
         if peers.notices is not None and peers.is_first:
-            peers.notices.remember("run", str(writer.path.absolute()))
+            peers.notices.remember("run", str(writer.path))
         tell = say if peers.is_first else _be_silent
         summary = fit(session, writer, tell, resume=start.resume, allow_changed=args.allow_changed)
     if args.json and peers.is_first:
@@ -163,7 +163,8 @@ def _run_as_one_of_many(args: argparse.Namespace) -> int:
                 start = _Start(parse_config(text, "config"), resume, has_progress, SilentWriter)
                 return _train(args, start, peers, device)
             if run := peers.notices.recall("run"):  # torchrun has restarted its processes, with the same command
-                args = argparse.Namespace(**{**vars(args), "config": None, "resume": run, "set": [], "data": None})
+                again: dict[str, Any] = {"config": None, "resume": run, "name": None, "set": [], "data": None}
+                args = argparse.Namespace(**{**vars(args), **again})
             start = _begin(args, _find(args) if args.config else _reopen(args))
             peers.notices.put("begin", json.dumps([dump_config(start.config), start.resume, start.has_progress]))
             return _train(args, start, peers, device)

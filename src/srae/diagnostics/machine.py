@@ -37,8 +37,12 @@ class MachineCheck(NamedTuple):
     remedy: str = ""
 
 
-def check_machine(runs_dir: Path) -> list[MachineCheck]:
-    """Every check, in the order in which they are shown; none raises."""
+def check_machine(runs_dir: Path, processes: int | None = None) -> list[MachineCheck]:
+    """Every check, in the order in which they are shown; none raises.
+
+    Args:
+        processes: also try whether so many can train together.
+    """
     checks: list[Callable[[], Iterator[MachineCheck]]] = [
         check_system,
         check_libraries,
@@ -51,6 +55,7 @@ def check_machine(runs_dir: Path) -> list[MachineCheck]:
         check_formats,
         check_surroundings,
         check_cache,
+        *([partial(check_processes, processes)] if processes else []),
     ]
     return [found for check in checks for found in _without_what_lacks(check)]
 
@@ -301,3 +306,16 @@ def check_cache() -> Iterator[MachineCheck]:
         return
     if size := cache_size():
         yield MachineCheck("ok", "cache", f"{size / 1e9:.1f} GB of decoded images", "--clean-cache removes them")
+
+
+def check_processes(processes: int) -> Iterator[MachineCheck]:
+    """So many processes of this machine find each other and add up."""
+    from srae.distributed.probe import time_exchange
+
+    try:
+        kind, seconds = time_exchange(processes)
+    except SraeError as error:
+        yield MachineCheck("fail", "processes", f"{error.what}: {error.where}", error.remedy or "train in one process")
+        return
+    engine = "NCCL" if kind == "cuda" else "gloo"
+    yield MachineCheck("ok", "processes", f"{processes} by {engine}: 1 MiB added up in {1000 * seconds:.1f} ms")

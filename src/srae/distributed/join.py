@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import os
 import platform
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 import torch
 from torch.distributed import PrefixStore, Store, TCPStore  # type: ignore[attr-defined]
@@ -17,9 +16,6 @@ from srae.distributed.launcher import launched_rank
 from srae.distributed.notices import CONNECT, Notices
 from srae.distributed.peers import ALONE, Peers
 from srae.errors import ConfigError, Interrupted, PeerError
-
-_GOODBYE = 60.0
-"""Seconds that the first process has for its last words before a launcher that sees the others gone ends it too."""
 
 
 @contextmanager
@@ -58,7 +54,6 @@ def joined(device: str) -> Iterator[tuple[Peers, torch.device]]:
         raise
     finally:
         peers.disconnect()
-        _part(notices, rank)
 
 
 def _open_store(rank: int) -> Store:
@@ -88,14 +83,3 @@ def _pick_own(name: str) -> torch.device:
         )
     torch.cuda.set_device(place)
     return torch.device("cuda", place)
-
-
-def _part(notices: Notices, rank: int) -> None:
-    """Let the first process end first: a launcher that sees another one end with an error ends all."""
-    with suppress(PeerError):
-        if rank == 0:
-            notices.put("ended", "")
-            return
-        until = time.monotonic() + _GOODBYE
-        while not notices.has("ended") and time.monotonic() < until:
-            time.sleep(0.02)

@@ -8,6 +8,7 @@ An all-reduce of all at once adds in another order for every number of processes
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import timedelta
@@ -144,7 +145,7 @@ class Peers:
         with suppress(PeerError):
             if self.notices is not None and (failure := self.notices.failure(patience=1.0)):
                 return failure
-        reason = str(error).splitlines()[0]
+        reason = re.sub(r"^\[[^]]*\] ", "", str(error).splitlines()[0]).partition(". ")[0]  # without torch's own line
         return PeerError("another process of this training has ended", reason, "resume the run")
 
 

@@ -27,8 +27,8 @@ from srae.runs.reader import Run, read_config, read_rows, read_run
 from srae.runs.writer import RunWriter, claim_run
 from srae.training.checkpointer import has_progress
 from srae.training.loop import OnEpoch, Say
-from srae.training.loop import train as train_session
 from srae.training.prepare import prepare
+from srae.training.run import train as train_session
 from srae.training.session import Session
 
 

@@ -1,4 +1,4 @@
-"""Train one config into one run folder: the one loop, for every task, on CUDA or CPU.
+"""The one loop, for every task, on CUDA or CPU: epochs and their steps, validation, what is saved when.
 
 What it does at step t depends only on (config, seed, t): order, crops, augmentation and dropout are drawn from
 (seed, epoch, sample or batch).  So a resumed run is bit-identical to an uninterrupted one on the same torch build,
@@ -19,24 +19,20 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from srae.checkpoints.format import read_checkpoint
-from srae.checkpoints.loading import load_weights
 from srae.config.loading import dump_config
 from srae.config.schedules import learning_rate_at
-from srae.device import describe_call, describe_machine
-from srae.errors import DivergedError, Interrupted, PeerError, ResourceError
-from srae.evaluation.evaluate import describe_outputs, evaluate, means, save_images, save_samples
-from srae.files import copy_file
+from srae.errors import DivergedError, Interrupted, PeerError
+from srae.evaluation.evaluate import evaluate, means
 from srae.runs.messages import epoch_line, train_line
 from srae.runs.reader import read_rows
-from srae.runs.signals import StopRequest, catch_signals
+from srae.runs.signals import StopRequest
 from srae.runs.writer import RunWriter
 from srae.training.checkpointer import Checkpointer
 from srae.training.optimizer import set_learning_rate, update_average
 from srae.training.prepare import epoch_batches
 from srae.training.progress import Progress
-from srae.training.scoring import sample_strips, score_splits
-from srae.training.session import Session, make_row, make_summary, start_lines
+from srae.training.scoring import sample_strips
+from srae.training.session import Session, make_row
 from srae.training.shards import Wishes
 from srae.training.step import TrainingStep, is_finite
 
@@ -49,66 +45,6 @@ OnEpoch = Callable[[Mapping[str, Any]], object]
 
 SAVE_SECONDS = 600
 """A kill loses at most this much of a long epoch."""
-
-
-def train(
-    session: Session,
-    run: RunWriter,
-    say: Say,
-    *,
-    resume: bool = False,
-    allow_changed: bool = False,
-    on_epoch: OnEpoch = lambda row: None,
-) -> dict[str, Any]:
-    """Train (or resume), score, and write everything into the run folder; returns its summary.
-
-    Args:
-        allow_changed: resume although the data or the batch size changed.
-        on_epoch: called with each new row of metrics.csv; when it returns True, the training ends as after the last
-            epoch.
-
-    Raises:
-        DivergedError: a loss or gradient is not finite; the last good checkpoint is kept.
-        Interrupted: SIGINT, SIGTERM or SIGHUP, after a clean save.
-    """
-    s = session
-    with s.kernels():
-        if not resume:
-            started_from = {"started_from": s.started_from} if s.started_from else {}
-            run.write_start(s.config, _environment(s) | started_from)
-        for line in [*s.data.notes, *start_lines(s)]:
-            say(line)
-        keeper, progress = Checkpointer(s, run), Progress()
-        if resume:
-            progress = keeper.restore(say, allow_changed=allow_changed)
-            run.write_config(s.config)  # more epochs, or other data
-            place = {"epoch": progress.epoch, "step": progress.step}
-            run.record_resume({**place, "changes": keeper.changes, **_environment(s)})
-        run.record_images(s.data.train_digests)
-        try:
-            if s.optimizer is not None:
-                training = Training(s, progress, run, keeper, say, on_epoch=on_epoch)
-                try:
-                    training.fit()
-                finally:
-                    training.close()
-            elif not (run.checkpoints / "best.safetensors").exists():
-                run.keep_rows(-1)  # it was killed between the row and the checkpoint
-                run.append_row(make_row(s, progress, _validate(s, lambda: False), 0.0))
-                keeper.keep_best(progress)
-                keeper.save_best()
-        except (DivergedError, Interrupted, PeerError) as stop:
-            if s.peers.is_first:
-                keeper.save_best()
-                status = "diverged" if isinstance(stop, DivergedError) else "stopped"
-                run.finish(make_summary(s, progress, read_rows(run.path), {}, status))
-            raise
-        return _finish(s, progress, run, say)
-
-
-def _environment(s: Session) -> dict[str, Any]:
-    machines = {"processes": s.peers.machines} if s.peers.machines else {}
-    return {**describe_machine(s.device), **describe_call(), **machines}
 
 
 @dataclass
@@ -153,14 +89,14 @@ class Training:
         if self.events is not None:
             self.events.close()
 
-    def fit(self) -> None:
-        with catch_signals(alone=not self.s.peers.exchanges) as self.stop:
-            try:
-                self._fit()
-            except PeerError:  # the last step that all have taken is not lost
-                self._check_weights()
-                self._save()
-                raise
+    def fit(self, stop: StopRequest) -> None:
+        self.stop = stop
+        try:
+            self._fit()
+        except PeerError:  # the last step that all have taken is not lost
+            self._check_weights()
+            self._save()
+            raise
 
     def _fit(self) -> None:
         progress, stop = self.progress, self.stop
@@ -198,7 +134,7 @@ class Training:
         return any(wishes)
 
     def _validate(self) -> dict[str, float]:
-        scores = _validate(self.s, lambda: self.stop.received != 0)
+        scores = validate(self.s, lambda: self.stop.received != 0)
         if self.s.peers.exchanges:
             sums = self.s.peers.total(torch.tensor(self._wishes().counts()))
             self.stop.signal_number = Wishes.of_all(sums.tolist()).stop
@@ -326,7 +262,7 @@ class Training:
         return stale or progress.epoch >= train.epochs or (self.ended and progress.best is not None)
 
 
-def _validate(s: Session, stopped: Callable[[], bool]) -> dict[str, float]:
+def validate(s: Session, stopped: Callable[[], bool]) -> dict[str, float]:
     values = evaluate(s.judged, s.val, s.task, s.protocol, dtype=s.dtype, stopped=stopped, peers=s.peers)
     return means(values, s.identity_values)
 
@@ -353,29 +289,3 @@ def _interrupted(signal_number: int, progress: Progress, run: RunWriter) -> Inte
         str(run.path),
         f"resume with: srae-train --resume {run.path}",
     )
-
-
-def _finish(s: Session, progress: Progress, run: RunWriter, say: Say) -> dict[str, Any]:
-    """Score the best weights image by image, and write the remaining files of the run folder."""
-    if s.starts_useful and progress.best_epoch == 0:
-        say("note      no epoch was better on val than the start, whose weights are kept")
-    best = run.checkpoints / "best.safetensors"
-    tensors = s.peers.broadcast(read_checkpoint(best)[0] if s.peers.is_first else {})
-    load_weights(s.model, {name.removeprefix("model."): t for name, t in tensors.items()}, best)
-    scored, rows = score_splits(s)
-    if not s.peers.is_first:
-        return {}
-    copy_file(best, run.path / "model.safetensors")  # the documented name
-    run.write_images(rows)
-    try:
-        if s.task.images:
-            save_samples(s.model, s.data.val, run.samples, dtype=s.dtype)
-        else:
-            save_images(s.data.test or s.data.val, "test" if s.data.test else "val", run.samples)
-    except ResourceError as error:
-        say(f"warning: no sample images: {error.what}, {error.where}")
-    summary = make_summary(s, progress, read_rows(run.path), scored, "done")
-    if s.task.images:
-        summary["output"] = describe_outputs(s.model, s.data.val, dtype=s.dtype)
-    run.finish(summary)
-    return summary

@@ -65,6 +65,8 @@ def prepare(
         identity = evaluate_baseline(data, val, trial.task, trial.protocol)
     del trial
     session = _build(config, data, val, device)
+    if peers.size > 1 and session.optimizer is None:
+        raise ConfigError(f"{config.model.name} has nothing to train", "model.name", "use one process")
     session.peers = peers
     session.step_seconds, session.scoring_seconds = step_seconds, scoring_seconds
     session.identity_values, session.identity = identity, means(identity)
