@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -11,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,15 +21,19 @@ import torch
 
 import srae.cli.train
 import srae.cli.upscale
+import srae.distributed.join
 import srae.files
 import srae.report.curves
 import srae.training.loop
+import srae.training.prepare
+import srae.training.step
 import srae.upscaling.pipeline  # what the commands import when they run
 import toy_training
 from srae.checkpoints.format import read_checkpoint, save_checkpoint
 from srae.checkpoints.loading import load_model, start_from
 from srae.cli import main
 from srae.config.loading import parse_config
+from srae.errors import DataError
 from srae.runs.reader import read_config
 from srae.runs.writer import RunWriter, claim_run
 from srae.studies.plan import open_study
@@ -156,6 +162,106 @@ def command(argv: list[str], folder: str) -> int:
     """`srae ...` in this folder."""
     os.chdir(folder)
     return main(argv)
+
+
+def one_of_many(place: dict[str, int], argv: list[str], folder: str, spoil: list[Any]) -> int:
+    """`srae ...` as one process of several, started as a launcher starts them; first `spoil`: a function, arguments."""
+    names = {"rank": "RANK", "size": "WORLD_SIZE", "port": "MASTER_PORT"}
+    os.environ.update({names[key]: str(value) for key, value in place.items()}, MASTER_ADDR="127.0.0.1")
+    srae.report.curves.draw_run = lambda run: None
+    if spoil:
+        globals()[spoil[0]](*spoil[1:])
+    return command(argv, folder)
+
+
+def save_every_step() -> None:
+    srae.training.loop.SAVE_SECONDS = 0
+
+
+def die_at_step(step: int) -> None:
+    """Killed before this step, counted from 0, exchanges anything; every step before it is saved."""
+    save_every_step()
+    _before_step(step, lambda session: die())
+
+
+def fail_at_step(step: int, kind: str) -> None:
+    """What only one process meets at this step."""
+
+    def fail(session: Any) -> None:
+        raise {"memory": MemoryError, "bug": ZeroDivisionError}[kind]("met by one")
+
+    _before_step(step, fail)
+
+
+def signal_at(step: int) -> None:
+    """As a scheduler that ends one process first."""
+    _before_step(step, lambda session: os.kill(os.getpid(), signal.SIGTERM))
+
+
+def lose_a_number_at_step(step: int) -> None:
+    """The loss of one process is not a number."""
+
+    def spoil(session: Any) -> None:
+        real = session.loss
+        session.loss = lambda output, target: real(output, target) * float("nan")
+
+    _before_step(step, spoil)
+
+
+def drift_at_step(step: int) -> None:
+    """As the CPU of another machine: a weight is one bit off."""
+    real = srae.training.step.TrainingStep.__call__
+
+    def call(self: Any, batch: Any, draws: Any) -> Any:
+        numbers = real(self, batch, draws)
+        if self._s.step_seconds is not None and list(draws[1:]) == [0, step]:
+            with torch.no_grad():
+                weight = next(self._s.model.parameters()).view(-1)[:1]
+                weight.copy_(torch.nextafter(weight, weight + 1))
+        return numbers
+
+    srae.training.step.TrainingStep.__call__ = call  # type: ignore[method-assign]
+
+
+def fill_the_disk_after(saves: int) -> None:
+    """Later saves of a checkpoint find the disk full."""
+    real, done = os.fsync, 0
+
+    def full(handle: int) -> None:
+        nonlocal done
+        done += 1
+        if done > saves:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(handle)
+
+    save_every_step()
+    os.fsync = full
+
+
+def be_impatient(seconds: int) -> None:
+    """Wait less than a minute for other processes."""
+    srae.distributed.join.CONNECT = srae.distributed.notices.CONNECT = timedelta(seconds=seconds)
+
+
+def lose_the_images() -> None:
+    """The folder of images is not on this machine."""
+
+    def refuse(section: Any) -> Any:
+        raise DataError("there is no such folder", "data.folder", "copy it")
+
+    srae.training.prepare.open_data = refuse
+
+
+def _before_step(step: int, what: Callable[[Any], None]) -> None:
+    """Of the first epoch of the training itself, not of the steps that are timed before it."""
+    real = srae.training.step.TrainingStep.__call__
+
+    def call(self: Any, batch: Any, draws: Any) -> Any:
+        if self._s.step_seconds is not None and list(draws[1:]) == [0, step]:
+            what(self._s)
+        return real(self, batch, draws)
+
+    srae.training.step.TrainingStep.__call__ = call  # type: ignore[method-assign]
 
 
 def claim(runs: str, name: str, start: str, claimed: int) -> int:

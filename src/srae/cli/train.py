@@ -125,14 +125,14 @@ def _begin(args: argparse.Namespace, found: _New | _Old) -> _Start:
 
 
 def _train(args: argparse.Namespace, start: _Start, peers: Peers, device: torch.device) -> int:
-    from srae.distributed.notices import PREPARE
+    from srae.distributed.peers import PREPARE
     from srae.memory import keep_freed_memory
     from srae.training.api import fit
     from srae.training.prepare import prepare
 
     keep_freed_memory()
     session = prepare(start.config, device, resume=start.has_progress, runs_dir=Path(args.runs_dir), peers=peers)
-    peers.meet("prepared", PREPARE)
+    peers.meet(PREPARE)
     if args.dry_run:
         return _show_plan(session, json=args.json) if peers.is_first else 0
     with closing(start.open_writer()) as writer:  # last, so that a run that cannot start leaves no folder

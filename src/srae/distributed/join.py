@@ -29,7 +29,7 @@ def joined(device: str) -> Iterator[tuple[Peers, torch.device]]:
 
     Raises:
         PeerError: the others cannot be reached.
-        ConfigError: more processes than GPUs.
+        ConfigError: more processes than GPUs, or no power of two.
     """
     rank = launched_rank()
     if rank is None:
@@ -41,6 +41,10 @@ def joined(device: str) -> Iterator[tuple[Peers, torch.device]]:
     notices = Notices(PrefixStore(f"srae/{attempt}", store), rank, size, attempts=PrefixStore("srae", store))
     peers = Peers(rank, size, notices=notices)
     try:
+        if size & (size - 1):
+            raise ConfigError(
+                f"{size} processes are no power of two", "--processes", f"use {2 ** (size.bit_length() - 1)}"
+            )
         chosen = _pick_own(device)
         machine = {"rank": rank, "host": platform.node(), **describe_machine(chosen)}
         peers.machines = [json.loads(text) for text in notices.meet("start", json.dumps(machine), CONNECT)]

@@ -17,8 +17,6 @@ from srae.errors import PeerError, SraeError
 
 CONNECT = timedelta(seconds=60)
 """A process that cannot reach the others, or one that never comes, is reported after this time."""
-PREPARE = timedelta(hours=1)
-"""The first start decodes the images, which another machine may have decoded before."""
 _POLL = 0.02  # seconds
 
 

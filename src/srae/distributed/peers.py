@@ -26,6 +26,8 @@ from srae.errors import ConfigError, PeerError, SraeError
 ANSWER = timedelta(minutes=10)
 """How long a process waits for another one in the middle of a training: a checkpoint may be on its way to a slow disk.
 One that died is noticed at once."""
+PREPARE = timedelta(hours=1)
+"""The same before the first step: one machine may decode images that another one has decoded before."""
 
 
 class Peers:
@@ -62,11 +64,6 @@ class Peers:
         """False once the launcher has ended, which leaves its processes to themselves."""
         return os.getppid() == self._parent
 
-    def meet(self, point: str, timeout: timedelta) -> None:
-        """Wait until all processes have come here; raises the failure of one that does not come."""
-        if self.notices is not None:
-            self.notices.meet(point, "", timeout)
-
     def connect(self, device: torch.device, store: Store, timeout: timedelta) -> None:
         """Open the connections between the processes.
 
@@ -76,10 +73,10 @@ class Peers:
         backend = "nccl" if device.type == "cuda" else "gloo"
         try:
             dist.init_process_group(backend, store=store, rank=self.rank, world_size=self.size, timeout=timeout)
-            self._device, self._connected = device, True
-            self.total(torch.zeros(1))  # the connections are made by their first use
         except RuntimeError as error:
             raise self._why(error) from None
+        self._device, self._connected = device, True
+        self.meet(timeout)  # NCCL connects with the first use
 
     def disconnect(self) -> None:
         if self._connected:
@@ -87,57 +84,55 @@ class Peers:
             with suppress(RuntimeError):
                 dist.destroy_process_group()
 
-    def add(self, vector: Tensor) -> Tensor:
+    def add(self, vector: Tensor, timeout: timedelta = ANSWER) -> Tensor:
         """The sum of the vectors of all processes, in place: the same bits on each of them, and for any `size`.
 
         Raises:
-            PeerError: another process has ended.
+            PeerError: another process has ended, or does not answer in time.
+            SraeError: the failure that another process met.
         """
-        if not self._connected:
-            return vector
-        theirs, distance = torch.empty_like(vector), 1
-        while distance < self.size:
-            other = self.rank ^ distance
-            swap = [dist.P2POp(dist.isend, vector, other), dist.P2POp(dist.irecv, theirs, other)]
-            try:
-                for work in dist.batch_isend_irecv(swap):
-                    work.wait(ANSWER)
-            except RuntimeError as error:
-                raise self._why(error) from None
+        theirs = torch.empty_like(vector)
+        for other in self._partners():
+            self._swap([dist.P2POp(dist.isend, vector, other), dist.P2POp(dist.irecv, theirs, other)], timeout)
             vector += theirs
-            distance *= 2
         return vector
 
     def total(self, values: Tensor) -> Tensor:
-        """The sum over all processes, on the CPU, where at most one process has something else than 0 in each place."""
-        if not self._connected:
-            return values
-        sent = values.to(self._device)
-        try:
-            dist.all_reduce(sent)
-        except RuntimeError as error:
-            raise self._why(error) from None
-        return sent.cpu()
+        """The sum over all processes, on the CPU; raises as `add` does."""
+        return self.add(values.to(self._device)).cpu() if self._connected else values
 
-    def any(self, flag: bool) -> bool:
-        """Whether one of them says so."""
-        return bool(self.total(torch.tensor(float(flag))) > 0)
+    def meet(self, timeout: timedelta) -> None:
+        """Wait until all processes have come here; raises as `add` does."""
+        self.add(torch.zeros(1, device=self._device), timeout)
 
-    def broadcast(self, tensors: Mapping[str, Tensor], texts: Mapping[str, str] | None = None) -> dict[str, Tensor]:
-        """The tensors of the first process; what the others give does not count."""
+    def broadcast(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The tensors of the first process, on the CPU; what the others give does not count.  Raises as `add` does."""
         if not self._connected:
             return dict(tensors)
         # As bytes of safetensors: whatever names, shapes and types the first one has.
         packed = save({name: t.detach().cpu().contiguous() for name, t in tensors.items()}) if self.is_first else b""
-        size = self.total(torch.tensor(len(packed), dtype=torch.int64))
-        content = torch.empty(int(size), dtype=torch.uint8, device=self._device)
+        size = int(self.total(torch.tensor(len(packed), dtype=torch.int64)))
+        content = torch.empty(size, dtype=torch.uint8, device=self._device)
         if self.is_first:
             content.copy_(torch.frombuffer(bytearray(packed), dtype=torch.uint8))
+        for other in self._partners():  # in round k the first 2**k processes have it, and send it to as many
+            distance = abs(other - self.rank)
+            if self.rank < distance:
+                self._swap([dist.P2POp(dist.isend, content, other)], ANSWER)
+            elif self.rank < 2 * distance:
+                self._swap([dist.P2POp(dist.irecv, content, other)], ANSWER)
+        return load(content.cpu().numpy().tobytes())
+
+    def _partners(self) -> list[int]:
+        """With whom this process exchanges in each round."""
+        return [self.rank ^ 2**k for k in range(self.size.bit_length() - 1)] if self._connected else []
+
+    def _swap(self, operations: list[dist.P2POp], timeout: timedelta) -> None:
         try:
-            dist.broadcast(content, 0)
+            for work in dist.batch_isend_irecv(operations):
+                work.wait(timeout)
         except RuntimeError as error:
             raise self._why(error) from None
-        return load(content.cpu().numpy().tobytes())
 
     def _why(self, error: RuntimeError) -> SraeError:
         """What a broken connection means: the failure that another process published, or its silent end."""
