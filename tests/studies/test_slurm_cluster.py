@@ -123,8 +123,8 @@ def test_preempted_late_killed_wrong_and_without_its_controller(study: Study, sl
     os.kill(study.wait_for_rows("killed").pid, signal.SIGKILL)
     study.wait(lambda: "exit code 137" in study.log("killed"))
     late = study.wait_for_rows("late")
-    slurm.restart("slurmctld")
     os.kill(late.pid, signal.SIGSTOP)  # on no machine it ends before its time
+    slurm.restart("slurmctld")
     task = find_queued(study.folder)["late-s0"]
     slurm.ask("scontrol", "update", f"JobId={task}", "TimeLimit=1")  # the least there is; 60 s before it is at once
     study.wait(lambda: "exit code" in study.log("late"), hurry=False)  # Slurm wakes what it sends a signal

@@ -120,12 +120,11 @@ def _submit(planned: list[PlannedRun], file: Path, folder: Path, args: argparse.
     job = ArrayJob(file, folder, args.slurm, args.device, args.processes, args.jobs)
     left, lines = find_left(planned, folder, ask=not args.print)
     script = job.script(left)
-    if args.print:
+    if args.print and left:
         show(script)
-        return []
     for line in lines if args.dry_run else []:
         say(line)
-    if not left or args.dry_run:
+    if not left or args.dry_run or args.print:
         say(f"{len(planned)} runs, {len(left)} to submit")
         return []
     with open_study(file, folder):

@@ -50,37 +50,13 @@ eval "command=($command)" # srae train ...
 # The threads of a training are part of its result: the CPUs that were asked for, whatever node it is.
 cpus=${{SLURM_CPUS_PER_TASK:-1}}
 export OMP_NUM_THREADS=${{OMP_NUM_THREADS:-{threads}}}
-{train}
-code=$?
-{requeue}
-"""
-# By `srun`, because only what it started gets SIGTERM as soon as Slurm preempts a job or its time is nearly over.
-_ONE = """\
 # By srun: what a script starts by itself gets SIGTERM only at the end of the time that Slurm grants.
-srun --ntasks=1 --cpus-per-task="$cpus" "${srae[@]}" "${command[@]:1}\""""
-_REQUEUE = """\
+srun --ntasks=1 --cpus-per-task="$cpus" "${{srae[@]}}" "${{command[@]:1}}"
+code=$?
 echo "{end}$code"
 # 143: stopped by SIGTERM, and everything saved; back into the queue.
 [ $code != 143 ] || scontrol requeue "${{SLURM_ARRAY_JOB_ID}}_$SLURM_ARRAY_TASK_ID"
-exit $code"""
-_SEVERAL = """\
-# By srun: what a script starts by itself gets SIGTERM only at the end of the time that Slurm grants.
-nodes=${{SLURM_JOB_NUM_NODES:-1}}
-meet=(--standalone)
-if [ "$nodes" -gt 1 ]; then
-  first=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)
-  meet=(--rdzv-backend c10d --rdzv-endpoint "$first:$((20000 + SLURM_JOB_ID % 20000))" --rdzv-id "$SLURM_JOB_ID")
-fi
-began=$(date +%s)
-srun --ntasks="$nodes" --ntasks-per-node=1 --cpus-per-task="$cpus" \\
-  {python} -m torch.distributed.run --nnodes "$nodes" --nproc-per-node {processes} "${{meet[@]}}" -m "${{command[@]}}"
-"""
-# torchrun ends with 1 although its workers were stopped by SIGTERM and saved.
-_STOPPED = """\
-# torchrun says 1 whatever its processes say: stopped by SIGTERM, and everything saved, is what summary.json says.
-summary={folder}"/$run/summary.json"
-if [ $code != 0 ] && [ "$(stat -c %Y "$summary" 2>/dev/null || echo 0)" -ge "$began" ] &&
-  grep -q '"status": "stopped"' "$summary"; then code=143; fi
+exit $code
 """
 
 
@@ -106,29 +82,25 @@ class ArrayJob:
             ConfigError: the options contain what the script sets itself.
         """
         _check_options(self.options)
-        words = ["study", str(self.study), "--runs-dir", str(self.folder.parent), "--slurm", self.options]
-        words += ["--device", self.device] if self.device != "auto" else []
-        words += ["--processes", str(self.processes)] if self.processes > 1 else []
-        words += ["--jobs", str(self.jobs)] if self.jobs else []
-        several, python, end = self.processes > 1, shlex.quote(sys.executable), END
-        requeue = _REQUEUE.format(end=end)
-        folder = shlex.quote(str(self.folder))
+        how = ["--device", self.device] if self.device != "auto" else []
+        how += ["--processes", str(self.processes)] if self.processes > 1 else []
+        study = [str(self.study), "--runs-dir", str(self.folder.parent), *how]
+        jobs = ["--jobs", str(self.jobs)] if self.jobs else []
+        written_by = shlex.join(["srae", "study", *study, *jobs, "--slurm", self.options])
         return _SCRIPT.format(
-            written_by=" ".join(["srae", *map(shlex.quote, words)]).replace("\n", " "),
+            written_by=written_by.replace("\n", " "),
             job_name=_sbatch_quote(self.folder.name),
             last=len(runs) - 1,
             at_a_time=f"%{self.jobs}" if self.jobs else "",
             output=_sbatch_quote(str(self.folder.absolute() / SLURM).replace("%", "%%") + "/%A.out"),
             options=f"#SBATCH {' '.join(self.options.split())}\n" if self.options.strip() else "",
             runs="\n".join(f"  {run}" for run in runs),
-            python=python,
+            python=shlex.quote(sys.executable),
             cwd=shlex.quote(str(Path.cwd())),
             logs=shlex.quote(str(self.folder / LOGS)),
-            end=end,
-            study=shlex.join([str(self.study), "--runs-dir", str(self.folder.parent), "--device", self.device]),
-            threads=f"$((cpus > {self.processes} ? cpus / {self.processes} : 1))" if several else "$cpus",
-            train=(_SEVERAL.format(python=python, processes=self.processes) if several else _ONE).rstrip(),
-            requeue=_STOPPED.format(folder=folder) + requeue if several else requeue,
+            end=END,
+            study=shlex.join(study),
+            threads="$cpus" if self.processes == 1 else f"$((cpus > {self.processes} ? cpus / {self.processes} : 1))",
         )
 
     def submit(self, script: str) -> str:
