@@ -31,6 +31,8 @@ if missing := [name for name, path in PROGRAMS.items() if path is None]:
     reason = f"no {' and no '.join(missing)}: apt-get install slurmctld slurmd slurm-client munge"
     pytest.skip(reason, allow_module_level=True)
 
+ENDS_WITH_US = ["setpriv", "--pdeathsig", "TERM"] if shutil.which("setpriv") else []
+"""Servers do not outlive tests that are killed."""
 START = 60
 """Seconds that servers may take to answer."""
 CONFIG = """\
@@ -97,7 +99,7 @@ class Slurm:
         }[name]
         with open(self.folder / f"{name}.out", "ab") as output:
             self._servers[name] = subprocess.Popen(
-                [str(PROGRAMS[name]), *arguments], env=self.environment, stdout=output, stderr=output
+                [*ENDS_WITH_US, str(PROGRAMS[name]), *arguments], env=self.environment, stdout=output, stderr=output
             )
 
     def restart(self, name: str) -> None:

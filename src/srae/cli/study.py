@@ -17,6 +17,7 @@ from srae.errors import ConfigError, PartialError
 
 if TYPE_CHECKING:
     from srae.studies.plan import PlannedRun
+    from srae.studies.workers import Launch
 
 EXAMPLES = """
   srae study configs/studies/report_a_rates.yaml --dry-run
@@ -60,6 +61,7 @@ def run(args: argparse.Namespace) -> int:
     from srae.config.loading import find_config
     from srae.studies.plan import find_planned, load_study, plan
     from srae.studies.shards import parse_shard
+    from srae.studies.workers import Launch
 
     _check(args)
     file = find_config(args.study)
@@ -70,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
         planned = plan(load_study(file), file, folder)
         return shard.of(planned) if shard else planned
 
-    planned = look()
+    planned, launch = look(), Launch(args.device, args.jobs, args.processes)
     if args.command:
         return _show_command(find_planned(planned, args.command, file), args)
     if args.status:
@@ -78,9 +80,9 @@ def run(args: argparse.Namespace) -> int:
     if args.slurm is not None:
         failed = _submit(planned, file, folder, args)
     elif args.dry_run:
-        failed = _show_plan(planned, args.device, args.jobs or 1)
+        failed = _show_plan(planned, launch)
     else:
-        failed = _run_here(look, file, folder, args)
+        failed = _run_here(look, file, folder, launch, shared=shard is not None)
     if args.json:
         print_json({"study": str(file), "folder": str(folder), "runs": {p.name: p.state for p in look()}})
     return PartialError.exit_code if failed else 0
@@ -96,17 +98,17 @@ def _check(args: argparse.Namespace) -> None:
         raise ConfigError("--slurm deals the runs to tasks itself", "--shard", "leave --shard out")
 
 
-def _run_here(look: Callable[[], list[PlannedRun]], file: Path, folder: Path, args: argparse.Namespace) -> list[str]:
+def _run_here(
+    look: Callable[[], list[PlannedRun]], file: Path, folder: Path, launch: Launch, *, shared: bool
+) -> list[str]:
     """Train what is left; returns the names of the runs that failed."""
     from srae.files import write_text
     from srae.studies.plan import TABLE, load_study, open_study, plan, table_text
-    from srae.studies.workers import Launch, run_study
+    from srae.studies.workers import run_study
 
-    with open_study(file, folder, shared=bool(args.shard)):
+    with open_study(file, folder, shared=shared):
         write_text(folder / TABLE, table_text(plan(load_study(file), file, folder)))
-        failed = run_study(
-            look(), folder, say, Launch(args.device, args.jobs, args.processes)
-        )  # planned under the lock
+        failed = run_study(look(), folder, say, launch)  # planned again under the lock
     say(f"the runs are in {folder}; next: srae compare {folder}, srae report {folder} -o report")
     return failed
 
@@ -151,12 +153,13 @@ def _show_status(look: Callable[[], list[PlannedRun]], folder: Path, *, watch: b
     from srae.studies.status import is_over, read_statuses, status_lines
 
     while True:
+        planned, queued = look(), dict[str, str]()
         try:
-            queued = find_queued(folder)
+            if any(run.state != "done" for run in planned):
+                queued = find_queued(folder)
         except ResourceError as error:  # the run folders say everything else
-            say(f"the queue is not known: {error.what}: {error.where}")
-            queued = {}
-        statuses = read_statuses(look(), queued)
+            say(f"the queue is not known: {error.what}: {(error.where or '').splitlines()[0]}")
+        statuses = read_statuses(planned, queued)
         if json:
             print_json({"folder": str(folder), "runs": [asdict(status) for status in statuses]})
         else:
@@ -167,7 +170,7 @@ def _show_status(look: Callable[[], list[PlannedRun]], folder: Path, *, watch: b
         show("")
 
 
-def _show_plan(planned: Sequence[PlannedRun], device: str, jobs: int) -> list[str]:
+def _show_plan(planned: Sequence[PlannedRun], launch: Launch) -> list[str]:
     """Print every run with its expected time; returns the names of those that cannot start."""
     from srae.runs.messages import describe_seconds
     from srae.studies.workers import expect
@@ -176,7 +179,8 @@ def _show_plan(planned: Sequence[PlannedRun], device: str, jobs: int) -> list[st
         if run.state == "done":
             say(f"done    {run.name}")
     total, failed, told = 0.0, list[str](), set[str]()
-    for run, expected in expect(planned, device):
+    jobs = len(launch.environments())
+    for run, expected in expect(planned, launch.device, launch.processes):
         if expected.seconds is None:
             failed.append(run.name)
             again = expected.error in told

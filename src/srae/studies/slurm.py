@@ -125,7 +125,7 @@ def find_left(planned: Sequence[PlannedRun], folder: Path, *, ask: bool = True) 
     Raises:
         ResourceError: Slurm does not answer.
     """
-    queued = find_queued(folder) if ask else {}
+    queued = find_queued(folder) if ask and any(run.state != "done" for run in planned) else {}
     left, lines = list[str](), list[str]()
     for run in planned:
         writer = find_writer(run.folder) if run.state != "done" else None

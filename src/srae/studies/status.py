@@ -114,7 +114,7 @@ def _with_estimate(
 def status_lines(statuses: Sequence[RunStatus], folder: Path, now: float | None = None) -> list[str]:
     """A line per run, the reasons of those that failed, and a summary with the expected end."""
     now = time.time() if now is None else now
-    width = max(len(status.name) for status in statuses)
+    width = max((len(status.name) for status in statuses), default=0)
     lines = []
     for status in statuses:
         lines.append(f"{status.state:<8} {status.name:<{width}}  {_describe(status, now)}".rstrip())
@@ -152,7 +152,7 @@ def clock(when: float, now: float) -> str:
 
 def _total(statuses: Sequence[RunStatus], now: float) -> str:
     counts = [f"{count} {state}" for state in STATES if (count := sum(s.state == state for s in statuses))]
-    line = f"{len(statuses)} runs: {', '.join(counts)}"
+    line = f"{len(statuses)} runs: {', '.join(counts) or 'none'}"
     todo = [status for status in statuses if status.state not in ("done", "failed")]
     running = sum(status.state == "running" for status in statuses)
     if not todo:

@@ -166,7 +166,7 @@ class Expected(NamedTuple):
     """Why it cannot start: the lines of `srae train`."""
 
 
-def expect(planned: Sequence[PlannedRun], device: str) -> Iterator[tuple[PlannedRun, Expected]]:
+def expect(planned: Sequence[PlannedRun], device: str, processes: int = 1) -> Iterator[tuple[PlannedRun, Expected]]:
     """Every run still to do, from one `srae train --dry-run` per distinct config (seeds cost the same)."""
     known: dict[tuple[str, ...], Expected] = {}
     for run in planned:
@@ -174,13 +174,14 @@ def expect(planned: Sequence[PlannedRun], device: str) -> Iterator[tuple[Planned
             continue
         key = (str(run.config), *(override for override in run.overrides if not override.startswith("seed=")))
         if key not in known:
-            known[key] = _try_start(run, device)
+            known[key] = _try_start(run, device, processes)
         yield run, known[key]
 
 
-def _try_start(run: PlannedRun, device: str) -> Expected:
+def _try_start(run: PlannedRun, device: str, processes: int) -> Expected:
     sets = [word for override in run.overrides for word in ("--set", override)]
     command = ["train", "--config", str(run.config), *sets, "--device", device, "--dry-run", "--json"]
+    command += ["--processes", str(processes)] if processes > 1 else []
     command += ["--runs-dir", str(run.folder.parent)]  # where `train.start_from` looks for a run
     began = time.perf_counter()
     done = subprocess.run([sys.executable, "-m", "srae", *command], capture_output=True, encoding="utf-8")
