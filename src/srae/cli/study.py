@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -160,14 +161,15 @@ def _show_status(look: Callable[[], list[PlannedRun]], folder: Path, *, watch: b
         except ResourceError as error:  # the run folders say everything else
             say(f"the queue is not known: {error.what}: {(error.where or '').splitlines()[0]}")
         statuses = read_statuses(planned, queued)
+        if watch and sys.stdout.isatty():
+            print("\x1b[H\x1b[2J", end="")  # a clear screen
         if json:
             print_json({"folder": str(folder), "runs": [asdict(status) for status in statuses]})
         else:
-            show("\n".join(status_lines(statuses, folder)))
+            show("\n".join([*status_lines(statuses, folder), *([""] if watch else [])]))
         if not watch or is_over(statuses):
             return PartialError.exit_code if any(status.state == "failed" for status in statuses) else 0
         sleep(WATCH)
-        show("")
 
 
 def _show_plan(planned: Sequence[PlannedRun], launch: Launch) -> list[str]:

@@ -15,7 +15,7 @@ from srae.runs.claims import Owner
 from srae.runs.layout import find_writer
 from srae.runs.messages import describe_seconds
 from srae.runs.reader import Run, read_run
-from srae.studies.logs import log_of, read_ending
+from srae.studies.logs import LOGS, log_of, read_ending
 from srae.studies.plan import PlannedRun
 
 State = Literal["done", "running", "queued", "failed", "stopped", "new"]
@@ -120,7 +120,7 @@ def status_lines(statuses: Sequence[RunStatus], folder: Path, now: float | None 
         lines.append(f"{status.state:<8} {status.name:<{width}}  {_describe(status, now)}".rstrip())
         lines += [f"{'':<8} {line}" for line in status.why]
     if any(status.state == "failed" for status in statuses):
-        lines.append(f"what they printed is in {folder / 'logs'}; the same command without --status tries again")
+        lines.append(f"what they printed is in {folder / LOGS}; start the study again to try them again")
     return [*lines, _total(statuses, now)]
 
 
