@@ -22,8 +22,8 @@ from srae.files import claim_name, is_alive, resource_error, temporary_name, thi
 
 BEAT = 15.0
 """Seconds between two signs of life."""
-STALE = 120.0
-"""Seconds without one after which a process of another machine counts as gone."""
+STALE = 90.0
+"""Seconds without one after which a process of another machine counts as gone; Slurm starts a requeued job later."""
 
 
 class Owner(NamedTuple):
