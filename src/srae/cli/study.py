@@ -22,10 +22,9 @@ if TYPE_CHECKING:
 
 EXAMPLES = """
   srae study configs/studies/report_a_rates.yaml --dry-run
-  srae study report_a_rates
   srae study my_study.yaml --jobs 2 --device cpu
   srae study my_study.yaml --status --watch
-  srae study my_study.yaml --shard 2/3                     on the second of three machines
+  srae study my_study.yaml --shard 2/3                                    on the second of three machines
   srae study my_study.yaml --slurm "-p gpu --gres=gpu:1 -c 8 -t 4:00:00"
 """
 WATCH = 10.0
