@@ -6,9 +6,9 @@ that import this are skipped.
 
 from __future__ import annotations
 
-import getpass
 import os
 import platform
+import pwd
 import secrets
 import shutil
 import socket
@@ -82,7 +82,7 @@ class Slurm:
             (folder / name).mkdir()
         (folder / "munge.key").write_bytes(secrets.token_bytes(1024))
         (folder / "munge.key").chmod(0o400)
-        host, user = platform.node().partition(".")[0], getpass.getuser()
+        host, user = platform.node().partition(".")[0], pwd.getpwuid(os.getuid()).pw_name
         ports = {"controller": _free_port(), "node": _free_port()}
         (folder / "slurm.conf").write_text(CONFIG.format(host=host, user=user, folder=folder, **ports))
         (folder / "cgroup.conf").write_text("CgroupAutomount=no\n")  # never asked for, but the file is
