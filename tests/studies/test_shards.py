@@ -15,6 +15,7 @@ from srae.errors import ConfigError
 from srae.runs.layout import list_runs
 from srae.studies.gpus import VISIBLE, deal_gpus, list_gpus
 from srae.studies.shards import INDEX, Shard, parse_shard
+from srae.studies.workers import Launch
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 7, 20])
@@ -91,3 +92,18 @@ def test_every_training_at_a_time_has_its_gpus(
     gpus: list[str], jobs: int, processes: int, dealt: list[str | None]
 ) -> None:
     assert [own.get(VISIBLE) for own in deal_gpus(gpus, jobs, processes)] == dealt
+
+
+@pytest.mark.parametrize(("jobs", "at_a_time"), [(None, 3), (5, 5), (1, 1)])
+def test_trainings_at_a_time_divide_gpus_and_cores(
+    monkeypatch: pytest.MonkeyPatch, jobs: int | None, at_a_time: int
+) -> None:
+    monkeypatch.setenv(VISIBLE, "0,1,2")
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 6)
+    found = Launch("auto", jobs).environments()
+    assert [own[VISIBLE] for own in found] == ["0", "1", "2", "0", "1"][:at_a_time]
+    threads = {None: {"2"}, 5: {"1"}, 1: {None}}[jobs]
+    assert {own.get("OMP_NUM_THREADS") for own in found} == threads
+    (alone,) = Launch("cpu").environments()
+    assert alone[VISIBLE] == "0,1,2"  # as it was

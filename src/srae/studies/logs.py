@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from pathlib import Path
 from typing import NamedTuple
@@ -49,14 +50,11 @@ def read_ending(log: Path) -> Ending | None:
     except OSError:
         return None
     lines = [line for line in lines if line.strip()]
-    if not lines or not lines[-1].removeprefix(END).isdecimal():
+    ends = [place for place, line in enumerate(lines) if re.fullmatch(rf"{END}\d+", line)]
+    if not ends or ends[-1] != len(lines) - 1:
         return None
-    code, attempt = int(lines[-1].removeprefix(END)), lines[:-1]
-    for place in range(len(attempt) - 1, -1, -1):  # of this attempt alone
-        if attempt[place].startswith(END):
-            attempt = attempt[place + 1 :]
-            break
-    return Ending(code, reason_of(attempt, code))
+    code = int(lines[-1].removeprefix(END))
+    return Ending(code, reason_of(lines[(ends[-2] + 1 if len(ends) > 1 else 0) : -1], code))
 
 
 def reason_of(lines: list[str], code: int) -> list[str]:
