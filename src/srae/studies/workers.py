@@ -23,7 +23,7 @@ from threading import Lock
 from typing import NamedTuple
 
 from srae.errors import Interrupted, SraeError
-from srae.runs.layout import is_busy
+from srae.runs.layout import find_writer, is_busy
 from srae.runs.messages import describe_seconds, val_sentence
 from srae.runs.reader import read_run
 from srae.runs.signals import catch_signals
@@ -134,8 +134,8 @@ def command_of(run: PlannedRun, device: str, processes: int = 1) -> list[str]:
 
 def _train(run: PlannedRun, launch: Launch, trainings: _Trainings, say: Say) -> str | None:
     """None when it went well, else the first line of what went wrong."""
-    if is_busy(run.folder):  # its study was killed, and it goes on; or another machine has it
-        say(f"{run.name}: waits for a training that is still under way")
+    if writer := find_writer(run.folder):  # its study was killed, and it goes on; or another machine has it
+        say(f"{run.name}: waits for process {writer.pid} on {writer.host}, which is training it")
         while is_busy(run.folder) and not trainings.stopped:
             time.sleep(0.5)
         run = replace(run, state=find_state(run.folder, run.config, run.overrides))
