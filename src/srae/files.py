@@ -57,7 +57,7 @@ def atomic_write(path: Path, *, overwrite: bool = True) -> Iterator[BinaryIO]:
         if overwrite:
             replace_file(temporary, path)
         else:
-            _claim(temporary, path)
+            claim_name(temporary, path)
         sync_folder(path.parent)
     except FileExistsError:
         raise
@@ -108,8 +108,12 @@ def replace_file(old: Path, new: Path) -> None:
     os.replace(old, new)
 
 
-def _claim(temporary: Path, path: Path) -> None:
-    """Move a finished file to a free name; of two writers only one succeeds."""
+def claim_name(temporary: Path, path: Path) -> None:
+    """Move a finished file to a free name; of two writers only one succeeds.
+
+    Raises:
+        FileExistsError: the name is taken.
+    """
     try:
         os.link(temporary, path)
     except FileExistsError:

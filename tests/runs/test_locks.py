@@ -15,7 +15,7 @@ import pytest
 from srae import files
 from srae.errors import ResourceError, RunBusyError
 from srae.files import ORPHAN_AGE, atomic_write, is_orphan, sweep_orphans, sweep_orphans_of, temporary_name, this_place
-from srae.runs import locks
+from srae.runs.claims import STALE, Owner
 from srae.runs.locks import find_refusals, is_locked, lock_file
 
 
@@ -159,15 +159,15 @@ def test_a_lock_names_its_owner_and_is_free_again(tmp_path: Path, caplog: pytest
     assert not caplog.records and find_refusals(tmp_path) == []
 
 
-def test_a_lock_that_another_host_may_hold_too_is_taken_with_a_warning(
+def test_a_lock_of_another_host_that_recorded_no_end_is_taken_with_a_warning(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, dead_process: int
 ) -> None:
     path, owner = tmp_path / ".lock", tmp_path / ".lock.owner"
     host = this_place().rpartition("-")[0]
     for place, age, warned in (
-        ("otherhost-12345678", 60, True),
+        ("otherhost-12345678", STALE + 60, True),
         ("otherhost-12345678", ORPHAN_AGE + 60, False),  # long silent
-        (f"{host}-12345678", 60, False),  # before this machine was started again
+        (f"{host}-12345678", STALE + 60, False),  # before this machine was started again
         (this_place(), 60, False),
     ):
         owner.write_text(f"{dead_process} {place}")
@@ -190,4 +190,4 @@ def test_without_psutil_nothing_is_taken_from_anybody(
     part = _left(tmp_path / "a", this_place(), dead_process)
     monkeypatch.setitem(sys.modules, "psutil", None)
     assert not is_orphan(part)
-    assert locks._Owner(dead_process, this_place(), time.time()).is_alive_here()
+    assert Owner(1, time.time(), dead_process, this_place()).is_alive(time.time())

@@ -24,6 +24,7 @@ from srae.runs.messages import epoch_line, val_sentence
 from srae.runs.reader import read_run
 from srae.studies import workers
 from srae.studies.plan import PlannedRun, load_study, plan, read_parts, table_text
+from srae.studies.workers import Launch
 
 STUDIES = sorted((next(f for f in CONFIG_FOLDERS if f.is_dir()) / "studies").glob("*.yaml"))
 BASE = """
@@ -124,7 +125,7 @@ def test_what_is_done_is_said_when_it_is_done(tmp_path: Path, monkeypatch: pytes
             others_are_said.set()
 
     monkeypatch.setattr(workers, "_train", train)
-    failed = workers.run_study(plan(load_study(file), file, tmp_path / "runs"), tmp_path / "runs", say, jobs=2)
+    failed = workers.run_study(plan(load_study(file), file, tmp_path / "runs"), tmp_path / "runs", say, Launch(jobs=2))
     assert failed == ["cnn4_tanh-s2"]
     assert [line.split()[1] for line in said[1:]][-1] == "cnn4_tanh-s0"
     assert sorted(line.split()[0] for line in said[1:]) == ["1/3", "2/3", "3/3"]
@@ -171,7 +172,7 @@ def test_a_study_skips_resumes_reports_and_compares(
 
     file = write_study(tmp_path, "configs: [base.yaml]\ngrid: {model.width: [4]}\nseeds: [0, 1]\ndraw: [results]")
     _, other = plan(load_study(file), file, folder)
-    told(*workers.command_of(other, folder, "cpu"))
+    told(*workers.command_of(other, "cpu"))
     (folder / "width_4-s1" / "DONE").unlink()  # as if it had been killed
     assert re.search(r"2 runs: 1 \w+, 1 ", told(*study)[1])
     assert (folder / "width_4-s1" / "DONE").exists()

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from srae.training.session import Session
 
 _VALUES = ("config", "resume", "data", "device", "runs_dir", "name")
-_FLAGS = ("allow_changed", "dry_run", "json")
+_FLAGS = ("exact_name", "allow_changed", "dry_run", "json")
 EXAMPLES = """
   srae-train --config configs/cnn4_tanh.yaml
   srae-train --config residual --set train.epochs=5 --data data/isr855
@@ -56,6 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--runs-dir", metavar="DIR", default="runs", help="folder that holds the run folders")
     parser.add_argument("--name", metavar="NAME", help="name of the run (default: the config's)")
+    parser.add_argument("--exact-name", action="store_true", help="do not add a number to a name that is taken: stop")
     parser.add_argument(
         "--allow-changed", action="store_true", help="resume although the data or the batch size changed"
     )
@@ -111,12 +112,14 @@ class _Start(NamedTuple):
 def _begin(args: argparse.Namespace, found: _New | _Old) -> _Start:
     from srae.config.loading import load_config
     from srae.models import check_options
-    from srae.runs.writer import claim_run
+    from srae.runs.writer import claim_new_run, claim_run
     from srae.training.checkpointer import has_progress
 
     if isinstance(found, _New):
         config = load_config(found.file, args.set, check_options=check_options)
-        start = _Start(config, False, False, partial(claim_run, Path(args.runs_dir), found.name))
+        runs_dir = Path(args.runs_dir)
+        numbered, exact = partial(claim_run, runs_dir, found.name), partial(claim_new_run, runs_dir / found.name)
+        start = _Start(config, False, False, exact if args.exact_name else numbered)
     else:
         start = _Start(found.config, True, has_progress(found.writer), partial(_itself, found.writer))
     if args.data:

@@ -211,7 +211,7 @@ def check_runs_dir(runs_dir: Path) -> Iterator[MachineCheck]:
         yield MachineCheck("fail", "runs folder", f"cannot write into {folder}: {error.strerror}", "choose --runs-dir")
         return
     missing = {
-        "locks": "without locks: two hosts that train in one run would not notice each other",
+        "locks": "without locks: after a crash, a run of another host is free again 90 s later",
         "fsync": "without fsync: a power cut may take the last checkpoint",
     }
     for what in refused:

@@ -16,7 +16,8 @@ from typing import Any
 
 from srae.config.measures import METRICS
 from srae.errors import ConfigError, did_you_mean
-from srae.runs.locks import is_locked
+from srae.runs.claims import Owner, is_claim
+from srae.runs.locks import find_owner
 
 VERSION = 1
 _ALWAYS = (
@@ -63,8 +64,9 @@ def name_from(text: str, longest: int = LONGEST_NAME) -> str:
 
 def is_stillborn(path: Path) -> bool:
     """Whether a folder is empty, or holds only what a start leaves that was killed before it wrote its config."""
-    left = {".lock", ".lock.owner", "checkpoints", "samples", "log.txt", "environment.json"}
-    return path.is_dir() and all(entry.name in left or ".tmp." in entry.name for entry in path.rglob("*"))
+    left = {".lock", "checkpoints", "samples", "log.txt", "environment.json"}
+    names = [entry.name for entry in path.rglob("*")]
+    return path.is_dir() and all(n in left or is_claim(n, ".lock") or ".tmp." in n for n in names)
 
 
 def csv_text(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], *, header: bool) -> str:
@@ -91,7 +93,12 @@ def run_of(weights: Path) -> Path | None:
 
 def is_busy(path: Path) -> bool:
     """Whether a process is writing into this run."""
-    return is_locked(path / ".lock")
+    return find_writer(path) is not None
+
+
+def find_writer(path: Path) -> Owner | None:
+    """The process that is writing into this run; None when there is none."""
+    return find_owner(path / ".lock")
 
 
 def list_runs(runs_dir: Path) -> list[Path]:

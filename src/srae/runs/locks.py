@@ -1,4 +1,4 @@
-"""One writer at a time: locks that the system releases with their process, and a file beside them that names it."""
+"""One writer at a time: locks that the system releases with their process, and a claim beside them that names it."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ import time
 import warnings
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from srae.errors import RunBusyError
-from srae.files import CANNOT, ORPHAN_AGE, is_alive, resource_error, this_place, warn_of
+from srae.errors import SraeError
+from srae.files import CANNOT, ORPHAN_AGE, resource_error, this_place, warn_of
+from srae.runs.claims import Claim, Owner, busy, make_claim, mount_of, read_owner
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -23,14 +24,17 @@ if TYPE_CHECKING:
 class Lock:
     """A lock that is held until `close`; made by `lock_file`."""
 
-    def __init__(self, path: Path, lock: BaseFileLock | None) -> None:
-        self._path, self._lock, self._held = path, lock, True
+    def __init__(self, claim: Claim, lock: BaseFileLock | None) -> None:
+        self._claim, self._lock, self._held = claim, lock, True
+
+    def check(self) -> None:
+        """Raises: RunBusyError when a process of another machine took over, because this one gave no sign of life."""
+        self._claim.check()
 
     def close(self) -> None:
         if self._held:
             self._held = False
-            with suppress(OSError):
-                _owner_file(self._path).unlink()
+            self._claim.close()
             if self._lock is not None:
                 self._lock.release()
 
@@ -41,27 +45,11 @@ class Lock:
         self.close()
 
 
-class _Owner(NamedTuple):
-    """The process that holds a lock; in a separate file, because Windows lets no other process read a locked one."""
-
-    pid: int
-    place: str
-    since: float
-    """Unix time."""
-
-    @property
-    def host(self) -> str:
-        return self.place.rpartition("-")[0]
-
-    def is_alive_here(self) -> bool:
-        return self.place == this_place() and is_alive(self.pid, self.since)
-
-
 def lock_file(path: Path) -> Lock:
     """Lock the file `path`, and create it if necessary.
 
-    Where the file system has no locks, a warning is logged and the file of the owner counts: a live process of this
-    host and container keeps its lock.
+    Beside the lock of the kernel, which not every file system has, and which some grant to every machine, a claim is
+    made: see `claims`.  Without the lock of the kernel a warning is logged, and the claim alone counts.
 
     Raises:
         RunBusyError: another process holds it; the message names its PID and host.
@@ -69,47 +57,55 @@ def lock_file(path: Path) -> Lock:
     """
     if not path.parent.is_dir():  # filelock would create the folder
         raise resource_error(FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)), path)
-    lock, before, works = _kernel_lock(path), _read_owner(path), True
+    kernel = _kernel_lock(path)
+    lock: BaseFileLock | None = kernel
     try:
-        if not _take(lock):
-            raise _busy(path)
+        if not _take(kernel):
+            raise busy(path)
     except OSError as error:
         if error.errno not in CANNOT:
             raise resource_error(error, path) from None
-        works = False
-        if before and before.is_alive_here():
-            raise _busy(path) from None
-        warn_of("locks", path.parent)
-    held = Lock(path, lock if works else None)
+        lock = None
     try:
-        _owner_file(path).write_text(f"{os.getpid()} {this_place()}\n", encoding="ascii")
-    except OSError as error:
-        held.close()
-        raise resource_error(error, path) from None
-    if before and before.host != _Owner(0, this_place(), 0).host and time.time() - before.since < ORPHAN_AGE:
-        # FUSE and some network mounts grant a lock to each host: only the owner file shows a second writer.
+        claim, before = make_claim(path, kernel=lock is not None)
+    except (OSError, SraeError) as error:
+        if lock is not None:
+            lock.release()
+        if isinstance(error, OSError):
+            raise resource_error(error, path) from None
+        raise
+    if lock is None:
+        warn_of("locks", path.parent)
+    if before and before.host != this_place().rpartition("-")[0] and time.time() - before.seen < ORPHAN_AGE:
         logging.getLogger("srae").warning(
-            "warning: process %d on %s was writing in %r and recorded no end; if it still runs, stop one of the two",
+            "warning: process %d on %s was writing in %r and recorded no end; if it still runs, it will stop",
             before.pid,
             before.host,
             str(path.parent),
         )
-    return held
+    return Lock(claim, lock)
 
 
 def is_locked(path: Path) -> bool:
     """Whether a process holds this lock."""
-    owner = _read_owner(path)
+    return find_owner(path) is not None
+
+
+def find_owner(path: Path) -> Owner | None:
+    """The process that holds this lock; None when nobody does."""
+    owner = read_owner(path)
     if owner is None:  # testing the lock itself could disturb a process that is starting
-        return False
+        return None
     lock = _kernel_lock(path)
     try:
         if not _take(lock):
-            return True
+            return owner
         lock.release()
+        if owner.mount and owner.mount == mount_of(path.parent):
+            return None
     except OSError:  # no locks on this file system, or no permission
-        return owner.is_alive_here()
-    return False
+        pass
+    return owner if owner.is_alive(time.time()) else None
 
 
 def find_refusals(folder: Path) -> list[str]:
@@ -160,22 +156,3 @@ def _take(lock: BaseFileLock) -> bool:
             return True
         time.sleep(0.02)  # `is_locked` takes the lock for a moment
     return False
-
-
-def _busy(path: Path) -> RunBusyError:
-    owner = _read_owner(path)
-    who = f"process {owner.pid} on {owner.host}" if owner else "another process"
-    return RunBusyError(f"{who} is writing here", str(path.parent), "wait until it ends, or stop it")
-
-
-def _owner_file(lock: Path) -> Path:
-    return lock.with_name(f"{lock.name}.owner")
-
-
-def _read_owner(lock: Path) -> _Owner | None:
-    file = _owner_file(lock)
-    try:
-        pid, place = file.read_text(encoding="ascii").split()
-        return _Owner(int(pid), place, file.stat().st_mtime)
-    except (OSError, ValueError):  # no owner file, or one that is being written
-        return None

@@ -11,7 +11,7 @@ from typing import Any
 
 from srae.config.experiment import Config
 from srae.config.loading import dump_config
-from srae.errors import ResourceError, RunBusyError
+from srae.errors import ConfigError, ResourceError, RunBusyError
 from srae.files import json_text, resource_error, sweep_orphans, sync_file, write_text
 from srae.runs.layout import COLUMNS, VERSION, check_name, csv_text, epoch_of, is_stillborn
 from srae.runs.locks import lock_file
@@ -44,17 +44,37 @@ def claim_run(runs_dir: Path, name: str) -> RunWriter:
     raise ResourceError(f"10,000 runs are called {name}", str(runs_dir), "use --name")
 
 
+def claim_new_run(path: Path) -> RunWriter:
+    """Make and lock this folder, and no other.
+
+    Raises:
+        RunBusyError: another process is writing there.
+        ConfigError: it contains a run.
+        ResourceError: it cannot be made.
+    """
+    check_name(path.name)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise resource_error(error, path) from None
+    run = RunWriter(path)
+    if is_stillborn(path):
+        return run
+    run.close()
+    raise ConfigError("there is a run of this name", str(path), f"`srae train --resume {path}` continues it")
+
+
 class RunWriter:
     """The one process that writes into a run folder; holds its lock until `close`.
 
     Raises:
-        RunBusyError: another process is writing there.
+        RunBusyError: another process is writing there; also later, from any method that writes, when this process was
+            suspended for so long that one of another machine took over (see `claims`).
         ResourceError: disk full or not writable.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.checkpoints = path / "checkpoints"
         self.samples = path / "samples"
         self._lock = lock_file(path / ".lock")
         try:
@@ -65,6 +85,12 @@ class RunWriter:
         except OSError as error:
             self._lock.close()
             raise resource_error(error, path) from None
+
+    @property
+    def checkpoints(self) -> Path:
+        """Where checkpoints are read and written, as long as this process is the one that writes."""
+        self._lock.check()
+        return self.path / "checkpoints"
 
     def write_start(self, config: Config, environment: Mapping[str, Any]) -> None:
         """Write environment and config before the first step; with its config the folder is a run."""
@@ -85,13 +111,16 @@ class RunWriter:
         return found if isinstance(found, dict) else {}
 
     def write_config(self, config: Config) -> None:
+        self._lock.check()
         write_text(self.path / "config.yaml", dump_config(config))
 
     def write_json(self, name: str, value: Mapping[str, Any]) -> None:
+        self._lock.check()
         write_text(self.path / name, json_text(value) + "\n")
 
     def append_row(self, row: Mapping[str, Any]) -> None:
         """Append one epoch to metrics.csv; the row is on disk when this returns."""
+        self._lock.check()
         path = self.path / "metrics.csv"
         try:
             # Unbuffered: on a full disk `truncate` would first flush the buffer, fail again, and leave half a row.
@@ -144,6 +173,7 @@ class RunWriter:
 
     def reopen(self) -> None:
         """Remove the files that mark the end of a run, before it is resumed."""
+        self._lock.check()
         for name in ("DONE", "summary.json"):
             (self.path / name).unlink(missing_ok=True)
 
@@ -155,7 +185,11 @@ class SilentWriter(RunWriter):
     """Of the processes of one training the first alone writes; the others have this one, which does nothing."""
 
     def __init__(self) -> None:
-        self.path = self.checkpoints = self.samples = Path(os.devnull)
+        self.path = self.samples = Path(os.devnull)
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.path
 
     def write_json(self, name: str, value: Mapping[str, Any]) -> None: ...
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -26,7 +26,7 @@ from pydantic import Field, model_validator
 from srae.config.loading import find_config, load_config, parse_section
 from srae.config.section import Section
 from srae.config.yaml_text import read_text
-from srae.errors import ConfigError
+from srae.errors import ConfigError, did_you_mean
 from srae.files import resource_error, write_text
 from srae.runs.layout import LONGEST_NAME, csv_text, is_stillborn, name_from
 from srae.runs.locks import lock_file
@@ -87,8 +87,11 @@ def load_study(path: Path) -> Study:
 
 
 @contextmanager
-def open_study(source: Path, folder: Path) -> Iterator[None]:
+def open_study(source: Path, folder: Path, *, shared: bool = False) -> Iterator[None]:
     """Lock a study's folder, and copy its file there for `read_parts`; one process at a time.
+
+    Args:
+        shared: do not lock it: others train other runs of it, and each run has a lock of its own.
 
     Raises:
         RunBusyError: another process runs this study.
@@ -98,7 +101,7 @@ def open_study(source: Path, folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise resource_error(error, folder) from None
-    with lock_file(folder / ".lock"):
+    with nullcontext() if shared else lock_file(folder / ".lock"):
         write_text(folder / FILE, read_text(source))
         yield
 
@@ -183,6 +186,15 @@ def _word(value: Any) -> str:
     if isinstance(value, list):
         return "_".join(map(_word, value))
     return value if isinstance(value, str) else json.dumps(value)
+
+
+def find_planned(planned: Sequence[PlannedRun], name: str, source: Path) -> PlannedRun:
+    """Raises: ConfigError when the plan has no run of this name."""
+    for run in planned:
+        if run.name == name:
+            return run
+    remedy = did_you_mean(name, [run.name for run in planned]) or "`--dry-run` lists the runs"
+    raise ConfigError(f"the study has no run {name!r}", str(source), remedy)
 
 
 def _raise(problems: list[ConfigError], source: Path) -> NoReturn:
