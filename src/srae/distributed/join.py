@@ -36,15 +36,14 @@ def joined(device: str) -> Iterator[tuple[Peers, torch.device]]:
         yield ALONE, pick_device(device)
         return
     size = int(os.environ["WORLD_SIZE"])
+    if size & (size - 1):
+        fewer = 2 ** (size.bit_length() - 1)
+        raise ConfigError(f"{size} processes are no power of two", "--processes", f"use {fewer} or {2 * fewer}")
     store, attempt = _open_store(rank), os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
     # A store outlives an attempt of torchrun: without a prefix a restarted process reads the address of a dead one.
     notices = Notices(PrefixStore(f"srae/{attempt}", store), rank, size, attempts=PrefixStore("srae", store))
     peers = Peers(rank, size, notices=notices)
     try:
-        if size & (size - 1):
-            raise ConfigError(
-                f"{size} processes are no power of two", "--processes", f"use {2 ** (size.bit_length() - 1)}"
-            )
         chosen = _pick_own(device)
         machine = {"rank": rank, "host": platform.node(), **describe_machine(chosen)}
         peers.machines = [json.loads(text) for text in notices.meet("start", json.dumps(machine), CONNECT)]
