@@ -19,6 +19,7 @@ selenium = pytest.importorskip("selenium", reason="selenium is not installed: pi
 from selenium import webdriver  # noqa: E402
 from selenium.webdriver.common.action_chains import ActionChains  # noqa: E402, F401
 from selenium.webdriver.common.keys import Keys  # noqa: E402, F401
+from selenium.webdriver.support.select import Select  # noqa: E402
 
 PROGRAMS = {name: shutil.which(name) for name in ("chromium", "chromedriver")}
 if missing := [name for name, path in PROGRAMS.items() if path is None]:
@@ -65,6 +66,11 @@ def find(browser: Browser, selector: str) -> Any:
     element = browser.find_element("css selector", selector)
     browser.execute_script("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", element)
     return element
+
+
+def choose(browser: Browser, selector: str, option: str) -> None:
+    """Choose an option of a <select> by its whole text: letters typed are joined only when they come fast enough."""
+    Select(find(browser, selector)).select_by_visible_text(option)
 
 
 def clip(browser: Browser) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from builders import edit_summary, write_classifier, write_run, write_samples
-from chromium import ActionChains, Browser, Keys, clip, find, open_browser, requests, show
+from chromium import ActionChains, Browser, Keys, choose, clip, find, open_browser, requests, show
 from srae.report.html import write_report
 from srae.runs.reader import read_run
 
@@ -123,8 +123,8 @@ def test_another_image_can_be_chosen(browser: Browser) -> None:
         return browser.find_element("css selector", f".stage .{side}").get_attribute("alt")
 
     assert (shown("left"), shown("right")) == ("1: input", "1: output: better")
-    find(browser, "select[data-side=right]").send_keys("target")
-    find(browser, "select[data-side=left]").send_keys("output: base")
+    choose(browser, "select[data-side=right]", "target")
+    choose(browser, "select[data-side=left]", "output: base")
     assert (shown("left"), shown("right")) == ("1: output: base", "1: target")
     visible = [i for i in browser.find_elements("css selector", ".slider:first-child .stage img") if i.is_displayed()]
     assert len(visible) == 2
