@@ -34,24 +34,21 @@ BASELINE = "#666666"
 PAGE_WIDTH = 455.0
 """Points (1/72.27 inch, as in TeX) in a line of A4 with margins of 25 mm."""
 _INCH = 72.27
-DOTS = 300
-"""Per inch of a PNG, as publishers ask for."""
-
-matplotlib.rcParams.update(
-    {
-        "figure.figsize": (PAGE_WIDTH / _INCH, 4.2),
-        "font.size": 10,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "axes.grid": True,
-        "axes.axisbelow": True,
-        "grid.alpha": 0.25,
-        "legend.frameon": False,
-        "svg.hashsalt": "srae",
-        "svg.fonttype": "none",
-        "pdf.fonttype": 42,  # TrueType: publishers refuse Type 3
-    }
-)
+STYLE = {
+    "figure.figsize": (PAGE_WIDTH / _INCH, 4.2),
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.alpha": 0.25,
+    "legend.frameon": False,
+    "savefig.dpi": 300,  # as publishers ask for
+    "svg.hashsalt": "srae",
+    "svg.fonttype": "none",
+    "pdf.fonttype": 42,  # TrueType: publishers refuse Type 3
+}
+matplotlib.rcParams.update(STYLE)
 
 
 @dataclass(frozen=True)
@@ -96,8 +93,12 @@ def new_figure(height: float = 4.2, *, share: float = 1.0) -> tuple[Figure, Axes
     return figure, figure.subplots()
 
 
-def save_figure(figure: Figure, stem: Path, formats: Sequence[str] = ("png", "svg"), dots: int = DOTS) -> None:
-    """Write `stem.png`, `stem.svg`, `stem.pdf`, without a date, so that equal runs give equal bytes."""
+def save_figure(figure: Figure, stem: Path, formats: Sequence[str] = ("png", "svg"), dots: int | None = None) -> None:
+    """Write `stem.png`, `stem.svg`, `stem.pdf`, without a date, so that equal runs give equal bytes.
+
+    Args:
+        dots: per inch; without it as publishers ask for.
+    """
     if figure.get_layout_engine() is not None:  # compute the layout once, not once per format
         figure.draw_without_rendering()
         figure.set_layout_engine("none")
