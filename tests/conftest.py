@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import functools
 import os
 import shutil
 import subprocess
@@ -56,6 +57,15 @@ def _cheap_plots() -> None:
     """TrueType and 300 dots per inch take half the time of a report: only tests that look at them draw in STYLE."""
     if "srae.report.canvas" in sys.modules:
         sys.modules["matplotlib"].rcParams.update({"pdf.fonttype": 3, "savefig.dpi": 60})
+
+
+@pytest.fixture(autouse=True)
+def _cheap_graphs() -> None:
+    """Each export reads anew how torch's operators are written as ONNX, in half a second: here all share one table."""
+    registration = sys.modules.get("torch.onnx._internal.exporter._registration")
+    if registration is not None and not hasattr(registration.ONNXRegistry.from_torchlib, "cache_info"):
+        table = functools.cache(registration.ONNXRegistry.from_torchlib)
+        registration.ONNXRegistry.from_torchlib = staticmethod(table)
 
 
 @pytest.fixture(params=["cpu", "cuda"])
