@@ -34,6 +34,10 @@ os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="srae_cache_")
 atexit.register(shutil.rmtree, os.environ["XDG_CACHE_HOME"], ignore_errors=True)
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(SOURCE), os.environ.get("PYTHONPATH", ""))))
 
+# What was written survives the end of a process: only a power cut needs the disk, which takes milliseconds.  A wrong
+# handle is an error as ever, and child processes flush as those of users do.
+os.fsync = os.fstat  # type: ignore[assignment]
+
 
 def pytest_configure(config: pytest.Config) -> None:
     import srae
