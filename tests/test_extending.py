@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import csv
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from builders import write_images, write_pairs
-from conftest import clean_environment
+from one_process import run_python
 
 ADDED = '''
 import sys
@@ -79,11 +77,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ["eval", "--model", "runs/mine", "--data", "pairs", "--device", "cpu", "-o", "scored.csv"],
         ["schema", "--write", "schema.json"],
     ]
-    done = subprocess.run(
-        [sys.executable, "-c", ADDED.replace("COMMANDS", repr(commands))],
-        cwd=folder, env=clean_environment(), capture_output=True, text=True, timeout=200,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    done = run_python(ADDED.replace("COMMANDS", repr(commands)), cwd=folder)
     (folder / "told.txt").write_text(done.stdout)
     return folder
 

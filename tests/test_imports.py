@@ -20,6 +20,7 @@ import pytest
 
 from builders import write_run
 from conftest import clean_environment
+from one_process import run_python
 from srae.config.yaml_text import parse_yaml
 
 ROOT = Path(__file__).parents[1]
@@ -285,10 +286,7 @@ def test_commands_ask_for_huge_pages_unless_the_user_says_otherwise_and_the_libr
         (command, {"THP_MEM_ALLOC_ENABLE": "0"}, "0"),
         ("import srae.upscaling.api, srae.training.prepare", {}, "None"),
     ):
-        show = f"import os; {code}; print(os.environ.get('THP_MEM_ALLOC_ENABLE'))"
-        done = subprocess.run(
-            [sys.executable, "-c", show], env=clean_environment(**given), capture_output=True, text=True, timeout=60
-        )
+        done = run_python(f"import os; {code}; print(os.environ.get('THP_MEM_ALLOC_ENABLE'))", **given)
         assert done.stdout.split()[-1] == wanted, done.stderr
 
 
