@@ -11,7 +11,7 @@ import pytest
 from page_server import PATIENCE, Client, serve_page
 
 from builders import write_image
-from chromium import Browser, Keys, choose, clip, find, open_browser, requests, show
+from chromium import Browser, assert_slider_takes_keys, choose, find, open_browser, requests, show
 from srae import upscale
 from srae.images.image import read_image
 from upscale_command import save_run
@@ -74,15 +74,9 @@ def test_an_image_is_dropped_compared_and_saved(browser: Browser, client: Client
     drop(browser, image)
     wait(browser, "done")
     assert texts(browser, ".card h2") == ["my photo.png: tiny"]
-    assert clip(browser) == "inset(0px 0px 0px 50%)"
     left = "return getComputedStyle(document.querySelector('.stage .left')).clipPath"
     assert browser.execute_script(left) == "inset(0px 50% 0px 0px)", "where the right one is transparent"
-    slider = find(browser, ".slider input")
-    slider.send_keys(Keys.ARROW_RIGHT * 5)
-    assert clip(browser) == "inset(0px 0px 0px 55%)"
-    slider.send_keys(Keys.HOME)
-    assert clip(browser) == "inset(0px 0px 0px 0%)"
-    assert slider.accessible_name
+    assert_slider_takes_keys(browser)
     assert texts(browser, "select[data-side=left] option") == ["bicubic", "input", "tiny"]
     choose(browser, "select[data-side=left]", "input")
     assert browser.find_element("css selector", ".stage .left").get_attribute("alt") == "my photo.png: input"
