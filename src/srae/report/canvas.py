@@ -34,7 +34,7 @@ BASELINE = "#666666"
 PAGE_WIDTH = 455.0
 """Points (1/72.27 inch, as in TeX) in a line of A4 with margins of 25 mm."""
 _INCH = 72.27
-STYLE = {
+STYLE: dict[Any, Any] = {
     "figure.figsize": (PAGE_WIDTH / _INCH, 4.2),
     "font.size": 10,
     "axes.spines.top": False,
