@@ -47,7 +47,8 @@ def test_memory_is_bounded_by_the_bytes_of_the_pixels(tmp_path: Path) -> None:
         image.convert(mode).resize((side, side), Image.Resampling.BILINEAR).save(tmp_path / f"{mode}.tif")
         arguments += [str(tmp_path / f"{mode}.tif"), str(tmp_path / f"b{mode}.{kind.lower()}"), kind]
     done = run_python(_CHILD, *arguments, PYTHONPATH=str(Path(__file__).parent))
-    read, result, tiles = 2 * 4 * unit, 4 * 4 * unit, 120  # read twice, once by Pillow; four bytes a pixel at most
+    # Read twice, once by Pillow; four bytes a pixel at most; tiles at work differ by 70 MB from one start to the next.
+    read, result, tiles = 2 * 4 * unit, 4 * 4 * unit, 140
     for mode, found in zip(cases, map(float, done.stdout.split()), strict=True):
         floats = len(mode) * 4 * 4 * unit
         assert floats > read + tiles  # or this test could not fail
