@@ -18,7 +18,8 @@ import pytest
 selenium = pytest.importorskip("selenium", reason="selenium is not installed: pip install selenium")
 from selenium import webdriver  # noqa: E402
 from selenium.webdriver.common.action_chains import ActionChains  # noqa: E402, F401
-from selenium.webdriver.common.keys import Keys  # noqa: E402, F401
+from selenium.webdriver.common.keys import Keys  # noqa: E402
+from selenium.webdriver.support.select import Select  # noqa: E402
 
 PROGRAMS = {name: shutil.which(name) for name in ("chromium", "chromedriver")}
 if missing := [name for name, path in PROGRAMS.items() if path is None]:
@@ -67,9 +68,24 @@ def find(browser: Browser, selector: str) -> Any:
     return element
 
 
+def choose(browser: Browser, selector: str, option: str) -> None:
+    """Choose an option of a <select> by its whole text: letters typed are joined only when they come fast enough."""
+    Select(find(browser, selector)).select_by_visible_text(option)
+
+
 def clip(browser: Browser) -> str:
     """How the right image of the first slider is cut."""
     return browser.execute_script("return getComputedStyle(document.querySelector('.stage .right')).clipPath")
+
+
+def assert_slider_takes_keys(browser: Browser) -> None:
+    """The first slider has a name, starts in the middle and is moved by the keyboard."""
+    slider = find(browser, ".slider input")
+    assert slider.accessible_name and clip(browser) == "inset(0px 0px 0px 50%)"
+    slider.send_keys(Keys.ARROW_RIGHT * 5)
+    assert clip(browser) == "inset(0px 0px 0px 55%)"
+    slider.send_keys(Keys.HOME)
+    assert clip(browser) == "inset(0px 0px 0px 0%)"
 
 
 def requests(browser: Browser) -> list[str]:

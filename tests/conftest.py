@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import atexit
+import functools
+import gc
 import os
 import shutil
 import subprocess
@@ -32,6 +34,10 @@ os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="srae_cache_")
 atexit.register(shutil.rmtree, os.environ["XDG_CACHE_HOME"], ignore_errors=True)
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(SOURCE), os.environ.get("PYTHONPATH", ""))))
 
+# What was written survives the end of a process: only a power cut needs the disk, which takes milliseconds.  A wrong
+# handle is an error as ever, and child processes flush as those of users do.
+os.fsync = os.fstat  # type: ignore[assignment]
+
 
 def pytest_configure(config: pytest.Config) -> None:
     import srae
@@ -43,12 +49,39 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(f"these tests are of {SOURCE}, but srae is imported from {srae.__file__}")
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """The million objects of imported modules stay: no garbage collection needs to go through them."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
 @pytest.fixture(autouse=True)
 def _one_thread() -> None:
     """Two threads give other bits and make small tensors slower; tests without torch do not pay for it."""
     torch = sys.modules.get("torch")
     if torch is not None and torch.get_num_threads() != 1:
         torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def _cheap_plots() -> None:
+    """TrueType and 300 dots per inch take half the time of a report: only tests that look at them draw in STYLE."""
+    if "srae.report.canvas" in sys.modules:
+        sys.modules["matplotlib"].rcParams.update({"pdf.fonttype": 3, "savefig.dpi": 60})
+
+
+@pytest.fixture(autouse=True)
+def _cheap_graphs() -> None:
+    """Each export reads anew how torch's operators are written as ONNX, in half a second: here all share one table."""
+    registration = sys.modules.get("torch.onnx._internal.exporter._registration")
+    if registration is not None and not hasattr(registration.ONNXRegistry.from_torchlib, "cache_info"):
+        table = functools.cache(registration.ONNXRegistry.from_torchlib)
+        registration.ONNXRegistry.from_torchlib = staticmethod(table)
 
 
 @pytest.fixture(params=["cpu", "cuda"])

@@ -1,6 +1,6 @@
 """Several commands in one process: in a child, where a crash is a failed test, or in that of the tests.
 
-Python and torch start once, or not at all.
+Python and torch start once, or not at all.  `run_python` is for code that must have a process of its own.
 """
 
 from __future__ import annotations
@@ -55,6 +55,18 @@ class Done(NamedTuple):
     cpu_seconds: float = math.nan
     peak_mb: float = math.nan
     has_torch: bool = True
+
+
+def run_python(
+    code: str, *arguments: object, cwd: Path | None = None, timeout: float = 120, **env: str
+) -> subprocess.CompletedProcess[str]:
+    """Code that must end well, in a child process of this checkout."""
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        cwd=cwd, env=clean_environment(**env), capture_output=True, text=True, timeout=timeout,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done
 
 
 def run_all(

@@ -6,7 +6,9 @@ Change the table when the design changes, on purpose.
 from __future__ import annotations
 
 import ast
+import functools
 import io
+import re
 import subprocess
 import sys
 import tokenize
@@ -18,6 +20,7 @@ import pytest
 
 from builders import write_run
 from conftest import clean_environment
+from one_process import run_python
 from srae.config.yaml_text import parse_yaml
 
 ROOT = Path(__file__).parents[1]
@@ -122,6 +125,19 @@ def name_of(file: Path) -> str:
 MODULES = {name_of(file): file for file in FILES}
 
 
+@functools.cache
+def tree_of(file: Path) -> ast.Module:
+    return ast.parse(file.read_text())
+
+
+def functions() -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:
+    """Where each function of srae stands, and the function."""
+    for name, file in MODULES.items():
+        for node in ast.walk(tree_of(file)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                yield f"{name}:{node.lineno} {node.name}", node
+
+
 def is_within(name: str, package: str) -> bool:
     return name == package or name.startswith(f"{package}.")
 
@@ -167,7 +183,7 @@ def test_there_is_something_to_check() -> None:
 
 @pytest.mark.parametrize("importer", MODULES)
 def test_a_module_imports_only_what_its_layer_allows(importer: str) -> None:
-    tree = ast.parse(MODULES[importer].read_text())
+    tree = tree_of(MODULES[importer])
     is_cli = is_within(importer, "cli")
     # Types of a verb's helpers are named at the top, under TYPE_CHECKING, and cost nothing.
     guarded = {
@@ -193,10 +209,7 @@ def test_every_row_of_the_table_names_rows_above_it() -> None:
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:
-    graph = {
-        name: {imported for _, imported in find_imports(ast.parse(file.read_text()))} - {name}
-        for name, file in MODULES.items()
-    }
+    graph = {name: {imported for _, imported in find_imports(tree_of(file))} - {name} for name, file in MODULES.items()}
     try:
         list(TopologicalSorter(graph).static_order())
     except CycleError as error:
@@ -205,7 +218,7 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
 
 @pytest.mark.parametrize("package", sorted({file.parent for file in FILES}))
 def test_a_package_says_what_lives_there_and_holds_no_code(package: Path) -> None:
-    tree = ast.parse((package / "__init__.py").read_text())
+    tree = tree_of(package / "__init__.py")
     assert ast.get_docstring(tree)
     assert name_of(package / "__init__.py") in WITH_A_TABLE or len(tree.body) == 1
 
@@ -273,10 +286,7 @@ def test_commands_ask_for_huge_pages_unless_the_user_says_otherwise_and_the_libr
         (command, {"THP_MEM_ALLOC_ENABLE": "0"}, "0"),
         ("import srae.upscaling.api, srae.training.prepare", {}, "None"),
     ):
-        show = f"import os; {code}; print(os.environ.get('THP_MEM_ALLOC_ENABLE'))"
-        done = subprocess.run(
-            [sys.executable, "-c", show], env=clean_environment(**given), capture_output=True, text=True, timeout=60
-        )
+        done = run_python(f"import os; {code}; print(os.environ.get('THP_MEM_ALLOC_ENABLE'))", **given)
         assert done.stdout.split()[-1] == wanted, done.stderr
 
 
@@ -293,14 +303,8 @@ def test_no_file_is_too_long() -> None:
 
 
 def test_no_function_is_too_long() -> None:
-    long = [
-        f"{name}:{node.lineno} {node.name}: {(node.end_lineno or 0) - node.lineno + 1} lines"
-        for name, file in MODULES.items()
-        for node in ast.walk(ast.parse(file.read_text()))
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-        and (node.end_lineno or 0) - node.lineno + 1 > MAX_FUNCTION_LINES
-    ]
-    assert not long, "\n".join(long)
+    lengths = {place: (function.end_lineno or 0) - function.lineno + 1 for place, function in functions()}
+    assert not {place: length for place, length in lengths.items() if length > MAX_FUNCTION_LINES}
 
 
 def positional(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
@@ -309,13 +313,7 @@ def positional(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
 
 
 def test_no_function_has_too_many_positional_parameters() -> None:
-    many = [
-        f"{name}:{node.lineno} {node.name}"
-        for name, file in MODULES.items()
-        for node in ast.walk(ast.parse(file.read_text()))
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and positional(node) > MAX_POSITIONAL
-    ]
-    assert not many, "\n".join(many)
+    assert not [place for place, function in functions() if positional(function) > MAX_POSITIONAL]
 
 
 def test_no_file_has_a_name_that_says_nothing() -> None:
@@ -326,8 +324,10 @@ def test_no_file_has_a_name_that_says_nothing() -> None:
 def banned_lines(file: Path) -> list[str]:
     """Lines of a source file where the banned name is an identifier or a whole string."""
     text = file.read_text()
+    if not re.search(rf"\b{BANNED}\b", text):
+        return []
     names = {t.start[0] for t in tokenize.generate_tokens(io.StringIO(text).readline) if t.string == BANNED}
-    keys = {n.lineno for n in ast.walk(ast.parse(text)) if isinstance(n, ast.Constant) and n.value == BANNED}
+    keys = {n.lineno for n in ast.walk(tree_of(file)) if isinstance(n, ast.Constant) and n.value == BANNED}
     lines = text.splitlines()
     allowed = EXCEPTIONS.get(file.name, ())
     return [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 from pathlib import Path
@@ -32,6 +33,13 @@ def schema() -> dict:
     return build_schema()
 
 
+@functools.cache
+def validator_of(schema: Path) -> jsonschema.Draft202012Validator:
+    rules = json.loads(schema.read_text())
+    jsonschema.Draft202012Validator.check_schema(rules)
+    return jsonschema.Draft202012Validator(rules)
+
+
 def options_of(schema: dict, name: str) -> dict:
     branches = schema["$defs"]["ModelConfig"]["allOf"]
     return next(b["then"] for b in branches if b["if"]["properties"]["name"]["const"] == name)
@@ -54,13 +62,13 @@ def test_a_config_fits_the_schema_that_its_first_line_names(file: Path) -> None:
     schema = OF_STUDIES if file.parent.name == "studies" else COMMITTED
     relative = Path(os.path.relpath(schema, file.parent)).as_posix()
     assert file.read_text().splitlines()[0] == f"# yaml-language-server: $schema={relative}"
-    jsonschema.validate(parse_yaml(file.read_text(), file.name)[0], json.loads(schema.read_text()))
+    validator_of(schema).validate(parse_yaml(file.read_text(), file.name)[0])
 
 
 @pytest.mark.parametrize("wrong", ["{}", "{configs: []}", "{configs: [a], seed: [0]}", "{configs: [a], draw: [all]}"])
 def test_what_is_no_study_does_not_fit_its_schema(wrong: str) -> None:
     with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate(parse_yaml(wrong, "wrong")[0], json.loads(OF_STUDIES.read_text()))
+        validator_of(OF_STUDIES).validate(parse_yaml(wrong, "wrong")[0])
 
 
 def test_every_field_has_its_sentence_and_no_other_key_is_known(schema: dict) -> None:

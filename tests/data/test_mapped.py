@@ -9,7 +9,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import threading
@@ -27,7 +26,7 @@ from torch import Tensor
 
 import srae.data.intake
 import srae.data.scan
-from conftest import clean_environment
+from one_process import run_python
 from refusals import refuses
 from srae.cli import main
 from srae.data import Data, Split, Store, eval_batches, mapped, train_batches
@@ -373,14 +372,7 @@ def test_killed_at_any_moment_it_leaves_nothing_that_is_taken_for_whole(
     pair_folder: Callable[..., Path], cache: Path, monkeypatch: pytest.MonkeyPatch, decoded: list[str]
 ) -> None:
     folder, places = pair_folder(), ("0", "7", "seal", "fsync", "replace")
-    done = subprocess.run(
-        [sys.executable, "-c", _KILLED, str(folder), str(cache), *places],
-        env=clean_environment(XDG_CACHE_HOME=os.environ["XDG_CACHE_HOME"]),
-        capture_output=True,
-        text=True,
-        timeout=HANG,
-    )
-    assert done.returncode == 0, done.stderr
+    done = run_python(_KILLED, folder, cache, *places, XDG_CACHE_HOME=os.environ["XDG_CACHE_HOME"])
     seen = [json.loads(line) for line in done.stdout.splitlines()]
     assert len(seen) == len(places)
     for signal_number, left in seen:  # what the one before left was swept

@@ -11,7 +11,7 @@ import pytest
 from page_server import PATIENCE, Client, serve_page
 
 from builders import write_image
-from chromium import Browser, Keys, clip, find, open_browser, requests, show
+from chromium import Browser, assert_slider_takes_keys, choose, find, open_browser, requests, show
 from srae import upscale
 from srae.images.image import read_image
 from upscale_command import save_run
@@ -44,7 +44,7 @@ def browser(_browser: Browser, client: Client) -> Browser:
 
 def drop(browser: Browser, *files: Path, model: str = "tiny") -> None:
     """Through the field for files, as a keyboard does it."""
-    find(browser, "#model").send_keys(model)
+    choose(browser, "#model", model)
     find(browser, "#files").send_keys("\n".join(map(str, files)))
 
 
@@ -74,17 +74,11 @@ def test_an_image_is_dropped_compared_and_saved(browser: Browser, client: Client
     drop(browser, image)
     wait(browser, "done")
     assert texts(browser, ".card h2") == ["my photo.png: tiny"]
-    assert clip(browser) == "inset(0px 0px 0px 50%)"
     left = "return getComputedStyle(document.querySelector('.stage .left')).clipPath"
     assert browser.execute_script(left) == "inset(0px 50% 0px 0px)", "where the right one is transparent"
-    slider = find(browser, ".slider input")
-    slider.send_keys(Keys.ARROW_RIGHT * 5)
-    assert clip(browser) == "inset(0px 0px 0px 55%)"
-    slider.send_keys(Keys.HOME)
-    assert clip(browser) == "inset(0px 0px 0px 0%)"
-    assert slider.accessible_name
+    assert_slider_takes_keys(browser)
     assert texts(browser, "select[data-side=left] option") == ["bicubic", "input", "tiny"]
-    find(browser, "select[data-side=left]").send_keys("input")
+    choose(browser, "select[data-side=left]", "input")
     assert browser.find_element("css selector", ".stage .left").get_attribute("alt") == "my photo.png: input"
     facts = dict(zip(texts(browser, ".facts dt"), texts(browser, ".facts dd"), strict=True))
     sides = "30 × 40", "60 × 80"
@@ -124,7 +118,7 @@ def test_a_second_image_waits_a_damaged_one_says_why_and_the_page_goes_on(
     (why,) = [text for text in texts(browser, ".state.error") if text]
     assert why and "Traceback" not in why
     assert browser.get_log("browser") == []
-    find(browser, "#model").send_keys("my_run")
+    choose(browser, "#model", "my_run")
     again = find(browser, ".card:last-child .again")
     assert "my_run" in again.text
     again.click()

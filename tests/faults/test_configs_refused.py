@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from functools import partial
 from pathlib import Path
 
 import pytest
 import yaml
 
-from conftest import clean_environment
-from one_process import Done, assert_told, run_all
+from one_process import Done, assert_told, run_all, run_python
 from srae.config.loading import load_config
 from srae.config.yaml_text import MAX_BYTES, parse_yaml
 from srae.errors import ConfigError
@@ -137,16 +134,7 @@ def test_f13_reading_a_config_never_imports_torch(tmp_path: Path) -> None:
         "load_study(find_config('report_a_rates'))",
         "import srae.cli; print(srae.cli.main(['study', 'a.yaml']), srae.cli.main(['train', '--config', 'nothing']))",
     ):
-        look = f"{code}\nimport sys; assert 'torch' not in sys.modules"
-        done = subprocess.run(
-            [sys.executable, "-c", look],
-            cwd=tmp_path,
-            env=clean_environment(),
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
-        assert done.returncode == 0, done.stderr
+        done = run_python(f"{code}\nimport sys; assert 'torch' not in sys.modules", cwd=tmp_path)
     assert done.stdout == "2 2\n"
 
 

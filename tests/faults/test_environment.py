@@ -112,8 +112,10 @@ def test_f30_auto_takes_the_cpu_and_says_so(alone: tuple[Path, dict[str, Done]])
 # -------------------------------------------------------------- F34: pipes and terminals
 
 
-def command_line(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "srae", *arguments]
+def run_srae(*arguments: str, cwd: Path, **streams: Any) -> subprocess.CompletedProcess[Any]:
+    """The command with streams of its own."""
+    command = [sys.executable, "-m", "srae", *arguments]
+    return subprocess.run(command, cwd=cwd, env=clean_environment(), timeout=120, **streams)
 
 
 QUICK = [("--help",), ("--version",), ("train", "--help"), ("runs", "--json"), ("runs",), ("schema", "--study")]
@@ -124,14 +126,7 @@ def test_f34_a_closed_pipe_ends_without_a_word(arguments: tuple[str, ...], tmp_p
     reader, writer = os.pipe()
     os.close(reader)
     try:
-        done = subprocess.run(
-            command_line(*arguments),
-            cwd=tmp_path,
-            env=clean_environment(),
-            stdout=writer,
-            stderr=subprocess.PIPE,
-            timeout=60,
-        )
+        done = run_srae(*arguments, cwd=tmp_path, stdout=writer, stderr=subprocess.PIPE)
     finally:
         os.close(writer)
     assert bool(done.stderr) == (arguments == ("runs",))  # that there are none is said elsewhere
@@ -152,10 +147,7 @@ def test_f34_closed_streams_are_no_obstacle(redirected: str, tmp_path: Path) -> 
 def test_f34_a_full_disk_behind_the_output_is_told(tmp_path: Path) -> None:
     for arguments in (("--help",), ("schema", "--study", "--json"), ("runs", "--json")):
         with open("/dev/full", "w") as full:
-            done = subprocess.run(
-                command_line(*arguments), cwd=tmp_path, env=clean_environment(), stdout=full, stderr=subprocess.PIPE,
-                text=True, timeout=60,
-            )  # fmt: skip
+            done = run_srae(*arguments, cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, text=True)
         assert (done.returncode, len(done.stderr.splitlines())) == (5, 3)
 
 
@@ -168,10 +160,8 @@ def test_f34_a_training_that_nobody_listens_to_goes_on(listener: str, tmp_path: 
     reader, writer = os.pipe()
     os.close(reader)
     with os.fdopen(writer, "w") as gone, open("/dev/full" if listener == "full" else os.devnull, "w") as full:
-        done = subprocess.run(
-            command_line("train", "--config", "toy.yaml", "--device", "cpu"), cwd=tmp_path, env=clean_environment(),
-            stderr=full if listener == "full" else gone, timeout=120,
-        )  # fmt: skip
+        stream = full if listener == "full" else gone
+        done = run_srae("train", "--config", "toy.yaml", "--device", "cpu", cwd=tmp_path, stderr=stream)
     assert done.returncode == 0
     assert (tmp_path / "runs" / "toy" / "DONE").exists()
     assert "epoch 1/1" in (tmp_path / "runs" / "toy" / "log.txt").read_text()

@@ -5,8 +5,6 @@ from __future__ import annotations
 import io
 import os
 import struct
-import subprocess
-import sys
 import warnings
 import zlib
 from collections.abc import Callable
@@ -21,7 +19,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms, PngImagePlugin
 
 from conftest import LONG, Run
-from one_process import PEAK, Done, assert_told, run_all
+from one_process import PEAK, Done, assert_told, run_all, run_python
 from srae.checkpoints.format import save_checkpoint
 from srae.cli import main
 from srae.config.loading import parse_config
@@ -175,9 +173,7 @@ print("peak", int(peak_mb()), 0, 0)
 def test_f15_mutated_files_never_crash_the_reader() -> None:
     """Every format, cut off and damaged, in a child: a decoder that crashes must be a failed test."""
     counts = (200, 800, 1000) if LONG else (30, 120, 0)
-    command = [sys.executable, "-W", "error", "-c", PEAK + _FUZZ, *map(str, counts)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=1700)
-    assert done.returncode == 0, done.stdout + done.stderr
+    done = run_python(PEAK + _FUZZ, *counts, timeout=1700, PYTHONWARNINGS="error")
     assert "Traceback" not in done.stderr
     assert "TIFF" not in done.stderr  # libtiff and tifffile keep silent
     *lines, (_, peak, _, _) = (line.split() for line in done.stdout.splitlines())
@@ -314,9 +310,7 @@ def test_f20_bombs_that_lie_in_other_chunks(tmp_path: Path) -> None:
     packed = zlib.compress(bytes(200_000_000), 9)
     for kind, data in ((b"iCCP", b"p\0\0" + packed), (b"zTXt", b"c\0\0" + packed), (b"iTXt", b"c\0\1\0\0\0" + packed)):
         (tmp_path / "a.png").write_bytes(big_png(9, 9, extra=chunk(kind, data)))
-        code = f"from pathlib import Path; from srae.errors import DataError\n{PEAK}{_LOOK}"
-        done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60)
-        assert done.returncode == 0, done.stderr
+        done = run_python(f"from pathlib import Path; from srae.errors import DataError\n{PEAK}{_LOOK}", cwd=tmp_path)
         grown, shape = done.stdout.split(maxsplit=1)
         assert int(grown) < 50
         assert shape.strip() in ("refused", "(9, 9, 1)")

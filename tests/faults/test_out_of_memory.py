@@ -16,6 +16,7 @@ from torch import Tensor, nn
 import srae.upscaling.tiles
 from builders import write_pairs
 from conftest import LONG, clean_environment
+from one_process import run_python
 from refusals import refuses
 from srae.cli import main
 from srae.errors import ResourceError
@@ -160,14 +161,7 @@ print(*dict.fromkeys(model.sides))
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the limit is set as on Linux")
 def test_f26_a_real_want_of_memory() -> None:
     """The process may take 60 MB more; a layer's output for the whole image takes 92."""
-    done = subprocess.run(
-        [sys.executable, "-c", _CHILD],
-        env=clean_environment(PYTHONPATH=str(Path(__file__).parents[1])),
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr
+    done = run_python(_CHILD, PYTHONPATH=str(Path(__file__).parents[1]))
     first, *others = map(int, done.stdout.split())
     assert first == 600 and others and min(others) < 400
 

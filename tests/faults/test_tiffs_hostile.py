@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import subprocess
-import sys
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +12,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from one_process import PEAK
+from one_process import PEAK, run_python
 from srae.errors import DataError
 from srae.images.decode import count_frames, decode, read_size
 
@@ -87,9 +85,7 @@ print("grown", int(peak_mb() - start))
 def test_bombs_are_refused_before_they_are_unpacked(tmp_path: Path, extra: str) -> None:
     for name, make in BOMBS.items():
         (tmp_path / f"{name}.tif").write_bytes(make())
-    command = [sys.executable, "-c", PEAK + _READ, extra]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
+    done = run_python(PEAK + _READ, extra, cwd=tmp_path)
     assert done.stderr == ""
     *refused, grown = done.stdout.splitlines()
     wanted = [f"refused {name}" for name in sorted(BOMBS)]

@@ -17,7 +17,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import filelock  # noqa: F401  what trainings import when they run
+import psutil  # noqa: F401
 import torch
+from PIL import Image
 
 import srae.cli.train
 import srae.cli.upscale
@@ -39,6 +42,8 @@ from srae.runs.writer import RunWriter, claim_run
 from srae.studies.plan import open_study
 from srae.training.checkpointer import Checkpointer
 from srae.training.progress import Progress
+
+Image.preinit()  # the readers of common formats
 
 
 def die() -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 import struct
-import subprocess
-import sys
 from contextlib import suppress
 from itertools import product
 from pathlib import Path
@@ -15,6 +13,7 @@ import numpy as np
 import pytest
 import tifffile
 
+from one_process import run_python
 from srae.errors import DataError
 from srae.images.decode import DecodedImage, decode
 
@@ -265,8 +264,6 @@ def test_without_imagecodecs_the_common_codecs_are_read_and_the_others_named(tmp
         put(codec, draw("u1", 3), "True", photometric="rgb", compression=codec)
     with suppress(NotImplementedError):  # imagecodecs 2026.1 reads packed samples, but does not write them
         put("packed", draw("u2", 1) >> 6, "True", photometric="minisblack", bitspersample=10)
-    command = [sys.executable, "-W", "error", "-c", _WITHOUT]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
+    done = run_python(_WITHOUT, cwd=tmp_path, PYTHONWARNINGS="error")
     assert done.stderr == ""
     assert dict(line.split() for line in done.stdout.splitlines()) == wanted

@@ -28,7 +28,7 @@ def test_a_run_is_drawn_twice_in_equal_bytes(tmp_path: Path) -> None:
         drawn.append({f: (folder / f).read_bytes() for f in ("curves.png", "curves.svg", "samples/car_strip.png")})
     assert drawn[0] == drawn[1]
     svg = drawn[0]["curves.svg"].decode()
-    for words in ("train", "validation", "returning the input (0.05000)"):
+    for words in ("train", "validation", "returning the input (0.05000)", ">2×10⁻¹<", ">10⁻¹<"):
         assert words in svg
 
 

@@ -11,12 +11,14 @@ from pathlib import Path
 
 import pytest
 import yaml
+from matplotlib import rc_context
 from PIL import Image
 
 from builders import edit_summary, write_classifier, write_run, write_samples
 from html_page import Page
 from srae import __version__
 from srae.cli import main
+from srae.report.canvas import STYLE
 from srae.report.environment import AUTHOR, TITLE, bibtex
 from srae.report.html import write_report
 from srae.report.latex import to_latex
@@ -51,7 +53,8 @@ def study(folder: Path, count: int = 3, seeds: int = 1) -> list[Path]:
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What `srae report` writes of a study when nothing else is asked for."""
     folder = tmp_path_factory.mktemp("paper")
-    assert main(["report", *map(str, study(folder / "runs")), "-o", str(folder / "report")]) == 0
+    with rc_context(STYLE):
+        assert main(["report", *map(str, study(folder / "runs")), "-o", str(folder / "report")]) == 0
     return folder / "report"
 
 
@@ -178,7 +181,8 @@ def test_everything_compiles_and_fits_its_line(tmp_path: Path, language: str, wi
 
 def test_plots_have_the_width_of_a_line_and_fonts_that_publishers_take(report: Path, tmp_path: Path) -> None:
     runs = study(tmp_path / "runs", count=2)
-    assert main(["report", *map(str, runs), "-o", str(tmp_path / "narrow"), "--width", "12cm"]) == 0
+    with rc_context(STYLE):
+        assert main(["report", *map(str, runs), "-o", str(tmp_path / "narrow"), "--width", "12cm"]) == 0
     for plots, points in ((report / "figures", 455.0), (tmp_path / "narrow" / "figures", 341.43)):
         for name in ("scores", "curves"):
             content = (plots / f"{name}.pdf").read_bytes()

@@ -9,7 +9,18 @@ from pathlib import Path
 import pytest
 
 from builders import edit_summary, write_classifier, write_run, write_samples
-from chromium import ActionChains, Browser, Keys, clip, find, open_browser, requests, show
+from chromium import (
+    ActionChains,
+    Browser,
+    Keys,
+    assert_slider_takes_keys,
+    choose,
+    clip,
+    find,
+    open_browser,
+    requests,
+    show,
+)
 from srae.report.html import write_report
 from srae.runs.reader import read_run
 
@@ -110,12 +121,7 @@ def test_the_slider_follows_a_finger(browser: Browser) -> None:
 
 
 def test_the_slider_follows_the_keyboard(browser: Browser) -> None:
-    slider = find(browser, ".slider input")
-    slider.send_keys(Keys.ARROW_RIGHT * 5)
-    assert clip(browser) == "inset(0px 0px 0px 55%)"
-    slider.send_keys(Keys.HOME)
-    assert clip(browser) == "inset(0px 0px 0px 0%)"
-    assert slider.accessible_name
+    assert_slider_takes_keys(browser)
 
 
 def test_another_image_can_be_chosen(browser: Browser) -> None:
@@ -123,8 +129,8 @@ def test_another_image_can_be_chosen(browser: Browser) -> None:
         return browser.find_element("css selector", f".stage .{side}").get_attribute("alt")
 
     assert (shown("left"), shown("right")) == ("1: input", "1: output: better")
-    find(browser, "select[data-side=right]").send_keys("target")
-    find(browser, "select[data-side=left]").send_keys("output: base")
+    choose(browser, "select[data-side=right]", "target")
+    choose(browser, "select[data-side=left]", "output: base")
     assert (shown("left"), shown("right")) == ("1: output: base", "1: target")
     visible = [i for i in browser.find_elements("css selector", ".slider:first-child .stage img") if i.is_displayed()]
     assert len(visible) == 2

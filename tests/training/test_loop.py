@@ -8,8 +8,6 @@ import json
 import os
 import platform
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -20,7 +18,7 @@ import srae.evaluation.evaluate
 import srae.training.loop
 import srae.training.run
 from builders import write_pairs
-from conftest import clean_environment
+from one_process import run_python
 from refusals import refuses
 from srae.checkpoints.format import read_checkpoint, save_checkpoint
 from srae.checkpoints.loading import load_model
@@ -367,12 +365,8 @@ model: {{name: conv_autoencoder, channels: [16], value_range: [-1, 1]}}
 data: {{folder: {folder}, crop: 512, crops_per_picture: 56}}
 train: {{batch_size: 8}}
 """
-    done = subprocess.run(
-        [sys.executable, "-c", _STEPS, text], env=clean_environment(), capture_output=True, text=True, timeout=100
-    )
-    assert done.returncode == 0, done.stderr
     # A layer's output is 33 MB, 8192 pages: more than the allocator keeps by itself.
-    assert int(done.stdout) < 1000
+    assert int(run_python(_STEPS, text).stdout) < 1000
 
 
 def test_the_command_keeps_freed_memory_and_the_library_leaves_malloc_alone(

@@ -2,8 +2,6 @@
 
 import io
 import os
-import subprocess
-import sys
 import threading
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +13,7 @@ import torch
 from PIL import Image, ImageCms
 
 import srae
-from conftest import clean_environment
+from one_process import run_python
 from srae.checkpoints.format import save_checkpoint
 from srae.config.loading import parse_config
 from srae.errors import SraeError
@@ -65,8 +63,7 @@ def test_importing_srae_costs_nothing_and_keeps_its_names() -> None:
         "assert callable(srae.upscale) and srae.upscale is srae.upscaling.api.upscale\n"
         "from srae import load_model, upscale\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], env=clean_environment(), capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    run_python(code)
     assert all(hasattr(srae, name) for name in srae.__all__)
     with pytest.raises(AttributeError, match="no attribute 'upscael'"):
         srae.upscael  # noqa: B018

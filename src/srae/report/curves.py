@@ -19,6 +19,7 @@ from srae.report.canvas import (
     BASELINE,
     COLORS,
     MARKERS,
+    PowersOfTen,
     Variant,
     describe_quality,
     draw_legend,
@@ -219,4 +220,6 @@ def _finish_axes(axes: Axes, panel: Panel, runs: Sequence[Run], words: Words) ->
         return
     if axes.dataLim.ymax > 0:  # a log scale needs a positive error
         axes.set_yscale("log")
+        axes.yaxis.set_major_formatter(PowersOfTen())
+        axes.yaxis.set_minor_formatter(PowersOfTen())
     draw_baseline(axes, runs, words)
