@@ -15,7 +15,7 @@ from torch import Tensor
 from refusals import refuses
 from srae.config.loading import load_config
 from srae.data import eval_batches
-from srae.distributed.peers import Peers, check_size
+from srae.distributed.peers import ALONE, Peers, check_size
 from srae.errors import ConfigError
 from srae.models import check_options
 from srae.training.prepare import epoch_batches, prepare
@@ -141,3 +141,9 @@ def test_shards_beyond_the_batch_are_refused(tmp_path: Path) -> None:
 def test_one_wish_is_the_wish_of_all(wishes: Wishes) -> None:
     sums = [a + b for a, b in zip(wishes.counts(), Wishes().counts(), strict=True)]
     assert Wishes.of_all(sums) == wishes
+
+
+def test_a_training_without_a_launcher_outlives_its_parent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shell that ends behind `nohup srae train &` is no reason to stop, or to save after every step."""
+    monkeypatch.setattr("os.getppid", lambda: 1)
+    assert ALONE.has_launcher()

@@ -46,8 +46,8 @@ def launch(arguments: Sequence[str], processes: int) -> tuple[int, str]:
     return 0, ""
 
 
-def call_in_processes(function: Callable[[], Result], processes: int) -> Result:
-    """What the function, of a module's top, returns in the first of so many processes.
+def call_in_processes(function: Callable[..., Result], processes: int, *arguments: object) -> Result:
+    """What the function, of a module's top, returns for these arguments in the first of so many processes.
 
     Raises:
         ResourceError: one of them failed.
@@ -56,7 +56,7 @@ def call_in_processes(function: Callable[[], Result], processes: int) -> Result:
     from torch.distributed.launcher.api import elastic_launch
 
     try:
-        results: dict[int, Result] = elastic_launch(_configure(processes), function)()
+        results: dict[int, Result] = elastic_launch(_configure(processes), function)(*arguments)
     except ChildFailedError as error:
         rank, failure = error.get_first_failure()
         raise ResourceError(f"process {rank} of {processes} failed", str(failure.message).splitlines()[-1]) from None

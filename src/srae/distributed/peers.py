@@ -61,8 +61,8 @@ class Peers:
         return Peers(self.rank, self.size)
 
     def has_launcher(self) -> bool:
-        """False once the launcher has ended, which leaves its processes to themselves."""
-        return os.getppid() == self._parent
+        """False once the launcher has ended, which leaves its processes to themselves; without one a parent may end."""
+        return self.notices is None or os.getppid() == self._parent
 
     def connect(self, device: torch.device, store: Store, timeout: timedelta) -> None:
         """Open the connections between the processes.
