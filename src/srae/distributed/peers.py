@@ -85,7 +85,7 @@ class Peers:
                 dist.destroy_process_group()
 
     def add(self, vector: Tensor, timeout: timedelta = ANSWER) -> Tensor:
-        """The sum of the vectors of all processes, in place: the same bits on each of them, and for any `size`.
+        """The sum of the vectors of all processes, in place: bit-identical on each of them, however many they are.
 
         Raises:
             PeerError: another process has ended, or does not answer in time.
@@ -124,7 +124,7 @@ class Peers:
         return load(content.cpu().numpy().tobytes())
 
     def _partners(self) -> list[int]:
-        """With whom this process exchanges in each round."""
+        """The other process of each round."""
         return [self.rank ^ 2**k for k in range(self.size.bit_length() - 1)] if self._connected else []
 
     def _swap(self, operations: list[dist.P2POp], timeout: timedelta) -> None:
