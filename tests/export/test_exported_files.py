@@ -27,7 +27,7 @@ from srae.errors import CheckpointError, ConfigError, SraeError
 from srae.evaluation.forward import forward_any_size
 from srae.export.api import Exported, export_model, pick_target
 from srae.export.formats import FORMATS, PRECISIONS
-from srae.export.known_forms import FORMS
+from srae.export.known_forms import FORMS, to_known_form
 from srae.models import MODELS, build_model
 
 SMALL, TWICE, THRICE = (3, 32, 32), (3, 64, 64), (3, 96, 96)
@@ -46,10 +46,19 @@ TOYS: list[tuple[str, Any, Any, dict[str, Any]]] = [
     ("vdsr", SMALL, TWICE, {"layers": 4, "width": 5}),
     ("edsr", SMALL, TWICE, {"blocks": 2, "width": 5}),
     ("imdn", SMALL, TWICE, {"blocks": 2, "width": 8}),
+    ("span", SMALL, TWICE, {"width": 6}),
+    ("srvgg", SMALL, THRICE, {"width": 5, "layers": 2}),
     ("dense_autoencoder", SMALL, SMALL, {"hidden": 5, "dropout": 0.1, "value_range": [-1, 1]}),
 ]
 CLASSIFIER = ("conv_classifier", SMALL, (10,), {"channels": [4]})
 DENOISER = ("vdsr", SMALL, SMALL, {"layers": 8, "width": 5})
+KNOWN = [
+    DENOISER,
+    ("span", SMALL, TWICE, {"width": 6}),
+    ("span", SMALL, SMALL, {"width": 6, "branches": False, "normalise": False}),
+    ("srvgg", SMALL, THRICE, {"width": 5, "layers": 2}),
+]
+"""Networks that spandrel knows too."""
 ODD = [(1, 2), (3, 1), (7, 10)]
 
 
@@ -130,15 +139,34 @@ def test_safetensors_hold_the_plain_state_dict_that_srae_reads(
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
-def test_spandrel_loads_what_it_knows(precision: str, tmp_path: Path) -> None:
-    trained = save_toy(tmp_path, *DENOISER)
+@pytest.mark.parametrize("toy", KNOWN, ids=toy_id)
+def test_spandrel_loads_what_it_knows(toy: tuple, precision: str, tmp_path: Path) -> None:
+    trained = save_toy(tmp_path, *toy)
     done = export_model(trained, tmp_path / "a.safetensors", format="spandrel", precision=precision, licence="CC0")
     found, input = spandrel.ModelLoader("cpu").load_from_file(done.files[0]), noise(1, 3, 9, 13)
-    assert (found.architecture.id, found.scale, found.input_channels) == (FORMS["vdsr"].architecture, 1, 3)
+    assert found.architecture.id == FORMS[toy[0]].architecture
+    assert (found.scale, found.input_channels) == (trained.facts.geometry.scale, 3)
     with torch.inference_mode():
         output = found(torch.from_numpy(input)).numpy()
     assert np.abs(output - run_torch(trained, input).clip(0, 1)).max() < (1e-5 if precision == "float32" else 4e-3)
     assert largest(done) < 1
+
+
+@pytest.mark.parametrize("toy", [KNOWN[1], KNOWN[3]], ids=toy_id)
+def test_weights_of_the_ecosystem_are_the_same_function_here(toy: tuple, tmp_path: Path) -> None:
+    trained = save_toy(tmp_path, *toy)
+    own, (_, known) = trained.model.state_dict(), to_known_form(trained)
+    of_place = {value.data_ptr(): name for name, value in own.items()}
+    theirs = spandrel.ModelLoader("cpu").load_from_state_dict(known).model
+    for value in theirs.parameters():
+        value.data.add_(0.1 * torch.randn_like(value))
+    values = {of_place[known[name].data_ptr()]: value for name, value in theirs.state_dict().items()
+              if known[name].data_ptr() in of_place}  # fmt: skip
+    assert values.keys() == own.keys()
+    trained.model.load_state_dict(values)
+    input = torch.from_numpy(noise(1, 3, 9, 13))
+    with torch.inference_mode():
+        torch.testing.assert_close(trained.model(input), theirs.eval()(input), rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -149,6 +177,8 @@ def test_spandrel_loads_what_it_knows(precision: str, tmp_path: Path) -> None:
         (TOYS[6], "spandrel", "--format onnx"),
         (("vdsr", SMALL, TWICE, {"layers": 8, "width": 5}), "spandrel", "keeps the size"),
         (("vdsr", SMALL, SMALL, {"layers": 7, "width": 5}), "spandrel", "8 layers"),
+        (("span", SMALL, SMALL, {"blocks": 2, "width": 4}), "spandrel", "6 blocks"),
+        (("span", (1, 32, 32), (1, 32, 32), {"width": 4}), "spandrel", "3 channels"),
     ],
 )
 def test_what_a_format_cannot_hold_is_refused(toy: tuple, format: str, named: str, tmp_path: Path) -> None:

@@ -467,6 +467,8 @@ NETWORKS: dict[str, tuple[int, int, dict[str, Any]]] = {
     "vdsr": (16, 32, {"layers": 3, "width": 4}),
     "edsr": (16, 64, {"blocks": 1, "width": 4}),
     "imdn": (16, 32, {"blocks": 1, "width": 8}),
+    "span": (16, 32, {"blocks": 2, "width": 4}),
+    "srvgg": (16, 32, {"layers": 1, "width": 4}),
     "dense_autoencoder": (16, 16, {"hidden": 5}),
 }
 _BUILT: dict[str, Any] = {}

@@ -13,7 +13,7 @@ from refusals import refuses
 from srae.config.loading import CONFIG_FOLDERS, load_config
 from srae.errors import ConfigError
 from srae.models import MODELS, build_model, check_options, count_multiply_adds, count_parameters
-from srae.models.blocks import build_conv, build_transposed_conv, enlarge_bicubic
+from srae.models.blocks import BranchedConv2d, build_conv, build_transposed_conv, enlarge_bicubic
 from srae.models.residual import ResidualBlock
 
 CONFIGS = next(folder for folder in CONFIG_FOLDERS if folder.is_dir())
@@ -40,6 +40,9 @@ TOYS = [
     ("edsr", SMALL, (3, 64, 64), {"blocks": 2, "width": 5}),
     ("edsr", SMALL, (3, 128, 128), {"blocks": 1, "width": 5}),
     ("imdn", SMALL, (3, 64, 64), {"blocks": 2, "width": 8}),
+    ("span", SMALL, (3, 64, 64), {"width": 5, "blocks": 2}),
+    ("span", (1, 32, 32), (1, 32, 32), {"width": 5, "blocks": 3, "branches": False, "normalise": False}),
+    ("srvgg", SMALL, (3, 96, 96), {"width": 5, "layers": 2}),
     ("dense_autoencoder", SMALL, SMALL, {"hidden": 5, "dropout": 0.1, "value_range": [-1, 1]}),
     ("conv_classifier", SMALL, (10,), {"channels": [4, 6], "pool": [1, 2], "dense": [8], "batch_norm": True}),
     ("residual_classifier", SMALL, (10,), {"channels": [4, 6], "dropout": 0.1}),
@@ -246,6 +249,30 @@ def test_the_residual_network_starts_as_its_baseline() -> None:
     assert torch.equal(build_model("residual", SMALL, SMALL, {})(image), image)
     twice = build_model("residual", SMALL, (3, 64, 64), {"shrink": 1})(image)
     assert torch.equal(twice, enlarge_bicubic(image, 2))
+
+
+def test_branches_are_one_convolution_and_their_gradients_too() -> None:
+    torch.manual_seed(0)
+    conv = BranchedConv2d(3, 4).double()
+    input = torch.rand(2, 3, 6, 5).double()
+    by_branches = conv.reduce(conv.middle(conv.expand(F.pad(input, [1] * 4)))) + conv.skip(input)
+    once = conv(input)
+    torch.testing.assert_close(once, by_branches, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(conv.merge().double()(input), by_branches, rtol=1e-6, atol=1e-6)
+    weights = [*conv.parameters()]
+    for one, other in zip(
+        torch.autograd.grad(once.square().sum(), weights),
+        torch.autograd.grad(by_branches.square().sum(), weights),
+        strict=True,
+    ):
+        torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-10)
+
+
+def test_branches_are_rounded_once_as_the_merged_kernel_is() -> None:
+    torch.manual_seed(0)
+    conv, input = BranchedConv2d(8, 8), torch.rand(1, 8, 6, 5)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(conv(input), conv.merge()(input))
 
 
 @pytest.mark.parametrize(("side", "kernel", "padding"), [(32, 32, 0), (40, 32, 0), (37, 17, 3), (20, 24, 4)])

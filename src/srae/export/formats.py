@@ -16,7 +16,7 @@ from srae.checkpoints.loading import TrainedModel
 from srae.errors import ConfigError, ResourceError
 from srae.export.graph import METADATA_KEY, OPSET, build_graph, describe, halve_weights, save_graph
 from srae.export.known_forms import to_known_form
-from srae.export.prepared import AnySize, fold_norms
+from srae.export.prepared import AnySize, fold
 from srae.files import atomic_write
 
 PRECISIONS = ("float32", "float16")
@@ -26,7 +26,7 @@ PRECISIONS = ("float32", "float16")
 def write_onnx(trained: TrainedModel, path: Path, precision: str, about: dict[str, str]) -> str:
     """One file, the weights inside; padding too, so that images of any size go in where the network allows it."""
     facts = trained.facts
-    network = AnySize(fold_norms(trained.model), facts.geometry)
+    network = AnySize(fold(trained.model), facts.geometry)
     graph = build_graph(network, facts)
     if precision == "float16":
         halve_weights(graph, network.state_dict().keys())

@@ -16,6 +16,7 @@ from srae import __version__
 from srae.checkpoints.facts import NetworkFacts
 from srae.checkpoints.loading import TrainedModel
 from srae.errors import ConfigError
+from srae.export.prepared import fold
 from srae.export.probe import describe_probe, make_probe
 from srae.files import atomic_write
 from srae.models.blocks import enlarge_bicubic
@@ -46,7 +47,7 @@ def write_graph(trained: TrainedModel, path: Path, *, parts: bool = False) -> No
         ConfigError: onnx or onnxscript is missing, or the network puts out no image.
         ResourceError: not writable.
     """
-    facts, network = trained.facts, trained.model
+    facts, network = trained.facts, fold(trained.model)
     if in_parts := parts and isinstance(network, ResidualNetwork):
         network = _Parts(network)
     graph = build_graph(network, facts, PARTS if in_parts else (OUTPUT,))

@@ -1,4 +1,4 @@
-"""Networks made ready for export: batch normalisation folded, padding inside."""
+"""Networks made ready for export: batch normalisation folded, branches merged, padding inside."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from srae.checkpoints.facts import Geometry
+from srae.models.blocks import BranchedConv2d
 
 
 class AnySize(nn.Module):
@@ -40,15 +41,24 @@ def _extended(input: Tensor, dim: int, multiple: int) -> Tensor:
     return input.index_select(dim, torch.where(places < size, places, beyond))
 
 
-def fold_norms(network: nn.Module) -> nn.Module:
-    """A copy whose batch normalisations are part of the convolutions before them; the same function, to rounding."""
+def fold(network: nn.Module) -> nn.Module:
+    """A copy in which layers that are one convolution are one: the same function, to rounding.
+
+    Batch normalisations become part of the convolutions before them, and branches are merged.
+    """
     folded = deepcopy(network).eval()
-    for layers in folded.modules():
-        if not isinstance(layers, nn.Sequential):
-            continue
-        for i in range(len(layers) - 1):
-            conv, norm = layers[i], layers[i + 1]
-            if isinstance(conv, nn.Conv2d | nn.ConvTranspose2d) and isinstance(norm, nn.BatchNorm2d):
-                layers[i] = fuse_conv_bn_eval(conv, norm, transpose=isinstance(conv, nn.ConvTranspose2d))
-                layers[i + 1] = nn.Identity()
+    for parent in list(folded.modules()):
+        if isinstance(parent, nn.Sequential):
+            _fold_norms(parent)
+        for name, child in parent.named_children():
+            if isinstance(child, BranchedConv2d):
+                setattr(parent, name, child.merge())
     return folded
+
+
+def _fold_norms(layers: nn.Sequential) -> None:
+    for i in range(len(layers) - 1):
+        conv, norm = layers[i], layers[i + 1]
+        if isinstance(conv, nn.Conv2d | nn.ConvTranspose2d) and isinstance(norm, nn.BatchNorm2d):
+            layers[i] = fuse_conv_bn_eval(conv, norm, transpose=isinstance(conv, nn.ConvTranspose2d))
+            layers[i + 1] = nn.Identity()

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from srae.errors import ConfigError, did_you_mean
 from srae.models.baselines import Bicubic, Identity
+from srae.models.blocks import BranchedConv2d
 from srae.models.classifiers import ConvClassifier, ResidualClassifier
 from srae.models.conv_autoencoder import ConvAutoencoder
 from srae.models.dense import DenseAutoencoder
@@ -30,7 +31,9 @@ from srae.models.fsrcnn import FSRCNN
 from srae.models.imdn import IMDN
 from srae.models.options import find_problems
 from srae.models.residual import ResidualNetwork
+from srae.models.span import SPAN
 from srae.models.srcnn import SRCNN
+from srae.models.srvgg import SRVGG
 from srae.models.unet import UNet
 from srae.models.vdsr import VDSR
 
@@ -46,6 +49,8 @@ MODELS: dict[str, type[nn.Module]] = {
     "vdsr": VDSR,
     "edsr": EDSR,
     "imdn": IMDN,
+    "span": SPAN,
+    "srvgg": SRVGG,
     "dense_autoencoder": DenseAutoencoder,
     "conv_classifier": ConvClassifier,
     "residual_classifier": ResidualClassifier,
@@ -81,7 +86,12 @@ def check_options(name: str, options: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def count_parameters(model: nn.Module) -> int:
-    return sum(p.numel() for p in model.parameters())
+    """Of the network that runs: branches count as the one convolution that they are, as papers count them."""
+    total = sum(p.numel() for p in model.parameters())
+    for module in model.modules():
+        if isinstance(module, BranchedConv2d):
+            total += sum(value.numel() for value in module.kernel()) - sum(p.numel() for p in module.parameters())
+    return total
 
 
 @torch.inference_mode()
@@ -97,7 +107,7 @@ def count_multiply_adds(model: nn.Module, in_shape: Shape) -> int:
         nonlocal total
         if isinstance(module, nn.Linear):
             total += output.numel() * module.in_features
-        elif isinstance(module, nn.Conv2d):
+        elif isinstance(module, nn.Conv2d | BranchedConv2d):
             total += output.numel() * module.weight[0].numel()
         elif isinstance(module, nn.ConvTranspose2d):
             total += inputs[0].numel() * module.weight[0].numel()

@@ -150,6 +150,51 @@ class LargeConvTranspose2d(nn.ConvTranspose2d):
         return output.contiguous(memory_format=torch.channels_last)  # as the layers below it compute fastest
 
 
+class BranchedConv2d(nn.Module):
+    """A 3x3 convolution that keeps the size, trained as branches: 1x1 beside 1x1, 3x3, 1x1 through twice the channels.
+
+    There is no activation between them, so that they are one kernel, and zero padding is that of this kernel
+    ("Conv3XC" of Wan et al. 2024; Bhardwaj et al., "Collapsible Linear Blocks", MLSys 2022).  The kernel is computed
+    for each batch, in training too: its gradients reach the branches at a quarter of the arithmetic.
+    """
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.skip = nn.Conv2d(inputs, outputs, 1)
+        self.expand = nn.Conv2d(inputs, 2 * inputs, 1)
+        self.middle = nn.Conv2d(2 * inputs, 2 * outputs, 3)
+        self.reduce = nn.Conv2d(2 * outputs, outputs, 1)
+
+    def kernel(self) -> tuple[Tensor, Tensor]:
+        """The one convolution: weights (outputs, inputs, 3, 3) and biases (outputs,)."""
+        expand, middle, reduce, skip = (conv.bias for conv in (self.expand, self.middle, self.reduce, self.skip))
+        assert expand is not None and middle is not None and reduce is not None and skip is not None
+        mix = self.reduce.weight[:, :, 0, 0]
+        with torch.autocast("cpu" if mix.is_meta else mix.device.type, enabled=False):  # as the merged layer is
+            weight = torch.einsum("on,nmyx->omyx", mix, self.middle.weight)
+            weight = torch.einsum("omyx,mi->oiyx", weight, self.expand.weight[:, :, 0, 0])
+            bias = mix @ (self.middle.weight.sum((2, 3)) @ expand + middle) + reduce + skip
+            return weight + F.pad(self.skip.weight, [1, 1, 1, 1]), bias
+
+    @property
+    def weight(self) -> Tensor:
+        """(outputs, inputs, 3, 3)"""
+        return self.kernel()[0]
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.conv2d(input, *self.kernel(), padding=1)
+
+    @torch.no_grad()
+    def merge(self) -> nn.Conv2d:
+        """The same function as one layer."""
+        outputs, inputs = self.skip.weight.shape[:2]
+        conv = nn.Conv2d(inputs, outputs, 3, padding=1, device=self.skip.weight.device)
+        for parameter, value in zip((conv.weight, conv.bias), self.kernel(), strict=True):
+            assert parameter is not None
+            parameter.copy_(value)
+        return conv
+
+
 def _spectral_product(input: Tensor, weight: Tensor, size: tuple[int, int], *, conjugate: bool) -> Tensor:
     """Circular convolution on a grid of `size`: (B, C, h, w) by (C, D, k, k) -> (B, D, *size)."""
     wide = torch.promote_types(input.dtype, torch.float32)  # there is no bfloat16 transform
