@@ -38,8 +38,9 @@ LAYERS: dict[str, set[str]] = {
     "config": {"errors", "files"},
     "models": {"errors"},
     "images": {"errors", "files"},
+    "rendering": {"errors"},
     "runs": {"errors", "files", "config"},
-    "data": {"errors", "files", "device", "config", "images", "runs"},
+    "data": {"errors", "files", "device", "config", "images", "rendering", "runs"},
     "checkpoints": {"errors", "files", "config", "models", "runs"},
     "analysis": {"errors", "config", "runs"},
     "studies": {"errors", "files", "config", "runs"},
@@ -95,7 +96,7 @@ LAYERS: dict[str, set[str]] = {
 }
 # What reads run folders and configs must start fast and work on a machine without torch.
 WITHOUT_TORCH = (
-    "errors", "files", "memory", "config", "images", "runs", "checkpoints.facts", "checkpoints.shipped",
+    "errors", "files", "memory", "config", "images", "rendering", "runs", "checkpoints.facts", "checkpoints.shipped",
     "checkpoints.foreign", "checkpoints.foreign_onnx", "checkpoints.probing", "checkpoints.remembered", "analysis",
     "studies", "report", "upscaling", "export.probe", "demo_page", "diagnostics", "cli",
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Check a folder of images, or make pairs from a folder of high-resolution images.
+"""Check a folder of images, make pairs from a folder of high-resolution images, or write rendered images.
 
 `check` lists every problem with split, file and remedy.  Its exit code is 0 when
 a training could start, else 3.
@@ -20,11 +20,12 @@ EXAMPLES = """
   srae data check data/isr855
   srae data make-pairs photos data/photos-x2 --scale 2
   srae data make-pairs photos data/photos --scale 2 --enlarge bilinear --split 0.9,0.1,0
+  srae data render data/rendered --count 100
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    actions = parser.add_subparsers(dest="action", metavar="check|make-pairs", required=True)
+    actions = parser.add_subparsers(dest="action", metavar="check|make-pairs|render", required=True)
     check = actions.add_parser("check", help="list every problem in a folder of pairs")
     check.add_argument(
         "folder", metavar="FOLDER", help="folder, or CSV with the columns low, high and optionally split"
@@ -56,6 +57,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     _add_group_by(make)
     make.add_argument("--json", action="store_true", help="print the counts as JSON")
+    render = actions.add_parser("render", help="write rendered images, which no training has as samples, to score on")
+    render.add_argument("out", metavar="OUT", help="new folder")
+    render.add_argument("--count", metavar="N", type=int, default=100, help="number of images (default: 100)")
+    render.add_argument("--side", metavar="N", type=int, default=256, help="height and width (default: 256)")
+    render.add_argument("--seed", metavar="N", type=int, default=0, help="other seed, other images (default: 0)")
 
 
 def _add_group_by(parser: argparse.ArgumentParser) -> None:
@@ -68,7 +74,7 @@ def _add_group_by(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    return _check(args) if args.action == "check" else _make_pairs(args)
+    return {"check": _check, "make-pairs": _make_pairs, "render": _render}[args.action](args)
 
 
 def _check(args: argparse.Namespace) -> int:
@@ -137,6 +143,22 @@ def _make_pairs(args: argparse.Namespace) -> int:
     else:
         show(f"{args.out}: " + ", ".join(f"{count} {split}" for split, count in counts.items()))
     say(f"train on them with: srae-train --config NAME --data {args.out}")
+    return 0
+
+
+def _render(args: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from srae.data.make import make_rendered
+
+    for option, value, low, high in (
+        ("--count", args.count, 1, 10_000), ("--side", args.side, 4, 4096), ("--seed", args.seed, 0, 2**32 - 1)
+    ):  # fmt: skip
+        if not low <= value <= high:
+            raise ConfigError(f"{option} is {value}", None, f"give a number between {low} and {high:,}")
+    make_rendered(Path(args.out), args.count, side=args.side, seed=args.seed)
+    show(f"{args.out}: {args.count} images of {args.side}x{args.side}")
+    say(f"score on them with: srae eval --model x2 --data {args.out} --scale 2 --protocol y")
     return 0
 
 

@@ -30,6 +30,14 @@ Channels = Annotated[
 """Colours, or a number of bands."""
 
 
+class Rendered(NamedTuple):
+    """Rendered images among the samples, and how their low-resolution versions are made."""
+
+    share: float
+    degrade: Degrade
+    enlarge: Literal["bilinear", "bicubic"] | None
+
+
 class Sampling(NamedTuple):
     """How an epoch draws its samples from the training images; the arguments of `data.train_batches`."""
 
@@ -37,6 +45,7 @@ class Sampling(NamedTuple):
     """Side in pixels of the target."""
     crops_per_picture: int = 1
     augment: Sequence[str] = ()
+    rendered: Rendered | None = None
 
 
 # ------------------------------------------------------------------ keys that several data sets have
@@ -153,6 +162,8 @@ class ImagesConfig(DataConfig):
     """Side of random square training crops, in pixels of the high-resolution image; entire images without it."""
     crops_per_picture: Annotated[int, Field(ge=1, le=10_000)] = 1
     """Random crops that an epoch draws from each training image."""
+    rendered: Annotated[float, Field(ge=0, le=0.5)] = 0.0
+    """Share of every batch that is drawn instead: text, interfaces, charts, logos, line art; needs degrade."""
 
     @model_validator(mode="after")
     def _fit(self) -> ImagesConfig:
@@ -162,11 +173,14 @@ class ImagesConfig(DataConfig):
             raise ValueError("crops_per_picture needs crop")
         if "tilt" in self.augment:
             raise ValueError("augment: tilt resamples the input alone: it is for labelled images")
+        if self.rendered and not self.degrade:
+            raise ValueError("rendered needs degrade, which makes the low-resolution versions of rendered images too")
         return self
 
     @property
     def sampling(self) -> Sampling:
-        return Sampling(self.crop, self.crops_per_picture, self.augment)
+        rendered = Rendered(self.rendered, self.degrade, self.enlarge) if self.rendered and self.degrade else None
+        return Sampling(self.crop, self.crops_per_picture, self.augment, rendered)
 
     @property
     def enlarge_kernel(self) -> Literal["bilinear", "bicubic"]:

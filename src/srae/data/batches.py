@@ -17,6 +17,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from srae.config.data_sets import Rendered
+from srae.data.rendered import Place, is_rendered, put_rendered
 from srae.data.store import Labels, Split, Store
 from srae.images.tensors import to_float
 
@@ -86,6 +88,7 @@ def train_batches(
     crop: int | None = None,
     crops_per_picture: int = 1,
     augment: Sequence[str] = (),
+    rendered: Rendered | None = None,
     start: int = 0,
     part: tuple[int, int] = (0, 1),
 ) -> Iterator[Batch]:
@@ -97,6 +100,7 @@ def train_batches(
         augment: of "flip" (left-right), "vertical_flip", "rotate" (quarter turns;
             entire images that are not square only by 180 degrees) and "tilt"
             (any angle up to `TILT`, resampled: not for images as targets).
+        rendered: some samples are rendered images, in place of what would be there; of pairs of images alone.
         start: batch to begin with.
         part: (k, m): the tensors of a batch of n samples hold those from n k // m to n (k + 1) // m, perhaps none.
     """
@@ -120,6 +124,10 @@ def train_batches(
             sides = [_gather_inputs(split, indices, versions)]
             if isinstance(split.target, Store) and split.target is not split.input:
                 sides.append(split.target.gather(indices))
+        if rendered:
+            places = [Place(seed, epoch, sample) for sample in range(first, first + len(indices))]
+            rows = [(row, at) for row, at in enumerate(places) if is_rendered(at.sample, rendered.share)]
+            put_rendered(sides, rows, rendered)
         sides = [_send(side, split) for side in sides]
         turns = draws.mirror[chosen], draws.quarters[chosen], draws.upside_down[chosen]
         turned = [_to_batch(_flip_and_rotate(side, *turns)) for side in sides]

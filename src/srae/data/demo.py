@@ -39,6 +39,7 @@ from srae.data.degrade import (
     sizes_of,
     with_sizes,
 )
+from srae.data.rendered import describe_rendered, note_rendered
 from srae.data.store import Shelf, Split
 from srae.errors import DataError, ResourceError
 from srae.images.image import read_pixels
@@ -105,8 +106,8 @@ def open_demo(options: ImagesConfig, *, for_scoring: bool = False, undivided: bo
         test=splits["test"],
         in_shape=in_shape,
         out_shape=out_shape,
-        fingerprint=take_fingerprint(rows, made),
-        notes=describe_copies(splits["train"]),
+        fingerprint=take_fingerprint(rows, made + describe_rendered(options, for_scoring=for_scoring)),
+        notes=describe_copies(splits["train"]) + note_rendered(options, for_scoring=for_scoring),
     )
 
 

@@ -1,11 +1,12 @@
-"""Write a folder of pairs from a folder of high-resolution images."""
+"""Write a folder of pairs from a folder of high-resolution images, or a folder of rendered images."""
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePath
@@ -19,6 +20,7 @@ from srae.data.groups import read_groups
 from srae.data.intake import read_headers
 from srae.data.layouts import SPLITS, find_pairs
 from srae.data.matching import FileProblem, Pair, show
+from srae.data.rendered import SCORING
 from srae.data.scan import raise_problems
 from srae.data.splits import split_by_name
 from srae.errors import DataError, ResourceError
@@ -28,6 +30,7 @@ from srae.images.image import TaggedImage, write_image
 from srae.images.levels import WHITE, Channels
 from srae.images.resample import Kernel
 from srae.images.write_tiff import write_bands
+from srae.rendering.scenes import render_image
 
 
 def make_pairs(
@@ -61,34 +64,62 @@ def make_pairs(
         raise DataError("folder is missing", str(high), "check the path")
     check_new_folder(out)
     splits = _choose(high, shares, group_by)
-    partial = temporary_name(out.absolute())
     recipe = _Recipe.for_files(splits, high, kernel, scale, enlarge)
     jobs = [(split, pair) for split, pairs in splits.items() for pair in pairs]
 
     def write(job: tuple[str, Pair]) -> list[FileProblem]:
         split, pair = job
         try:
-            _write_pair(pair, partial / split, recipe)
+            _write_pair(pair, folder / split, recipe)
         except DataError as error:
             return [FileProblem(split, show(pair.high, high), error.what, error.remedy or "replace or remove the file")]
         return []
 
-    try:
+    with _new_folder(out) as folder:
         for split, pairs in splits.items():
             for side in ("low_res", "high_res") if pairs else ():
-                (partial / split / side).mkdir(parents=True)
+                (folder / split / side).mkdir(parents=True)
         with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
             problems = [problem for found in pool.map(write, jobs) for problem in found]
         if problems:
             raise_problems(problems, high)
-        replace_file(partial, out)
+    return {split: len(pairs) for split, pairs in splits.items() if pairs}
+
+
+def make_rendered(out: Path, count: int, *, side: int = 256, seed: int = 0) -> None:
+    """Write rendered images ``OUT/0000.png`` and so on, none of which a training has as a sample; all or nothing.
+
+    Args:
+        side: height and width in pixels.
+
+    Raises:
+        ConfigError: `out` holds something.
+    """
+    check_new_folder(out)
+    with _new_folder(out) as folder:
+        folder.mkdir()
+        for i in range(count):
+            bits = np.random.Philox(key=np.array([seed, 0], np.uint64), counter=np.array([0, 0, i, SCORING], np.uint64))
+            write_image(folder / f"{i:04}.png", TaggedImage(render_image(bits, side, side)))
+
+
+@contextmanager
+def _new_folder(out: Path) -> Iterator[Path]:
+    """A path that becomes `out` at the end, or is removed.
+
+    Raises:
+        ResourceError: not writable.
+    """
+    made = temporary_name(out.absolute())
+    try:
+        yield made
+        replace_file(made, out)
     except OSError as error:
         raise ResourceError(
             f"cannot write: {error.strerror}", str(out), "check the folder and its permissions"
         ) from None
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
-    return {split: len(pairs) for split, pairs in splits.items() if pairs}
+        shutil.rmtree(made, ignore_errors=True)
 
 
 def file_name(pair: Pair) -> str:

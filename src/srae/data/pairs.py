@@ -20,6 +20,7 @@ from srae.data.groups import Groups, note_groups, note_suspicion, read_groups
 from srae.data.intake import count_files, find_misfits, note_white, pixel_reader, read_headers, take_in
 from srae.data.layouts import SPLITS, find_pairs
 from srae.data.matching import FileProblem, Pair
+from srae.data.rendered import describe_rendered, note_rendered
 from srae.data.scan import ScannedPair, note_cuts, raise_problems, scan
 from srae.data.splits import describe_val_from_train, set_aside, split_by_name, take_by_name
 from srae.errors import DataError
@@ -59,6 +60,7 @@ def open_pairs(options: PairsConfig, *, for_scoring: bool = False, undivided: bo
         raise_problems(chosen.problems + unreadable + find_misfits(scanned, options, folder), source)
     splits, scanned, notes = take_in(pairs, options, headers, folder, source, for_scoring=for_scoring)
     made = describe_degrade(options.degrade, options.enlarge) + describe_range(options)
+    made += describe_rendered(options, for_scoring=for_scoring)
     rows = [
         (split, item.pair.name, f"{item.low.digest if item.low else ''}/{item.high.digest}")
         for split, items in scanned.items()
@@ -88,6 +90,7 @@ def open_pairs(options: PairsConfig, *, for_scoring: bool = False, undivided: bo
         + note_clipped(count_files(scanned, lambda facts: facts.clipped), options)
         + _passed_over(chosen.ignored)
         + describe_copies(train)
+        + note_rendered(options, for_scoring=for_scoring)
         + note_white(scanned)
         + note_cuts(scanned)
         + note_enlarged(scanned, options)

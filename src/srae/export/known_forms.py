@@ -54,10 +54,10 @@ def _as_span(network: SPAN) -> StateDict:
         raise ValueError(f"spandrel knows SPAN with 6 blocks, not with {len(network.blocks)}")
     if network.head.weight.shape[1] != 3:
         raise ValueError(f"spandrel knows SPAN for 3 channels, not for {network.head.weight.shape[1]}")
-    branched = {"conv_1": network.head, "conv_2": network.last}
+    branched: dict[str, Any] = {"conv_1": network.head, "conv_2": network.last}
     for i, block in enumerate(network.blocks, 1):
         branched |= {f"block_{i}.c{j}_r": conv for j, conv in enumerate((block.first, block.second, block.third), 1)}
-    layers = {"conv_cat": network.fuse, "upsampler.0": network.tail}
+    layers: dict[str, nn.Module] = {"conv_cat": network.fuse, "upsampler.0": network.tail}
     for place, conv in branched.items():
         conv = conv if isinstance(conv, BranchedConv2d) else _with_branches(conv)
         layers |= {f"{place}.{name}": getattr(conv, own) for name, own in _BRANCHES.items()}

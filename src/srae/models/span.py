@@ -38,6 +38,7 @@ class SPAN(nn.Module):
 
     multiple_of = 1
     fixed_size = None
+    mean: Tensor
 
     def __init__(
         self,
@@ -88,5 +89,5 @@ class AttentionBlock(nn.Module):
         return (features + x) * (torch.sigmoid(features) - 0.5), early
 
 
-def _conv(inputs: int, outputs: int, branches: bool) -> nn.Module:
+def _conv(inputs: int, outputs: int, branches: bool) -> BranchedConv2d | nn.Conv2d:
     return BranchedConv2d(inputs, outputs) if branches else nn.Conv2d(inputs, outputs, 3, padding=1)
