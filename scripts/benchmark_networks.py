@@ -29,7 +29,7 @@ from srae.checkpoints.loading import load_model
 from srae.errors import ConfigError
 from srae.models import build_model, count_multiply_adds, count_parameters
 from srae.runs.reader import read_run, scored_on
-from srae.upscaling.network import Network
+from srae.upscaling.api import Model
 
 DEFAULT = ("residual:width=16,blocks=5,shrink=1", "residual:width=32,blocks=8,shrink=1", "span:width=28",
            "srvgg:width=32,layers=14", "srvgg:width=64,layers=16")  # fmt: skip
@@ -109,7 +109,7 @@ def time_all(paths: list[Path], columns: list[Column], rounds: int) -> dict[tupl
     """Processor seconds per megapixel of the result; infinite where the engine does not compute so."""
     image = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)
     least = {(path, column): float("inf") for path in paths for column in columns}
-    opened: dict[tuple[Path, str], Network] = {}
+    opened: dict[tuple[Path, str], Model] = {}
     for _ in range(rounds):
         for path, column in least:
             place = path, column.engine
