@@ -62,6 +62,9 @@ def test_an_epoch_from_the_middle_is_the_same_to_the_bit() -> None:
     whole, rest = (a_pass(a_split(2), 0.5, Degrade(kernel="photo"), start=start, augment=["flip"]) for start in (0, 3))
     for one, other in zip(whole[3:], rest, strict=True):
         assert torch.equal(one.input, other.input) and torch.equal(one.target, other.target)
+    parts = [a_pass(a_split(2), 0.5, Degrade(kernel="photo"), part=(k, 3), augment=["flip"]) for k in range(3)]
+    for one, *several in zip(whole, *parts, strict=True):
+        assert torch.equal(one.target, torch.cat([part.target for part in several if len(part.target)]))
     others = [a_pass(a_split(2), 0.5, Degrade(), **change) for change in ({"seed": 4}, {"epoch": 2})]
     assert all(not torch.equal(whole[0].target, other[0].target) for other in others)
 

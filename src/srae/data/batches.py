@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from srae.config.data_sets import Rendered
-from srae.data.rendered import Place, is_rendered, put_rendered
+from srae.data.rendered import put_rendered
 from srae.data.store import Labels, Split, Store
 from srae.images.tensors import to_float
 
@@ -125,9 +125,7 @@ def train_batches(
             if isinstance(split.target, Store) and split.target is not split.input:
                 sides.append(split.target.gather(indices))
         if rendered:
-            places = [Place(seed, epoch, sample) for sample in range(first, first + len(indices))]
-            rows = [(row, at) for row, at in enumerate(places) if is_rendered(at.sample, rendered.share)]
-            put_rendered(sides, rows, rendered)
+            put_rendered(sides, rendered, seed=seed, epoch=epoch, first=first + own.start)
         sides = [_send(side, split) for side in sides]
         turns = draws.mirror[chosen], draws.quarters[chosen], draws.upside_down[chosen]
         turned = [_to_batch(_flip_and_rotate(side, *turns)) for side in sides]

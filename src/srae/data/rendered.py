@@ -6,8 +6,6 @@ share; what it shows follows from (seed, epoch, k), like crops and flips.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -25,35 +23,24 @@ def is_rendered(sample: int, share: float) -> bool:
     return int((sample + 1) * share) > int(sample * share)
 
 
-@dataclass(frozen=True)
-class Place:
-    """Which sample: what a rendered image shows follows from these three."""
-
-    seed: int
-    epoch: int
-    sample: int
-
-    def bits(self) -> np.random.Philox:
-        key = np.array([self.seed, self.epoch], np.uint64)
-        return np.random.Philox(key=key, counter=np.array([0, 0, self.sample, TRAINING], np.uint64))
-
-
-def put_rendered(sides: list[Tensor], places: list[tuple[int, Place]], rendered: Rendered) -> None:
-    """Replace rows of a batch, in place.
+def put_rendered(sides: list[Tensor], rendered: Rendered, *, seed: int, epoch: int, first: int) -> None:
+    """Replace the rows that are rendered, in place.
 
     Args:
-        sides: integers (B, h, w, C) and (B, H, W, C).
-        places: row, and the sample that is rendered there.
+        sides: integers (B, h, w, C) and (B, H, W, C): samples of an epoch from the `first` on.
     """
     low, high = sides
     height, width, channels = high.shape[1:]
-    for row, place in places:
-        pixels = with_channels(render_image(place.bits(), height, width), channels)
+    degrade, key = rendered.degrade, np.array([seed, epoch], np.uint64)
+    for row, sample in enumerate(range(first, first + len(high))):
+        if not is_rendered(sample, rendered.share):
+            continue
+        bits = np.random.Philox(key=key, counter=np.array([0, 0, sample, TRAINING], np.uint64))
+        pixels = with_channels(render_image(bits, height, width), channels)
         if high.dtype != torch.uint8:
             pixels = pixels.astype(np.uint16) * 257  # 255 -> 65535
-        how = rendered.degrade
-        name = f"rendered {place.seed} {place.epoch} {place.sample}"
-        small = make_low(pixels, how.kernel, how.scale, rendered.enlarge, has_alpha=channels == 4, name=name)
+        name = f"rendered {seed} {epoch} {sample}"
+        small = make_low(pixels, degrade.kernel, degrade.scale, rendered.enlarge, has_alpha=channels == 4, name=name)
         for side, image in ((low, small), (high, pixels)):
             side[row] = torch.from_numpy(image.view(np.int16) if image.dtype == np.uint16 else image)
 
