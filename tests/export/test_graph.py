@@ -111,3 +111,13 @@ def test_the_probe_tells_a_right_output_from_wrong_ones(toy: tuple[TrainedModel,
     assert probe_difference(right[:, :, ::-1], metadata) > 0.1
     assert probe_difference(right[:, :, 1:], metadata) == float("inf")
     assert not probe_difference(np.full_like(right, np.nan), metadata) < 1
+
+
+def test_branches_are_one_convolution_in_the_graphs_of_engines(tmp_path: Path) -> None:
+    trained = save_toy(tmp_path, "span", (3, 32, 32), (3, 64, 64), {"width": 6})
+    graph, input = tmp_path / "a.onnx", noise(1, 3, 9, 14)
+    write_graph(trained, graph, parts=True)
+    kernels = [tuple(t.dims) for t in onnx.load(graph).graph.initializer if len(t.dims) == 4]
+    assert sorted(kernels) == sorted([(6, 3, 3, 3), (6, 24, 1, 1), (12, 6, 3, 3), *[(6, 6, 3, 3)] * 19])
+    for engine in ENGINES:
+        assert np.abs(engine(graph)(input)[0] - run_torch(trained, input)).max() < 2e-5
