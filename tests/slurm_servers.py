@@ -86,7 +86,7 @@ class Slurm:
         ports = {"controller": _free_port(), "node": _free_port()}
         (folder / "slurm.conf").write_text(CONFIG.format(host=host, user=user, folder=folder, **ports))
         (folder / "cgroup.conf").write_text("CgroupAutomount=no\n")  # never asked for, but the file is
-        self.environment = clean_environment(SLURM_CONF=str(folder / "slurm.conf"))
+        self.conf = str(folder / "slurm.conf")
 
     def start(self, name: str) -> None:
         """Start munged, slurmctld or slurmd in the foreground, its output in a file."""
@@ -99,7 +99,10 @@ class Slurm:
         }[name]
         with open(self.folder / f"{name}.out", "ab") as output:
             self._servers[name] = subprocess.Popen(
-                [*ENDS_WITH_US, str(PROGRAMS[name]), *arguments], env=self.environment, stdout=output, stderr=output
+                [*ENDS_WITH_US, str(PROGRAMS[name]), *arguments],
+                env=clean_environment(SLURM_CONF=self.conf),
+                stdout=output,
+                stderr=output,
             )
 
     def restart(self, name: str) -> None:
@@ -110,7 +113,9 @@ class Slurm:
         self.wait_until_answers()
 
     def ask(self, *command: str, check: bool = True) -> str:
-        done = subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(
+            command, env=clean_environment(SLURM_CONF=self.conf), capture_output=True, text=True, timeout=60
+        )
         assert not check or done.returncode == 0, (command, done.stderr, self.said())
         return done.stdout
 
@@ -131,8 +136,12 @@ class Slurm:
 
     def stop(self) -> None:
         """End every job, then the servers."""
-        subprocess.run(["scancel", "--signal=KILL", "--full", "--me"], env=self.environment, capture_output=True)
-        subprocess.run(["scancel", "--me"], env=self.environment, capture_output=True)
+        subprocess.run(
+            ["scancel", "--signal=KILL", "--full", "--me"],
+            env=clean_environment(SLURM_CONF=self.conf),
+            capture_output=True,
+        )
+        subprocess.run(["scancel", "--me"], env=clean_environment(SLURM_CONF=self.conf), capture_output=True)
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline and self.ask("squeue", "--noheader", check=False):
             time.sleep(0.2)

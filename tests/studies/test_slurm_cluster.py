@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from builders import write_pairs
-from conftest import LONG
+from conftest import LONG, clean_environment
 from slurm_servers import Slurm, run_slurm  # first: it may skip the file
 from srae.files import this_place
 from srae.runs.claims import Owner
@@ -35,7 +35,7 @@ EPOCHS = {"first": 250, "second": 250, "killed": 250, "late": 250}
 @pytest.fixture(scope="module")
 def slurm() -> Iterator[Slurm]:
     with run_slurm() as slurm, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SLURM_CONF", slurm.environment["SLURM_CONF"])
+        patch.setenv("SLURM_CONF", slurm.conf)
         yield slurm
 
 
@@ -53,7 +53,9 @@ class Study:
 
     def srae(self, *words: str, code: int = 0) -> str:
         command = [sys.executable, "-m", "srae", "study", self.file.name, *words]
-        done = subprocess.run(command, cwd=self.place, env=self.slurm.environment, capture_output=True, text=True)
+        done = subprocess.run(
+            command, cwd=self.place, env=clean_environment(SLURM_CONF=self.slurm.conf), capture_output=True, text=True
+        )
         assert done.returncode == code, done.stderr
         return done.stdout + done.stderr
 
