@@ -18,7 +18,7 @@ import pytest
 from ranks import Ranks, free_port
 from warm_parent import WarmParent
 
-from builders import write_pairs
+from builders import write_images, write_pairs
 from conftest import LONG, clean_environment
 from srae.errors import ConfigError, DataError, DivergedError, PeerError, ResourceError, SraeError
 from srae.runs.reader import read_rows
@@ -81,6 +81,30 @@ def test_the_number_of_processes_changes_nothing(
         assert {machine["device_type"] for machine in machines} == {CPU.type}
         assert_same_run(tmp_path / f"by{size}", tmp_path / "by1")
     assert sorted(path.name for path in tmp_path.iterdir() if path.is_dir()) == [f"by{size}" for size in (1, *sizes)]
+
+
+TASKS = {
+    "classification": (
+        "model: {name: residual_classifier, channels: [4, 6]}\n"
+        "data: {name: class_folders, folder: classes, side: 16, augment: [tilt]}\n"
+        "train: {loss: cross_entropy, "
+    ),
+    "reconstruction": (
+        "model: {name: dense_autoencoder, hidden: 8, dropout: 0.1}\ndata: {folder: classes/cats}\ntrain: {loss: mse, "
+    ),
+}
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_other_tasks_too(parent: WarmParent, tmp_path: Path, task: str) -> None:
+    for name in ("cats", "dogs"):
+        write_images(tmp_path / "classes" / name, 20, seed=len(name) + ord(name[0]))
+    train = "epochs: 3, batch_size: 6, shards: 2, optimizer: adam}\n"
+    (tmp_path / "a.yaml").write_text(f"task: {task}\n{TASKS[task]}{train}")
+    for size in (1, 2):
+        name = ("--config", "a.yaml", "--name", f"by{size}")
+        assert Ranks(parent).run(size, tmp_path, *name) == [0] * size, parent.said()
+    assert_same_run(tmp_path / "by2", tmp_path / "by1")
 
 
 def test_killed_with_four_resumed_with_one_and_with_two(
