@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import os
 import platform
+import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 import torch
 from torch.distributed import PrefixStore, Store, TCPStore  # type: ignore[attr-defined]
@@ -16,6 +19,9 @@ from srae.distributed.launcher import launched_rank
 from srae.distributed.notices import CONNECT, Notices
 from srae.distributed.peers import ALONE, Peers
 from srae.errors import ConfigError, Interrupted, PeerError
+
+LAUNCHER = timedelta(seconds=10)
+"""A launcher listens before it starts its processes: one that does not answer for so long has ended."""
 
 
 @contextmanager
@@ -62,14 +68,29 @@ def joined(device: str) -> Iterator[tuple[Peers, torch.device]]:
 def _open_store(rank: int) -> Store:
     host, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
     launcher_has_it = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
+    hosts_it = rank == 0 and not launcher_has_it
     try:
-        return TCPStore(
-            host, port, is_master=rank == 0 and not launcher_has_it, timeout=CONNECT, wait_for_workers=False
-        )
-    except RuntimeError as error:
-        reason = str(error).splitlines()[0]
-        what = f"the first process of this training cannot be reached within {CONNECT}"
-        raise PeerError(what, f"{host}:{port}: {reason}", "check MASTER_ADDR and the firewall") from None
+        if not hosts_it:
+            _wait_for_port(host, port, LAUNCHER if launcher_has_it else CONNECT)
+        return TCPStore(host, port, is_master=hosts_it, timeout=CONNECT, wait_for_workers=False)
+    except (OSError, RuntimeError) as error:
+        who = "launcher" if launcher_has_it else "first process"
+        reason = f"{host}:{port}: {str(error).splitlines()[0]}"
+        raise PeerError(f"the {who} of this training cannot be reached", reason, "start it again") from None
+
+
+def _wait_for_port(host: str, port: int, patience: timedelta) -> None:
+    """Raises: OSError: nobody listens there; torch's store would try twice, and print a C++ traceback."""
+    until = time.monotonic() + patience.total_seconds()
+    while True:
+        try:
+            socket.create_connection((host, port), timeout=patience.total_seconds()).close()
+        except OSError:
+            if time.monotonic() >= until:
+                raise
+            time.sleep(0.1)
+        else:
+            return
 
 
 def _pick_own(name: str) -> torch.device:
