@@ -56,7 +56,7 @@ class ResourceError(SraeError):
 
 
 class PeerError(ResourceError):
-    """Another process of the same training has ended, or cannot be reached."""
+    """Another process of the same training has ended, or cannot be reached; an instance may have its exit code."""
 
 
 class DivergedError(SraeError):

@@ -233,15 +233,17 @@ def workers_of(process: subprocess.Popen[bytes]) -> dict[str, psutil.Process]:
     return found
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGKILL, -9)])
-def test_the_launcher_is_ended(pairs: Path, tmp_path: Path, number: int, code: int) -> None:
+@pytest.mark.parametrize(
+    ("number", "code", "size"), [(signal.SIGTERM, 143, 2), (signal.SIGKILL, -9, 2), (signal.SIGKILL, -9, 1)]
+)
+def test_the_launcher_is_ended(pairs: Path, tmp_path: Path, number: int, code: int, size: int) -> None:
     """It passes a signal on; when it is killed, its workers notice.  Both times everything is saved."""
     write_config(tmp_path, pairs, epochs=500)
-    process = launched(tmp_path, "srae", "train", "--processes", "2")
+    process = launched(tmp_path, "srae", "train", "--processes", str(size))
     rows = tmp_path / "muon" / "metrics.csv"
     until(lambda: rows.exists() and len(read_rows(rows.parent)) > 1)
     workers = workers_of(process)
-    assert {"0", "1"} <= workers.keys()
+    assert {str(rank) for rank in range(size)} <= workers.keys()
     process.send_signal(number)
     assert process.wait(HANG) == code
     assert psutil.wait_procs(workers.values(), HANG)[1] == []

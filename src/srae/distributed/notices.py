@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 
 from torch.distributed import Store  # type: ignore[attr-defined]
 
-import srae.errors
 from srae.errors import PeerError, SraeError
 
 CONNECT = timedelta(seconds=60)
@@ -28,24 +28,23 @@ class Notices:
 
     def remember(self, key: str, text: str) -> None:
         """For later attempts of this launcher, after `--max-restarts`."""
-        self._attempts.set(key, text)
+        with _launcher():
+            self._attempts.set(key, text)
 
     def recall(self, key: str) -> str | None:
         """What an earlier attempt remembered."""
-        return self._attempts.get(key).decode() if self._attempts.check([key]) else None
+        with _launcher():
+            return self._attempts.get(key).decode() if self._attempts.check([key]) else None
 
     def put(self, key: str, text: str) -> None:
-        try:
+        with _launcher():
             self._store.set(key, text)
-        except RuntimeError as error:
-            raise _no_launcher(error) from None
 
     def get(self, key: str, timeout: timedelta) -> str:
         """What a process has put there, once it has.
 
         Raises:
-            SraeError: the failure that a process published instead.
-            PeerError: nothing came in time.
+            PeerError: nothing came in time, or a process published its failure instead.
         """
         if not self._wait([key], timeout):
             raise PeerError(f"no process told its {key} within {timeout}", self._name(), "see what the others say")
@@ -66,25 +65,23 @@ class Notices:
 
     def publish(self, error: BaseException) -> None:
         """Tell the others why this process ends; the first failure is kept."""
-        kind, parts = "PeerError", [f"{self._name()} failed: {type(error).__name__}: {error}".splitlines()[0], "", ""]
+        code, parts = PeerError.exit_code, [f"{self._name()} failed: {type(error).__name__}: {error}".splitlines()[0]]
         if isinstance(error, SraeError):
-            kind, parts = type(error).__name__, [error.what, error.where or "", error.remedy or ""]
-            if self._rank:
-                parts[1] = ", ".join(filter(None, (parts[1], self._name())))
-        try:
-            self._store.compare_set("failure", "", json.dumps([kind, *parts]))
-        except RuntimeError:  # the launcher is gone as well
-            return
+            where = ", ".join(filter(None, (error.where, self._name() if self._rank else "")))
+            code, parts = error.exit_code, [error.what, where, error.remedy or ""]
+        with suppress(PeerError), _launcher():
+            self._store.compare_set("failure", "", json.dumps([code, *parts]))
 
-    def failure(self, patience: float = 0.0) -> SraeError | None:
-        """The failure that a process published; waits for one so many seconds."""
+    def failure(self, patience: float = 0.0) -> PeerError | None:
+        """The failure that a process published, with its exit code; waits for one so many seconds."""
         until = time.monotonic() + patience
         while not self.has("failure"):
             if time.monotonic() >= until:
                 return None
             time.sleep(_POLL)
-        kind, what, where, remedy = json.loads(self._read("failure"))
-        error: SraeError = getattr(srae.errors, kind)(what, where or None, remedy or None)
+        code, *parts = json.loads(self._read("failure"))
+        error = PeerError(*parts)
+        error.exit_code = code
         return error
 
     def _wait(self, keys: Sequence[str], timeout: timedelta) -> bool:
@@ -99,22 +96,22 @@ class Notices:
         return True
 
     def has(self, key: str) -> bool:
-        try:
+        with _launcher():
             return self._store.check([key])
-        except RuntimeError as error:
-            raise _no_launcher(error) from None
 
     def _read(self, key: str) -> str:
-        try:
+        with _launcher():
             return self._store.get(key).decode()
-        except RuntimeError as error:
-            raise _no_launcher(error) from None
 
     def _name(self) -> str:
         return f"process {self._rank} of {self._size}"
 
 
-def _no_launcher(error: RuntimeError) -> PeerError:
-    return PeerError(
-        "the launcher of this training is gone", str(error).splitlines()[0], "start it again with --resume"
-    )
+@contextmanager
+def _launcher() -> Iterator[None]:
+    """Context for questions to the store, which ends with the launcher."""
+    try:
+        yield
+    except RuntimeError as error:
+        reason = str(error).splitlines()[0]
+        raise PeerError("the launcher of this training is gone", reason, "start it again with --resume") from None

@@ -21,7 +21,7 @@ from torch import Tensor
 from torch.distributed import Store  # type: ignore[attr-defined]
 
 from srae.distributed.notices import Notices
-from srae.errors import ConfigError, PeerError, SraeError
+from srae.errors import ConfigError, PeerError
 
 ANSWER = timedelta(minutes=10)
 """How long a process waits for another one in the middle of a training: a checkpoint may be on its way to a slow disk.
@@ -88,8 +88,7 @@ class Peers:
         """The sum of the vectors of all processes, in place: bit-identical on each of them, however many they are.
 
         Raises:
-            PeerError: another process has ended, or does not answer in time.
-            SraeError: the failure that another process met.
+            PeerError: another process has ended, or does not answer in time; with the exit code of what it met.
         """
         theirs = torch.empty_like(vector)
         for other in self._partners():
@@ -134,7 +133,7 @@ class Peers:
         except RuntimeError as error:
             raise self._why(error) from None
 
-    def _why(self, error: RuntimeError) -> SraeError:
+    def _why(self, error: RuntimeError) -> PeerError:
         """What a broken connection means: the failure that another process published, or its silent end."""
         # A process publishes its failure before it closes its connections; one that was killed publishes nothing.
         with suppress(PeerError):

@@ -127,9 +127,9 @@ class Training:
 
     def pauses(self) -> bool:
         """Whether to save, or to stop, after the step that was just taken: all processes after the same one."""
-        wishes = self._wishes()
-        if self.s.peers.exchanges and self.step.shards is not None:
-            wishes = self.step.shards.agreed
+        shards = self.step.shards if self.s.peers.exchanges else None
+        wishes = self._wishes() if shards is None else shards.agreed
+        if wishes.stop:  # a launcher that has ended sent no signal
             self.stop.signal_number = wishes.stop
         return any(wishes)
 
